@@ -1,0 +1,65 @@
+# Everything a developer runs. Each target does its own set-up and is quick when there is nothing to do.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup run test check lock lock-check bench bench-setup audit soak clean
+
+help:
+	@echo "make run     the gateway with its sandbox: one journey, then a curl line to paste"
+	@echo "make test    all tests          make check   ruff, mypy, import contracts, locks"
+	@echo "make setup   .venv only         make lock    pin the dependencies again"
+	@echo "make bench   measure            make audit   known vulnerabilities in the locks"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "talaria needs Python 3.11 or newer; $(PYTHON) is older. Set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: setup
+	@$(BIN)/talaria sandbox
+
+test: setup
+	@$(BIN)/pytest -q
+
+check: setup lock-check
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
+
+lock: setup
+	@$(COMPILE) -o requirements.lock
+	@$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+
+# Resolves again with today's pins as the preference: what comes out differs only if pyproject.toml changed.
+lock-check: setup
+	@mkdir -p $(VENV)/lock && cp requirements.lock requirements-dev.lock $(VENV)/lock/
+	@$(COMPILE) -o $(VENV)/lock/requirements.lock
+	@$(COMPILE) --group dev -c requirements.lock -o $(VENV)/lock/requirements-dev.lock
+	@for f in requirements.lock requirements-dev.lock; do \
+		cmp -s $$f $(VENV)/lock/$$f || { echo "$$f is not up to date with pyproject.toml: run make lock" >&2; exit 1; }; done
+
+# make bench ARGS=--quick for a look; ARGS="--only peers latency" for parts.
+bench: setup
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-setup:
+	@PYTHON=$(PYTHON) bench/install.sh
+
+# requirements-dev.lock holds all of requirements.lock. Strict: what nobody could look up is not called safe.
+audit: setup
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements-dev.lock || \
+		{ echo "not clean: a known vulnerability, or no database to ask (PIP_AUDIT_VULNERABILITY_SERVICE=osv: another)" >&2; exit 1; }
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

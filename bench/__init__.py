@@ -1,0 +1,1 @@
+"""What a request through the gateway costs, beside what it costs through other proxies: `python -m bench --help`."""

@@ -1,0 +1,139 @@
+"""Growth curves of the warm path: what a request costs as one thing grows.
+
+The points of a curve are loaded in turn, round after round, and each is set against the curve's first point in the
+same round, for the reason that stands in compare.py.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from statistics import median
+
+from bench import compare, memory, peers
+from bench.compare import Progress, Sample
+from bench.gateway import STANDARD, Gateway, Shape, running, start_gateway
+from bench.load import Option
+from bench.peers import Peer
+from bench.table import Table
+from bench.world import World
+
+Rows = list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of a curve: its label, one round of it, and the proxy whose curve it is on."""
+
+    label: str
+    take: Callable[[], Sample]
+    whose: str = ""
+
+
+def turns(points: Sequence[Point], rounds: int, progress: Progress) -> list[list[Sample]]:
+    """The samples of each point, taken in turn. Raises LoadFailed."""
+    samples: list[list[Sample]] = [[] for _ in points]
+    for number in range(rounds):
+        for point, taken in zip(points, samples, strict=True):
+            progress(f"round {number + 1} of {rounds}: {point.label}")
+            taken.append(point.take())
+    return samples
+
+
+def grown(table: Table, points: Sequence[Point], world: World, progress: Progress, *more: list[object]) -> Rows:
+    """Fills `table` with label, CPU, ratio to the first point, rate, p50, p99 and the further columns."""
+    samples = turns(points, world.rounds(), progress)
+    first: dict[str, list[Sample]] = {}
+    rows: Rows = []
+    for index, (point, taken) in enumerate(zip(points, samples, strict=True)):
+        base = first.setdefault(point.whose, taken)
+        ratios = [sample.cpu / its.cpu for sample, its in zip(taken, base, strict=True)]
+        values = [median(getattr(sample, name) for sample in taken) for name in ("cpu", "rate", "p50", "p99")]
+        table.add(point.label, values[0], median(ratios), *values[1:], *(column[index] for column in more))
+        rows.append({"point": point.label, "ratios": ratios, "cpu": [sample.cpu for sample in taken]})
+    return rows
+
+
+def _table(title: str, what: str, *more: str) -> Table:
+    return Table(title, [what, "us CPU", "times first", "requests/s", "p50 ms", "p99 ms", *more])
+
+
+def _loaded(peer: Peer, world: World, connections: int = 32, **options: Option) -> Callable[[], Sample]:
+    return lambda: compare.measure(peer, world.seconds(), connections, "/", **options)
+
+
+def connections(world: World, progress: Progress) -> tuple[Table, Rows]:
+    """8 to 2,000 clients' connections; the first row is the 32 of every other measurement. Beside it, nginx's."""
+    table = _table("Clients' connections (CPU for a request)", "connections")
+    table.notes.append("`server.max_in_flight` is 4096 here: the default serves 1,024 requests at once.")
+    with running(world, Shape(max_in_flight=4096)) as gateway, peers.one(world, "nginx") as nginx:
+        counts = [32, 8, 128, 500, 1000, 2000]
+        points = [Point(str(count), _loaded(gateway.peer, world, count)) for count in counts]
+        points += [Point(f"nginx, {count}", _loaded(nginx, world, count), "nginx") for count in (32, 2000)]
+        return table, grown(table, points, world, progress)
+
+
+def headers(world: World, progress: Progress) -> tuple[Table, Rows]:
+    """5 to 60 header lines in the request. Beside it, nginx's."""
+    table = _table("Header lines in the request (CPU for a request)", "headers")
+    own = 5  # host, accept, user-agent, x-api-tag, authorization
+    with running(world) as gateway, peers.one(world, "nginx") as nginx:
+        points = [Point(str(n), _loaded(gateway.peer, world, headers=n - own)) for n in (own, 10, 20, 40, 60)]
+        nginx.tokens = gateway.peer.tokens
+        points += [Point(f"nginx, {n}", _loaded(nginx, world, headers=n - own), "nginx") for n in (own, 60)]
+        return table, grown(table, points, world, progress)
+
+
+def routes(world: World, progress: Progress) -> tuple[Table, Rows]:
+    """1 to 1,000 routes, every one of them asked for."""
+    table = _table("Routes (CPU for a request)", "routes")
+    with ExitStack() as stack:
+        points = []
+        for count in (1, 10, 100, 1000):
+            gateway = stack.enter_context(running(world, Shape(routes=count), f"routes-{count}"))
+            points.append(Point(str(count), _loaded(gateway.peer, world, tags=count)))
+        return table, grown(table, points, world, progress)
+
+
+def workers(world: World, progress: Progress) -> tuple[Table, Rows]:
+    """One worker and two. On two cores, which wrk and the origin share, two can't be twice as fast."""
+    table = _table("Workers (CPU for a request)", "workers")
+    table.notes.append("wrk and the origin run on the same cores: the rate says little, the CPU for a request more.")
+    with ExitStack() as stack:
+        points = []
+        for count in (1, 2):
+            gateway = stack.enter_context(running(world, Shape(workers=count), f"workers-{count}"))
+            points.append(Point(str(count), _loaded(gateway.peer, world, 64)))
+        return table, grown(table, points, world, progress)
+
+
+def persons(world: World, progress: Progress) -> tuple[Table, Rows]:
+    """10^2 to 10^6 persons in the cache, a thousand of them spread over all of it asked for."""
+    table = _table("Persons cached (CPU for a request)", "persons", "MiB of the gateway", "bytes an entry")
+    sizes = [10**power for power in ((2, 3, 4) if world.quick else (2, 3, 4, 5, 6))]
+    points, resident, entries = [], [], []
+    with ExitStack() as stack:
+        for size in sizes:
+            progress(f"filling a cache with {size}")
+            gateway = _filled(world, size)
+            stack.callback(gateway.program.stop)
+            points.append(Point(f"{size:,}", _loaded(gateway.peer, world)))
+            resident.append(gateway.program.resident() / 2**20)
+            entries.append(memory.of_entries(size))
+        rows = grown(table, points, world, progress, list(resident), list(entries))
+    for row, of_entry in zip(rows, entries, strict=True):
+        row["bytes an entry"] = of_entry
+    table.notes.append(
+        "The caches are filled inside the gateway's process when it starts (bench/prefilled.py); 1,000 persons spread"
+        " over the whole cache (100 in the first row) are asked for. `bytes an entry`: the cache alone, in a process"
+        " of its own; below 10,000 entries the allocator's steps are larger than the cache."
+    )
+    return table, rows
+
+
+def _filled(world: World, size: int) -> Gateway:
+    shape = Shape(max_entries=max(size, STANDARD.max_entries), filled=size)
+    gateway = start_gateway(world, shape, f"persons-{size}")
+    asked = min(size, peers.PERSONS)
+    gateway.peer.tokens = world.callers.tokens(0, asked, size // asked)
+    gateway.warm()
+    return gateway

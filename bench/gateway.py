@@ -1,0 +1,178 @@
+"""The gateway as a peer: `talaria serve` with the benchmark's keys, simulators and origin.
+
+Its access lines stay on and go to a file in the benchmark's folder, which is in memory.
+"""
+
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bench import load, people
+from bench.peers import PERSONS, Peer
+from bench.procs import Program, free_ports, start
+from bench.world import ROOT, World
+
+SETTINGS = """\
+[server]
+listen = "127.0.0.1:{port}"
+ops_listen = "127.0.0.1:{ops_port}"
+workers = {workers}
+body_limit = "0"
+max_in_flight = {max_in_flight}
+
+[callers.app]
+issuer = "{issuer}"
+audience = "{audience}"
+algorithms = ["ES256"]
+jwks_file = "caller.jwks.json"
+
+[signing]
+keys = [{{ kid = "bench", file = "signing.pem" }}]
+
+[personal]
+url = "http://127.0.0.1:{personal_port}"
+
+[partners.wind]
+url = "http://127.0.0.1:{wind_port}"
+api_key = {{ file = "wind.key" }}
+
+[identities]
+max_entries = {max_entries}
+max_age = "1h"
+
+[upstreams.talaria-services]
+urls = ["{origin}"]
+api_key = {{ file = "services.key" }}
+
+[upstreams.sink]
+urls = ["{sink}"]
+api_key = {{ file = "services.key" }}
+
+[routes.sink]
+partner = "wind"
+upstream = "sink"
+
+[routes.wind]
+partner = "wind"
+upstream = "talaria-services"
+"""
+ROUTE = """
+[routes.wind{number}]
+partner = "wind"
+upstream = "talaria-services"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What differs from one gateway of a curve to the next. `filled`: so many persons are put into its cache."""
+
+    routes: int = 1
+    workers: int = 1
+    max_entries: int = 100_000
+    max_in_flight: int = 1024
+    filled: int = 0
+
+
+STANDARD = Shape()
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A gateway that runs."""
+
+    peer: Peer
+    ops: str
+    lines: Path
+
+    @property
+    def program(self) -> Program:
+        """Its processes."""
+        return self.peer.program
+
+    def metric(self, name: str) -> float:
+        """The sum over all labels of one of its metrics."""
+        with urllib.request.urlopen(f"{self.ops}/metrics", timeout=20) as answer:  # noqa: S310
+            text = answer.read().decode()
+        lines = [line for line in text.splitlines() if line.startswith((name + " ", name + "{"))]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+    def entries(self) -> float:
+        """How many persons its workers have cached."""
+        return self.metric("talaria_identity_cache_entries")
+
+    def warm(self, tokens: Path | None = None, routes: int = 1) -> None:
+        """Every person of the tokens once or more, until a pass finds none that was not cached. Raises LoadFailed.
+
+        A cold start may refuse somebody for want of time; only the pass that finds all of them cached must not.
+        """
+        options: dict[str, load.Option] = {"tokens": tokens or self.peer.tokens or "", "tags": routes}
+        for _ in range(10):
+            before = self.entries()
+            run = load.run(self.peer.url + "/", 2, 32, options, allow_broken=True)
+            if self.entries() == before and not run.refused and not run.broken:
+                return
+        raise load.LoadFailed("the gateway did not get warm")
+
+
+def start_gateway(world: World, shape: Shape = STANDARD, name: str = "gateway", step: int = 1) -> Gateway:
+    """Starts one and waits until it is ready. `step`: its tokens are of every so manyth person.
+
+    Raises DidNotStart.
+    """
+    port, ops_port = free_ports(2)
+    folder = world.folder / f"{name}-{port}"
+    folder.mkdir()
+    config = _settings(world, shape, folder, port, ops_port)
+    lines = folder / "access.log"
+    module = ["bench.prefilled", str(shape.filled)] if shape.filled else ["talaria"]
+    argv = [sys.executable, "-m", *module, "serve", "--config", str(config)]
+    program = start(name, argv, folder, {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}, stdout=lines)
+    world.programs.append(program)
+    program.wait_until(f"http://127.0.0.1:{ops_port}/readyz", seconds=60)
+    tokens = world.callers.tokens(0, PERSONS, step)
+    does = "the whole job" if shape.workers == 1 else f"the whole job, {shape.workers} workers"
+    peer = Peer(name, does, f"http://127.0.0.1:{port}", program, tokens)
+    return Gateway(peer, f"http://127.0.0.1:{ops_port}", lines)
+
+
+@contextmanager
+def running(world: World, shape: Shape = STANDARD, name: str = "gateway") -> Iterator[Gateway]:
+    """A warm gateway, ended afterwards."""
+    gateway = start_gateway(world, shape, name)
+    try:
+        gateway.warm(routes=shape.routes)
+        yield gateway
+    finally:
+        gateway.program.stop()
+
+
+def _settings(world: World, shape: Shape, folder: Path, port: int, ops_port: int) -> Path:
+    signing = folder / "signing.pem"
+    signing.touch(0o600)
+    signing.write_bytes(people.private_pem(ec.generate_private_key(ec.SECP256R1())))
+    for name in ("wind.key", "services.key"):
+        (folder / name).write_text(f"bench-{name}\n")
+    (folder / "caller.jwks.json").write_bytes(world.callers.jwks.read_bytes())
+    text = SETTINGS.format(
+        port=port,
+        ops_port=ops_port,
+        workers=shape.workers,
+        issuer=people.ISSUER,
+        audience=people.AUDIENCE,
+        personal_port=world.personal_port,
+        wind_port=world.wind_port,
+        max_entries=shape.max_entries,
+        max_in_flight=shape.max_in_flight,
+        origin=world.origin,
+        sink=world.sink,
+    )
+    text += "".join(ROUTE.format(number=number) for number in range(1, shape.routes))
+    config = folder / "talaria.toml"
+    config.write_text(text)
+    return config

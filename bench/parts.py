@@ -1,0 +1,50 @@
+"""Everything that is measured, by the name that `--only` takes."""
+
+from collections.abc import Callable
+
+from bench import bodies, compare, curves, large, peers, rates, where
+from bench.compare import Progress
+from bench.gateway import start_gateway
+from bench.procs import DidNotStart
+from bench.table import Table
+from bench.world import World
+
+Part = Callable[[World, Progress], tuple[Table, list[dict[str, object]]]]
+
+
+def side_by_side(world: World, progress: Progress) -> tuple[Table, list[dict[str, object]]]:
+    """The gateway and every peer that is installed, all running at once, loaded in turn."""
+    progress("starting the gateway and its peers")
+    running, skipped = peers.start_all(world)
+    try:
+        gateway = start_gateway(world, name="talaria")
+        gateway.warm()
+        running.insert(1, gateway.peer)
+    except DidNotStart as error:
+        skipped.append(f"talaria is skipped: {error}")
+    rounds, seconds = (3, 2) if world.quick else (7, 2)
+    try:
+        table, rows = compare.compared(compare.interleaved(running, rounds, seconds, progress))
+    finally:
+        for peer in running:
+            peer.program.stop()
+    table.notes += skipped
+    return table, rows
+
+
+PARTS: dict[str, Part] = {
+    "peers": side_by_side,
+    "latency": rates.latency,
+    "connections": curves.connections,
+    "headers": curves.headers,
+    "routes": curves.routes,
+    "persons": curves.persons,
+    "workers": curves.workers,
+    "sizes": bodies.sizes,
+    "uploads": bodies.uploads,
+    "large": large.gibibyte,
+    "slow-readers": large.slow_readers,
+    "cold": rates.cold,
+    "filling": rates.filling,
+    "profile": where.profile,
+}

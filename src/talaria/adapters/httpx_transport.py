@@ -1,0 +1,147 @@
+"""httpx's own transport with its traps closed, and its errors in our words.
+
+The traps: bytes after the end of an answer would be read as the next answer on that connection; a request cancelled
+while it waits for a place in httpcore's pool can take that place with it for good; proxies and certificates are taken
+from the environment; what is logged at INFO and DEBUG holds URLs and headers.
+"""
+
+import logging
+import socket
+import ssl
+from typing import Any, Literal
+
+import httpcore
+import httpx
+
+LOGGERS = ("httpx", "httpcore", "hpack", "h2")
+_CHILDREN = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "hpack.hpack", "hpack.table")
+
+Kind = Literal["unreachable", "bad_answer", "timeout"]
+"""The field of `errors.Faults` that says it in the domain's words."""
+
+KINDS: tuple[tuple[type[httpx.HTTPError], Kind], ...] = (
+    (httpx.TimeoutException, "timeout"),
+    (httpx.RemoteProtocolError, "bad_answer"),
+    (httpx.DecodingError, "bad_answer"),
+    (httpx.HTTPError, "unreachable"),
+)
+"""The first row that fits counts."""
+
+_GONE = ("Server disconnected", "peer closed connection", "<ConnectionTerminated", "<StreamReset")
+_CAUSES: tuple[tuple[type[Exception], str], ...] = (
+    (ssl.SSLCertVerificationError, "certificate not accepted"),
+    (ssl.SSLError, "TLS failure"),
+    (socket.gaierror, "name not found"),
+    (ConnectionRefusedError, "connection refused"),
+    (ConnectionResetError, "connection reset"),
+    (BrokenPipeError, "connection reset"),
+    (httpx.ConnectTimeout, "no connection in time"),
+    (httpx.TimeoutException, "silence for too long"),
+    (httpx.ProxyError, "refused by the egress proxy"),
+    (httpx.RemoteProtocolError, "not HTTP as it must be"),
+    (httpx.ConnectError, "no connection"),
+)
+
+
+def kind_of(error: httpx.HTTPError) -> tuple[Kind, str]:
+    """What an error of httpx is in the domain's words, and its cause: fixed words, never the library's own text."""
+    # httpx has one type for "this is no HTTP" and for "closed before its end"; only the text tells them apart.
+    if isinstance(error, httpx.RemoteProtocolError) and str(error).startswith(_GONE):
+        return "unreachable", "connection closed"
+    kind = next(kind for type_, kind in KINDS if isinstance(error, type_))
+    return kind, _cause_of(error)
+
+
+def httpx_transport(
+    *,
+    max_connections: int,
+    http2: bool = False,
+    egress_proxy: str = "",
+    ssl_context: ssl.SSLContext | None = None,
+    idle_seconds: float = 30.0,
+    local_address: str | None = None,
+) -> httpx.AsyncHTTPTransport:
+    """A transport that keeps up to `max_connections` idle connections for `idle_seconds`.
+
+    It opens as many as it is asked for: who uses it limits the requests at once, fairly, before they come here.
+    `ssl_context`: else certifi's certificates are trusted. `egress_proxy`: the url of an HTTP proxy.
+    `local_address`: the address to call from.
+    """
+    tls = ssl_context or httpx.create_ssl_context(trust_env=False)
+    limits = (None, max_connections, idle_seconds)
+    way: dict[str, Any] = {"http2": http2, "local_address": local_address}
+    if not egress_proxy:
+        return _Transport(_Pool(tls, None, *limits, **way))
+    proxy = httpx.Proxy(egress_proxy)
+    return _Transport(_ProxyPool(str(proxy.url), proxy.raw_auth, None, tls, None, *limits, **way))
+
+
+class _NoSurplus(httpcore.AsyncConnectionPool):
+    """Closes a connection that has bytes left when its answer is over, before it can serve anybody else."""
+
+    def _assign_requests_to_connections(self) -> list[httpcore.AsyncConnectionInterface]:
+        surplus = [connection for connection in self._connections if connection.is_idle() and _has_surplus(connection)]
+        for connection in surplus:
+            self._connections.remove(connection)
+        return surplus + super()._assign_requests_to_connections()
+
+
+class _Pool(_NoSurplus):
+    """Straight to the origin."""
+
+
+class _ProxyPool(_NoSurplus, httpcore.AsyncHTTPProxy):
+    """Through an egress proxy."""
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """As the base does. The raw target is in the url by now; httpcore would put it into its CONNECT too."""
+        request.extensions = {name: value for name, value in request.extensions.items() if name != "target"}
+        return await super().handle_async_request(request)
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
+        self._pool = pool
+
+
+class Quiet(logging.Filter):
+    """Lets nothing below WARNING through, whatever level somebody sets."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Only what does not carry the traffic."""
+        return record.levelno >= logging.WARNING
+
+
+def _has_surplus(connection: object) -> bool:
+    while connection is not None:
+        parser = getattr(connection, "_h11_state", None)
+        if parser is not None:
+            return bool(parser.trailing_data[0])
+        connection = getattr(connection, "_connection", None)
+    return False
+
+
+def _cause_of(error: BaseException) -> str:
+    chain = _chain(error)
+    return next((words for type_, words in _CAUSES for link in chain if isinstance(link, type_)), "connection lost")
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    ahead: list[BaseException] = [error]
+    while ahead and len(chain) < 20:
+        link = ahead.pop()
+        chain.append(link)
+        members = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
+        ahead += [*members, *(further for further in (link.__cause__ or link.__context__,) if further)]
+    return chain
+
+
+def _hush() -> None:
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in (*LOGGERS, *_CHILDREN):
+        logging.getLogger(name).addFilter(Quiet())
+
+
+_hush()

@@ -1,0 +1,185 @@
+"""The port `Upstream` in memory: the back end is a function that is handed each request as it arrives.
+
+    async def handler(visit: MemoryVisit) -> None:
+        body = await visit.read_all()
+        await visit.head(200, [(b"content-type", b"text/plain")])
+        await visit.write(b"hello")
+
+Both bodies stream: nothing is read from the request before the handler reads it, and nothing more is written before
+what was written is read.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal, Self
+
+from talaria.domain.errors import Refusal, UpstreamBadAnswer, UpstreamTimeout, UpstreamUnreachable
+from talaria.domain.model import Answer, Attempt, Headers, Outbound
+
+Handler = Callable[["MemoryVisit"], Awaitable[None]]
+_ENDS: dict[str, type[Refusal]] = {"reset": UpstreamUnreachable, "nonsense": UpstreamBadAnswer}
+
+
+class ClientLeft(Exception):
+    """Nobody waits for the handler any more, or its answer has begun and the request's body is cut off."""
+
+
+class MemoryVisit:
+    """One request at the back end, and the answer that it makes. `gone` is set once nobody wants the answer."""
+
+    def __init__(self, outbound: Outbound) -> None:
+        self.method, self.target = outbound.method, outbound.target
+        self.headers: Headers = [(b"host", b"memory"), *outbound.headers, *_framing(outbound)]
+        self.gone = asyncio.Event()
+        self.begun: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
+        self.chunks: asyncio.Queue[bytes | Refusal] = asyncio.Queue(1)
+        self._body = outbound.body
+
+    async def read(self) -> bytes:
+        """The next piece of the request's body, b"" at its end."""
+        if self._body is None or self.begun.done():
+            return b""
+        try:
+            async for piece in self._body:
+                if piece:
+                    return piece
+            return b""
+        except Exception as error:
+            self.fail(error)
+            raise ClientLeft from None
+
+    async def read_all(self) -> bytes:
+        """What is left of the request's body."""
+        body = b""
+        while piece := await self.read():
+            body += piece
+        return body
+
+    def fail(self, error: Exception) -> None:
+        """Let the sender meet this, if it still waits for an answer."""
+        if not self.begun.done() and not self.gone.is_set():
+            self.begun.set_exception(error)
+
+    async def left(self) -> None:
+        """Wait until nobody wants the answer."""
+        await self.gone.wait()
+
+    async def interim(self, status: int) -> None:
+        """A 1xx answer: nobody gets to see it."""
+
+    async def head(self, status: int, headers: Headers | None = None, length: int | None = None) -> None:
+        """Begin the answer; of `length` bytes, if that is known."""
+        own = [] if length is None else [(b"content-length", b"%d" % length)]
+        if not self.begun.done():
+            self.begun.set_result((status, [*(headers or []), *own]))
+
+    async def write(self, chunk: bytes) -> None:
+        """A piece of the answer's body; waits until the one before is read."""
+        if self.gone.is_set():
+            raise ClientLeft
+        await self.chunks.put(chunk)
+
+    async def end(self, how: Literal["well", "reset", "nonsense"] = "well") -> None:
+        """End the answer, or break it."""
+        refusal = _ENDS[how]("scripted") if how in _ENDS else None
+        if refusal is not None and not self.begun.done():
+            self.fail(refusal)
+            return
+        await self.chunks.put(refusal or b"")
+
+
+class MemoryUpstream:
+    """The port `Upstream`, served by `handler`, which may be changed at any time."""
+
+    def __init__(self, handler: Handler, *, name: str = "upstream", address: str = "") -> None:
+        self.handler = handler
+        self.in_flight = 0
+        self._name, self._address = name, address
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def aclose(self) -> None:
+        """Give up every request."""
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def send(self, outbound: Outbound) -> Answer:
+        """As the port says."""
+        visit = MemoryVisit(outbound)
+        task = asyncio.ensure_future(self._serve(visit))
+        self._tasks.add(task)
+        self.in_flight += 1
+        body = _MemoryBody(visit, outbound.idle_timeout, lambda: self._leave(task))
+        scope, outcome = asyncio.timeout(outbound.timeout), ""
+        try:
+            async with scope:
+                status, headers = await asyncio.shield(visit.begun)
+            outcome = "ok" if status < 500 else str(status)
+        except BaseException as error:
+            await body.aclose()
+            # What the request's body raises may be a TimeoutError of its own.
+            late = isinstance(error, TimeoutError) and scope.expired()
+            outcome = "timeout" if late else "failed"
+            raise UpstreamTimeout("no answer in time") if late else error from None
+        finally:
+            outbound.attempts.append(Attempt(self._name, 0.0, 0.0, outcome, self._address))
+        if outbound.method == "HEAD" or status in (204, 304):
+            await body.aclose()
+            return Answer(status, headers, body, whole=b"")
+        return Answer(status, headers, body)
+
+    async def _serve(self, visit: MemoryVisit) -> None:
+        try:
+            await self.handler(visit)
+            await visit.end("well" if visit.begun.done() else "reset")
+        except ClientLeft:
+            return
+        except Exception as error:
+            visit.fail(error)
+        finally:
+            visit.fail(UpstreamUnreachable("given up"))
+
+    def _leave(self, task: "asyncio.Task[None]") -> None:
+        self.in_flight -= 1
+        self._tasks.discard(task)
+        task.cancel()
+
+
+class _MemoryBody:
+    """An answer's body, as the handler writes it."""
+
+    def __init__(self, visit: MemoryVisit, idle_timeout: float, leave: Callable[[], None]) -> None:
+        self._visit, self._idle_timeout, self._leave = visit, idle_timeout, leave
+        self._over = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next chunk, never empty."""
+        if self._over:
+            raise StopAsyncIteration
+        try:
+            async with asyncio.timeout(self._idle_timeout):
+                chunk = await self._visit.chunks.get()
+        except BaseException as error:
+            await self.aclose()
+            raise UpstreamTimeout("silence for too long") if isinstance(error, TimeoutError) else error from None
+        if isinstance(chunk, bytes) and chunk:
+            return chunk
+        await self.aclose()
+        raise chunk if isinstance(chunk, Refusal) else StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Nothing more will be read."""
+        if not self._over:
+            self._over = True
+            self._visit.gone.set()
+            self._leave()
+
+
+def _framing(outbound: Outbound) -> Headers:
+    if outbound.body is None:
+        return [(b"content-length", b"0")] if outbound.length == 0 else []
+    if outbound.length is None:
+        return [(b"transfer-encoding", b"chunked")]
+    return [(b"content-length", b"%d" % outbound.length)]

@@ -1,0 +1,56 @@
+"""personal: the internal service that keeps personal data (contract: personal.openapi.yaml)."""
+
+import msgspec
+
+from talaria.adapters.http_client import DependencyClient
+from talaria.adapters.reply import Reply
+from talaria.domain.errors import IdentityUnknown, PersonalBadAnswer
+from talaria.domain.model import Call, PersonalPhoneId, PhoneNumber
+
+
+class _Question(msgspec.Struct):
+    id: str
+
+
+class _Phone(msgspec.Struct):
+    id: str
+    value: str
+
+
+class _Error(msgspec.Struct):
+    code: str
+
+
+class Personal:
+    """The port `PhoneDirectory` over HTTP. `token` is the bearer token that personal wants, "" for none."""
+
+    def __init__(self, client: DependencyClient, token: str = "") -> None:
+        self._client = client
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+
+    async def phone_of(self, phone_id: PersonalPhoneId, call: Call) -> PhoneNumber:
+        """As the port says."""
+        question = msgspec.json.encode(_Question(phone_id.reveal()))
+
+        def read(reply: Reply) -> PhoneNumber:
+            return _phone_in(reply, phone_id)
+
+        return await self._client.post("/v1/phones/retrieve", question, self._headers, call, read)
+
+
+def _phone_in(reply: Reply, asked: PersonalPhoneId) -> PhoneNumber:
+    if reply.status == 401:
+        raise PersonalBadAnswer("our credentials were refused")
+    if reply.status == 404:
+        # Without the contract's error this is a wrong address, not an unknown person.
+        reply.json(_Error, PersonalBadAnswer)
+        raise IdentityUnknown
+    if reply.status != 200:
+        raise PersonalBadAnswer(f"status {reply.status}")
+    answer = reply.json(_Phone, PersonalBadAnswer)
+    if answer.id != asked.reveal():
+        raise PersonalBadAnswer("the answer is about another id")
+    phone = PhoneNumber.parse(answer.value)
+    if phone is None:
+        raise PersonalBadAnswer("not a phone number in E.164")
+    return phone

@@ -1,0 +1,131 @@
+"""talaria-services: one upstream behind one or several urls.
+
+Which url: the one with the fewest requests in flight among those whose breaker is closed; equals take turns. What is
+sent a second time: a request that reached nobody, by another url; a GET, HEAD or OPTIONS without a body whose
+connection broke, within the retry budget. Nothing else, ever.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from talaria.domain.errors import CircuitOpen, DependencyFault, TimedOut, Unreachable
+from talaria.domain.model import Answer, DependencyCalled, Outbound
+from talaria.domain.ports import Clock, Recorder
+from talaria.domain.resilience import CircuitBreaker, Permit, RetryBudget
+
+_HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class UpstreamOrigin(Protocol):
+    """One url of an upstream: the Upstream port, and how busy it is."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are under way or wait for a connection."""
+        ...
+
+    async def send(self, outbound: Outbound) -> Answer:
+        """As the Upstream port says; appends an attempt whose outcome is "connect" where it reached nobody."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpstreamUrl:
+    """A url with what is known of its health."""
+
+    origin: UpstreamOrigin
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+
+
+class TalariaServices:
+    """The Upstream port over several urls. `name` is what metrics call this upstream."""
+
+    def __init__(self, name: str, urls: Sequence[UpstreamUrl], clock: Clock, recorder: Recorder) -> None:
+        self._name = name
+        self._urls = list(urls)
+        self._now = clock.now
+        self._record = recorder.record
+        self._budget = RetryBudget()
+        self._turn = 0
+
+    @property
+    def breakers(self) -> list[CircuitBreaker]:
+        """Those of the urls, in their order."""
+        return [url.breaker for url in self._urls]
+
+    async def send(self, outbound: Outbound) -> Answer:
+        """As the port says.
+
+        Raises CircuitOpen where every url failed too often just now.
+        """
+        ends = self._now() + outbound.timeout
+        self._budget.requested(ends - outbound.timeout)
+        tried: list[UpstreamUrl] = []
+        repeated = False
+        while True:
+            url, permit = self._choose(tried)
+            try:
+                answer = await url.origin.send(outbound)
+            except BaseException as error:
+                self._failed(url, permit, outbound, error)
+                if not isinstance(error, DependencyFault):
+                    raise
+                outbound.timeout = ends - self._now()
+                if outbound.timeout <= 0 or not self._may_go_again(outbound, error):
+                    raise
+                once = len(self._urls) == 1 and not repeated and outbound.attempts[-1].outcome != "connect"
+                repeated = repeated or once
+                tried = [] if once else [*tried, url]  # the only url gets a second, new connection
+                if not self._is_there_another(tried):
+                    raise
+            else:
+                url.breaker.succeeded(permit, self._now())
+                self._note(outbound)
+                return answer
+
+    async def aclose(self) -> None:
+        """Close every connection of every url."""
+        for url in self._urls:
+            await url.origin.aclose()
+
+    def _choose(self, tried: list[UpstreamUrl]) -> tuple[UpstreamUrl, Permit]:
+        """A url that was not tried, and its breaker's permit. Raises CircuitOpen."""
+        now = self._now()
+        for url in self._in_order():
+            if url not in tried:
+                permit = url.breaker.admit(now)
+                if permit is not None:
+                    return url, permit
+        wait = min(url.breaker.refused_for(now) for url in self._urls)
+        raise CircuitOpen("upstream", self._name, retry_after=wait)
+
+    def _in_order(self) -> Sequence[UpstreamUrl]:
+        if len(self._urls) == 1:
+            return self._urls
+        self._turn = (self._turn + 1) % len(self._urls)
+        turned = self._urls[self._turn :] + self._urls[: self._turn]
+        return sorted(turned, key=lambda url: url.origin.in_flight)
+
+    def _is_there_another(self, tried: list[UpstreamUrl]) -> bool:
+        now = self._now()
+        return any(url not in tried and url.breaker.refused_for(now) == 0 for url in self._urls)
+
+    def _failed(self, url: UpstreamUrl, permit: Permit, outbound: Outbound, error: BaseException) -> None:
+        ours = not isinstance(error, DependencyFault) or (isinstance(error, TimedOut) and outbound.hasty)
+        (url.breaker.abandoned if ours else url.breaker.failed)(permit, self._now())
+        self._note(outbound)
+
+    def _note(self, outbound: Outbound) -> None:
+        attempt = outbound.attempts[-1]
+        self._record(DependencyCalled(self._name, attempt.outcome, attempt.seconds))
+
+    def _may_go_again(self, outbound: Outbound, fault: DependencyFault) -> bool:
+        if outbound.attempts[-1].outcome == "connect":
+            return True
+        harmless = outbound.method in _HARMLESS and outbound.body is None and isinstance(fault, Unreachable)
+        return harmless and self._budget.take(self._now())

@@ -1,0 +1,41 @@
+"""Step 1: which route does this tag name, and does it take this method?"""
+
+from collections.abc import Mapping
+
+from talaria.domain.errors import AmbiguousApiTag, MethodNotAllowed, MissingApiTag, UnknownApiTag
+from talaria.domain.model import Route
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""What `allow` names where a route takes every method."""
+
+_NEVER = frozenset({"CONNECT", "TRACE"})
+
+
+def find_route(routes: Mapping[bytes, Route], tags: list[bytes]) -> Route:
+    """The route that the `x-api-tag` lines name.
+
+    Raises MissingApiTag (none, or an empty one), AmbiguousApiTag (several, or a list), UnknownApiTag.
+    """
+    if len(tags) > 1:
+        raise AmbiguousApiTag
+    tag = tags[0] if tags else b""
+    route = routes.get(tag)
+    if route is not None:
+        return route
+    if not tag:
+        raise MissingApiTag
+    if b"," in tag:
+        raise AmbiguousApiTag
+    raise UnknownApiTag
+
+
+def refuse_tunnels(method: str) -> None:
+    """Raises MethodNotAllowed for the methods that no route takes: CONNECT and TRACE."""
+    if method in _NEVER:
+        raise MethodNotAllowed(METHODS)
+
+
+def check_method(route: Route, method: str) -> None:
+    """Raises MethodNotAllowed where the route names its methods and this is none of them."""
+    if route.methods and method not in route.methods:
+        raise MethodNotAllowed(route.methods)

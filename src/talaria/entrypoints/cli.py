@@ -1,0 +1,37 @@
+"""The command line. A command's module is imported when the command runs, or when help lists it; not before.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 78 (EX_CONFIG) a configuration that can't be used.
+"""
+
+from importlib import import_module
+
+import rich_click as click
+
+from talaria import __version__
+
+COMMANDS = ("serve", "check", "init", "sandbox", "token", "keys", "explain")
+"""Each is the attribute `command` of the module `talaria.entrypoints.commands.<name>`."""
+
+
+class _Commands(click.RichGroup):
+    """Finds a command by importing its module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"talaria.entrypoints.commands.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="talaria")
+def cli() -> None:
+    """One door between an app's clients and its partners."""
+
+
+def main() -> None:
+    """Run the command that the arguments name, and exit."""
+    cli(prog_name="talaria")

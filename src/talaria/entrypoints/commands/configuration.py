@@ -1,0 +1,48 @@
+"""What commands that need the configuration share: the option, and the list of problems on stderr with exit code 78."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import rich_click as click
+
+from talaria.entrypoints.config import ConfigurationError, Problem, Settings, load
+
+EXIT_CONFIGURATION = os.EX_CONFIG
+
+config_option = click.option(
+    "--config",
+    "path",
+    metavar="FILE",
+    default="talaria.toml",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The configuration.",
+)
+
+
+def load_or_exit(path: Path) -> Settings:
+    """The settings. Where there are none: what to do about it on stderr, and exit code 78."""
+    if not path.exists():
+        click.echo(f"There is no {path}. Make one with: talaria init {path.parent}", err=True)
+        sys.exit(EXIT_CONFIGURATION)
+    try:
+        return load(path)
+    except ConfigurationError as error:
+        _exit_with(path, error.problems)
+
+
+def show(problems: Sequence[Problem]) -> None:
+    """Each problem on stderr: where and what, and below it what to write instead."""
+    for problem in problems:
+        place = f"{problem.key}: " if problem.key else ""
+        click.echo(f"  {place}{problem.wrong}\n      {problem.instead}", err=True)
+
+
+def _exit_with(path: Path, problems: Sequence[Problem]) -> NoReturn:
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    click.echo(f"{path}: {count}", err=True)
+    show(problems)
+    sys.exit(EXIT_CONFIGURATION)

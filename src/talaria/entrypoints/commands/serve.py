@@ -1,0 +1,26 @@
+"""`talaria serve`: the gateway."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import rich_click as click
+
+from talaria.entrypoints.commands.configuration import config_option, load_or_exit, show
+
+
+@click.command("serve")
+@config_option
+def command(path: Path) -> None:
+    """Serve until SIGTERM or SIGINT, then let what is in flight end."""
+    settings = load_or_exit(path)
+    show(settings.warnings)
+    with tempfile.TemporaryDirectory(prefix="talaria-") as folder:
+        if settings.server.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        # Here, so that a wrong configuration is told before the server's libraries are loaded, and because
+        # prometheus_client looks for that folder when it is imported.
+        from talaria.entrypoints.serve import run
+
+        sys.exit(run(settings, path))

@@ -1,0 +1,95 @@
+"""Overrides: `TALARIA__SECTION__KEY` in the environment stands for `key` in `[section]` of the file.
+
+Two underscores nest. Names are compared without case, and `-` is taken for `_`, for an environment variable can't be
+spelled otherwise. A value is read as a TOML value where it is one, else as a string.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from talaria.entrypoints.config.problems import Problem, did_you_mean
+from talaria.entrypoints.config.shape import Leaf, NamedTables, OneTable, Shape
+from talaria.entrypoints.config.values import FILE
+
+PREFIX = "TALARIA__"
+
+
+def override(tree: dict[str, Any], shape: OneTable, environ: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
+    """Put the overrides into `tree`, in place.
+
+    Returns which variable set which key path, and the variables that match nothing.
+    """
+    sources: dict[str, str] = {}
+    problems: list[Problem] = []
+    for variable in sorted(name for name in environ if name.upper().startswith(PREFIX)):
+        try:
+            sources[_put(tree, shape, variable[len(PREFIX) :].split("__"), environ[variable])] = variable
+        except _NoMatch as unmatched:
+            problems.append(Problem(variable, "this variable matches no setting", str(unmatched)))
+    return sources, problems
+
+
+class _NoMatch(Exception):
+    """Says what to write instead."""
+
+
+def _put(tree: dict[str, Any], shape: Shape, names: list[str], text: str) -> str:
+    """Set the value and return its key path. Nothing is touched unless the whole name matches."""
+    steps: list[str] = []
+    table: Any = tree
+    for wanted in names:
+        key = ".".join(steps)
+        if not isinstance(table, dict):
+            raise _NoMatch(f"{key} is no table in the file: write it as one there")
+        name, shape = _step(table, shape, wanted, key)
+        steps.append(name)
+        table = table.get(name, {})
+    for name in steps[:-1]:
+        tree = tree.setdefault(name, {})
+    tree[steps[-1]] = _read(text, shape)
+    return ".".join(steps)
+
+
+def _step(table: dict[str, Any], shape: Shape, wanted: str, key: str) -> tuple[str, Shape]:
+    match shape:
+        case OneTable():
+            name = _find(wanted, shape.keys, key)
+            return name, shape.keys[name].shape
+        case NamedTables():
+            return _find(wanted, table, key), shape.table
+        case Leaf() if shape.form.members:
+            # Whatever FILE is used for here, a member of an inline table is a text as a path is.
+            return _find(wanted, shape.form.members, key), Leaf(FILE)
+    raise _NoMatch(f"{key} has no keys of its own: end the name there")
+
+
+def _find(wanted: str, known: Iterable[str], key: str) -> str:
+    known = list(known)
+    found = [name for name in known if _fold(name) == _fold(wanted)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise _NoMatch(f"it could mean any of {', '.join(found)} in {key}: change the file instead")
+    where = f"in {key}" if key else "at the top"
+    raise _NoMatch(f'there is no "{wanted}" {where}; {did_you_mean(wanted.lower(), known)}')
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _read(text: str, shape: Shape) -> Any:
+    """What the text stands for. A bare 8080 or true is text where a text belongs."""
+    try:
+        read = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    value = read["value"]
+    if len(read) > 1 or (_takes_text(shape) and not isinstance(value, str | list | dict)):
+        return text
+    return value
+
+
+def _takes_text(shape: Shape) -> bool:
+    return isinstance(shape, Leaf) and shape.form.text

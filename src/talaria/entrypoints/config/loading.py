@@ -1,0 +1,62 @@
+"""From a file and the environment to settings: read, override, decode, fill in, check."""
+
+import os
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from talaria.adapters import partners
+from talaria.entrypoints.config import environment, rules, warnings
+from talaria.entrypoints.config.decode import decode
+from talaria.entrypoints.config.files import digest_of, files_of
+from talaria.entrypoints.config.findings import Findings
+from talaria.entrypoints.config.keys import read_keys
+from talaria.entrypoints.config.problems import ConfigurationError, Problem
+from talaria.entrypoints.config.settings import Settings
+from talaria.entrypoints.config.shape import table_shape
+from talaria.entrypoints.config.tls import read_tls
+from talaria.entrypoints.config.values import Surroundings
+
+
+def load(
+    path: Path, environ: Mapping[str, str] = os.environ, known_adapters: Collection[str] | None = None
+) -> Settings:
+    """The settings in the TOML file at `path`, with the overrides in `environ`.
+
+    Relative paths in the file start from its folder. `known_adapters` are the partners' adapters that exist; the
+    registry's by default. Raises ConfigurationError with every problem there is.
+    """
+    tree = _read(path)
+    sources, unmatched = environment.override(tree, table_shape(Settings), environ)
+    settings, problems = decode(tree, Settings, Surroundings(path.parent.resolve(), environ))
+    findings = Findings([*unmatched, *problems])
+    settings = read_tls(read_keys(rules.fill_in(settings), findings), findings)
+    rules.check(settings, partners.known() if known_adapters is None else known_adapters, findings)
+    if findings.problems:
+        raise ConfigurationError([_with_source(problem, sources) for problem in findings.problems])
+    warnings.look(settings, findings)
+    read, digest = tuple(dict.fromkeys(files_of(settings))), digest_of(tree, settings)
+    return replace(settings, warnings=tuple(findings.warnings), files=read, digest=digest)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        wrong = f"{path} can't be read ({error.strerror})"
+        instead = "name another file with --config, or make one with: talaria init ."
+    except UnicodeDecodeError as error:
+        wrong, instead = f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
+    except tomllib.TOMLDecodeError as error:
+        wrong, instead = f"{path} is not TOML: {error}", "put that line right"
+    raise ConfigurationError([Problem("", wrong, instead)])
+
+
+def _with_source(problem: Problem, sources: Mapping[str, str]) -> Problem:
+    for key, variable in sources.items():
+        if problem.key == key or problem.key.startswith((f"{key}.", f"{key}[")):
+            return replace(problem, wrong=f"{problem.wrong} (set by {variable})")
+    return problem

@@ -1,0 +1,139 @@
+"""One HTTP listener: uvicorn's server without its signal handling, with our sweep and our drain."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, cast
+
+import uvicorn
+
+from talaria.entrypoints.http.server import App, Connection, Limits, Refuse, protocol
+
+IDLE_GRACE = 2.0
+"""How long a drain leaves idle kept connections open, for a request that is on its way already."""
+
+
+class Listener(uvicorn.Server):
+    """Serves an app on one socket until `stop`."""
+
+    def __init__(self, app: Any, http: Any, drain_timeout: float, idle_grace: float) -> None:
+        config = uvicorn.Config(
+            app,
+            http=http,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+        )
+        super().__init__(config)
+        self._drain_timeout = drain_timeout
+        self._idle_grace = idle_grace
+        self._socket: socket.socket | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Accept connections from now on; with `tls` they are encrypted."""
+        self.config.load()
+        self.config.ssl = tls
+        self.lifespan = self.config.lifespan_class(self.config)
+        await self.startup([listener])
+        self._socket = listener
+        self._task = asyncio.create_task(self._sweep())
+
+    def adopt(self, http: Any, drain_timeout: float) -> None:
+        """Speak to new connections by this protocol; those that are open go on as they began."""
+        self.config.http_protocol_class = http
+        self._drain_timeout = drain_timeout
+
+    def under_way(self) -> "set[asyncio.Task[None]]":
+        """The requests of this moment."""
+        return set(self.server_state.tasks)
+
+    async def stop(self) -> None:
+        """Drain: nothing new is accepted, what is in flight ends, within the drain timeout. Then close everything."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        self.server_state.draining = True  # type: ignore[attr-defined]
+        await self._close_the_door()
+        connections = self.server_state.connections
+        for connection in list(connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(self._drain_timeout):
+                await self._drained()
+        except TimeoutError:
+            for task in list(self.server_state.tasks):
+                task.cancel()
+            await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+        for connection in list(connections):
+            _close(connection)
+        self._task = None
+
+    async def _close_the_door(self) -> None:
+        """Accept nothing new. Who is connected already, and not yet accepted, would be reset: he is let in first."""
+        waiting = _waiting_at(self._socket) if self._socket is not None else []
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for accepted in waiting:
+            with suppress(OSError):  # gone again
+                await loop.connect_accepted_socket(self._protocol, accepted, ssl=self.config.ssl)
+
+    def _protocol(self) -> asyncio.Protocol:
+        make = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+    async def _drained(self) -> None:
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + self._idle_grace
+        while self.server_state.connections:
+            for connection in list(self.server_state.connections):
+                idle = connection.is_idle() if isinstance(connection, Connection) else not self.server_state.tasks
+                if idle and loop.time() >= patience:
+                    _close(connection)
+            await asyncio.sleep(0.02)
+        while self.server_state.tasks:
+            await asyncio.sleep(0.02)
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1.0)
+            now = loop.time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.look_over(now)
+
+
+def _close(connection: Any) -> None:
+    if isinstance(connection, Connection):
+        connection.close_now()
+    elif connection.transport is not None:
+        connection.transport.close()
+
+
+def _waiting_at(listener: socket.socket) -> list[socket.socket]:
+    waiting = []
+    with suppress(OSError):  # no more
+        while True:
+            accepted, _ = listener.accept()
+            accepted.setblocking(False)
+            waiting.append(accepted)
+    return waiting
+
+
+def public_listener(app: App, limits: Limits, refuse: Refuse, drain_timeout: float) -> Listener:
+    """The listener that clients call."""
+    return Listener(app, protocol(limits, app, refuse), drain_timeout, IDLE_GRACE)
+
+
+def plain_listener(app: Any) -> Listener:
+    """A listener for people and tools of our own: uvicorn as it is."""
+    return Listener(app, "httptools", 1.0, 0.0)

@@ -1,0 +1,300 @@
+"""The public HTTP server: uvicorn on httptools, with the limits and the clean endings that a public door needs.
+
+What this adds to uvicorn's protocol:
+
+- a head has `header_timeout` to arrive and at most `header_limit` bytes (431; 414 if the request line alone is over);
+- what is malformed is refused in problem+json, like everything else; a framing that breaks inside a body ends the
+  request, never the next one;
+- trailers never become headers; a body that makes no progress (endless chunk extensions or trailers) is cut off;
+- an answer that ends before its request is followed by a lingering close, so that the client gets to read it;
+- the client leaving is told at once to whom it may concern (`Cycle.on_gone`);
+- draining: kept connections get `connection: close` with their next answer; idle ones are closed after a short while.
+
+The app is called with a `Cycle`, not with an ASGI scope: what most requests need is on it, and nothing is made twice.
+No timer is set for a request: the listener looks over its connections once a second.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from talaria.adapters.wire.outbox import Outbox
+from talaria.domain.errors import BadRequest, BadRequestTarget, HeadersTooLarge, Refusal, TargetTooLong
+from talaria.domain.model import Headers
+from talaria.entrypoints.http.cycle import Cycle
+
+_NO_PROGRESS = 64 * 1024
+_LINGER_SECONDS = 2.0
+_NAMES_KEPT = 2048
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of a connection: bytes and seconds."""
+
+    header_limit: int
+    header_timeout: float
+    keepalive_timeout: float
+
+
+App = Callable[[Cycle], Coroutine[Any, Any, None]]
+"""Answers one request; never raises."""
+Refuse = Callable[[Refusal], bytes]
+"""Notes a refusal of a head that never became a request, and gives the whole answer to write."""
+
+
+class Connection(HttpToolsProtocol):
+    """One client connection."""
+
+    cycle: Cycle | None  # type: ignore[assignment]  # uvicorn says that it is always there; it is not at first
+    headers: Headers
+
+    def __init__(self, limits: Limits, serve: App, refuse: Refuse, outbox: Outbox, **uvicorn: Any) -> None:
+        super().__init__(**uvicorn)
+        self.limits = limits
+        self.outbox = outbox
+        self.draining = getattr(self.server_state, "draining", False)
+        self.peer = ""
+        self.waiting: list[Cycle] = []
+        self._serve = serve
+        self._refuse = refuse
+        self._in_head = True
+        self._since = self.loop.time()
+        self._limit_since = limits.header_timeout
+        self._received = self._chunk = 0
+        self._discarding = False
+        self._framing: list[tuple[bytes, bytes]] = []
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.peer = self.client[0] if self.client else ""
+
+    # What arrives
+
+    def data_received(self, data: bytes) -> None:
+        if self._discarding:
+            return
+        self._chunk = len(data)
+        self._received += self._chunk
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._now_serving().keep_alive = False  # served as a plain request; what follows is another protocol's
+            self._discarding = True
+        except httptools.HttpParserError as error:
+            self._malformed(error)
+        else:
+            self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        """`_received` counts the bytes of a head, or those of a body since its last progress."""
+        if self._in_head:
+            if self._received > self.limits.header_limit:
+                self._end_with(TargetTooLong() if len(self.url) > self.limits.header_limit else HeadersTooLarge())
+        elif self._received > _NO_PROGRESS + self._chunk:
+            self._break_body()
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.headers = []
+        self._framing = []
+        self._in_head = True
+        self._since, self._limit_since = self.loop.time(), self.limits.header_timeout
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # else a trailer
+            lower = _names.get(name)
+            if lower is None:
+                lower = self._unusual(name, value)
+            self.headers.append((lower, value))
+
+    def _unusual(self, name: bytes, value: bytes) -> bytes:
+        """A name that is not remembered: a new one, or one that says how the request is framed."""
+        lower = name.lower()
+        if lower in _FRAMING:
+            self._framing.append((lower, value))
+        elif len(_names) < _NAMES_KEPT and len(name) <= 64:
+            _names[name] = lower
+        return lower
+
+    def on_headers_complete(self) -> None:
+        parser = self.parser
+        version = parser.get_http_version()
+        cycle = Cycle(self, parser.get_method().decode("ascii"), self.url, self.headers)
+        if version != "1.1":
+            cycle.old = True
+            cycle.keep_alive = False
+            if version != "1.0":
+                cycle.refusal = BadRequest("HTTP version")
+        cycle.keep_alive = cycle.keep_alive and not self.draining and parser.should_keep_alive()
+        for name, value in self._framing:
+            _frame(cycle, name, value)
+        if self._received > self.limits.header_limit or self._chunk > self.limits.header_limit:
+            self._check_head(cycle)
+        self._in_head, self._received, self._limit_since = False, 0, 0.0
+        before, self.cycle = self.cycle, cycle
+        if before is None or before.response_complete:
+            self._start(cycle)
+        else:
+            self.flow.pause_reading()
+            self.waiting.append(cycle)
+
+    def _check_head(self, cycle: Cycle) -> None:
+        """The head came in one piece with other bytes: its own size counts."""
+        if len(self.url) > self.limits.header_limit:
+            cycle.refusal = TargetTooLong()
+        elif len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > self.limits.header_limit:
+            cycle.refusal = HeadersTooLarge()
+
+    def _start(self, cycle: Cycle) -> None:
+        task = self.loop.create_task(self._serve(cycle))
+        cycle.on_gone = task.cancel
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def on_body(self, body: bytes) -> None:
+        self._received = 0
+        if self._now_serving().feed(body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+
+    def on_message_complete(self) -> None:
+        self._received = 0
+        cycle = self._now_serving()
+        cycle.more_body = False
+        cycle.wake()
+
+    def _now_serving(self) -> Cycle:
+        if self.cycle is None:
+            raise AssertionError("a body without a head")
+        return self.cycle
+
+    # What goes wrong
+
+    def _malformed(self, error: Exception) -> None:
+        if not self._in_head and self.cycle is not None and self.cycle.more_body:
+            self._break_body()
+        else:
+            in_target = isinstance(error, httptools.HttpParserInvalidURLError)
+            self._end_with(BadRequestTarget() if in_target else BadRequest(type(error).__name__))
+
+    def _break_body(self) -> None:
+        """The body's framing is broken: the request fails, and nothing that follows is read."""
+        self._discarding = True
+        cycle = self._now_serving()
+        cycle.broken = True
+        cycle.keep_alive = False
+        cycle.wake()
+
+    def _end_with(self, refusal: Refusal) -> None:
+        """Refuse a head that did not become a request, after what is being answered."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._discarding = True
+            self.cycle.afterwards = refusal
+        else:
+            self._say_last(refusal)
+
+    def _say_last(self, refusal: Refusal) -> None:
+        self.transport.write(self._refuse(refusal))
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close in the way that lets the client read what was sent: our side first, theirs within two seconds."""
+        self._discarding = True
+        self._since, self._limit_since = self.loop.time(), _LINGER_SECONDS
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    # What ends
+
+    def answered(self, cycle: Cycle) -> None:
+        """The answer of `cycle` is written."""
+        self.server_state.total_requests += 1
+        if cycle.afterwards is not None:
+            self._say_last(cycle.afterwards)
+        elif not cycle.keep_alive:
+            self._linger() if cycle.more_body else self.transport.close()
+        elif self.waiting:
+            self._start(self.waiting.pop(0))
+        else:
+            self.flow.resume_reading()
+            if not self._in_head:
+                self._since, self._limit_since = self.loop.time(), self.limits.keepalive_timeout
+
+    def look_over(self, now: float) -> None:
+        """Close the connection if it has waited for too long; called once a second."""
+        if self._limit_since and now - self._since > self._limit_since and not self.transport.is_closing():
+            self.transport.abort() if self._discarding else self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.connections.discard(self)
+        self.flow.resume_writing()
+        for cycle in [self.cycle, *self.waiting]:
+            if cycle is not None and not cycle.response_complete:
+                cycle.gone()
+        self.waiting.clear()
+        if exc is None:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """Begin to drain: the next answer is the last one of this connection."""
+        self.draining = True
+        for cycle in [self.cycle, *self.waiting]:
+            if cycle is not None and not cycle.response_started:
+                cycle.keep_alive = False
+
+    def close_now(self) -> None:
+        """Close, after what is written already."""
+        self.outbox.flush()
+        self.transport.close()
+
+    def is_idle(self) -> bool:
+        """Is no request under way?"""
+        return self.cycle is None or self.cycle.response_complete
+
+
+_names: dict[bytes, bytes] = {}
+"""Names as they come, and in lower case; never one of those that frame."""
+
+
+def _frame(cycle: Cycle, name: bytes, value: bytes) -> None:
+    """What one of the framing headers says (httptools has checked that a length is a number, and stands alone)."""
+    if name == b"content-length":
+        cycle.length = int(value)
+    elif name == b"transfer-encoding":
+        cycle.chunked = True
+        if cycle.old or value.strip().lower() != b"chunked":
+            cycle.refusal = BadRequest("a transfer coding other than chunked, or of HTTP/1.0")
+    elif value.lower() == b"100-continue":
+        cycle.expects = not cycle.old
+    else:
+        cycle.refusal = BadRequest("an expectation that can't be met")
+    if cycle.chunked and cycle.length is not None:
+        cycle.refusal = BadRequest("ambiguous framing")
+
+
+def protocol(limits: Limits, serve: App, refuse: Refuse) -> Callable[..., asyncio.Protocol]:
+    """What uvicorn calls for each new connection."""
+    outbox = Outbox()
+
+    def build(
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> Connection:
+        return Connection(
+            limits, serve, refuse, outbox, config=config, server_state=server_state, app_state=app_state, _loop=_loop
+        )
+
+    return build

@@ -1,0 +1,30 @@
+"""Who lives in the sandbox. The phone numbers are of ranges that are kept free for films (Ofcom: 07700 900xxx)."""
+
+import hashlib
+
+ANNA = "ppid-anna"
+BORIS = "ppid-boris"
+CHLOE = "ppid-chloe"
+BLOCKED = "ppid-blocked"
+NO_ACCOUNT = "ppid-no-account"
+UNSUPPORTED = "ppid-unsupported"
+GHOST = "ppid-ghost"
+"""Has a token like the others, and personal does not know it."""
+
+PHONES = {
+    ANNA: "+447700900001",
+    BORIS: "+447700900002",
+    CHLOE: "+447700900003",
+    BLOCKED: "+447700900101",
+    NO_ACCOUNT: "+447700900102",
+    UNSUPPORTED: "+447700900103",
+}
+"""What personal knows."""
+
+USERS = {PHONES[ANNA]: "wind-user-anna", PHONES[BORIS]: "wind-user-boris"}
+"""Whom wind has as a user already; others are created when first asked for."""
+
+
+def user_id_for(phone: str) -> str:
+    """The id that wind gives to a new user: always the same for a phone number, and it does not show it."""
+    return "wind-user-" + hashlib.sha256(b"wind:" + phone.encode()).hexdigest()[:16]

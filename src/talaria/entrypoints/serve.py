@@ -1,0 +1,150 @@
+"""`talaria serve`: the public listener and the operators' listener, from start to the end of the drain."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from secrets import token_bytes
+
+import uvloop
+
+from talaria import __version__
+from talaria.adapters.metrics import forget_worker
+from talaria.entrypoints import logs
+from talaria.entrypoints.config import Settings
+from talaria.entrypoints.container import Container
+from talaria.entrypoints.fleet import AllWorkers, Control, control_path
+from talaria.entrypoints.http.listener import plain_listener
+from talaria.entrypoints.http.ops import create_ops_app
+from talaria.entrypoints.listening import CannotListen, bind
+from talaria.entrypoints.reloading import Reloader, latest
+from talaria.entrypoints.running import Running
+from talaria.entrypoints.workers import Supervisor
+
+logger = logging.getLogger("talaria")
+
+FAILED = 1
+
+
+async def start(settings: Settings, *, container: Container | None = None, access_descriptor: int = 1) -> Running:
+    """A gateway that serves in this event loop; its access lines go to `access_descriptor`. Raises CannotListen."""
+    container = container or Container(settings=settings)
+    container.access_descriptor.override(access_descriptor)
+    public, ops = bind_both(settings)
+    running = Running(container, public, ops)
+    await running.start()
+    return running
+
+
+def bind_both(settings: Settings) -> tuple[socket.socket, socket.socket]:
+    """The public and the operators' socket, shared with another instance that is on its way out or in."""
+    server = settings.server
+    public = bind(server.listen.host, server.listen.port, "server.listen", shared=True)
+    try:
+        return public, bind(server.ops_listen.host, server.ops_listen.port, "server.ops_listen", shared=True)
+    except CannotListen:
+        public.close()
+        raise
+
+
+def run(settings: Settings, config_path: Path) -> int:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once. Gives the exit code."""
+    logs.configure()
+    logger.info("starting", extra={"config": str(config_path), "version": __version__})
+    try:
+        public, ops = bind_both(settings)
+    except CannotListen as error:
+        logger.error(str(error))
+        return FAILED
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
+    if settings.server.workers > 1:
+        return _run_workers(settings, config_path, public, ops)
+    uvloop.run(_until_told(Running(Container(settings=settings), public, ops), config_path))
+    return 0
+
+
+def _calm_the_collector() -> None:
+    """What was built at start-up stays: the garbage collector need not look at it again, nor at every request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
+
+
+async def _until_told(running: Running, config_path: Path) -> None:
+    told = _told_to_stop()
+    reloader = Reloader(running, config_path)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
+    await running.start()
+    _calm_the_collector()
+    keeping_up = asyncio.create_task(reloader.keep_up())
+    await told.wait()
+    keeping_up.cancel()
+    await running.stop()
+
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Set before this module is imported where there are several workers, for prometheus_client reads it then."""
+
+
+def _told_to_stop() -> asyncio.Event:
+    told = asyncio.Event()
+
+    def on_signal() -> None:
+        if told.is_set():
+            os._exit(FAILED)
+        told.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return told
+
+
+def _run_workers(settings: Settings, config_path: Path, public: socket.socket, ops: socket.socket) -> int:
+    host, port = public.getsockname()[:2]
+    more = [bind(host, port, "server.listen", shared=True) for _ in range(settings.server.workers - 1)]
+    folder = Path(os.environ[METRICS_FOLDER])
+    person_key = token_bytes(32)
+
+    def work(number: int, listening: socket.socket) -> None:
+        container = Container(settings=latest(settings, config_path))
+        container.random_person_key.override(person_key)  # a person has one name in the lines of all workers
+        uvloop.run(_work(container, config_path, number, listening, folder))
+
+    def watch(_: int, listening: socket.socket) -> None:
+        uvloop.run(_watch(AllWorkers(folder, settings.server.workers), listening))
+
+    return Supervisor([public, *more], work, ops, watch, lambda pid: forget_worker(pid, str(folder))).run()
+
+
+async def _work(container: Container, config_path: Path, number: int, listening: socket.socket, folder: Path) -> None:
+    """One of several workers."""
+    running = Running(container, listening, None)
+    control = await Control(container.fleet()).listen(control_path(folder, number))
+    flushing = asyncio.create_task(container.metrics().keep_flushing())
+    orphaned = asyncio.create_task(_stop_when_orphaned(os.getppid()))
+    await _until_told(running, config_path)
+    flushing.cancel()
+    orphaned.cancel()
+    control.close()
+
+
+async def _stop_when_orphaned(supervisor: int) -> None:
+    """Nobody is left who would replace or stop this process: drain."""
+    while os.getppid() == supervisor:
+        await asyncio.sleep(1.0)
+    signal.raise_signal(signal.SIGTERM)
+
+
+async def _watch(fleet: AllWorkers, listening: socket.socket) -> None:
+    """The operators' process of several workers."""
+    told = _told_to_stop()
+    listener = plain_listener(create_ops_app(fleet))
+    await listener.start(listening)
+    orphaned = asyncio.create_task(_stop_when_orphaned(os.getppid()))
+    await told.wait()
+    orphaned.cancel()
+    await listener.stop()

@@ -1,0 +1,162 @@
+"""What HttpxOrigin is there for: an egress proxy, HTTP/2; and TLS on both ways."""
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import h2.config
+import h2.connection
+import h2.events
+import pytest
+
+from talaria.adapters.httpx_origin import HttpxOrigin
+from talaria.domain.errors import UpstreamUnreachable
+from tests.integration.wire.support import HELLO, RawUpstream, forever, pieces, read, request, upstream
+from tests.integration.wire.support_tls import client_context, server_context
+
+SURPLUS = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
+
+
+async def test_through_a_proxy_the_target_stays_as_it_is() -> None:
+    heads: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(HELLO + SURPLUS)
+        await reader.read()
+
+    async with upstream(proxy) as raw:
+        origin = HttpxOrigin("http://services.test", egress_proxy=raw.url)
+        for _ in range(2):
+            assert await read(await origin.send(request("GET", b"/a/../b?c=%20"))) == b"hello"
+        await raw.until(lambda: raw.open == 0)
+        assert raw.connections == 2, "surplus bytes close a connection to a proxy too"
+        await origin.aclose()
+    assert heads == [b"GET http://services.test/a/../b?c=%20 HTTP/1.1\r\nhost: services.test\r\n\r\n"] * 2
+
+
+async def test_through_a_tunnel(tmp_path: Path) -> None:
+    heads: list[bytes] = []
+    tls = server_context(tmp_path, "services.test")
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await writer.drain()
+        await writer.start_tls(tls)
+        for _ in range(2):
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(HELLO)
+
+    async with upstream(proxy) as raw:
+        origin = HttpxOrigin("https://services.test", egress_proxy=raw.url, ssl_context=client_context(tmp_path))
+        for _ in range(2):
+            assert await read(await origin.send(request("GET", b"/a/../b"))) == b"hello"
+        assert raw.connections == 1
+        await origin.aclose()
+    assert heads[0].startswith(b"CONNECT services.test:443 HTTP/1.1\r\n")
+    assert heads[1:] == [b"GET /a/../b HTTP/1.1\r\nhost: services.test\r\n\r\n"] * 2
+
+
+async def test_a_proxy_that_refuses() -> None:
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+
+    async with upstream(proxy) as raw:
+        origin = HttpxOrigin("https://services.test", egress_proxy=raw.url)
+        outbound = request()
+        with pytest.raises(UpstreamUnreachable, match="refused by the egress proxy"):
+            await origin.send(outbound)
+        assert [attempt.outcome for attempt in outbound.attempts] == ["connect"]
+        await origin.aclose()
+
+
+async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
+    async with upstream(forever, tls=server_context(tmp_path, "localhost")) as raw:
+        origin = HttpxOrigin(raw.url)
+        with pytest.raises(UpstreamUnreachable, match="certificate not accepted"):
+            await origin.send(request())
+        await origin.aclose()
+
+
+async def test_a_certificate_for_another_name(tmp_path: Path) -> None:
+    async with upstream(forever, tls=server_context(tmp_path, "other.test")) as raw:
+        origin = HttpxOrigin(raw.url, ssl_context=client_context(tmp_path))
+        with pytest.raises(UpstreamUnreachable, match="certificate not accepted"):
+            await origin.send(request())
+        await origin.aclose()
+
+
+class _Http2Echo:
+    """Answers every request with its path and body, over as many streams at once as come."""
+
+    def __init__(self) -> None:
+        self.headers: list[list[tuple[bytes, bytes]]] = []
+        self._paths: dict[int, bytes] = {}
+        self._bodies: dict[int, bytes] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        connection.initiate_connection()
+        writer.write(connection.data_to_send())
+        while data := await reader.read(65_536):
+            for event in connection.receive_data(data):
+                self._take(connection, event)
+            writer.write(connection.data_to_send())
+
+    def _take(self, connection: h2.connection.H2Connection, event: h2.events.Event) -> None:
+        if isinstance(event, h2.events.RequestReceived):
+            assert event.stream_id is not None
+            assert event.headers is not None
+            headers = [(bytes(name), bytes(value)) for name, value in event.headers]
+            self.headers.append(headers)
+            self._paths[event.stream_id] = dict(headers)[b":path"]
+            self._bodies[event.stream_id] = b""
+        elif isinstance(event, h2.events.DataReceived):
+            assert event.stream_id is not None
+            assert event.flow_controlled_length is not None
+            self._bodies[event.stream_id] += event.data or b""
+            connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        elif isinstance(event, h2.events.StreamEnded):
+            assert event.stream_id is not None
+            connection.send_headers(event.stream_id, [(":status", "200"), ("set-cookie", "a=1"), ("set-cookie", "b=2")])
+            answer = self._paths.pop(event.stream_id) + b" " + self._bodies.pop(event.stream_id)
+            connection.send_data(event.stream_id, answer, end_stream=True)
+
+
+def http2_of(raw: RawUpstream, folder: Path) -> HttpxOrigin:
+    tls: ssl.SSLContext = client_context(folder)
+    return HttpxOrigin(raw.url, http2=True, ssl_context=tls)
+
+
+async def test_http2_on_one_connection(tmp_path: Path) -> None:
+    echo = _Http2Echo()
+    async with upstream(echo.serve, tls=server_context(tmp_path, "localhost")) as raw:
+        origin = http2_of(raw, tmp_path)
+
+        async def ask(number: int) -> bytes:
+            outbound = request("POST", b"/%d/../x" % number, body=pieces(b"%d" % number), length=None)
+            return await read(await origin.send(outbound))
+
+        assert await ask(0) == b"/0/../x 0"
+        assert await asyncio.gather(*map(ask, range(20))) == [b"/%d/../x %d" % (n, n) for n in range(20)]
+        assert raw.connections == 1
+        assert origin.in_flight == 0
+        await origin.aclose()
+
+
+async def test_http2_headers_both_ways(tmp_path: Path) -> None:
+    echo = _Http2Echo()
+    async with upstream(echo.serve, tls=server_context(tmp_path, "localhost")) as raw:
+        origin = http2_of(raw, tmp_path)
+        answer = await origin.send(request(headers=[(b"x-a", b"1"), (b"x-a", b"2")]))
+        assert answer.headers == [(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+        assert await read(answer) == b"/ "
+        authority = raw.url.removeprefix("https://").encode()
+        assert [header for header in echo.headers[0] if header[0] in (b":authority", b"x-a")] == [
+            (b":authority", authority),
+            (b"x-a", b"1"),
+            (b"x-a", b"2"),
+        ]
+        await origin.aclose()

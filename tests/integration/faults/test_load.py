@@ -1,0 +1,95 @@
+"""More than the gateway takes on: it says so at once, serves those it knows first, and lets the others in in order."""
+
+import asyncio
+
+from talaria.entrypoints.sandbox.faults import Faults
+from tests.integration.faults.overload import offer
+from tests.integration.faults.stalls import on_a_running_machine
+from tests.integration.faults.support import Harness, Seen, harness
+
+LIMIT = {"server": {"max_in_flight": 10}}
+SLOW = Faults(latency=0.3)
+
+
+async def under_way(running: Harness, person: str, count: int) -> "asyncio.Future[list[Seen]]":
+    """So many requests of a known person, all of them waiting for the upstream."""
+    arrived = running.world.services.requests.count
+    requests = asyncio.gather(*(running.get(person) for _ in range(count)))
+    await running.world.services.requests.wait_for(arrived + count)
+    return requests
+
+
+async def test_above_the_limit_it_is_overloaded_at_once() -> None:
+    async with harness(LIMIT) as running:
+        (person,) = running.world.add_persons(1)
+        await running.get(person)
+        running.world.services.faults = SLOW
+        waiting = await under_way(running, person, 10)
+        seen = await running.get(person)
+        assert (seen.outcome, seen.retry_after) == ((503, "overloaded"), "1")
+        assert seen.seconds < SLOW.latency / 2
+        assert {one.status for one in await waiting} == {200}
+        assert (await running.get(person)).status == 200
+
+
+async def test_who_is_known_goes_before_who_is_not() -> None:
+    async with harness(LIMIT) as running:
+        known, *strangers = running.world.add_persons(3)
+        await running.get(known)
+        running.world.services.faults = SLOW
+        waiting = await under_way(running, known, 8)
+        assert (await running.get(strangers[0])).outcome == (503, "overloaded")
+        assert (await running.get(known)).status == 200
+        assert {one.status for one in await waiting} == {200}
+        assert (await running.get(strangers[1])).status == 200
+
+
+async def test_an_upstream_has_a_limit_of_its_own() -> None:
+    async with harness({"upstreams": {"talaria-services": {"max_connections": 2}}}) as running:
+        (person,) = running.world.add_persons(1)
+        await running.get(person)
+        running.world.services.faults = SLOW
+        seen = await asyncio.gather(*(running.get(person) for _ in range(16)))
+        refused = [one for one in seen if one.status != 200]
+        assert {(one.outcome, one.retry_after) for one in refused} == {((503, "overloaded"), "1")}
+        assert len(refused) == 16 - 2 - 4 * 2  # two under way, four in line for each of them
+        assert (await running.get(person, tag="calm")).status == 200
+
+
+async def test_cold_starts_are_paced_in_order() -> None:
+    async with harness({"personal": {"max_concurrent": 3}}) as running:
+        persons = running.world.add_persons(15)
+        running.world.personal.faults = Faults(latency=0.05)
+        requests = []
+        for person in persons:
+            requests.append(asyncio.create_task(running.get(person, **{"x-request-id": person})))
+            await asyncio.sleep(0.005)
+        assert {seen.status for seen in await asyncio.gather(*requests)} == {200}
+        received = running.world.personal.requests.all
+        assert [one.header(b"x-request-id") for one in received] == [[person.encode()] for person in persons]
+        moments = [(one.at, 1) for one in received] + [(one.answered_at, -1) for one in received]
+        together = [sum(step for at, step in moments if at <= moment) for moment, _ in moments]
+        assert max(together) == 3
+
+
+async def test_who_waits_in_line_leaves_at_his_deadline() -> None:
+    async with harness({"personal": {"max_concurrent": 1, "timeout": "5s"}}) as running:
+        first, second = running.world.add_persons(2)
+        running.world.personal.faults = Faults(latency=0.6)
+        slow = asyncio.create_task(running.get(first))
+        await running.world.personal.requests.wait_for(1)
+        seen = await running.get(second, **{"x-request-timeout-ms": "200"})
+        assert seen.outcome == (504, "personal-timeout")
+        assert (await slow).status == 200
+        assert running.world.personal.requests.count == 1
+
+
+async def test_at_three_times_its_capacity_it_does_what_it_can() -> None:
+    async def check() -> None:
+        normal, over = await offer(times=0.7, seconds=1.0), await offer(times=3.0, seconds=2.0)
+        assert normal.refused == 0
+        assert over.goodput > 0.75 * over.capacity
+        assert over.p99 < 2 * normal.p99
+        assert over.others == 0
+
+    await on_a_running_machine(check)

@@ -1,0 +1,109 @@
+"""Two workers on one port: one dies and is replaced, all are counted, all are told, all drain."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from talaria.entrypoints.sandbox import people
+from talaria.entrypoints.sandbox.faults import Faults
+from talaria.entrypoints.sandbox.world import World, sandbox_world
+from tests.integration.faults.kept import KeptClient, Tally
+from tests.integration.faults.processes import Served, serving
+
+CLIENTS = 24
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with sandbox_world(gateway=False) as running:
+        yield running
+
+
+@pytest.fixture
+async def served(world: World, tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(world, tmp_path / "log", workers="2") as running:
+        yield running
+
+
+@contextmanager
+def crowd(world: World) -> Iterator[list[KeptClient]]:
+    """So many clients of one person that each worker certainly gets some."""
+    clients = [KeptClient(world.public_url, world.headers()) for _ in range(CLIENTS)]
+    yield clients
+    for client in clients:
+        client.close()
+
+
+async def ask_all(clients: list[KeptClient]) -> Tally:
+    """One request of each, at once."""
+    tally = Tally()
+    await asyncio.gather(*(client.ask(tally) for client in clients))
+    return tally
+
+
+async def metric(served: Served, start: str) -> float:
+    """The sum of the samples whose line starts so."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        lines = (await client.get(f"{served.ops_url}/metrics")).text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
+
+
+async def test_a_killed_worker_takes_only_its_own_requests_and_is_replaced(world: World, served: Served) -> None:
+    over, tally = asyncio.Event(), Tally()
+    with crowd(world) as clients, crowd(world) as newcomers:
+        load = asyncio.gather(*(client.keep_asking(tally, 0.01, over) for client in clients))
+        await asyncio.sleep(1.2)  # a worker that dies in its first second is replaced a second later
+        victim, other, operators = served.children()
+        os.kill(victim, signal.SIGKILL)
+        async with asyncio.timeout(2):
+            after = await ask_all(newcomers)  # those of the dead worker's share wait for its successor
+        assert (after.statuses, after.lost) == ([200] * CLIENTS, [])
+        over.set()
+        await load
+    assert set(tally.statuses) == {200}
+    assert len(tally.lost) <= CLIENTS  # at most one for each connection
+    assert len({victim, *served.children()}) == 4
+    assert {other, operators} < set(served.children())
+    assert f"worker 0 (pid {victim}) died and is replaced" in served.log.read_text()
+    assert await served.stop() == 0
+
+
+async def test_metrics_are_summed_and_survive_a_worker(world: World, served: Served) -> None:
+    with crowd(world) as clients:
+        for _ in range(3):
+            assert (await ask_all(clients)).lost == []
+    await asyncio.sleep(0.6)  # they flush twice a second
+    os.kill(served.children()[0], signal.SIGKILL)
+    await asyncio.sleep(0.6)
+    assert (
+        await metric(served, 'talaria_requests_total{method="GET",origin="",reason="",status="200",tag="wind"')
+        == 3 * CLIENTS
+    )
+
+
+async def test_invalidation_reaches_every_worker(world: World, served: Served) -> None:
+    with crowd(world) as clients:
+        await ask_all(clients)
+        assert world.wind.requests.count == 2  # each worker has a memory of its own
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.delete(f"{served.ops_url}/identities/wind/app/{people.ANNA}")
+        assert answer.json() == {"removed": 2}
+        await ask_all(clients)
+        assert world.wind.requests.count == 4
+
+
+async def test_all_workers_drain(world: World, served: Served) -> None:
+    with crowd(world) as clients:
+        await ask_all(clients)
+        world.services.faults = Faults(latency=0.5)
+        under_way = asyncio.create_task(ask_all(clients))
+        await world.services.requests.wait_for(2 * CLIENTS)
+        assert await served.stop() == 0
+        tally = await under_way
+    assert (tally.statuses, tally.lost) == ([200] * CLIENTS, [])

@@ -1,0 +1,231 @@
+"""The gateway among simulated services: its files, its callers' tokens, and what it printed."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from talaria.entrypoints import serve
+from talaria.entrypoints.config import Settings, load
+from talaria.entrypoints.container import Container
+from talaria.entrypoints.running import Running
+from talaria.entrypoints.sandbox.toml import dumps, merged
+from tests.integration.gateway.support_client import Client, Got, ask, connected, request
+from tests.integration.gateway.support_raw import SECONDS
+from tests.integration.gateway.support_services import (
+    PERSONAL_TOKEN,
+    SERVICES_API_KEY,
+    WIND_API_KEY,
+    KeyServer,
+    Personal,
+    Service,
+    Upstream,
+    Wind,
+)
+from tests.support_printed import note_printed
+
+ISSUER = "https://id.app.example"
+Tree = dict[str, Any]
+
+
+def pem_of(key: Any) -> bytes:
+    """A private key as a file holds it."""
+    form = serialization.PrivateFormat.PKCS8
+    pem: bytes = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    return pem
+
+
+def public_pem_of(key: Any) -> bytes:
+    """Its public key as a file holds it."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    pem: bytes = key.public_key().public_bytes(serialization.Encoding.PEM, form)
+    return pem
+
+
+def jwk_of(key: Any, kid: str, algorithm: str = "ES256") -> dict[str, object]:
+    """Its public key as a key set holds it."""
+    jwk: dict[str, object] = jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key(), as_dict=True)
+    return {**jwk, "kid": kid, "alg": algorithm, "use": "sig"}
+
+
+def write_key(path: Path, key: Any) -> None:
+    """For the owner's eyes only."""
+    path.write_bytes(pem_of(key))
+    path.chmod(0o600)
+
+
+class Town:
+    """The four services, and the files of a gateway among them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.personal, self.wind, self.upstream, self.issuer = Personal(), Wind(), Upstream(), KeyServer()
+        self.caller_key = ec.generate_private_key(ec.SECP256R1())
+        self.signing_key = ec.generate_private_key(ec.SECP256R1())
+        self.issuer.keys = [jwk_of(self.caller_key, "app-1")]
+        self._persons = 0
+
+    @property
+    def services(self) -> list[Service]:
+        """All of them."""
+        return [self.personal, self.wind, self.upstream, self.issuer]
+
+    def person(self, user_id: str | tuple[int, str] | None = None) -> str:
+        """A new person's id; wind knows them by `user_id`, or meets them with this status and code."""
+        self._persons += 1
+        person, phone = f"ppid-{self._persons:05}-{uuid.uuid4().hex[:8]}", f"+99955{self._persons:07}"
+        self.personal.phones[person] = phone
+        self.wind.users[phone] = user_id or f"wind-user-{self._persons}"
+        return person
+
+    def claims(self, person: str, **claims: Any) -> Tree:
+        """What a good token says; `claims` are laid over it, and taken away where they are None."""
+        now = int(time.time())
+        good = {"iss": ISSUER, "aud": "talaria-proxy", "iat": now, "exp": now + 600, "personal_phone_id": person}
+        return {name: value for name, value in {**good, **claims}.items() if value is not None}
+
+    def token(self, person: str | None = None, **claims: Any) -> str:
+        """A good token, of a new person where none is named."""
+        claims = self.claims(person or self.person(), **claims)
+        return jwt.encode(claims, self.caller_key, "ES256", headers={"kid": "app-1"})
+
+    def configure(self, changes: Mapping[str, Any] | None = None) -> Path:
+        """Write the configuration and everything it names."""
+        write_key(self.folder / "signing.pem", self.signing_key)
+        for name, secret in (("personal", PERSONAL_TOKEN), ("wind", WIND_API_KEY), ("services", SERVICES_API_KEY)):
+            (self.folder / name).write_text(f"{secret}\n")
+            (self.folder / name).chmod(0o600)
+        path = self.folder / "talaria.toml"
+        path.write_text(dumps(merged(self._tree(), changes or {})))
+        return path
+
+    def _tree(self) -> Tree:
+        return {
+            "server": {"listen": "127.0.0.1:0", "ops_listen": "127.0.0.1:0", "drain_timeout": "5s"},
+            "callers": {"app": {"issuer": ISSUER, "algorithms": ["ES256"], "jwks_url": f"{self.issuer.url}/jwks"}},
+            "signing": {"keys": [{"kid": "2026-11", "file": "signing.pem"}]},
+            "personal": {"url": self.personal.url, "token": {"file": "personal"}},
+            "partners": {"wind": {"url": self.wind.url, "api_key": {"file": "wind"}}},
+            "upstreams": {"talaria-services": {"urls": [self.upstream.url], "api_key": {"file": "services"}}},
+            "routes": {"wind": {"partner": "wind", "upstream": "talaria-services"}},
+        }
+
+
+class Gateway:
+    """A running gateway. `printed`: the file that its lines go to."""
+
+    def __init__(self, url: str, ops: str, printed: Path, town: Town) -> None:
+        self.url, self.ops, self.printed, self.town = url, ops, printed, town
+
+    async def ask(self, target: str = "/v1/scooters", *lines: str, **more: Any) -> Got:
+        """One request with a good token, on a connection of its own."""
+        token = more.pop("token", None) or self.town.token()
+        return await ask(self.url, request(token, target, *lines, **more))
+
+    def connected(self) -> "contextlib.AbstractAsyncContextManager[Client]":
+        """A connection."""
+        return connected(self.url)
+
+    async def operators(self, target: str, method: str = "GET") -> Got:
+        """One request to the operators' listener."""
+        return await ask(self.ops, f"{method} {target} HTTP/1.1\r\nhost: ops\r\nconnection: close\r\n\r\n".encode())
+
+    def lines(self, event: str = "request") -> list[Tree]:
+        """What was printed of this kind so far."""
+        lines = [json.loads(line) for line in self.printed.read_text().splitlines(keepends=True) if line[-1] == "\n"]
+        return [line for line in lines if line["event"] == event]
+
+    async def line(self, wanted: Callable[[Tree], bool]) -> Tree:
+        """The first access line that `wanted` is true of, waiting for it."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                for line in self.lines():
+                    if wanted(line):
+                        return line
+                await asyncio.sleep(0.01)  # a file tells nobody that it has grown
+
+
+@contextlib.asynccontextmanager
+async def town_at(folder: Path) -> AsyncIterator[Town]:
+    """The services, running. What they could not bear of the gateway fails the test."""
+    town = Town(folder)
+    for service in town.services:
+        await service.server.start()
+    try:
+        yield town
+    finally:
+        for service in town.services:
+            await service.server.stop()
+    assert not [failure for service in town.services for failure in service.server.failures]
+
+
+@contextlib.asynccontextmanager
+async def gateway_in(
+    town: Town, changes: Mapping[str, Any] | None = None, swap: Callable[[Container], None] | None = None
+) -> AsyncIterator[Gateway]:
+    """A gateway in this event loop. `swap` may override parts of its container."""
+    settings: Settings = load(town.configure(changes), environ={})
+    container = Container(settings=settings)
+    if swap is not None:
+        swap(container)
+    path = town.folder / f"{uuid.uuid4().hex}.jsonl"
+    with path.open("wb") as printed:
+        running: Running = await serve.start(settings, container=container, access_descriptor=printed.fileno())
+        try:
+            yield Gateway(running.public_url, running.ops_url, path, town)
+        finally:
+            await running.stop()
+    note_printed(path.read_text())
+
+
+class Process(Gateway):
+    """`talaria serve` as a process of its own."""
+
+    process: asyncio.subprocess.Process
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that are in use."""
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    async def ended(self, seconds: float = SECONDS) -> int:
+        """Its exit code."""
+        async with asyncio.timeout(seconds):
+            return await self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def process_of(town: Town, config: Path, environ: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
+    """`talaria serve --config F`, once it serves."""
+    path = town.folder / f"{uuid.uuid4().hex}.jsonl"
+    with path.open("wb") as printed:
+        arguments = ["-m", "talaria", "serve", "--config", str(config)]
+        env = {**os.environ, **(environ or {})}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, stdout=printed, stderr=printed, env=env
+        )
+    try:
+        gateway = Process("", "", path, town)
+        gateway.process = process
+        async with asyncio.timeout(SECONDS):
+            while not (serving := gateway.lines("serving")):
+                assert process.returncode is None, path.read_text()
+                await asyncio.sleep(0.02)  # a file tells nobody that it has grown
+        gateway.url, gateway.ops = serving[0]["public"], serving[0]["ops"]
+        yield gateway
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        note_printed(path.read_text())

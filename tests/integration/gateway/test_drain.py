@@ -1,0 +1,71 @@
+"""SIGTERM under load: nobody's request fails, readiness says so, and the process ends with 0."""
+
+import asyncio
+import contextlib
+import signal
+
+from tests.integration.gateway.support_client import Got, connected, request
+from tests.integration.gateway.support_gateway import Town, process_of
+
+CLIENTS = 8
+
+
+async def test_a_drain_under_load_fails_no_request(town: Town) -> None:
+    failures: list[object] = []
+    answered = 0
+    draining = asyncio.Event()
+
+    async def keep_asking(url: str) -> None:
+        nonlocal answered
+        data = request(town.token())
+        while not draining.is_set():
+            async with connected(url) as client:
+                closing = False
+                while not closing:
+                    got: Got = await client.ask(data)
+                    answered += 1
+                    if got.status != 200:
+                        failures.append(got.status)
+                    closing = got.head.all("connection") == ["close"]
+            draining.set()
+
+    async with process_of(town, town.configure()) as gateway:
+        clients = [asyncio.create_task(keep_asking(gateway.url)) for _ in range(CLIENTS)]
+        while answered < 200:
+            await asyncio.sleep(0.01)  # a count tells nobody that it has grown
+        gateway.process.send_signal(signal.SIGTERM)
+        await asyncio.gather(*clients)
+        assert await gateway.ended() == 0
+        assert [line["event"] for line in gateway.lines("stopped")] == ["stopped"]
+    assert failures == []
+
+
+async def test_what_is_in_flight_ends_and_readiness_says_no(town: Town) -> None:
+    town.upstream.gate.clear()
+    async with process_of(town, town.configure()) as gateway, connected(gateway.url) as client:
+        client.send(request(town.token()))
+        while not town.upstream.seen:
+            await asyncio.sleep(0.01)  # a list tells nobody that it has grown
+        gateway.process.send_signal(signal.SIGTERM)
+        while (await gateway.operators("/readyz")).status != 503:
+            await asyncio.sleep(0.01)  # the signal is on its way
+        town.upstream.gate.set()
+        got = await client.get()
+        assert (got.status, got.head.all("connection")) == (200, ["close"])
+        assert await gateway.ended() == 0
+
+
+async def test_a_second_signal_ends_it_at_once(town: Town) -> None:
+    town.upstream.gate.clear()
+    async with process_of(town, town.configure()) as gateway, connected(gateway.url) as client:
+        client.send(request(town.token()))
+        while not town.upstream.seen:
+            await asyncio.sleep(0.01)  # a list tells nobody that it has grown
+        gateway.process.send_signal(signal.SIGTERM)
+        while not gateway.lines("draining"):
+            await asyncio.sleep(0.01)  # a file tells nobody that it has grown
+        gateway.process.send_signal(signal.SIGTERM)
+        assert await gateway.ended() == 1
+        town.upstream.gate.set()
+        with contextlib.suppress(ConnectionError):
+            assert await client.at_end() == b""

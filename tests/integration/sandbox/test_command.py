@@ -1,0 +1,104 @@
+"""`talaria sandbox` and `talaria token` as a developer runs them."""
+
+import asyncio
+import shlex
+import signal
+import socket
+import sys
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+TALARIA = [sys.executable, "-m", "talaria"]
+
+
+@asynccontextmanager
+async def started(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*TALARIA, *arguments, stdout=pipe, stderr=pipe)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def ran(*arguments: str) -> tuple[int | None, str, str]:
+    async with started(*arguments) as process:
+        out, err = await process.communicate()
+        return process.returncode, out.decode(), err.decode()
+
+
+async def until_serving(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    return (await asyncio.wait_for(process.stdout.readuntil(b"Serving until Ctrl-C"), 30)).decode()
+
+
+async def run_curl(line: str) -> httpx.Response:
+    """What the pasted line asks for. The words are those of a shell."""
+    words = shlex.split(line)
+    headers = [tuple(words[i + 1].split(": ", 1)) for i, word in enumerate(words) if word == "-H"]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return await client.get(words[-1], headers=[(name, value) for name, value in headers])
+
+
+def listen_of(config: str) -> str:
+    return str(tomllib.loads(Path(config).read_text())["server"]["listen"])
+
+
+async def test_once_shows_the_journey_and_exits() -> None:
+    status, out, err = await ran("sandbox", "--once", "--port", "0")
+    assert (status, err) == (0, "")
+    assert "identity cache miss" in out
+    assert "identity cache hit" in out
+    assert "\x1b" not in out
+    assert '"event"' not in out
+
+
+async def test_its_curl_lines_do_what_it_says_and_ctrl_c_ends_it() -> None:
+    async with started("sandbox", "--port", "0") as process:
+        shown = await until_serving(process)
+        works, refused = (line for line in shown.splitlines() if line.startswith("curl "))
+        assert (await run_curl(works)).json()["user_id"] == "wind-user-anna"
+        answer = await run_curl(refused)
+        assert f"{answer.status_code} {answer.json()['reason']}" in shown
+        process.send_signal(signal.SIGINT)
+        rest, err = await asyncio.wait_for(process.communicate(), 15)
+    assert (process.returncode, err) == (0, b"")
+    assert rest.count(b'"event":"request"') == 2
+
+
+async def test_a_taken_port_is_said_plainly() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        status, out, err = await ran("sandbox", "--port", str(port - 2))
+    assert (status, out) == (1, "")
+    assert any(f"127.0.0.1:{taken}" in err for taken in range(port - 2, port + 1))  # its neighbours may be, too
+    assert "--port 0" in err
+    assert "Traceback" not in err
+
+
+async def test_only_loopback() -> None:
+    status, _, err = await ran("sandbox", "--host", "0.0.0.0", "--port", "0")  # noqa: S104
+    assert status == 1
+    assert "loopback only" in err
+
+
+async def test_a_kept_folder_and_a_gateway_of_ones_own(tmp_path: Path) -> None:
+    async with started("sandbox", "--no-gateway", "--port", "0", "--keep", str(tmp_path)) as simulated:
+        shown = await until_serving(simulated)
+        config = str(tmp_path / "talaria.toml")
+        assert f"talaria serve --config {config}" in shown
+        async with started("serve", "--config", config) as gateway:
+            assert gateway.stdout is not None
+            await asyncio.wait_for(gateway.stdout.readuntil(b"serving"), 30)
+            status, token, _ = await ran("token", "--config", config, "ppid-boris")
+            assert status == 0
+            headers = {"x-api-tag": "wind", "authorization": f"Bearer {token.strip()}"}
+            async with httpx.AsyncClient(trust_env=False) as client:
+                answer = await client.get(f"http://{listen_of(config)}/v1/scooters/nearby", headers=headers)
+            assert answer.json()["user_id"] == "wind-user-boris"

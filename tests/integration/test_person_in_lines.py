@@ -1,0 +1,49 @@
+"""One person can be followed through the lines, and nobody can tell from them who it is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from talaria.entrypoints.sandbox import people
+from talaria.entrypoints.sandbox.faults import Faults
+from talaria.entrypoints.sandbox.world import sandbox_world
+
+WAY = "/v1/scooters/nearby"
+
+
+async def lines_of(tmp_path: Path, config: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    """The access lines of anna, boris, anna once more, anna while the upstream fails, nobody; and the ledger."""
+    with (tmp_path / "lines").open("wb") as lines:
+        async with (
+            sandbox_world(access_descriptor=lines.fileno(), config=config) as world,
+            httpx.AsyncClient(trust_env=False, base_url=world.public_url) as client,
+        ):
+            for person in (people.ANNA, people.BORIS, people.ANNA):
+                assert (await client.get(WAY, headers=world.headers(person))).status_code == 200
+            world.services.faults = Faults(next_failures=1, status=500)
+            await client.get(WAY, headers=world.headers(people.ANNA))
+            await client.get(WAY, headers={"x-api-tag": "wind"})
+            ledger = (await client.get(f"{world.ops_url}/5xx")).text
+    text = (tmp_path / "lines").read_text()
+    assert "ppid-" not in text + ledger
+    told = [json.loads(line) for line in text.splitlines()]
+    return [line for line in told if line["tag"]], ledger
+
+
+async def test_one_person_has_one_name_in_lines_and_ledger(tmp_path: Path) -> None:
+    lines, ledger = await lines_of(tmp_path, {})
+    anna, boris, again, failed, nobody = lines
+    assert anna["person"] == again["person"] == failed["person"] != boris["person"]
+    assert len(anna["person"]) == 12
+    assert "person" not in nobody
+    assert json.loads(ledger)["entries"][0]["person"] == anna["person"]
+
+
+async def test_another_start_gives_other_names_unless_the_key_is_given(tmp_path: Path) -> None:
+    (tmp_path / "person.key").write_text("canary-person-key-0123456789abcdef")
+    given = {"logging": {"person_key": {"file": str(tmp_path / "person.key")}}}
+    names = [(await lines_of(tmp_path, config))[0][0]["person"] for config in ({}, {}, given, given)]
+    assert len({names[0], names[1], names[2]}) == 3
+    assert names[2] == names[3]

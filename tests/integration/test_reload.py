@@ -1,0 +1,216 @@
+"""What is on disk comes in force while clients call, and what can't does not."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from talaria.adapters.key_files import write_new_key
+from talaria.domain.errors import UpstreamUnreachable
+from talaria.domain.model import Outbound
+from talaria.domain.ports import Upstream
+from talaria.entrypoints.config import load
+from talaria.entrypoints.config.settings import Settings
+from talaria.entrypoints.reloading import Reloader
+from talaria.entrypoints.sandbox import files
+from talaria.entrypoints.sandbox.faults import Faults
+from talaria.entrypoints.sandbox.world import World, sandbox_world
+
+WAY = "/v1/scooters/nearby"
+
+
+class Served:
+    """A gateway in its world, and what reloads it."""
+
+    def __init__(self, world: World, client: httpx.AsyncClient) -> None:
+        assert world.running is not None
+        self.world, self.client = world, client
+        self.running = world.running
+        self.reloader = Reloader(world.running, world.config_path, _read, poll_seconds=0.02)
+
+    async def get(self, **headers: str) -> httpx.Response:
+        """A request of ppid-anna."""
+        return await self.client.get(f"{self.world.public_url}{WAY}", headers=self.world.headers() | headers)
+
+    def change(self, text: str, by: str) -> None:
+        """Write the configuration with one text in place of another."""
+        before = self.world.config_path.read_text()
+        assert text in before
+        self.world.config_path.write_text(before.replace(text, by))
+
+    def add(self, text: str) -> None:
+        """Write more at the end of the configuration."""
+        self.world.config_path.write_text(f"{self.world.config_path.read_text()}\n{text}\n")
+
+    async def reload(self) -> bool:
+        """Read everything anew."""
+        return await self.reloader.reload("a test")
+
+    async def operators(self, path: str) -> httpx.Response:
+        """What the operators' listener says."""
+        return await self.client.get(f"{self.world.ops_url}{path}")
+
+
+def _read(path: Any) -> Settings:
+    return load(path, environ={})
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    async with sandbox_world(access_descriptor=nowhere) as world, httpx.AsyncClient(trust_env=False) as client:
+        yield Served(world, client)
+    os.close(nowhere)
+
+
+def _kid_of(world: World) -> str:
+    token = world.services.requests.last.header(b"authorization")[0].removeprefix(b"Bearer ")
+    return str(jwt.get_unverified_header(token)["kid"])
+
+
+async def test_a_new_signing_key_is_published_first_and_signs_later(served: Served) -> None:
+    write_new_key(served.world.folder / "keys/next.pem")
+    old, new = '{ kid = "sandbox", file = "keys/signing.pem" }', '{ kid = "next", file = "keys/next.pem" }'
+    served.change(f"[{old}]", f"[{old}, {new}]")
+    assert await served.reload()
+    key_set = await served.client.get(f"{served.world.public_url}/.well-known/jwks.json")
+    assert [key["kid"] for key in key_set.json()["keys"]] == ["sandbox", "next"]
+    assert (await served.get()).status_code == 200
+    assert _kid_of(served.world) == "sandbox"
+    served.change(f"[{old}, {new}]", f"[{new}, {old}]")
+    assert await served.reload()
+    assert (await served.get()).status_code == 200
+    assert _kid_of(served.world) == "next"
+    told = (await served.operators("/keys")).json()["keys"]
+    assert [(key["kid"], key["signs"]) for key in told] == [("next", True), ("sandbox", False)]
+    assert told[1]["good_until"] > told[0]["published_at"]
+
+
+async def test_a_request_under_way_keeps_what_it_began_with(served: Served) -> None:
+    await served.get()
+    served.world.services.faults = Faults(latency=0.3)
+    slow = asyncio.create_task(served.get())
+    await served.world.services.requests.wait_for(2)
+    served.change('partner = "wind"', 'methods = ["POST"]\npartner = "wind"')
+    assert await served.reload()
+    assert (await served.get()).status_code == 405
+    assert (await slow).status_code == 200
+
+
+async def test_pairs_are_kept_where_partner_and_caller_are_the_same(served: Served) -> None:
+    await served.get()
+    served.change("[personal]", "[personal]\nattempts = 2")
+    assert await served.reload()
+    await served.get()
+    assert len(served.world.personal.requests.all) == 1
+
+
+async def test_pairs_of_another_partner_of_the_same_name_are_forgotten(served: Served) -> None:
+    await served.get()
+    served.change(served.world.wind.url, f"{served.world.wind.url}/")
+    assert await served.reload()
+    await served.get()
+    assert len(served.world.wind.requests.all) == 1, "the same url, written otherwise"
+    served.change(f"{served.world.wind.url}/", served.world.wind.url.replace("127.0.0.1", "localhost"))
+    assert await served.reload()
+    assert (await served.get()).status_code == 200
+    assert len(served.world.wind.requests.all) == 2
+
+
+async def test_the_keys_of_a_caller_outlast_a_reload_while_its_issuer_is_down(served: Served) -> None:
+    await served.get()
+    await served.world.issuer.stop()
+    served.add('[routes.more]\npartner = "wind"\nupstream = "talaria-services"')
+    assert await served.reload()
+    answer = await served.client.get(f"{served.world.public_url}{WAY}", headers=served.world.headers(tag="more"))
+    assert answer.status_code == 200
+
+
+async def test_an_invalid_configuration_is_refused_with_all_its_problems(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = (await served.operators("/readyz")).json()["configuration"]
+    assert good["last_reload_ok"] is True
+    served.change('upstream = "talaria-services"', 'upstream = "nobody"\nmethods = ["FETCH"]')
+    with caplog.at_level("ERROR", "talaria.reloading"):
+        assert not await served.reload()
+    problems = vars(caplog.records[-1])["problems"]
+    assert len(problems) == 2
+    assert (await served.get()).status_code == 200
+    assert (await served.operators("/readyz")).json()["configuration"] == {**good, "last_reload_ok": False}
+    metrics = (await served.operators("/metrics")).text
+    assert "talaria_config_last_reload_success 0.0" in metrics
+    assert f'talaria_config_hash{{hash="{good["digest"]}"}} 1.0' in metrics
+
+
+async def test_what_is_repaired_comes_in_force(served: Served) -> None:
+    served.change('callers = ["app"]', 'callers = ["apps"]')
+    assert not await served.reload()
+    served.change('callers = ["apps"]', 'callers = ["app"]\nmethods = ["GET"]')
+    assert await served.reload()
+    metrics = (await served.operators("/metrics")).text
+    assert "talaria_config_last_reload_success 1.0" in metrics
+    assert "talaria_config_last_reload_success_timestamp_seconds" in metrics
+
+
+async def test_addresses_and_workers_can_not_change_and_it_says_so(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    served.change("[server]", "[server]\nworkers = 3")
+    with caplog.at_level("WARNING", "talaria.reloading"):
+        assert await served.reload()
+    assert "server.workers comes in force with the next start only" in caplog.text
+    assert served.running.settings.server.workers == 1
+
+
+async def test_a_secret_that_is_swapped_on_disk_is_picked_up(served: Served) -> None:
+    keeping_up = asyncio.create_task(served.reloader.keep_up())
+    try:
+        path = served.world.folder / files.secret_file("talaria-services-api-key")
+        fresh = path.with_suffix(".new")
+        fresh.write_text("another-api-key-of-ours\n")
+        served.world.services.api_key = "another-api-key-of-ours"
+        fresh.replace(path)
+        async with asyncio.timeout(5):
+            while (await served.get()).status_code != 200:
+                await asyncio.sleep(0.02)
+    finally:
+        keeping_up.cancel()
+
+
+async def test_a_signal_asks_for_a_reload(served: Served) -> None:
+    keeping_up = asyncio.create_task(served.reloader.keep_up())
+    try:
+        served.change('callers = ["app"]', 'callers = ["app"]\nmethods = ["POST"]')
+        served.reloader.ask()
+        async with asyncio.timeout(5):
+            while (await served.get()).status_code != 405:
+                await asyncio.sleep(0.02)
+    finally:
+        keeping_up.cancel()
+
+
+async def test_connections_that_nobody_needs_any_more_are_closed(served: Served) -> None:
+    await served.get()
+    before = served.running.container.destinations()["talaria-services"].upstream
+    served.change("urls = [", 'connect_timeout = "2s"\nurls = [')
+    assert await served.reload()
+    after = served.running.container.destinations()["talaria-services"].upstream
+    assert after is not before
+    assert (await served.get()).status_code == 200
+    async with asyncio.timeout(5):
+        while not await _is_closed(before):
+            await asyncio.sleep(0.02)
+
+
+async def _is_closed(upstream: Upstream) -> bool:
+    try:
+        answer = await upstream.send(Outbound("GET", b"/", [], None, None, 1.0, 1.0))
+    except UpstreamUnreachable as error:
+        return "closed" in error.cause
+    await answer.body.aclose()
+    return False

@@ -1,0 +1,81 @@
+"""SIGHUP to `talaria serve`, with one process and with several."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from talaria.entrypoints.sandbox.world import World, sandbox_world
+
+WAY = "/v1/scooters/nearby"
+
+
+@asynccontextmanager
+async def serving(world: World) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`talaria serve` among the world's services; it ends with exit code 0."""
+    command = [sys.executable, "-m", "talaria", "serve", "--config", str(world.config_path)]
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a condition; a gateway that is not there yet is none."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                if await holds():
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+def change(world: World, text: str, by: str) -> None:
+    before = world.config_path.read_text()
+    assert text in before
+    world.config_path.write_text(before.replace(text, by))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_every_process_takes_what_is_valid_and_refuses_what_is_not(workers: int) -> None:
+    async with sandbox_world(gateway=False, config={"server": {"workers": workers}}) as world:
+
+        async def statuses() -> set[int]:
+            """Of enough new connections to meet every worker."""
+            found = set()
+            for _ in range(12):
+                async with httpx.AsyncClient(trust_env=False) as client:
+                    found.add((await client.get(f"{world.public_url}{WAY}", headers=world.headers())).status_code)
+            return found
+
+        async def last_reload() -> str:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                text = (await client.get(f"{world.ops_url}/metrics")).text
+            return next(line for line in text.splitlines() if line.startswith("talaria_config_last_reload_success "))
+
+        async def all_are(status: int) -> bool:
+            return await statuses() == {status}
+
+        async def reload_is(ok: bool) -> bool:
+            return float((await last_reload()).split()[1]) == ok
+
+        async with serving(world) as process:
+            await until(lambda: all_are(200))
+            change(world, 'callers = ["app"]', 'callers = ["app"]\nmethods = ["POST"]')
+            os.kill(process.pid, signal.SIGHUP)
+            await until(lambda: all_are(405))
+            await until(lambda: reload_is(True))
+            change(world, 'methods = ["POST"]', 'methods = ["FETCH"]')
+            os.kill(process.pid, signal.SIGHUP)
+            await until(lambda: reload_is(False))
+            assert await statuses() == {405}

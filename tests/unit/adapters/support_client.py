@@ -1,0 +1,89 @@
+"""A dependency client whose dependency is a function and whose time is a number."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import httpx
+
+from talaria.adapters.http_client import DependencyClient
+from talaria.adapters.memory import MemoryClock, MemoryRecorder
+from talaria.adapters.reply import Reply
+from talaria.domain.errors import PERSONAL, Faults, PersonalBadAnswer
+from talaria.domain.model import Call
+
+WALL = 1_800_000_000.0
+
+Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
+
+
+class Bench:
+    """What a test sees: requests, pauses between attempts, events, and the client."""
+
+    def __init__(self, *answers: object, faults: Faults = PERSONAL, attempts: int = 3, timeout: float = 1.0) -> None:
+        self.requests: list[httpx.Request] = []
+        self.pauses: list[float] = []
+        self.clock = MemoryClock()
+        self.recorder = MemoryRecorder()
+        self.jitter = 0.0
+        self._answers = list(answers)
+        self.client = DependencyClient(
+            "dependency",
+            "http://dependency.test/base/",
+            faults,
+            timeout=timeout,
+            attempts=attempts,
+            recorder=self.recorder,
+            clock=self.clock,
+            transport=httpx.MockTransport(self._answer),
+            max_concurrent=2,
+            sleep=self._sleep,
+            jitter=lambda: self.jitter,
+            wall=lambda: WALL,
+        )
+
+    def answers(self, *answers: object) -> None:
+        """From now on these; the last one stays."""
+        self._answers = list(answers)
+
+    async def ask(self, call: Call | None = None) -> Reply:
+        """Post `{}`; a 200 is good, anything else a bad answer."""
+        return await self.client.post("/question", b"{}", {"x-own": "1"}, call or Call("request-1", 5.0), read)
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if callable(answer):
+            answer = await answer(request)
+        if isinstance(answer, int):
+            answer = httpx.Response(answer)
+        assert isinstance(answer, httpx.Response)
+        return unread(answer)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.clock.move(seconds)
+
+
+def status(code: int, **headers: str) -> httpx.Response:
+    return httpx.Response(code, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+async def hang(request: httpx.Request) -> httpx.Response:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def unread(answer: httpx.Response) -> httpx.Response:
+    """The same answer as a transport gives it: its body still to be read."""
+    body = answer.content if answer.is_stream_consumed else b"".join(cast(httpx.ByteStream, answer.stream))
+    return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(body))
+
+
+def read(reply: Reply) -> Reply:
+    """As an adapter would."""
+    if reply.status != 200:
+        raise PersonalBadAnswer(f"status {reply.status}")
+    return reply

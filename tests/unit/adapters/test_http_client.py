@@ -1,0 +1,217 @@
+"""What a dependency client sends, and what it makes of what comes back: attempts, pauses, answers. No sockets."""
+
+import email.utils
+import logging
+
+import httpx
+import pytest
+
+from talaria.adapters.reply import Reply, seconds_of
+from talaria.domain.errors import (
+    DependencyFault,
+    InternalError,
+    PersonalBadAnswer,
+    PersonalOverloaded,
+    PersonalTimeout,
+    PersonalUnreachable,
+)
+from talaria.domain.model import Call, DependencyCalled
+from tests.unit.adapters.support_client import WALL, Bench, status
+
+
+async def test_a_good_answer_needs_one_request() -> None:
+    bench = Bench(httpx.Response(200, content=b'{"a":1}'))
+    call = Call("request-1", 5.0)
+    assert await bench.ask(call) == Reply(200, b'{"a":1}')
+    assert [attempt.outcome for attempt in call.attempts] == ["ok"]
+    assert bench.recorder.events == [DependencyCalled("dependency", "ok", 0.0)]
+    assert bench.pauses == []
+
+
+async def test_what_is_sent() -> None:
+    bench = Bench(200)
+    await bench.ask()
+    (request,) = bench.requests
+    assert (request.method, str(request.url)) == ("POST", "http://dependency.test/base/question")
+    assert request.content == b"{}"
+    assert dict(request.headers) == {
+        "host": "dependency.test",
+        "accept": "application/json, */*;q=0.5",
+        "accept-encoding": "identity",
+        "connection": "keep-alive",
+        "user-agent": "talaria-proxy",
+        "content-type": "application/json",
+        "content-length": "2",
+        "x-own": "1",
+        "x-request-id": "request-1",
+    }
+
+
+async def test_an_empty_path_is_the_base_url_to_the_letter() -> None:
+    bench = Bench(200)
+    await bench.client.get("", {}, Call("", 5.0), lambda reply: reply)
+    assert str(bench.requests[0].url) == "http://dependency.test/base/"
+
+
+async def test_get_has_no_body() -> None:
+    bench = Bench(httpx.Response(200, content=b"keys"))
+    reply = await bench.client.get("/keys", {}, Call("", 5.0), lambda reply: reply)
+    assert reply.body == b"keys"
+    assert bench.requests[0].method == "GET"
+    assert "x-request-id" not in bench.requests[0].headers
+
+
+@pytest.mark.parametrize("code", [429, 502, 503, 504])
+async def test_these_statuses_are_tried_again(code: int) -> None:
+    bench = Bench(code, 200)
+    call = Call("request-1", 5.0)
+    await bench.ask(call)
+    assert [attempt.outcome for attempt in call.attempts] == [str(code), "ok"]
+
+
+@pytest.mark.parametrize("code", [201, 301, 302, 400, 401, 403, 404, 422, 500, 501])
+async def test_no_other_status_is_tried_again(code: int) -> None:
+    bench = Bench(code, 200)
+    with pytest.raises(PersonalBadAnswer):
+        await bench.ask()
+    assert len(bench.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "fault", "tries"),
+    [
+        (httpx.ConnectError(""), PersonalUnreachable, 3),
+        (httpx.ReadError(""), PersonalUnreachable, 3),
+        (httpx.WriteError(""), PersonalUnreachable, 3),
+        (httpx.ProxyError(""), PersonalUnreachable, 3),
+        (httpx.RemoteProtocolError("Server disconnected without sending a response."), PersonalUnreachable, 3),
+        (httpx.ConnectTimeout(""), PersonalTimeout, 3),
+        (httpx.ReadTimeout(""), PersonalTimeout, 1),
+        (httpx.RemoteProtocolError("illegal status line"), PersonalBadAnswer, 1),
+        (httpx.DecodingError(""), PersonalBadAnswer, 1),
+        (httpx.LocalProtocolError("Illegal header value b'secret'"), InternalError, 1),
+    ],
+)
+async def test_errors_of_httpx_are_called_by_our_names(error: Exception, fault: type[Exception], tries: int) -> None:
+    bench = Bench(error)
+    with pytest.raises(fault) as caught:
+        await bench.ask()
+    assert type(caught.value) is fault
+    assert caught.value.__suppress_context__
+    assert "secret" not in str(caught.value)
+    assert len(bench.requests) == tries
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [(429, PersonalOverloaded), (503, PersonalOverloaded), (502, PersonalBadAnswer), (504, PersonalBadAnswer)],
+)
+async def test_after_the_last_attempt(code: int, fault: type[DependencyFault]) -> None:
+    bench = Bench(code)
+    with pytest.raises(fault) as caught:
+        await bench.ask()
+    assert caught.value.cause == f"status {code}"
+    assert len(bench.requests) == 3
+
+
+async def test_one_attempt_is_one_attempt() -> None:
+    bench = Bench(503, 200, attempts=1)
+    with pytest.raises(PersonalOverloaded):
+        await bench.ask()
+    assert len(bench.requests) == 1
+
+
+@pytest.mark.parametrize(("jitter", "pause"), [(0.0, 0.025), (0.5, 0.1375), (1.0, 0.25)])
+async def test_pauses_are_full_jitter(jitter: float, pause: float) -> None:
+    bench = Bench(503, 503, 200)
+    bench.jitter = jitter
+    await bench.ask()
+    assert bench.pauses == pytest.approx([pause, pause])
+
+
+async def test_retry_after_is_waited_for_where_it_fits() -> None:
+    bench = Bench(status(503, retry_after="2"), 200, timeout=3.0)
+    await bench.ask()
+    assert bench.pauses == [2.0]
+
+
+@pytest.mark.parametrize("form", ["30", email.utils.formatdate(WALL + 30, usegmt=True)])
+async def test_a_retry_after_that_does_not_fit_ends_the_hop_at_once(form: str) -> None:
+    bench = Bench(status(429, retry_after=form), 200)
+    with pytest.raises(PersonalOverloaded) as caught:
+        await bench.ask()
+    assert caught.value.retry_after == pytest.approx(30.0)
+    assert (len(bench.requests), bench.pauses) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0.0),
+        (" 7 ", 7.0),
+        ("9" * 400, 86_400.0),
+        (email.utils.formatdate(WALL - 60, usegmt=True), 0.0),
+        (email.utils.formatdate(WALL + 60, usegmt=True), 60.0),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("1.5", None),
+        ("٣", None),
+        ("Mon, 99 Nov 2026 00:00:00 GMT", None),
+    ],
+)
+def test_retry_after(text: str, seconds: float | None) -> None:
+    assert seconds_of(text, WALL) == seconds
+
+
+async def test_a_pause_that_does_not_fit_ends_the_hop_with_what_was_met() -> None:
+    bench = Bench(502, 200)
+    bench.jitter = 1.0
+    with pytest.raises(PersonalBadAnswer, match="status 502"):
+        await bench.ask(Call("request-1", 0.2))
+
+
+@pytest.mark.parametrize("size", [64 * 1024, 64 * 1024 + 1])
+async def test_an_answer_may_have_64_kib(size: int) -> None:
+    bench = Bench(httpx.Response(200, content=b"x" * size))
+    if size == 64 * 1024:
+        assert len((await bench.ask()).body) == size
+    else:
+        with pytest.raises(PersonalBadAnswer, match="answer over 64 KiB"):
+            await bench.ask()
+
+
+async def test_an_encoded_answer_is_not_decoded() -> None:
+    bench = Bench(httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"x")))
+    with pytest.raises(PersonalBadAnswer, match="an encoded answer"):
+        await bench.ask()
+
+
+async def test_an_overloaded_dependency_may_say_so_at_length() -> None:
+    bench = Bench(httpx.Response(503, content=b"x" * 100_000))
+    with pytest.raises(PersonalOverloaded):
+        await bench.ask()
+
+
+async def test_no_cookie_is_kept() -> None:
+    bench = Bench(status(200, set_cookie="session=of-anna; Path=/"))
+    await bench.ask()
+    await bench.ask()
+    assert "cookie" not in bench.requests[1].headers
+
+
+async def test_no_redirect_is_followed() -> None:
+    bench = Bench(status(302, location="http://elsewhere.test/"))
+    with pytest.raises(PersonalBadAnswer, match="status 302"):
+        await bench.ask()
+    assert len(bench.requests) == 1
+
+
+async def test_nothing_is_logged_at_any_level(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "httpx"):
+        await Bench(200).ask()
+    assert not [record for record in caplog.records if record.name.startswith(("httpx", "httpcore"))]
+
+
+def test_a_reply_shows_no_body() -> None:
+    assert "4915112345678" not in repr(Reply(200, b"+4915112345678"))

@@ -1,0 +1,174 @@
+"""What bounds a dependency client: time, places, the breaker, the budget. No sockets."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from talaria.adapters.reply import Reply
+from talaria.domain.errors import (
+    CircuitOpen,
+    DependencyFault,
+    IdentityUnknown,
+    PersonalBadAnswer,
+    PersonalOverloaded,
+    PersonalTimeout,
+    PersonalUnreachable,
+)
+from talaria.domain.model import Call
+from talaria.domain.resilience import CircuitBreaker
+from tests.unit.adapters.support_client import Bench, hang, status
+
+
+async def test_a_hop_that_hangs_ends_in_time() -> None:
+    bench = Bench(hang)
+    call = Call("request-1", 0.02)
+    with pytest.raises(PersonalTimeout, match="no answer in time"):
+        await bench.ask(call)
+    assert [attempt.outcome for attempt in call.attempts] == ["timeout"]
+
+
+async def test_the_clients_own_timeout_counts_too() -> None:
+    bench = Bench(hang, timeout=0.02)
+    with pytest.raises(PersonalTimeout):
+        await bench.ask(Call("request-1", 60.0))
+
+
+async def test_who_waits_for_a_place_waits_within_its_time() -> None:
+    bench = Bench(hang)
+    busy = [asyncio.ensure_future(bench.ask()) for _ in range(2)]
+    await asyncio.sleep(0)
+    call = Call("request-1", 0.02)
+    with pytest.raises(PersonalTimeout, match="no free place in time"):
+        await bench.ask(call)
+    assert call.attempts == []
+    for task in busy:
+        task.cancel()
+    await asyncio.wait(busy)
+    bench.answers(200)
+    assert (await bench.ask()).status == 200
+
+
+async def test_places_are_given_in_order() -> None:
+    bench = Bench(200)
+    order: list[int] = []
+
+    async def ask(number: int) -> None:
+        await bench.ask()
+        order.append(number)
+
+    await asyncio.gather(*(ask(number) for number in range(8)))
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize("answer", [500, 401, 302, 503, httpx.ConnectError("")])
+async def test_five_failures_open_the_circuit(answer: object) -> None:
+    bench = Bench(answer, attempts=1)
+    for _ in range(5):
+        with pytest.raises(DependencyFault):
+            await bench.ask()
+    call = Call("request-1", 5.0)
+    with pytest.raises(CircuitOpen) as caught:
+        await bench.ask(call)
+    assert (caught.value.origin, caught.value.retry_after) == ("personal", 5.0)
+    assert (len(bench.requests), call.attempts) == (5, [])
+    assert bench.client.breaker.state == "open"
+
+
+async def test_definite_answers_are_no_failures() -> None:
+    bench = Bench(404)
+
+    def unknown(reply: Reply) -> Reply:
+        raise IdentityUnknown
+
+    for _ in range(30):
+        with pytest.raises(IdentityUnknown):
+            await bench.client.post("/question", b"{}", {}, Call("request-1", 5.0), unknown)
+    assert bench.client.breaker.state == "closed"
+
+
+async def test_the_failure_that_was_met_is_told_and_not_the_circuit_that_it_opened() -> None:
+    bench = Bench(httpx.ConnectError(""))
+    for _ in range(2):
+        with pytest.raises(PersonalUnreachable):
+            await bench.ask()
+    assert len(bench.requests) == 5
+    with pytest.raises(CircuitOpen):
+        await bench.ask()
+
+
+async def test_one_probe_closes_it_again() -> None:
+    bench = Bench(500, attempts=1)
+    for _ in range(5):
+        with pytest.raises(PersonalBadAnswer):
+            await bench.ask()
+    bench.clock.move(5.0)
+    bench.answers(hang)
+    probe = asyncio.ensure_future(bench.ask())
+    while len(bench.requests) < 6:
+        await asyncio.sleep(0)
+    for _ in range(10):
+        with pytest.raises(CircuitOpen):
+            await bench.ask()
+    assert len(bench.requests) == 6
+    probe.cancel()
+    await asyncio.wait([probe])
+    bench.answers(200)
+    assert (await bench.ask()).status == 200, "a cancelled probe frees its place"
+    assert bench.client.breaker.state == "closed"
+
+
+async def test_clients_that_leave_or_are_in_a_hurry_open_no_circuit() -> None:
+    bench = Bench(hang)
+    for _ in range(6):
+        with pytest.raises(PersonalTimeout):
+            await bench.ask(Call("request-1", 0.001))
+        leaving = asyncio.ensure_future(bench.ask())
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+    assert bench.client.breaker.state == "closed"
+
+
+async def test_timeouts_that_had_their_time_open_the_circuit() -> None:
+    bench = Bench()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        bench.clock.move(1.0)
+        return await hang(request)
+
+    bench.answers(slow)
+    for _ in range(5):
+        with pytest.raises(PersonalTimeout):
+            await bench.ask(Call("request-1", 0.001))
+    assert bench.client.breaker.state == "open"
+
+
+async def test_the_budget_bounds_retries() -> None:
+    bench = Bench()
+    turns = iter(range(1000))
+
+    async def every_other_fails(request: httpx.Request) -> httpx.Response:
+        return status(503 if next(turns) % 2 else 200)
+
+    bench.answers(every_other_fails)
+    requests = 60
+    for _ in range(requests):
+        bench.client.breaker = CircuitBreaker()
+        try:
+            await bench.ask()
+        except PersonalOverloaded:
+            continue
+    assert len(bench.requests) <= 1.2 * requests + 3
+
+
+async def test_a_fault_of_the_reader_passes_and_says_nothing_to_the_breaker() -> None:
+    bench = Bench(200)
+
+    def broken(reply: Reply) -> Reply:
+        raise KeyError("a fault of ours")
+
+    for _ in range(6):
+        with pytest.raises(KeyError):
+            await bench.client.post("/question", b"{}", {}, Call("request-1", 5.0), broken)
+    assert bench.client.breaker.state == "closed"

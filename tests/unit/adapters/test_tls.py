@@ -1,0 +1,62 @@
+"""What our TLS contexts insist on, and how they say what is wrong with a file."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from talaria.adapters.tls import client_tls, server_tls
+from tests.integration.support_certificates import write_certificate
+
+
+def test_a_client_verifies_names_and_certificates(tmp_path: Path) -> None:
+    cert, key = write_certificate(tmp_path, "us")
+    for context in (client_tls(), client_tls(cert, cert, key)):
+        assert context.verify_mode == ssl.CERT_REQUIRED
+        assert context.check_hostname
+        assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_an_own_authority_takes_the_place_of_the_systems(tmp_path: Path) -> None:
+    cert, _ = write_certificate(tmp_path, "us")
+    assert client_tls(cert).cert_store_stats()["x509"] == 1
+
+
+def test_a_server_speaks_nothing_old(tmp_path: Path) -> None:
+    assert server_tls(*write_certificate(tmp_path, "us")).minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_another_certificates_key_is_named_so(tmp_path: Path) -> None:
+    cert, _ = write_certificate(tmp_path, "us")
+    _, key = write_certificate(tmp_path, "them")
+    with pytest.raises(ValueError, match="another certificate's"):
+        server_tls(cert, key)
+
+
+def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_password(tmp_path: Path) -> None:
+    cert, key = write_certificate(tmp_path, "us")
+    key.write_bytes(
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"canary"),
+        )
+    )
+    with pytest.raises(ValueError, match="encrypted"):
+        server_tls(cert, key)
+
+
+def test_what_is_no_pem_is_said_without_its_content(tmp_path: Path) -> None:
+    cert, key = write_certificate(tmp_path, "us")
+    cert.write_text("canary")
+    with pytest.raises(ValueError, match="no certificate and key"):
+        server_tls(cert, key)
+    with pytest.raises(ValueError, match="no set of certificates"):
+        client_tls(cert)
+
+
+def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        client_tls(tmp_path / "nothing.pem")

@@ -1,0 +1,92 @@
+"""Which keys of a document are kept, and what each may verify."""
+
+import json
+
+import jwt
+import pytest
+
+from talaria.adapters.verifying_keys import BadKeySet, read_key_set, secret_key
+from tests.unit.adapters.token_workshop import KEYS, SECRET, jwk, key_set
+
+
+def private_jwk(name: str) -> object:
+    """What nobody should publish."""
+    method = jwt.get_algorithm_by_name({"rsa": "RS256", "ed": "EdDSA"}.get(name, "ES256"))
+    private = {k: v for k, v in method.to_jwk(KEYS[name], as_dict=True).items() if k != "key_ops"}
+    assert "d" in private
+    return private
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        "ec-1",
+        {},
+        {"kty": "EC"},
+        {"kty": ["EC"]},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+        {"kty": "OKP", "crv": "X25519", "x": "A" * 43},
+        {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
+        {"kty": "RSA", "n": None, "e": "AQAB"},
+        {"kty": "oct", "k": "A" * 43},
+        {"kty": "quantum"},
+        jwk("ec-1", use="enc"),
+        jwk("ec-1", use=None),
+        jwk("ec-1", key_ops=["encrypt"]),
+        jwk("ec-1", key_ops="verify"),
+        jwk("ec-1", alg="ES384"),
+        jwk("ec-1", alg="none"),
+        jwk("ec-1", alg=["ES256"]),
+        jwk("ec-1", d="AAAA"),
+        *(private_jwk(name) for name in ("ec-1", "rsa", "ed")),
+        jwk("rsa-weak"),
+        {**jwk("ec-1"), "kid": 1},
+    ],
+    ids=range(24),
+)
+def test_an_unusable_key_is_passed_over(entry: object) -> None:
+    (key,) = read_key_set(key_set(entry, jwk("ec-2")))
+    assert key.kid == "ec-2"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "algorithms"),
+    [
+        ("ec-1", {}, {"ES256"}),
+        ("p384", {}, {"ES384"}),
+        ("ed", {}, {"EdDSA"}),
+        ("rsa", {}, {"RS256", "PS256"}),
+        ("rsa", {"alg": "PS256"}, {"PS256"}),
+        ("ec-1", {"use": "sig", "alg": "ES256", "key_ops": ["verify"]}, {"ES256"}),
+    ],
+)
+def test_a_key_is_bound_to_its_algorithms(name: str, fields: dict[str, object], algorithms: set[str]) -> None:
+    (key,) = read_key_set(key_set({**jwk(name), **fields}))
+    assert key.algorithms == algorithms
+
+
+def test_a_hundred_keys_are_kept() -> None:
+    entry = jwk("ec-1")
+    entries = ({**entry, "kid": str(number)} for number in range(150))
+    assert len(read_key_set(key_set(*entries))) == 100
+
+
+def test_a_document_has_256_kib_at_most() -> None:
+    document = json.dumps({"keys": [jwk("ec-1")], "x": ""}).encode()
+    filled = document[:-2] + b"x" * (256 * 1024 - len(document)) + b'"}'
+    assert len(filled) == 256 * 1024
+    assert len(read_key_set(filled)) == 1
+    with pytest.raises(BadKeySet):
+        read_key_set(filled + b" ")
+
+
+def test_secrets_are_long_and_no_public_keys() -> None:
+    with pytest.raises(ValueError, match="32"):
+        secret_key(b"x" * 31)
+    with pytest.raises(ValueError, match="not a secret"):
+        secret_key(KEYS["rsa-pem"])
+
+
+def test_no_key_is_printed() -> None:
+    assert SECRET.decode() not in repr(secret_key(SECRET))

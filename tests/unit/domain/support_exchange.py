@@ -1,0 +1,118 @@
+"""An exchange with everything behind it in memory, on a loop whose time jumps."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from talaria.adapters.memory import (
+    MemoryIdentities,
+    MemoryPartnerAccounts,
+    MemoryPhoneDirectory,
+    MemoryRecorder,
+)
+from talaria.domain.ages import Ages
+from talaria.domain.errors import (
+    CircuitOpen,
+    DependencyFault,
+    GatewayOverloaded,
+    PartnerBadAnswer,
+    PartnerOverloaded,
+    PartnerTimeout,
+    PartnerUnreachable,
+    PersonalBadAnswer,
+    PersonalOverloaded,
+    PersonalTimeout,
+    PersonalUnreachable,
+    Refusal,
+)
+from talaria.domain.exchange import Exchange
+from talaria.domain.model import ExchangeEnded, IdentityKey, Journey, PartnerUserId, Person, PersonalPhoneId
+from tests.unit.domain.support_time import JumpingLoop, clock
+
+PHONE = "+4915100000001"
+
+
+def person(name: str = "p-1", caller: str = "app") -> Person:
+    """Somebody with a token."""
+    return Person(caller, PersonalPhoneId(name))
+
+
+def key(name: str = "p-1", caller: str = "app", partner: str = "wind") -> IdentityKey:
+    """Under which a pair is kept."""
+    return (partner, caller, PersonalPhoneId(name))
+
+
+@dataclass
+class World:
+    """The exchange and what stands behind it. `jitter` may be changed at any time."""
+
+    max_entries: int = 100
+    max_age: float = 900.0
+    negative_age: float = 10.0
+    stale_if_error: float = 3600.0
+    jitter: float = 0.0
+    clock: JumpingLoop = field(default_factory=clock)
+    recorder: MemoryRecorder = field(default_factory=MemoryRecorder)
+
+    def __post_init__(self) -> None:
+        self.directory = MemoryPhoneDirectory({"p-1": PHONE, "p-2": "+4915100000002"})
+        users: dict[str, str | Refusal] = {PHONE: "u-1", "+4915100000002": "u-2"}
+        self.accounts = MemoryPartnerAccounts(users)
+        self.others = MemoryPartnerAccounts({PHONE: "bolt-1"}, "bolt")
+        self.identities = MemoryIdentities(self.max_entries)
+        ages = Ages(self.max_age, self.negative_age, self.stale_if_error, lambda: self.jitter)
+        accounts = {"wind": self.accounts, "bolt": self.others}
+        self.exchange = Exchange(self.directory, accounts, self.identities, ages, self.clock, self.recorder)
+
+    @property
+    def calls(self) -> tuple[int, int]:
+        """How often personal and wind were asked."""
+        return self.directory.script.calls, self.accounts.script.calls
+
+    @property
+    def results(self) -> list[str]:
+        """How each exchange ended, in order."""
+        return [event.result for event in self.recorder.events if isinstance(event, ExchangeEnded)]
+
+    async def ask(
+        self,
+        who: Person | None = None,
+        *,
+        partner: str = "wind",
+        within: float = 10.0,
+        route: float = 10.0,
+        journey: Journey | None = None,
+    ) -> str:
+        """One request's exchange: the user id, or what is raised. Times in seconds from now."""
+        now = self.clock.now()
+        found = await self.exchange.user_of(
+            partner, who or person(), journey or Journey("r-1"), now + within, now + max(within, route)
+        )
+        return found.reveal()
+
+    def start(self, who: Person | None = None, *, within: float = 10.0, route: float = 10.0) -> "asyncio.Task[str]":
+        """The same in the background."""
+        return asyncio.create_task(self.ask(who, within=within, route=route))
+
+    def forget(self, used: str, who: Person | None = None) -> None:
+        """The upstream does not know this user id."""
+        self.exchange.forget("wind", who or person(), PartnerUserId(used))
+
+    def down(self, fault: Refusal | None) -> None:
+        """personal fails from now on, or not any more."""
+        self.directory.script.failing = fault
+
+
+FAULTS: list[DependencyFault | GatewayOverloaded] = [
+    PersonalUnreachable("refused"),
+    PersonalBadAnswer("500"),
+    PersonalTimeout(),
+    PersonalOverloaded(retry_after=1),
+    PartnerUnreachable(),
+    PartnerBadAnswer(),
+    PartnerTimeout(),
+    PartnerOverloaded(),
+    CircuitOpen("personal"),
+    CircuitOpen("partner"),
+    GatewayOverloaded(),
+]
+"""Every way in which an exchange fails without a definite answer."""

@@ -1,0 +1,58 @@
+"""An event loop whose time passes only while everybody waits: minutes take no time, and no test depends on luck."""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class _Jumping(selectors.SelectSelector):
+    """Instead of sleeping it moves the time."""
+
+    now = 1000.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise AssertionError("everybody waits, and nothing will ever happen")
+        self.now += timeout
+        return super().select(0)
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """The loop, and the clock of the domain too."""
+
+    def __init__(self) -> None:
+        self._jumping = _Jumping()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.now
+
+    def now(self) -> float:
+        """The port `Clock`."""
+        return self._jumping.now
+
+    def move(self, seconds: float) -> None:
+        """Let time pass at once, before anybody wakes."""
+        self._jumping.now += seconds
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on a loop of its own."""
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        return runner.run(main)
+
+
+def clock() -> JumpingLoop:
+    """The clock of the running loop."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, JumpingLoop)
+    return loop
+
+
+async def settle() -> None:
+    """Let everything that can happen without time passing happen."""
+    for _ in range(20):
+        await asyncio.sleep(0)

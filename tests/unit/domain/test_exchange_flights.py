@@ -1,0 +1,254 @@
+"""The law of the exchange, points 2, 3, 4 and 6: one flight for each key, and who may leave, join, end or disown it."""
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from talaria.domain.errors import (
+    IdentityUnknown,
+    PartnerTimeout,
+    PartnerUserRefused,
+    PersonalTimeout,
+    PersonalUnreachable,
+    Refusal,
+)
+from tests.unit.domain.support_exchange import World, key
+from tests.unit.domain.support_time import run, settle
+
+
+async def end(tasks: list["asyncio.Task[str]"]) -> list[str]:
+    """What became of each."""
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    return [result if isinstance(result, str) else type(result).__name__ for result in ended]
+
+
+def test_a_thousand_cold_requests_make_one_call_to_each() -> None:
+    async def main() -> None:
+        world = World()
+        world.directory.script.gate.clear()
+        tasks = [world.start() for _ in range(1000)]
+        await settle()
+        world.directory.script.gate.set()
+        assert await end(tasks) == ["u-1"] * 1000
+        assert world.calls == (1, 1)
+        assert sorted(world.results) == ["coalesced"] * 999 + ["miss"]
+
+    run(main())
+
+
+@settings(max_examples=60, deadline=None)
+@given(leaving=st.lists(st.integers(0, 7), max_size=8, unique=True), during=st.sampled_from(["personal", "wind"]))
+def test_any_waiter_may_leave_at_any_time(leaving: list[int], during: str) -> None:
+    async def main() -> None:
+        world = World()
+        gate = (world.directory if during == "personal" else world.accounts).script.gate
+        gate.clear()
+        tasks = [world.start() for _ in range(8)]
+        await settle()
+        for index in leaving:
+            tasks[index].cancel()
+            await settle()
+        gate.set()
+        expected = ["CancelledError" if index in leaving else "u-1" for index in range(8)]
+        assert await end(tasks) == expected
+        assert len(world.identities) == (len(leaving) < 8)
+        assert (world.calls[0], world.results.count("miss")) == (1, 0 not in leaving)
+
+    run(main())
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_leaving_after_any_step_leaves_nothing_behind(steps: int) -> None:
+    async def main() -> None:
+        world = World()
+        task = world.start()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        ended = await end([task])
+        await settle()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert await world.ask() == "u-1"
+        assert ended in (["CancelledError"], ["u-1"])
+
+    run(main())
+
+
+def test_who_comes_after_a_give_up_starts_anew() -> None:
+    async def main() -> None:
+        world = World()
+        world.directory.script.gate.clear()
+        first = world.start()
+        await settle()
+        first.cancel()
+        second = world.start()
+        world.directory.script.gate.set()
+        assert await end([first, second]) == ["CancelledError", "u-1"]
+        assert world.calls[0] == 2
+
+    run(main())
+
+
+def test_who_comes_right_after_the_last_has_left_starts_anew() -> None:
+    async def main() -> None:
+        world = World()
+        world.directory.script.gate.clear()
+        first = world.start()
+        await settle()
+        first.cancel()
+        await end([first])
+        second = world.start()  # the flight that was given up is cancelled, but may not have ended yet
+        world.directory.script.gate.set()
+        assert await end([second]) == ["u-1"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("refusal", [PersonalUnreachable("x"), IdentityUnknown(), PartnerUserRefused()], ids=repr)
+def test_a_bad_end_reaches_all_who_wait(refusal: Refusal) -> None:
+    async def main() -> None:
+        world = World()
+        world.directory.script.gate.clear()
+        world.directory.script.fail_next.append(refusal)
+        tasks = [world.start() for _ in range(50)]
+        await settle()
+        world.directory.script.gate.set()
+        assert await end(tasks) == [type(refusal).__name__] * 50
+        assert world.calls[0] == 1
+
+    run(main())
+
+
+def test_each_waiter_leaves_at_its_own_deadline() -> None:
+    async def main() -> None:
+        world = World()
+        world.directory.script.gate.clear()
+        started = world.clock.now()
+        ended: list[float] = []
+
+        async def one(within: float) -> None:
+            with pytest.raises(PersonalTimeout):
+                await world.ask(within=within, route=10.0)
+            ended.append(world.clock.now() - started)
+
+        await asyncio.gather(*(one(within) for within in (3.0, 1.0, 2.0)))
+        assert ended == pytest.approx([1.0, 2.0, 3.0])
+        assert world.calls[0] == 1
+
+    run(main())
+
+
+def test_an_impatient_client_does_not_shorten_the_flight_of_another() -> None:
+    async def main() -> None:
+        world = World()
+        world.directory.script.gate.clear()
+        first, second = world.start(within=0.01), world.start(within=10.0)
+        await asyncio.sleep(5)
+        world.directory.script.gate.set()
+        assert await end([first, second]) == ["PersonalTimeout", "u-1"]
+        assert world.calls == (1, 1)
+
+    run(main())
+
+
+def test_who_may_wait_longer_than_the_hop_was_told_to_flies_again() -> None:
+    async def main() -> None:
+        world = World()
+        world.directory.script.gate.clear()
+        tasks = [world.start(within=1.0, route=1.0)]
+        await settle()
+        tasks += [world.start(within=10.0) for _ in range(5)]
+        await asyncio.sleep(2)
+        world.directory.script.gate.set()
+        assert await end(tasks) == ["PersonalTimeout", *["u-1"] * 5]
+        assert world.calls == (2, 1)
+
+    run(main())
+
+
+def test_the_second_hop_has_the_longest_time_of_those_who_wait() -> None:
+    async def main() -> None:
+        world = World()
+        world.accounts.script.gate.clear()
+        world.directory.script.gate.clear()
+        tasks = [world.start(within=1.0, route=1.0), world.start(within=5.0, route=5.0)]
+        await settle()
+        world.directory.script.gate.set()
+        await asyncio.sleep(2)
+        world.accounts.script.gate.set()
+        assert await end(tasks) == ["PartnerTimeout", "u-1"]
+        assert world.calls == (1, 1)
+
+    run(main())
+
+
+@pytest.mark.parametrize(("hop", "fault"), [("personal", PersonalTimeout), ("wind", PartnerTimeout)])
+def test_the_hop_that_was_under_way_is_to_blame(hop: str, fault: type[Refusal]) -> None:
+    async def main() -> None:
+        world = World()
+        (world.directory if hop == "personal" else world.accounts).script.gate.clear()
+        with pytest.raises(fault):
+            await world.ask(within=1.0)
+
+    run(main())
+
+
+def test_time_that_is_up_between_the_hops_is_the_partners() -> None:
+    async def main() -> None:
+        world = World()
+        world.directory.script.gate.clear()
+        task = world.start(within=1.0, route=1.0)
+        await settle()
+        world.clock.move(1.0)
+        world.directory.script.gate.set()
+        assert (await end([task]))[0] in ("PersonalTimeout", "PartnerTimeout")
+        assert world.accounts.script.calls == 0
+
+    run(main())
+
+
+def test_no_call_is_made_for_a_request_that_is_too_late() -> None:
+    async def main() -> None:
+        world = World()
+        with pytest.raises(PersonalTimeout):
+            await world.ask(within=-1.0, route=-1.0)
+        assert world.calls == (0, 0)
+
+    run(main())
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_a_disowned_flight_brings_is_not_kept_and_nobody_new_joins_it(everything: bool) -> None:
+    async def main() -> None:
+        world = World()
+        world.accounts.script.gate.clear()
+        old = world.start()
+        await settle()
+        if everything:
+            world.exchange.invalidate_all()
+        else:
+            assert world.exchange.invalidate(key())
+        new = world.start()
+        await settle()
+        assert world.calls == (2, 2)
+        world.accounts.script.gate.set()
+        assert await end([old, new]) == ["u-1", "u-1"]
+        assert world.results == ["miss", "miss"]
+
+    run(main())
+
+
+def test_a_disowned_flight_alone_keeps_nothing() -> None:
+    async def main() -> None:
+        world = World()
+        world.directory.script.gate.clear()
+        old = world.start()
+        await settle()
+        world.exchange.invalidate(key())
+        world.directory.script.gate.set()
+        assert await end([old]) == ["u-1"]
+        assert len(world.identities) == 0
+
+    run(main())

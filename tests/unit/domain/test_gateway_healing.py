@@ -1,0 +1,283 @@
+"""An upstream that does not know the user id: one new exchange, one more try, and no connection left open."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from talaria.domain.errors import (
+    IdentityUnknown,
+    PartnerUserRefused,
+    PartnerUserUnknown,
+    Refusal,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from talaria.domain.model import Answer, Headers, Identity, Journey, Outbound, PartnerUserId
+from tests.unit.domain.support_exchange import FAULTS, PHONE, key
+from tests.unit.domain.support_gateway import UNKNOWN, Chunks, Door, reply
+from tests.unit.domain.support_time import run, settle
+
+HEALED = Identity(PartnerUserId("u-9"), None, 9e9, 9e9)
+METHODS = ["GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH"]
+
+
+def knows(*users: str) -> Callable[[Outbound], Answer]:
+    """An upstream that knows these users and no others."""
+
+    def answer(outbound: Outbound) -> Answer:
+        return reply() if dict(outbound.headers)[b"x-wind-user-id"].decode() in users else reply(404, UNKNOWN)
+
+    return answer
+
+
+async def warm(door: Door) -> None:
+    """Somebody whose partner's user id changes after it was kept."""
+    await door.knock()
+    door.world.accounts.users[PHONE] = "u-9"
+    door.upstream.replies = [knows("u-9")]
+    door.upstream.received.clear()
+    door.upstream.answers.clear()
+
+
+def users_sent(door: Door) -> list[bytes]:
+    """As whom each request went to the upstream."""
+    return [dict(outbound.headers)[b"x-wind-user-id"] for outbound in door.upstream.received]
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_request_without_a_body_is_sent_once_more(status: int, method: str) -> None:
+    async def main() -> None:
+        door, journey = Door(), Journey()
+        await warm(door)
+        door.upstream.replies = [reply(status, UNKNOWN), reply()]
+        answer = await door.knock((b"x-request-id", b"r-7"), method=method, journey=journey)
+        assert (answer.status, journey.healed, journey.exchange) == (200, True, "miss")
+        assert users_sent(door) == [b"u-1", b"u-9"]
+        assert (door.upstream.answers[0].body.closed, door.upstream.open_bodies) == (1, 1)  # type: ignore[attr-defined]
+        grants = [door.tokens.grants[door.sent(index)[b"authorization"][7:]] for index in (0, 1)]
+        assert [grant.user_id.reveal() for grant in grants] == ["u-1", "u-9"]
+        assert [door.sent(index)[b"x-request-id"] for index in (0, 1)] == [b"r-7", b"r-7"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_body_is_never_sent_twice_but_the_next_request_is_right(status: int, method: str) -> None:
+    async def main() -> None:
+        door, journey = Door(), Journey()
+        await warm(door)
+        door.upstream.replies = [reply(status, [*UNKNOWN, (b"etag", b"1")]), reply()]
+        answer = await door.knock(method=method, body=Chunks(b"once"), journey=journey)
+        assert (answer.status, journey.healed, len(door.upstream.received)) == (status, False, 1)
+        assert answer.headers == [(b"content-length", b"0"), (b"etag", b"1")]
+        assert door.upstream.open_bodies == 1
+        assert door.world.calls == (1, 1)
+        assert (await door.knock(method=method, body=Chunks(b"once"))).status == 200
+        assert users_sent(door) == [b"u-1", b"u-9"]
+
+    run(main())
+
+
+SAYS_NOTHING: list[tuple[int, Headers]] = [
+    (404, []),
+    (404, [(b"x-talaria-unknown-user", b"0")]),
+    (404, [(b"x-talaria-unknown-user", b"true")]),
+    (200, UNKNOWN),
+    (401, UNKNOWN),
+    (500, UNKNOWN),
+    (503, UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("status", "headers"), SAYS_NOTHING)
+def test_another_answer_heals_nothing(status: int, headers: Headers) -> None:
+    async def main() -> None:
+        door, journey = Door(), Journey()
+        await warm(door)
+        door.upstream.replies = [reply(status, headers)]
+        assert (await door.knock(journey=journey)).status == status
+        assert (len(door.upstream.received), door.world.calls, journey.exchange) == (1, (1, 1), "hit")
+
+    run(main())
+
+
+def test_there_is_one_healing_and_what_it_brought_is_dropped_if_it_is_not_known_either() -> None:
+    async def main() -> None:
+        door, journey = Door(), Journey()
+        await warm(door)
+        door.upstream.replies = [knows()]
+        answer = await door.knock(journey=journey)
+        assert (answer.status, journey.healed, len(door.upstream.received)) == (404, False, 2)
+        assert (door.world.calls, door.upstream.open_bodies) == ((2, 2), 1)
+        assert door.world.identities.get(key()) is None
+        assert (b"x-talaria-unknown-user", b"1") not in answer.headers
+
+    run(main())
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.reason}-{fault.origin}")
+def test_where_the_exchange_fails_the_first_answer_goes_on_unclosed(fault: Refusal) -> None:
+    async def main() -> None:
+        door, journey = Door(), Journey()
+        await warm(door)
+        door.world.directory.script.fail_next.append(fault)
+        answer = await door.knock(journey=journey)
+        assert (answer.status, journey.healed, len(door.upstream.received)) == (404, False, 1)
+        assert answer is door.upstream.answers[0]
+        assert door.upstream.open_bodies == 1
+        assert door.world.identities.get(key()) is None  # a pair that is known to be wrong is no stale pair
+
+    run(main())
+
+
+@pytest.mark.parametrize("definite", [IdentityUnknown, PartnerUserUnknown, PartnerUserRefused])
+def test_a_definite_answer_closes_the_first_and_is_said(definite: type[Refusal]) -> None:
+    async def main() -> None:
+        door = Door()
+        await warm(door)
+        door.world.directory.script.fail_next.append(definite())
+        with pytest.raises(definite):
+            await door.knock()
+        assert (len(door.upstream.received), door.upstream.open_bodies) == (1, 0)
+
+    run(main())
+
+
+def test_a_second_try_that_fails_leaves_nothing_open() -> None:
+    async def main() -> None:
+        door, journey = Door(), Journey()
+        await warm(door)
+        door.upstream.replies = [reply(404, UNKNOWN), UpstreamUnreachable()]
+        with pytest.raises(UpstreamUnreachable):
+            await door.knock(journey=journey)
+        assert (door.upstream.open_bodies, journey.healed) == (0, False)
+
+    run(main())
+
+
+def test_a_client_that_leaves_while_it_is_healed_leaves_nothing_open() -> None:
+    async def main() -> None:
+        door = Door()
+        await warm(door)
+        door.world.directory.script.gate.clear()
+        task = asyncio.create_task(door.knock())
+        await settle()
+        assert door.upstream.open_bodies == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await settle()
+        assert door.upstream.open_bodies == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(main())
+
+
+def test_healing_has_the_time_of_its_request() -> None:
+    async def main() -> None:
+        door = Door()
+        await warm(door)
+        door.world.directory.script.gate.clear()
+        before = door.world.clock.now()
+        assert (await door.knock()).status == 404  # personal's time is up: a fault of a dependency
+        assert door.world.clock.now() - before == pytest.approx(10.0)
+
+    run(main())
+
+
+def test_the_second_try_is_told_the_time_that_is_left() -> None:
+    async def main() -> None:
+        door = Door()
+        await warm(door)
+        gate = door.world.directory.script.gate
+        gate.clear()
+        door.world.clock.call_later(4.0, gate.set)
+        await door.knock()
+        assert [round(outbound.timeout) for outbound in door.upstream.received] == [10, 6]
+
+    run(main())
+
+
+def test_no_time_left_after_the_exchange_is_the_upstreams() -> None:
+    async def main() -> None:
+        door = Door()
+        await warm(door)
+
+        def slow(outbound: Outbound) -> Answer:
+            door.world.clock.move(10.0)
+            door.world.identities.put(key(), HEALED)
+            return reply(404, UNKNOWN)
+
+        door.upstream.replies = [slow]
+        with pytest.raises(UpstreamTimeout):
+            await door.knock()
+        assert (len(door.upstream.received), door.upstream.open_bodies) == (1, 0)
+
+    run(main())
+
+
+def test_healing_one_person_leaves_all_others_kept() -> None:
+    async def main() -> None:
+        door = Door()
+        for token in (b"t-2", b"t-web"):
+            await door.knock(token=token)
+        await warm(door)
+        await door.knock()
+        kept = [door.world.identities.get(key(*who)) for who in (("p-2", "app"), ("p-1", "web"), ("p-1", "app"))]
+        assert [pair and pair.user_id and pair.user_id.reveal() for pair in kept] == ["u-2", "u-1", "u-9"]
+
+    run(main())
+
+
+def test_a_thousand_healings_at_once_make_one_exchange() -> None:
+    async def main() -> None:
+        door = Door()
+        await warm(door)
+        door.world.directory.script.gate.clear()
+        door.upstream.gate.clear()
+        tasks = [asyncio.create_task(door.knock()) for _ in range(1000)]
+        await settle()
+        door.upstream.gate.set()
+        await settle()
+        door.world.directory.script.gate.set()
+        assert {answer.status for answer in await asyncio.gather(*tasks)} == {200}
+        assert (door.world.calls, len(door.upstream.received)) == ((2, 2), 2000)
+        assert door.upstream.open_bodies == 1000
+
+    run(main())
+
+
+def test_a_pair_that_another_request_has_healed_is_used_without_an_exchange() -> None:
+    async def main() -> None:
+        door = Door()
+        await warm(door)
+
+        def slow(outbound: Outbound) -> Answer:
+            door.world.identities.put(key(), HEALED)
+            return reply(404, UNKNOWN)
+
+        door.upstream.replies = [slow, knows("u-9")]
+        assert (await door.knock()).status == 200
+        assert (users_sent(door), door.world.calls) == ([b"u-1", b"u-9"], (1, 1))
+
+    run(main())
+
+
+def test_both_tries_count_as_time_of_the_upstream() -> None:
+    async def main() -> None:
+        door, journey = Door(), Journey()
+        await warm(door)
+
+        def slow(outbound: Outbound) -> Answer:
+            door.world.clock.move(1.5)
+            return knows("u-9")(outbound)
+
+        door.upstream.replies = [slow]
+        await door.knock(journey=journey)
+        assert journey.healed
+        assert journey.upstream_seconds == pytest.approx(3.0)
+
+    run(main())

@@ -1,0 +1,59 @@
+"""A configuration that is good, on disk with its key, to be spoilt by a test."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from talaria.adapters.key_files import write_new_key
+from talaria.entrypoints.config import ConfigurationError, Problem, Settings, load
+from tests.unit.entrypoints.config.workshop import ENVIRON, to_toml
+
+GOOD = tomllib.loads((Path(__file__).parent / "contract.toml").read_text())
+
+
+class Bench:
+    """Writes and loads configurations in one folder. Paths such as `partners.wind.url` name what to change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "talaria.toml"
+        (folder / "keys").mkdir()
+        write_new_key(folder / "keys/2026-11.pem")
+
+    def load(self, changes: Mapping[str, Any] | None = None, environ: Mapping[str, str] = ENVIRON) -> Settings:
+        """The settings of the good file with these changes; None takes a key away."""
+        tree = tomllib.loads(to_toml(GOOD))
+        for key, value in (changes or {}).items():
+            _change(tree, key.split("."), value)
+        return self.load_text(to_toml(tree), environ)
+
+    def load_text(self, text: str, environ: Mapping[str, str] = ENVIRON) -> Settings:
+        """The settings of this text."""
+        self.file.write_text(text)
+        return load(self.file, environ, {"wind"})
+
+    def problems(
+        self, changes: Mapping[str, Any] | None = None, environ: Mapping[str, str] = ENVIRON
+    ) -> dict[str, Problem]:
+        """What is wrong then, by key."""
+        with pytest.raises(ConfigurationError) as refused:
+            self.load(changes, environ)
+        return {problem.key: problem for problem in refused.value.problems}
+
+
+def _change(tree: dict[str, Any], names: list[str], value: Any) -> None:
+    for name in names[:-1]:
+        tree = tree.setdefault(name, {})
+    if value is None:
+        del tree[names[-1]]
+    else:
+        tree[names[-1]] = value
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A folder with a key, and the good configuration at hand."""
+    return Bench(tmp_path)

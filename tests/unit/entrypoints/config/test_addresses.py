@@ -1,0 +1,129 @@
+"""Listeners, URLs and networks."""
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from talaria.entrypoints.config.addresses import (
+    BASE_URL,
+    DOCUMENT_URL,
+    LISTEN,
+    NETWORK,
+    ORIGIN_URL,
+    PROXY_URL,
+    Address,
+    is_private_way,
+)
+from talaria.entrypoints.config.problems import Wrong
+from talaria.entrypoints.config.values import Form, Surroundings
+
+HERE = Surroundings(Path(), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1", 8080),
+        ("[::1]:80", "::1", 80),
+        ("localhost:0", "localhost", 0),
+        ("192.0.2.1:65535", "192.0.2.1", 65535),
+    ],
+)
+def test_an_address_to_listen_on(text: str, host: str, port: int) -> None:
+    address = LISTEN.parse(text, HERE)
+    assert address == Address(host, port)
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "kept"),
+    [
+        (BASE_URL, "http://personal.internal", "http://personal.internal"),
+        (BASE_URL, "https://api.wind.example/base/", "https://api.wind.example/base"),
+        (BASE_URL, "http://[::1]:8001/v1", "http://[::1]:8001/v1"),
+        (ORIGIN_URL, "http://127.0.0.1:9/", "http://127.0.0.1:9"),
+        (DOCUMENT_URL, "https://id.example/keys?p=policy", "https://id.example/keys?p=policy"),
+        (PROXY_URL, "", ""),
+        (PROXY_URL, "http://proxy.internal:3128", "http://proxy.internal:3128"),
+    ],
+)
+def test_urls_that_are_taken(form: Form, text: str, kept: str) -> None:
+    assert form.parse(text, HERE) == kept
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        *(
+            (LISTEN, bad)
+            for bad in ("8080", ":8080", "127.0.0.1", "::1:80", "[::1", "[a.b]:80", "h:65536", "h:-1", "h:", 80)
+        ),
+        *(
+            (form, bad)
+            for form in (BASE_URL, ORIGIN_URL, DOCUMENT_URL, PROXY_URL)
+            for bad in (
+                "personal.internal",
+                "//personal.internal",
+                "ftp://h",
+                "http://",
+                "http:///path",
+                "http://h:0",
+                "http://h:99999",
+                "http://h:x",
+                "http://h#f",
+                "http://a b",
+                "http://h\\x",
+                "http://[::1",
+                "http://[v1.x]/",
+                "http://münchen.example",
+                "http://-h",
+                7,
+            )
+        ),
+        (BASE_URL, ""),
+        (BASE_URL, "http://h/?q=1"),
+        (BASE_URL, "http://h?"),
+        (ORIGIN_URL, "http://h/base"),
+        (ORIGIN_URL, "http://h/?q"),
+        *((NETWORK, bad) for bad in ("", "10.0.0.0/33", "10.0.0.1/8", "host", "fd00::1/8", 10)),
+    ],
+)
+def test_other_addresses_are_refused(form: Form, text: object) -> None:
+    with pytest.raises(Wrong) as refused:
+        form.parse(text, HERE)
+    assert refused.value.instead
+
+
+@pytest.mark.parametrize("form", [BASE_URL, ORIGIN_URL, DOCUMENT_URL, PROXY_URL])
+def test_a_password_in_a_url_is_refused_and_not_shown(form: Form) -> None:
+    with pytest.raises(Wrong) as refused:
+        form.parse("http://user:hunter2@h", HERE)
+    assert "hunter2" not in refused.value.wrong + refused.value.instead
+
+
+def test_networks_of_both_families() -> None:
+    assert NETWORK.parse("10.0.0.0/8", HERE) == ip_network("10.0.0.0/8")
+    assert NETWORK.parse("fd00::/8", HERE) == ip_network("fd00::/8")
+    assert NETWORK.parse("192.0.2.1", HERE) == ip_network("192.0.2.1/32")
+
+
+def test_a_network_with_host_bits_is_put_right() -> None:
+    with pytest.raises(Wrong) as refused:
+        NETWORK.parse("10.1.2.3/8", HERE)
+    assert refused.value.instead == 'write "10.0.0.0/8"'
+
+
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        ("https://api.example", True),
+        ("http://127.0.0.1:8001", True),
+        ("http://[::1]:8001", True),
+        ("http://localhost", True),
+        ("http://api.example", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_plain_http_is_private_on_this_machine_alone(url: str, private: bool) -> None:
+    assert is_private_way(url) is private

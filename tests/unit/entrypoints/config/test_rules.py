@@ -1,0 +1,97 @@
+"""What no single value shows: names that must exist, values that two tables may not share."""
+
+from typing import Any
+
+import pytest
+
+from talaria.domain import shaping
+from talaria.entrypoints.config import load
+from tests.unit.entrypoints.config.conftest import GOOD, Bench
+from tests.unit.entrypoints.config.workshop import ENVIRON
+
+HEADER = "partners.wind.user_id_header"
+OTHER_PARTNER = {"url": "https://b.example", "api_key": {"env": "WIND_API_KEY"}, "adapter": "wind"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [
+        ("routes.wind.partner", "wimd", "wind"),
+        ("routes.wind.upstream", "talaria-service", "talaria-services"),
+        ("routes.wind.callers", ["app", "ap"], "app"),
+        ("partners.wind.adapter", "winds", "wind"),
+    ],
+)
+def test_a_name_must_exist(bench: Bench, key: str, value: Any, meant: str) -> None:
+    problems = bench.problems({key: value})
+    assert set(problems) == {key}
+    assert problems[key].instead == f'did you mean "{meant}"?'
+
+
+def test_the_adapters_are_those_of_the_registry(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("talaria.adapters.partners.known", lambda: frozenset({"wind", "other"}))
+    bench.load()
+    assert load(bench.file, ENVIRON).partners["wind"].adapter == "wind"
+    bench.problems({"partners.wind.adapter": "other"})
+    assert load(bench.file, ENVIRON).partners["wind"].adapter == "other"
+
+
+@pytest.mark.parametrize("section", ["callers", "partners", "upstreams", "routes"])
+def test_each_kind_of_table_is_there_at_least_once(bench: Bench, section: str) -> None:
+    assert bench.problems({section: {}})[section].wrong == "there is none"
+
+
+def test_two_callers_may_not_share_an_issuer(bench: Bench) -> None:
+    problems = bench.problems({"callers.web": GOOD["callers"]["app"]})
+    assert set(problems) == {"callers.web.issuer"}
+    assert "callers.app" in problems["callers.web.issuer"].wrong
+
+
+def test_a_caller_is_not_ourselves(bench: Bench) -> None:
+    assert set(bench.problems({"callers.app.issuer": "talaria-proxy"})) == {"callers.app.issuer"}
+
+
+@pytest.mark.parametrize(
+    ("listen", "ops"),
+    [("127.0.0.1:80", "127.0.0.1:80"), ("0.0.0.0:80", "127.0.0.1:80"), ("127.0.0.1:80", "[::]:80")],
+)
+def test_two_listeners_need_two_places(bench: Bench, listen: str, ops: str) -> None:
+    assert set(bench.problems({"server.listen": listen, "server.ops_listen": ops})) == {"server.ops_listen"}
+
+
+@pytest.mark.parametrize(
+    ("listen", "ops"), [("127.0.0.1:0", "127.0.0.1:0"), ("127.0.0.1:80", "127.0.0.2:80"), ("h:80", "h:81")]
+)
+def test_any_free_port_is_never_the_same_twice(bench: Bench, listen: str, ops: str) -> None:
+    bench.load({"server.listen": listen, "server.ops_listen": ops})
+
+
+@pytest.mark.parametrize("name", sorted(shaping._RESERVED | {b"cookie", b"content-type", b"x-talaria-user"}))
+def test_a_user_id_header_is_no_name_with_another_use(bench: Bench, name: bytes) -> None:
+    assert set(bench.problems({HEADER: name.decode()})) == {HEADER}
+
+
+@pytest.mark.parametrize("name", ["x-api--key", "xauthorization", "x-user", "scooter-user"])
+def test_a_user_id_header_is_compared_as_servers_fold_it(bench: Bench, name: str) -> None:
+    if shaping.fold(name.encode()) == b"xapikey":
+        assert set(bench.problems({HEADER: name})) == {HEADER}
+    else:
+        assert bench.load({HEADER: name}).partners["wind"].user_id_header == name
+
+
+@pytest.mark.parametrize("header", ["x-wind-user-id", "x-windu-serid"])
+def test_two_partners_may_not_share_a_user_id_header(bench: Bench, header: str) -> None:
+    changes = {"partners.bolt": {**OTHER_PARTNER, "user_id_header": header}}
+    assert set(bench.problems(changes)) == {"partners.bolt.user_id_header"}
+
+
+def test_a_partner_may_not_take_anothers_own_name(bench: Bench) -> None:
+    changes = {"partners.bolt": OTHER_PARTNER, HEADER: "x-bolt-user-id"}
+    assert set(bench.problems(changes)) == {"partners.bolt.user_id_header"}
+
+
+def test_an_egress_proxy_needs_the_transport_that_knows_it(bench: Bench) -> None:
+    key = "upstreams.talaria-services"
+    assert set(bench.problems({f"{key}.egress_proxy": "http://p:3128"})) == {f"{key}.egress_proxy"}
+    settings = bench.load({f"{key}.egress_proxy": "http://p:3128", f"{key}.transport": "httpx"})
+    assert settings.upstreams["talaria-services"].egress_proxy == "http://p:3128"

@@ -1,0 +1,94 @@
+"""How single values are written: durations, sizes, counts, words."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from talaria.entrypoints.config.problems import Wrong
+from talaria.entrypoints.config.values import (
+    FILE,
+    Form,
+    Surroundings,
+    choice,
+    count,
+    duration,
+    seconds_of,
+    size,
+    word,
+    write_seconds,
+    write_size,
+)
+
+HERE = Surroundings(Path("/etc/talaria"), {})
+ANY_DURATION = duration("0s", "1000h")
+ANY_SIZE = size("0", "1024GiB")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("250ms", 0.25), ("1ms", 0.001), ("10s", 10.0), ("1.5s", 1.5), ("15m", 900.0), ("24h", 86_400.0), ("0s", 0.0)],
+)
+def test_durations_become_seconds(text: str, seconds: float) -> None:
+    assert ANY_DURATION.parse(text, HERE) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size_in_bytes"),
+    [("0", 0), ("512", 512), ("7B", 7), ("32KiB", 32_768), ("8MiB", 8 << 20), ("1GiB", 1 << 30)],
+)
+def test_sizes_become_bytes(text: str, size_in_bytes: int) -> None:
+    assert ANY_SIZE.parse(text, HERE) == size_in_bytes
+
+
+REFUSED: list[tuple[Form, list[Any]]] = [
+    (ANY_DURATION, ["", "10", "10 s", "s", "-1s", "1e3s", "10S", "1d", "٣s", "10s\n", 10, 1.5, True]),
+    (duration("1ms", "1h"), ["0s", "0.5ms", "3601s", "2h"]),
+    (ANY_SIZE, ["", "KiB", "32 KiB", "-1", "1.5MiB", "32kb", "1TiB", "32KiB\n", 32, None, []]),
+    (size("1KiB", "1MiB"), ["0", "1023", "2MiB"]),
+    (count(1, 10), [0, 11, -1, "3", 3.0, True]),
+    (choice(("wire", "httpx")), ["", "Wire", "http", 1, ["wire"], {"wire": 1}]),
+    (word("[a-z]+", "write letters"), ["", "A", "a\n", 1]),
+    (FILE, ["", "a\0b", 1, {}]),
+]
+
+
+@pytest.mark.parametrize(("form", "value"), [(form, value) for form, values in REFUSED for value in values])
+def test_what_is_not_in_the_form_is_refused_with_what_to_write(form: Form, value: Any) -> None:
+    with pytest.raises(Wrong) as refused:
+        form.parse(value, HERE)
+    assert refused.value.wrong
+    assert refused.value.instead.startswith("write ")
+
+
+def test_paths_start_from_the_files_folder() -> None:
+    assert FILE.parse("keys/a.pem", HERE) == Path("/etc/talaria/keys/a.pem")
+    assert FILE.parse("/run/secrets/a.pem", HERE) == Path("/run/secrets/a.pem")
+
+
+@given(st.integers(0, 10**9))
+def test_what_is_rendered_reads_back(number: int) -> None:
+    assert ANY_SIZE.parse(write_size(number), HERE) == number
+    assert seconds_of(write_seconds(number % 86_400)) == number % 86_400
+
+
+def test_rendering_takes_the_largest_whole_unit() -> None:
+    assert [write_seconds(s) for s in (0.25, 1.5, 10.0, 60.0, 900.0, 3600.0, 0.0)] == [
+        "250ms",
+        "1500ms",
+        "10s",
+        "60s",
+        "15m",
+        "1h",
+        "0s",
+    ]
+    assert [write_size(b) for b in (0, 100, 32_768, 64 << 20)] == ["0", "100", "32KiB", "64MiB"]
+
+
+def test_a_long_value_is_shown_cut_and_escaped() -> None:
+    with pytest.raises(Wrong) as refused:
+        ANY_DURATION.parse("\x1b[31m" + "x" * 500, HERE)
+    assert "\x1b" not in refused.value.wrong
+    assert len(refused.value.wrong) < 120

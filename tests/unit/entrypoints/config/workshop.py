@@ -1,0 +1,58 @@
+"""What the configuration's tests are made with: TOML from plain values, keys of every kind as PEM and JWK."""
+
+import json
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+ENVIRON = {"PERSONAL_TOKEN": "personal-canary", "WIND_API_KEY": "wind-canary", "TALARIA_SERVICES_API_KEY": "up-canary"}
+
+P256 = ec.generate_private_key(ec.SECP256R1())
+P384 = ec.generate_private_key(ec.SECP384R1())
+ED25519 = ed25519.Ed25519PrivateKey.generate()
+RSA = rsa.generate_private_key(65537, 2048)
+SMALL_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
+
+
+def to_toml(tree: dict[str, Any]) -> str:
+    """Values are written inline: JSON's scalars and arrays are TOML's too."""
+    return "".join(f"{json.dumps(name)} = {_inline(value)}\n" for name, value in tree.items())
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)} = {_inline(one)}" for name, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return json.dumps(value)
+
+
+def private_pem(key: Any) -> bytes:
+    """An unencrypted PKCS #8 file."""
+    pem: bytes = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return pem
+
+
+def public_pem(key: Any) -> bytes:
+    """The public half's file."""
+    pem: bytes = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return pem
+
+
+def key_set(**keys: Any) -> bytes:
+    """A JWK set of public keys, each under its kid."""
+    return json.dumps({"keys": [{**_jwk(key.public_key()), "kid": kid} for kid, key in keys.items()]}).encode()
+
+
+def _jwk(key: Any) -> dict[str, Any]:
+    if isinstance(key, rsa.RSAPublicKey):
+        return dict(jwt.algorithms.RSAAlgorithm.to_jwk(key, as_dict=True))
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return dict(jwt.algorithms.ECAlgorithm.to_jwk(key, as_dict=True))
+    return dict(jwt.algorithms.OKPAlgorithm.to_jwk(key, as_dict=True))

@@ -1,0 +1,60 @@
+"""`talaria serve`: it hands good settings on, and nothing else."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner
+
+from talaria.entrypoints.cli import cli
+from talaria.entrypoints.config import Settings
+
+VARIABLES = {"PERSONAL_TOKEN": "canary-1", "WIND_API_KEY": "canary-2", "TALARIA_SERVICES_API_KEY": "canary-3"}
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Path]]:
+    """What `talaria.entrypoints.serve.run` was called with; it answers 7."""
+    calls: list[tuple[Settings, Path]] = []
+
+    def run(settings: Settings, config_path: Path) -> int:
+        calls.append((settings, config_path))
+        return 7
+
+    module = ModuleType("talaria.entrypoints.serve")
+    module.__dict__["run"] = run
+    monkeypatch.setitem(sys.modules, "talaria.entrypoints.serve", module)
+    monkeypatch.setattr("talaria.adapters.partners.known", lambda: frozenset({"wind"}))
+    return calls
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """What `talaria init` writes."""
+    CliRunner().invoke(cli, ["init", str(tmp_path)])
+    return tmp_path / "talaria.toml"
+
+
+def test_good_settings_are_served_and_the_exit_code_is_passed_on(
+    config: Path, served: list[tuple[Settings, Path]]
+) -> None:
+    result = CliRunner().invoke(cli, ["serve", "--config", str(config)], env=VARIABLES)
+    assert result.exit_code == 7
+    ((settings, path),) = served
+    assert settings.routes["wind"].callers == ("app",)
+    assert path == config
+
+
+def test_a_configuration_with_problems_is_not_served(config: Path, served: list[tuple[Settings, Path]]) -> None:
+    result = CliRunner().invoke(cli, ["serve", "--config", str(config)], env={"WIND_API_KEY": "canary-2"})
+    assert result.exit_code == 78
+    assert "PERSONAL_TOKEN" in result.stderr
+    assert served == []
+
+
+def test_warnings_are_told_before_serving(config: Path, served: list[tuple[Settings, Path]]) -> None:
+    next((config.parent / "keys").iterdir()).chmod(0o644)
+    result = CliRunner().invoke(cli, ["serve", "--config", str(config)], env=VARIABLES)
+    assert "signing.keys[0].file" in result.stderr
+    assert len(served) == 1

@@ -1,0 +1,143 @@
+"""What must hold of the whole repository: layers, sizes, no registry's host, no machine's path, no idle waiting."""
+
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MOST_LINES = 300
+REGISTRIES = [
+    r"pypi\." + "org",
+    "files\\.python" + "hosted",
+    r"registry\." + "npmjs",
+    r"registry\." + "yarnpkg",
+    r"proxy\." + "golang",
+    r"crates\." + r"io\b",
+    r"rubygems\." + "org",
+    r"docker\." + r"io\b",
+    "index" + r"-url",
+]
+MACHINE = [
+    r"/ro" + r"ot/",
+    r"/home/" + r"\w",
+    "/work/" + r"(main|shared|\.lib)",
+    r"\.\./sha" + "red",
+    r"\.lib" + "rary",
+]
+WAIT = re.compile(r"\bsleep\(([^()]*)\)")
+PACE = 0.05
+MOCK = re.compile(r"^\s*(from|import) (unittest\.mock|unittest import mock|pytest_mock)|\bmocker\b", re.MULTILINE)
+
+
+@cache
+def tracked() -> list[Path]:
+    """Every file that git knows and that is there."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)  # noqa: S607
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def texts(*suffixes: str) -> list[tuple[Path, str]]:
+    """The tracked files with one of these endings (or any), and what is in them; those that are no text left out."""
+    found = []
+    for path in tracked():
+        if not suffixes or path.suffix in suffixes:
+            data = path.read_bytes()
+            if b"\0" not in data:
+                found.append((path.relative_to(ROOT), data.decode("utf-8", "replace")))
+    return found
+
+
+def hits(pattern: str) -> list[str]:
+    """Where the tracked files say this: path and line."""
+    wanted = re.compile(pattern)
+    return [
+        f"{path}:{number}"
+        for path, text in texts()
+        for number, line in enumerate(text.splitlines(), 1)
+        if wanted.search(line)
+    ]
+
+
+def test_imports_point_one_way() -> None:
+    command = Path(sys.executable).with_name("lint-imports")
+    told = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    assert told.returncode == 0, told.stdout
+
+
+def test_no_file_of_python_is_too_long() -> None:
+    long = {str(path): text.count("\n") for path, text in texts(".py") if text.count("\n") > MOST_LINES}
+    assert long == {}
+
+
+@pytest.mark.parametrize("pattern", REGISTRIES)
+def test_no_file_names_the_host_of_a_registry(pattern: str) -> None:
+    assert hits(pattern) == []
+
+
+@pytest.mark.parametrize("pattern", MACHINE)
+def test_no_file_names_a_path_of_somebodys_machine(pattern: str) -> None:
+    assert hits(pattern) == []
+
+
+def idles(line: str) -> bool:
+    """Does this line wait for over 50 ms (less is the pace of a slow peer), and give no reason behind it?"""
+    wait = WAIT.search(line)
+    if wait is None or "#" in line:
+        return False
+    try:
+        return float(wait[1]) > PACE
+    except ValueError:
+        return wait[1] != ""
+
+
+@pytest.mark.parametrize(
+    ("line", "idle"),
+    [
+        ("await asyncio.sleep(0)", False),
+        ("await asyncio.sleep(0.05)", False),
+        ("await asyncio.sleep(0.06)", True),
+        ("time.sleep(1)", True),
+        ("sleep(pause)", True),
+        ("sleep(1)  # the cache looks at whole seconds", False),
+        ("def sleep():", False),
+    ],
+)
+def test_what_idles(line: str, idle: bool) -> None:
+    assert idles(line) is idle
+
+
+def test_no_unit_test_waits_without_saying_why() -> None:
+    """Where time jumps (`support_time`) waiting takes no time."""
+    waiting = [
+        f"{path}:{number}: {line.strip()}"
+        for path, text in texts(".py")
+        if path.parts[:2] == ("tests", "unit") and path.name != Path(__file__).name
+        if "support_time import" not in text
+        for number, line in enumerate(text.splitlines(), 1)
+        if idles(line)
+    ]
+    assert waiting == []
+
+
+def test_the_tests_of_the_domain_do_without_mocks() -> None:
+    domain = Path("tests/unit/domain")
+    assert [str(path) for path, text in texts(".py") if domain in path.parents and MOCK.search(text)] == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        str(path)
+        for path, text in texts(".py")
+        if path.parts[0] == "src" and text.strip() and not re.match(r'(#!.*\n)?r?"""[^\s"]', text)
+    ]
+    assert silent == []
+
+
+def test_nothing_is_left_for_later() -> None:
+    assert hits(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b") == []
