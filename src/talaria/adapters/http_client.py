@@ -30,7 +30,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from talaria.adapters.httpx_transport import httpx_transport, kind_of
 from talaria.adapters.reply import Reply, seconds_of
 from talaria.domain.errors import BadAnswer, CircuitOpen, DependencyFault, Faults, InternalError, Refusal, UnknownUser
-from talaria.domain.model import Attempt, Call, DependencyCalled
+from talaria.domain.model import Attempt, Call
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker, Permit, RetryBudget
 
@@ -209,8 +209,9 @@ class DependencyClient:
         now = self._now()
         late = isinstance(error, asyncio.CancelledError) and hop.scope.expired()
         outcome = "timeout" if late else _outcome(hop.status, error)
-        hop.call.attempts.append(Attempt(self.name, started, now - started, outcome))
-        self._record(DependencyCalled(self.name, outcome, now - started))
+        attempt = Attempt(self.name, started, now - started, outcome)
+        hop.call.attempts.append(attempt)
+        self._record(attempt)
         # A client in a hurry says nothing about the dependency, however many of them there are.
         if isinstance(error, _Passing | DependencyFault) or (late and now - started >= self._share):
             self.breaker.failed(permit, now)

@@ -18,7 +18,7 @@ from math import inf
 
 from talaria.adapters.verifying_keys import BadKeySet, VerifyingKey, pick, read_key_set
 from talaria.domain.errors import KeysUnavailable, TimedOut, Unreachable
-from talaria.domain.model import DependencyCalled
+from talaria.domain.model import Attempt
 from talaria.domain.ports import Recorder
 
 FRESH_SECONDS = 600.0
@@ -144,7 +144,7 @@ class RemoteKeySet:
         else:
             outcome = "ok"
         if self._recorder is not None:
-            self._recorder.record(DependencyCalled(self._dependency, outcome, self._now() - started))
+            self._recorder.record(Attempt(self._dependency, started, self._now() - started, outcome))
 
     def _take(self, document: bytes) -> None:
         if document != self._document:

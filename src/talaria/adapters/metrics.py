@@ -1,6 +1,6 @@
 """What is counted, and how Prometheus reads it.
 
-The law of the tallies: a request only adds to plain dictionaries (`record`), for prometheus_client takes a lock for
+The law of the tallies: a request only adds to plain dictionaries (`takers`), for prometheus_client takes a lock for
 each number; `flush` moves what has come together into its metrics, before they are read. With one process `render`
 does both. With several workers (PROMETHEUS_MULTIPROC_DIR is set before this module is imported) each of them flushes
 into files of its own, twice a second, and the operators' process sums the files by `render_sum`.
@@ -23,7 +23,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from talaria.domain.model import DependencyCalled, Event, ExchangeEnded, RequestEnded
+from talaria.domain.model import Attempt, ExchangeEnded, RequestEnded
 from talaria.domain.routing import METHODS
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -87,7 +87,7 @@ class _Durations:
 
 
 class Metrics:
-    """Counts events; a consumer for the fan-out. Has a registry of its own.
+    """Counts events. Has a registry of its own. `takers`: the fan-out's consumer for each kind of event.
 
     `tags`: the routes' tags; any other is counted as `other`. `identities`: how many exchange results are kept.
     `in_flight`: how many requests are under way.
@@ -127,15 +127,11 @@ class Metrics:
             "talaria_config_hash", "1: in force.", ["hash"], registry=self.registry, multiprocess_mode="livemax"
         )
         self._configuration = ""
-        self._takers: dict[type, Callable[[Any], None]] = {
+        self.takers: dict[type, Callable[[Any], None]] = {
             RequestEnded: self._request,
             ExchangeEnded: self._exchange,
-            DependencyCalled: self._call,
+            Attempt: self._call,
         }
-
-    def record(self, event: Event) -> None:
-        """Count one event."""
-        self._takers[type(event)](event)
 
     def know_tags(self, tags: Iterable[str]) -> None:
         """Count these tags by name from now on."""
@@ -191,7 +187,7 @@ class Metrics:
     def _exchange(self, event: ExchangeEnded) -> None:
         self._exchanges.add((event.partner, event.result))
 
-    def _call(self, event: DependencyCalled) -> None:
+    def _call(self, event: Attempt) -> None:
         outcome = event.outcome
         if outcome not in self._outcomes:
             if len(self._outcomes) < _OUTCOMES_AT_MOST:

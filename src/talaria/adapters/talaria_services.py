@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from talaria.domain.errors import CircuitOpen, DependencyFault, TimedOut, Unreachable
-from talaria.domain.model import Answer, DependencyCalled, Outbound
+from talaria.domain.model import Answer, Outbound
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker, Permit, RetryBudget
 
@@ -69,10 +69,12 @@ class TalariaServices:
         repeated = False
         while True:
             url, permit = self._choose(tried)
+            before = len(outbound.attempts)
             try:
                 answer = await url.origin.send(outbound)
             except BaseException as error:
                 self._failed(url, permit, outbound, error)
+                self._note(outbound, before)
                 if not isinstance(error, DependencyFault):
                     raise
                 outbound.timeout = ends - self._now()
@@ -85,7 +87,7 @@ class TalariaServices:
                     raise
             else:
                 url.breaker.succeeded(permit, self._now())
-                self._note(outbound)
+                self._note(outbound, before)
                 return answer
 
     async def aclose(self) -> None:
@@ -118,11 +120,11 @@ class TalariaServices:
     def _failed(self, url: UpstreamUrl, permit: Permit, outbound: Outbound, error: BaseException) -> None:
         ours = not isinstance(error, DependencyFault) or (isinstance(error, TimedOut) and outbound.hasty)
         (url.breaker.abandoned if ours else url.breaker.failed)(permit, self._now())
-        self._note(outbound)
 
-    def _note(self, outbound: Outbound) -> None:
-        attempt = outbound.attempts[-1]
-        self._record(DependencyCalled(self._name, attempt.outcome, attempt.seconds))
+    def _note(self, outbound: Outbound, before: int) -> None:
+        """An origin may have made several attempts since there were `before`, or none."""
+        for attempt in outbound.attempts[before:]:
+            self._record(attempt)
 
     def _may_go_again(self, outbound: Outbound, fault: DependencyFault) -> bool:
         if outbound.attempts[-1].outcome == "connect":

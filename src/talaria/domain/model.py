@@ -7,7 +7,7 @@ traceback or f-string can leak one. Who needs the content calls `reveal()`, and 
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal, NamedTuple, Protocol, Self
 
 Header = tuple[bytes, bytes]
 """One header line: the name in lower case, the value as it came, without outer white space."""
@@ -130,8 +130,7 @@ class Route:
     personless: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What a service token says: this user of this partner, on this route, for this caller, towards this audience.
 
     On a personless route `user_id` holds the caller's name, and `partner` may be empty.
@@ -162,11 +161,11 @@ class Identity:
     stale_until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One call to a dependency: `at` in monotonic seconds, `outcome` "ok" or a short word: "503", "timeout".
+class Attempt(NamedTuple):
+    """One call to personal, a partner, an upstream or a caller's key set is over. An event, and a part of a Journey.
 
-    `address` says which one of an upstream's addresses was asked, where it has several.
+    `at` in monotonic seconds; `outcome` is "ok" or a short word: "503", "timeout". `address` says which one of an
+    upstream's addresses was asked, where it has several.
     """
 
     dependency: str
@@ -265,8 +264,7 @@ class Journey:
     person: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestEnded:
+class RequestEnded(NamedTuple):
     """A request is over: answered, refused, cut short or left by its client (status 499)."""
 
     journey: Journey
@@ -288,13 +286,4 @@ class ExchangeEnded:
     result: ExchangeResult
 
 
-@dataclass(frozen=True, slots=True)
-class DependencyCalled:
-    """One attempt at personal, a partner, an upstream or a caller's key set is over."""
-
-    dependency: str
-    outcome: str
-    seconds: float
-
-
-Event = RequestEnded | ExchangeEnded | DependencyCalled
+Event = RequestEnded | ExchangeEnded | Attempt

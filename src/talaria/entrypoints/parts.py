@@ -25,7 +25,7 @@ from talaria.domain.ages import Ages
 from talaria.domain.errors import CALLER_KEYS, KeysUnavailable
 from talaria.domain.forwarding import Forwarding
 from talaria.domain.load import Load
-from talaria.domain.model import Call, DependencyCalled, ExchangeEnded, Partner, RequestEnded, Route
+from talaria.domain.model import Call, Partner, RequestEnded, Route
 from talaria.domain.ports import Clock, Identities, Recorder
 from talaria.domain.shaping import Sieve
 from talaria.entrypoints.config import Secret, Settings
@@ -49,13 +49,9 @@ def metrics(settings: Settings, identities: Identities, load: Load) -> Metrics:
 
 def recorder(metrics: Metrics, access_log: AccessLog, ledger: Ledger) -> Recorder:
     """Who hears of each event."""
-    return Fanout(
-        {
-            RequestEnded: [metrics.record, access_log.record, ledger.record],
-            ExchangeEnded: [metrics.record],
-            DependencyCalled: [metrics.record],
-        }
-    )
+    consumers = {kind: [taker] for kind, taker in metrics.takers.items()}
+    consumers[RequestEnded] += [access_log.record, ledger.record]
+    return Fanout(consumers)
 
 
 def ages(settings: Settings) -> Ages:

@@ -15,7 +15,7 @@ from talaria.domain.errors import (
     PersonalTimeout,
     PersonalUnreachable,
 )
-from talaria.domain.model import Call, DependencyCalled
+from talaria.domain.model import Attempt, Call
 from tests.unit.adapters.support_client import WALL, Bench, status
 
 
@@ -24,7 +24,7 @@ async def test_a_good_answer_needs_one_request() -> None:
     call = Call("request-1", 5.0)
     assert await bench.ask(call) == Reply(200, b'{"a":1}')
     assert [attempt.outcome for attempt in call.attempts] == ["ok"]
-    assert bench.recorder.events == [DependencyCalled("dependency", "ok", 0.0)]
+    assert bench.recorder.events == call.attempts == [Attempt("dependency", bench.clock.now(), 0.0, "ok")]
     assert bench.pauses == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from talaria.adapters.key_sets import RemoteKeySet, StaticKeys
 from talaria.adapters.verifying_keys import public_key
 from talaria.domain.errors import KeysUnavailable, PersonalTimeout, PersonalUnreachable
-from talaria.domain.model import DependencyCalled, Event
+from talaria.domain.model import Attempt, Event
 from tests.unit.adapters.token_workshop import KEYS, RSA, Wall, jwk, key_set
 
 ONE, TWO, BOTH = key_set(jwk("ec-1")), key_set(jwk("ec-2")), key_set(jwk("ec-1"), jwk("ec-2"))
@@ -226,21 +226,21 @@ async def test_a_set_left_alone_for_a_day_is_fetched_before_it_serves(
 
 @pytest.mark.parametrize("document", [b"", b"<html>", b"[]", b"{}", b'{"keys":{}}', b"\xff", b"[" * 200_000])
 async def test_a_bad_document_replaces_nothing(
-    keys: RemoteKeySet, source: Source, events: Events, document: bytes
+    keys: RemoteKeySet, source: Source, clock: Wall, events: Events, document: bytes
 ) -> None:
     await knows(keys, "ec-1")
     source.answer = document
     assert not await knows(keys, "ec-2")
     assert await knows(keys, "ec-1")
     assert keys.generation == 1
-    assert events[-1] == DependencyCalled("caller-keys:app", "bad-answer", 0.0)
+    assert events[-1] == Attempt("caller-keys:app", clock(), 0.0, "bad-answer")
 
 
 async def test_a_fetch_that_hangs_is_given_up(source: Source, clock: Wall, events: Events) -> None:
     source.gate.clear()
     with pytest.raises(KeysUnavailable):
         await knows(RemoteKeySet("app", source, clock, events, timeout=0.001), "ec-1")
-    assert events == [DependencyCalled("caller-keys:app", "timeout", 0.0)]
+    assert events == [Attempt("caller-keys:app", clock(), 0.0, "timeout")]
 
 
 @pytest.mark.parametrize(
@@ -254,11 +254,11 @@ async def test_a_fetch_that_hangs_is_given_up(source: Source, clock: Wall, event
     ],
 )
 async def test_each_fetch_is_recorded(
-    keys: RemoteKeySet, source: Source, events: Events, answer: bytes | Exception, outcome: str
+    keys: RemoteKeySet, source: Source, clock: Wall, events: Events, answer: bytes | Exception, outcome: str
 ) -> None:
     source.answer = answer
     await asyncio.gather(knows(keys, "ec-1"), return_exceptions=True)
-    assert events == [DependencyCalled("caller-keys:app", outcome, 0.0)]
+    assert events == [Attempt("caller-keys:app", clock(), 0.0, outcome)]
 
 
 def test_nameless_keys_of_one_algorithm_are_refused() -> None:

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from talaria.adapters.recorder import Fanout
-from talaria.domain.model import DependencyCalled, Event, ExchangeEnded
+from talaria.domain.model import Attempt, Event, ExchangeEnded
 
 HIT, MISS = ExchangeEnded("wind", "hit"), ExchangeEnded("wind", "miss")
 
@@ -21,7 +21,7 @@ def test_every_consumer_gets_every_event_in_order() -> None:
 
 def test_an_event_that_nobody_wants_passes() -> None:
     seen: list[Event] = []
-    Fanout({ExchangeEnded: [seen.append]}).record(DependencyCalled("wind", "ok", 0.1))
+    Fanout({ExchangeEnded: [seen.append]}).record(Attempt("wind", 0.0, 0.1, "ok"))
     assert seen == []
 
 

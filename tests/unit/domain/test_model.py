@@ -12,6 +12,7 @@ from talaria.domain import model
 from talaria.domain.gateway import Destination
 from talaria.domain.model import (
     Answer,
+    Attempt,
     Grant,
     Identity,
     Inbound,
@@ -21,6 +22,7 @@ from talaria.domain.model import (
     Person,
     PersonalPhoneId,
     PhoneNumber,
+    RequestEnded,
 )
 from talaria.domain.shaping import Head
 
@@ -112,13 +114,12 @@ def test_no_value_on_the_way_prints_what_it_carries() -> None:
 
 
 def test_what_is_shared_between_requests_is_frozen() -> None:
-    frozen = [
-        getattr(model, name)
-        for name in ("Person", "Partner", "Route", "Grant", "Identity", "Attempt", "RequestEnded", "ExchangeEnded")
-    ]
-    for kind in frozen:
+    for name in ("Person", "Partner", "Route", "Identity", "ExchangeEnded"):
+        kind = getattr(model, name)
         assert is_dataclass(kind)
         assert vars(kind)["__dataclass_params__"].frozen
+    for kind in (Grant, Attempt, RequestEnded):
+        assert issubclass(kind, tuple)
     with pytest.raises(FrozenInstanceError):
         Person("app", PersonalPhoneId("x")).caller = "web"  # type: ignore[misc]
 
