@@ -1,8 +1,8 @@
 """talaria-services: one upstream behind one or several urls.
 
 Which url: the one with the fewest requests in flight among those whose breaker is closed; equals take turns. What is
-sent a second time: a request that reached nobody, by another url; a GET, HEAD or OPTIONS without a body whose
-connection broke, within the retry budget. Nothing else, ever.
+sent a second time, by another url: a request that reached nobody; a GET, HEAD or OPTIONS without a body whose
+connection broke, within the retry budget. Nothing else, ever (but see wire/origin.py for kept connections).
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,6 @@ class TalariaServices:
         ends = self._now() + outbound.timeout
         self._budget.requested(ends - outbound.timeout)
         tried: list[UpstreamUrl] = []
-        repeated = False
         while True:
             url, permit = self._choose(tried)
             before = len(outbound.attempts)
@@ -78,12 +77,8 @@ class TalariaServices:
                 if not isinstance(error, DependencyFault):
                     raise
                 outbound.timeout = ends - self._now()
-                if outbound.timeout <= 0 or not self._may_go_again(outbound, error):
-                    raise
-                once = len(self._urls) == 1 and not repeated and outbound.attempts[-1].outcome != "connect"
-                repeated = repeated or once
-                tried = [] if once else [*tried, url]  # the only url gets a second, new connection
-                if not self._is_there_another(tried):
+                tried.append(url)
+                if outbound.timeout <= 0 or not self._may_go_elsewhere(tried, outbound, error):
                     raise
             else:
                 url.breaker.succeeded(permit, self._now())
@@ -113,10 +108,6 @@ class TalariaServices:
         turned = self._urls[self._turn :] + self._urls[: self._turn]
         return sorted(turned, key=lambda url: url.origin.in_flight)
 
-    def _is_there_another(self, tried: list[UpstreamUrl]) -> bool:
-        now = self._now()
-        return any(url not in tried and url.breaker.refused_for(now) == 0 for url in self._urls)
-
     def _failed(self, url: UpstreamUrl, permit: Permit, outbound: Outbound, error: BaseException) -> None:
         ours = not isinstance(error, DependencyFault) or (isinstance(error, TimedOut) and outbound.hasty)
         (url.breaker.abandoned if ours else url.breaker.failed)(permit, self._now())
@@ -126,8 +117,12 @@ class TalariaServices:
         for attempt in outbound.attempts[before:]:
             self._record(attempt)
 
-    def _may_go_again(self, outbound: Outbound, fault: DependencyFault) -> bool:
+    def _may_go_elsewhere(self, tried: list[UpstreamUrl], outbound: Outbound, fault: DependencyFault) -> bool:
+        """Is there another url, and is it harmless to send the request there?"""
+        now = self._now()
+        if not any(url not in tried and url.breaker.refused_for(now) == 0 for url in self._urls):
+            return False
         if outbound.attempts[-1].outcome == "connect":
             return True
         harmless = outbound.method in _HARMLESS and outbound.body is None and isinstance(fault, Unreachable)
-        return harmless and self._budget.take(self._now())
+        return harmless and self._budget.take(now)

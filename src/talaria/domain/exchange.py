@@ -169,9 +169,10 @@ class Exchange:
     async def _fly(self, key: IdentityKey, journey: Journey, deadline: float, until: float) -> PartnerUserId:
         flight = self._flights.get(key)
         joined: ExchangeResult = "miss" if flight is None else "coalesced"
-        if self._stale(key) is None:
-            self._admit_cold()
-        flight = flight or self._depart(key, journey, until)
+        if flight is None:
+            if self._stale(key) is None:
+                self._admit_cold()  # who joins a flight costs the dependencies nothing
+            flight = self._depart(key, journey, until)
         flight.until = max(flight.until, until)
         try:
             user_id = await self._wait(key, flight, journey, deadline)

@@ -4,6 +4,7 @@ What the client may not say is decided by name, in a form that no spelling escap
 only. A name with any other character than letters, digits and dashes is dropped, for some server folds it into a dash.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,6 +27,8 @@ _PREFIX = b"xtalaria"
 _NAME_CHARACTERS = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 _REQUEST_ID_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _NOT_IN_FOLD = bytes(set(range(256)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~-]+)(?::([0-9]{1,5}))?")
+_HOSTS_KEPT = 1024
 _PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close"})
 
 _KEEP: Final = 1
@@ -67,11 +70,12 @@ class Sieve:
         self._secret = {fold(name) for name in _SECRET_IN_ANSWER} | user_ids
         self._requests: dict[bytes, int] = {}
         self._answers: dict[bytes, int] = {}
+        self._hosts: set[bytes] = set()
 
     def sift(self, headers: Headers) -> Head:
         """Sort the headers of a request.
 
-        Raises BadRequest unless there is exactly one `host`.
+        Raises BadRequest unless there is exactly one `host`, and it names one.
         """
         kept: Headers = []
         taken: dict[bytes, bytes] = {}
@@ -87,8 +91,8 @@ class Sieve:
                     head.more.setdefault(name, []).append(value)
                 else:
                     taken[name] = value
-        if b"host" not in taken or b"host" in head.more:
-            raise BadRequest("not exactly one host")
+        if taken.get(b"host") not in self._hosts or b"host" in head.more:
+            self._check_host(head.only(b"host"))
         if taken.get(b"connection", b"close") not in _PLAIN_CONNECTION or b"connection" in head.more:
             head.kept = _without(kept, nominated(head.all(b"connection")))
         return head
@@ -112,6 +116,16 @@ class Sieve:
         if connection and (len(connection) > 1 or connection[0] not in _PLAIN_CONNECTION):
             return _without(kept, nominated(connection) - {b"content-length", b"date"})
         return kept
+
+    def _check_host(self, host: bytes | None) -> None:
+        """Name or address and perhaps a port, no more: others would read the rest in ways of their own."""
+        match = _HOST.fullmatch(host) if host is not None else None
+        if host is None or match is None or int(match[1] or 0) > 65535:
+            raise BadRequest("not exactly one well-formed host")
+        if len(self._hosts) >= _HOSTS_KEPT:
+            self._hosts.clear()
+        if len(host) <= 64:
+            self._hosts.add(host)
 
     def _judge(self, name: bytes) -> int:
         if name in _READ:

@@ -82,7 +82,7 @@ async def test_metrics_are_summed_and_survive_a_worker(world: World, served: Ser
     os.kill(served.children()[0], signal.SIGKILL)
     await asyncio.sleep(0.6)
     assert (
-        await metric(served, 'talaria_requests_total{method="GET",origin="",reason="",status="200",tag="wind"')
+        await metric(served, 'talaria_requests_total{method="GET",origin="upstream",reason="",status="200",tag="wind"')
         == 3 * CLIENTS
     )
 

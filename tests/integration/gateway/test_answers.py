@@ -97,7 +97,7 @@ async def test_the_status_is_passed_on(gateway: Gateway, town: Town, status: int
     assert (got.status, got.body) == (status, b"as it is")
     assert got.head.one("location") == "/elsewhere"
     line = await gateway.line(lambda line: line["status"] == status)
-    assert line["origin"] == ("upstream" if status >= 500 else "")
+    assert line["origin"] == "upstream"
     assert line["reason"] == ""
 
 

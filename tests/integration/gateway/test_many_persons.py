@@ -4,7 +4,7 @@ import asyncio
 import random
 
 from tests.integration.gateway.support_client import connected, request
-from tests.integration.gateway.support_gateway import Gateway, Town, process_of
+from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in, process_of
 from tests.integration.gateway.support_raw import Head, Line
 from tests.integration.gateway.support_services import Fault
 
@@ -29,6 +29,32 @@ async def test_each_answer_is_its_own_persons(town: Town) -> None:
         await asyncio.gather(*(talk(gateway.url, random.Random(seed)) for seed in range(CONNECTIONS)))
     assert wrong == []
     assert len(town.upstream.seen) == REQUESTS
+
+
+async def test_a_cold_crowd_of_one_person_is_one_exchange(town: Town) -> None:
+    data = request(town.token(town.person("the-one")))
+    town.personal.gate.clear()
+    async with gateway_in(town, {"personal": {"timeout": "60s"}, "routes": {"wind": {"timeout": "60s"}}}) as gateway:
+
+        async def come() -> tuple[int, bytes]:
+            async with gateway.connected() as client:
+                client.send(data)
+                got = await client.get()
+                return got.status, got.body
+
+        crowd = [asyncio.create_task(come()) for _ in range(CROWD)]
+        async with asyncio.timeout(60):
+            while await in_flight(gateway) < CROWD:
+                await asyncio.sleep(0.05)  # a gauge tells nobody that it has grown
+        town.personal.gate.set()
+        assert set(await asyncio.gather(*crowd)) == {(200, b"the-one")}
+    assert (town.personal.calls, town.wind.calls) == (1, 1)
+
+
+async def in_flight(gateway: Gateway) -> float:
+    """The operators' gauge."""
+    lines = (await gateway.operators("/metrics")).body.decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("talaria_requests_in_flight "))
 
 
 async def test_a_cold_crowd_of_one_person_is_one_exchange_whoever_leaves(town: Town, gateway: Gateway) -> None:

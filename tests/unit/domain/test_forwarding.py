@@ -137,6 +137,60 @@ def test_the_client_is_the_rightmost_hop_that_is_not_trusted(chain: list[bytes],
     assert Forwarding(TRUSTED).client_address(head(lines), "10.0.0.1") == client
 
 
+@pytest.mark.parametrize(
+    ("lines", "client"),
+    [
+        ([b"for=203.0.113.7"], "203.0.113.7"),
+        ([b'for=6.6.6.6, for="203.0.113.7:4711";proto=https, For=10.0.0.2'], "203.0.113.7"),
+        ([b'for="[2001:db8::7]:4711"'], "2001:db8::7"),
+        ([b'host="a,for=6.6.6.6;\\"";for=203.0.113.7'], "203.0.113.7"),
+        ([b"for=203.0.113.7", b"for=10.0.0.2"], "203.0.113.7"),
+        ([b"for=unknown"], "unknown"),
+        ([b"for=_hidden, for=10.0.0.2"], "_hidden"),
+        ([b"proto=https"], ""),
+        ([b"for=203.0.113.7, proto=https"], ""),
+        ([b'for="203.0.113.7'], "10.0.0.1"),
+        ([b"for 203.0.113.7"], "10.0.0.1"),
+        ([b""], "10.0.0.1"),
+        ([b" , ,"], "10.0.0.1"),
+    ],
+    ids=repr,
+)
+def test_the_client_may_stand_in_forwarded(lines: list[bytes], client: str) -> None:
+    forwarded = head([(b"forwarded", line) for line in lines])
+    assert Forwarding(TRUSTED).client_address(forwarded, "10.0.0.1") == client
+
+
+@pytest.mark.parametrize("hop", [b"203.0.113.7:4711", b"[2001:db8::7]:4711", b"[2001:db8::7]", b"2001:db8::7"])
+def test_a_port_is_no_part_of_an_address(hop: bytes) -> None:
+    client = Forwarding(TRUSTED).client_address(head([(b"x-forwarded-for", hop)]), "10.0.0.1")
+    assert client in ("203.0.113.7", "2001:db8::7")
+
+
+def test_two_chains_that_disagree_are_both_not_believed() -> None:
+    lines = [(b"forwarded", b"for=6.6.6.6"), (b"x-forwarded-for", b"203.0.113.7")]
+    assert Forwarding(TRUSTED).client_address(head(lines), "10.0.0.1") == ""
+    lines[0] = (b"forwarded", b"for=203.0.113.7")
+    assert Forwarding(TRUSTED).client_address(head(lines), "10.0.0.1") == "203.0.113.7"
+
+
+def test_what_only_forwarded_says_is_said_in_the_other_way_too() -> None:
+    lines = [(b"forwarded", b'for="[2001:db8::7]:1";proto=https;host=shop, for=10.0.0.2')]
+    written = Forwarding(TRUSTED).headers(head(lines), "10.0.0.1", "http")
+    assert written[1:] == [
+        (b"x-forwarded-for", b"2001:db8::7, 10.0.0.2, 10.0.0.1"),
+        (b"x-forwarded-proto", b"https"),
+        (b"x-forwarded-host", b"shop"),
+    ]
+
+
+@given(st.binary(max_size=60))
+def test_no_forwarded_line_breaks_anything(line: bytes) -> None:
+    told = head([(b"forwarded", line)])
+    assert isinstance(Forwarding(TRUSTED).client_address(told, "10.0.0.1"), str)
+    assert len(Forwarding(TRUSTED).headers(told, "10.0.0.1", "http")) == 4
+
+
 addresses = st.ip_addresses().map(str)
 
 

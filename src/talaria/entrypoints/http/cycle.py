@@ -67,6 +67,11 @@ class Cycle:
 
     # The request's body
 
+    @property
+    def bodiless(self) -> bool:
+        """Is it known by now that the body holds nothing?"""
+        return not (self.more_body or self._arrived or self.broken)
+
     async def receive(self) -> tuple[bytes, bool]:
         """What has arrived of the body since the last time, and whether more is to come; waits until there is any.
 

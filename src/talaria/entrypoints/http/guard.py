@@ -50,6 +50,11 @@ class Arrival(Protocol):
         ...
 
     @property
+    def bodiless(self) -> bool:
+        """Is it known by now that its body holds nothing?"""
+        ...
+
+    @property
     def congested(self) -> bool:
         """Does the client not read what was sent so far?"""
         ...
@@ -177,8 +182,8 @@ def take_in(arrival: Arrival, journey: Journey, body_limit: int) -> Inbound:
     Raises what `check_head` raises, or BodyTooLarge for a length over the limit.
     """
     check_head(arrival)
-    length = arrival.length
+    length = 0 if arrival.chunked and arrival.bodiless else arrival.length
     if length is not None and body_limit and length > body_limit:
         raise BodyTooLarge
-    body = RequestBody(arrival, journey, body_limit) if length or arrival.chunked else None
+    body = RequestBody(arrival, journey, body_limit) if length or (length is None and arrival.chunked) else None
     return Inbound(arrival.method, arrival.target, arrival.headers, body, length, arrival.peer, arrival.scheme)

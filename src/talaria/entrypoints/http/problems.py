@@ -113,7 +113,7 @@ ROWS: dict[str, Row] = {
         "Expired token",
         "The token's time is over: get a new one and send the request again.",
         _DENIED,
-        extra=_bearer(_INVALID_TOKEN + b', error_description="The token has expired"'),
+        extra=_bearer(_INVALID_TOKEN),
     ),
     "caller-not-allowed": Row(
         403,

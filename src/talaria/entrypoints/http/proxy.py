@@ -127,7 +127,7 @@ class Proxy:
             self._refuse(Draining("cut off at the end of the drain"), arrival, journey, ending)
 
     def _end(self, method: str, inbound: Inbound | None, started: float, journey: Journey, ending: _Ending) -> None:
-        if ending.status >= 500 and not ending.reason:
+        if not ending.reason:  # passed on, whatever it says
             ending.origin = "upstream"
         body = inbound.body if inbound is not None else None
         event = RequestEnded(

@@ -26,14 +26,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from talaria.adapters.wire.outbox import Outbox
-from talaria.domain.errors import BadRequest, BadRequestTarget, HeadersTooLarge, Refusal, TargetTooLong
+from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
 from talaria.domain.model import Headers
 from talaria.entrypoints.http.cycle import Cycle
+from talaria.entrypoints.http.heads import FRAMING, frame, refusal_of
 
 _NO_PROGRESS = 64 * 1024
 _LINGER_SECONDS = 2.0
 _NAMES_KEPT = 2048
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +114,12 @@ class Connection(HttpToolsProtocol):
             lower = _names.get(name)
             if lower is None:
                 lower = self._unusual(name, value)
-            self.headers.append((lower, value))
+            self.headers.append((lower, value.rstrip(b" \t")))
 
     def _unusual(self, name: bytes, value: bytes) -> bytes:
         """A name that is not remembered: a new one, or one that says how the request is framed."""
         lower = name.lower()
-        if lower in _FRAMING:
+        if lower in FRAMING:
             self._framing.append((lower, value))
         elif len(_names) < _NAMES_KEPT and len(name) <= 64:
             _names[name] = lower
@@ -136,7 +136,7 @@ class Connection(HttpToolsProtocol):
                 cycle.refusal = BadRequest("HTTP version")
         cycle.keep_alive = cycle.keep_alive and not self.draining and parser.should_keep_alive()
         for name, value in self._framing:
-            _frame(cycle, name, value)
+            frame(cycle, name, value)
         if self._received > self.limits.header_limit or self._chunk > self.limits.header_limit:
             self._check_head(cycle)
         self._in_head, self._received, self._limit_since = False, 0, 0.0
@@ -182,8 +182,7 @@ class Connection(HttpToolsProtocol):
         if not self._in_head and self.cycle is not None and self.cycle.more_body:
             self._break_body()
         else:
-            in_target = isinstance(error, httptools.HttpParserInvalidURLError)
-            self._end_with(BadRequestTarget() if in_target else BadRequest(type(error).__name__))
+            self._end_with(refusal_of(error, self.parser.get_method()))
 
     def _break_body(self) -> None:
         """The body's framing is broken: the request fails, and nothing that follows is read."""
@@ -265,22 +264,6 @@ class Connection(HttpToolsProtocol):
 
 _names: dict[bytes, bytes] = {}
 """Names as they come, and in lower case; never one of those that frame."""
-
-
-def _frame(cycle: Cycle, name: bytes, value: bytes) -> None:
-    """What one of the framing headers says (httptools has checked that a length is a number, and stands alone)."""
-    if name == b"content-length":
-        cycle.length = int(value)
-    elif name == b"transfer-encoding":
-        cycle.chunked = True
-        if cycle.old or value.strip().lower() != b"chunked":
-            cycle.refusal = BadRequest("a transfer coding other than chunked, or of HTTP/1.0")
-    elif value.lower() == b"100-continue":
-        cycle.expects = not cycle.old
-    else:
-        cycle.refusal = BadRequest("an expectation that can't be met")
-    if cycle.chunked and cycle.length is not None:
-        cycle.refusal = BadRequest("ambiguous framing")
 
 
 def protocol(limits: Limits, serve: App, refuse: Refuse) -> Callable[..., asyncio.Protocol]:

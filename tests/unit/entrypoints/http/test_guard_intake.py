@@ -37,6 +37,7 @@ class Arrived:
     chunked: bool = False
     refusal: Refusal | None = None
     broken: bool = False
+    bodiless: bool = False
     pieces: Sequence[Piece] = ()
     pause: float = 0.0
     method: str = "GET"
@@ -231,6 +232,11 @@ def test_the_target_is_what_was_on_the_wire() -> None:
 def test_a_body_is_where_the_framing_says_one(arrived: Arrived, has_body: bool) -> None:
     inbound = taken(arrived)
     assert (inbound.body is not None, inbound.length) == (has_body, arrived.length)
+
+
+def test_a_chunked_body_that_is_known_to_be_empty_is_none() -> None:
+    inbound = taken(Arrived(chunked=True, bodiless=True))
+    assert (inbound.body, inbound.length) == (None, 0)
 
 
 def test_a_length_over_the_limit_is_refused_before_a_byte_is_read() -> None:

@@ -1,0 +1,36 @@
+"""What a head says of its framing, and what one earns that can't be read."""
+
+import httptools
+
+from talaria.domain.errors import BadRequest, BadRequestTarget, MethodNotAllowed, Refusal
+from talaria.domain.routing import refuse_tunnels
+from talaria.entrypoints.http.cycle import Cycle
+
+FRAMING = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+
+
+def frame(cycle: Cycle, name: bytes, value: bytes) -> None:
+    """What one of the framing headers says (httptools has checked that a length is a number, and stands alone)."""
+    if name == b"content-length":
+        cycle.length = int(value)
+    elif name == b"transfer-encoding":
+        cycle.chunked = True
+        if cycle.old or value.strip().lower() != b"chunked":
+            cycle.refusal = BadRequest("a transfer coding other than chunked, or of HTTP/1.0")
+    elif value.lower() == b"100-continue":
+        cycle.expects = not cycle.old
+    else:
+        cycle.refusal = BadRequest("an expectation that can't be met")
+    if cycle.chunked and cycle.length is not None:
+        cycle.refusal = BadRequest("ambiguous framing")
+
+
+def refusal_of(error: Exception, method: bytes) -> Refusal:
+    """For what httptools does not take; a tunnel is refused as such, whatever its target."""
+    if not isinstance(error, httptools.HttpParserInvalidURLError):
+        return BadRequest(type(error).__name__)
+    try:
+        refuse_tunnels(method.decode("ascii"))
+    except MethodNotAllowed as refusal:
+        return refusal
+    return BadRequestTarget()
