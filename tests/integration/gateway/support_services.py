@@ -174,14 +174,16 @@ class Upstream(Service):
 
 
 class KeyServer(Service):
-    """Serves a caller's key set at every path."""
+    """Serves a caller's key set at every path; `others`: the sets at paths that have one of their own."""
 
     def __init__(self) -> None:
         super().__init__()
         self.keys: list[dict[str, object]] = []
+        self.others: dict[str, list[dict[str, object]]] = {}
 
     async def respond(self, head: Head, line: Line) -> None:
         """The set."""
         assert head.first.startswith(b"GET "), head.first
         await self.gate.wait()
-        await line.send(json_answer(200, {"keys": self.keys}))
+        path = head.first.split(b" ")[1].decode()
+        await line.send(json_answer(200, {"keys": self.others.get(path, self.keys)}))
