@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 from tests.integration.attacks.support_seen import check_seen, secrets_in
 from tests.integration.gateway.support_client import Client, Got, ask, request
@@ -42,13 +42,13 @@ class Field:
         expect: Sequence[str],
         *,
         user_id: str = "user-attacker",
-        upstream: int | None = None,
+        upstream: Collection[int] | None = None,
         body: bytes | None = None,
         canaries: Sequence[str] = (),
     ) -> tuple[list[Got], list[Seen]]:
         """Send these bytes on a connection of their own; what was answered, and what the upstream saw of them.
 
-        `upstream`: how many requests it saw, where that is not the number of its answers. `body`: that of its answers,
+        `upstream`: how many requests it may have seen, where that is not the number of its answers. `body`: that of its answers,
         where it is not the user's id. `canaries`: secrets of this case alone.
         """
         before = len(self.town.upstream.seen)
@@ -65,7 +65,7 @@ class Field:
         for got, word in zip(answers, expect, strict=True):
             self._check_line(got, word)
         seen = [one for one in self.town.upstream.seen[before:] if not _is_probe(one)]
-        assert len(seen) == (sum(word not in ROWS for word in expect) if upstream is None else upstream)
+        assert len(seen) in (upstream or [sum(word not in ROWS for word in expect)])
         assert len(self.town.upstream.seen) - before - len(seen) == 1 + kept
         for one in seen:
             check_seen(one.head, self.town, user_id)
