@@ -48,8 +48,8 @@ class Field:
     ) -> tuple[list[Got], list[Seen]]:
         """Send these bytes on a connection of their own; what was answered, and what the upstream saw of them.
 
-        `upstream`: how many requests it may have seen, where that is not the number of its answers. `body`: that of its answers,
-        where it is not the user's id. `canaries`: secrets of this case alone.
+        `upstream`: how many requests it may have seen, where that is not the number of its answers. `body`: that of its
+        answers, where it is not the user's id. `canaries`: secrets of this case alone.
         """
         before = len(self.town.upstream.seen)
         async with self.gateway.connected() as client:

@@ -114,7 +114,7 @@ class Connection(HttpToolsProtocol):
             lower = _names.get(name)
             if lower is None:
                 lower = self._unusual(name, value)
-            self.headers.append((lower, value))
+            self.headers.append((lower, value.rstrip(b" \t")))
 
     def _unusual(self, name: bytes, value: bytes) -> bytes:
         """A name that is not remembered: a new one, or one that says how the request is framed."""
