@@ -1,8 +1,35 @@
 """Requests as bytes from their declarations in `cases/`: names, tags, targets and framings."""
 
+import random
 from typing import Any
 
 from tests.integration.attacks.support_cases import Case
+
+PROTECTED = (
+    "x-wind-user-id", "x-talaria-identity", "x-talaria-unknown-user", "x-talaria", "authorization", "x-api-key",
+    "x-api-tag", "x-request-id", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "traceparent",
+    "tracestate", "via", "x-request-timeout-ms", "content-length", "transfer-encoding", "connection", "keep-alive",
+    "proxy-authorization", "te", "trailer", "upgrade", "expect", "host",
+)  # fmt: skip
+_ODD = "!#$%&'*+.^_`|~-"
+
+
+def spellings(chance: random.Random, count: int) -> list[str]:
+    """Names that the laxest of servers takes for protected ones; none is one of them as it is."""
+    names = set[str]()
+    while len(names) < count:
+        name = _spelt(chance.choice(PROTECTED), chance)
+        if name.lower() not in PROTECTED:
+            names.add(name)
+    return sorted(names)
+
+
+def _spelt(name: str, chance: random.Random) -> str:
+    spelt = ""
+    for letter in name:
+        odd = chance.choice(_ODD) if letter == "-" or chance.random() < 0.1 else ""
+        spelt += odd if letter == "-" else chance.choice((letter, letter.upper())) + odd
+    return chance.choice(("", "", chance.choice(_ODD))) + spelt + chance.choice(("", chance.choice(_ODD)))
 
 
 def raw_of(case: Case, token: str) -> bytes:

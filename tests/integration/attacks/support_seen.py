@@ -23,7 +23,7 @@ NEVER = {
     "connection", "expect", "http2settings", "keepalive", "proxyauthenticate", "proxyauthorization",
     "proxyconnection", "te", "trailer", "upgrade",
 }  # fmt: skip
-USER_IDS = {"xwinduserid", "xbolteuuserid"}
+USER_IDS = {"xwinduserid", "xboltuserid"}
 ALPHABET = set("abcdefghijklmnopqrstuvwxyz0123456789-")
 OURS = {"authorization", "x-api-key"}
 
@@ -33,8 +33,15 @@ def fold(name: str) -> str:
     return "".join(character for character in name.lower() if character.isascii() and character.isalnum())
 
 
-def check_seen(head: Head, town: Town, user_id: str, tag: str = "wind") -> dict[str, Any]:
-    """One identity, the right one; each protected header once; nothing smuggled. What its service token claims."""
+def check_seen(head: Head, town: Town, user_id: str) -> None:
+    """One identity, the right one; each protected header once; nothing smuggled and no secret in any other place."""
+    check_identity(head, town, user_id)
+    assert not [line for line in head.lines if MARK.encode() in b": ".join(line).lower()], head.names()
+    check_secrets(head)
+
+
+def check_identity(head: Head, town: Town, user_id: str, tag: str = "wind") -> Any:
+    """Who the request says that it is for, said once in each place. What its service token claims."""
     names = head.names()
     user_header = f"x-{tag}-user-id"
     folded = Counter(map(fold, names))
@@ -46,8 +53,6 @@ def check_seen(head: Head, town: Town, user_id: str, tag: str = "wind") -> dict[
     assert folded["contentlength"] + folded["transferencoding"] <= 1, names
     assert (head.one("x-api-tag"), head.one("x-api-key")) == (tag, SERVICES_API_KEY)
     assert head.one("host") == town.upstream.url.removeprefix("http://")
-    assert not [line for line in head.lines if MARK.encode() in b": ".join(line).lower()], names
-    check_secrets(head)
     return check_service_token(head, town, user_id, tag)
 
 

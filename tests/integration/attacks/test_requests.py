@@ -1,5 +1,6 @@
 """Requests that want to be somebody else's, or more than one: names, tags, targets and framings."""
 
+import random
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,7 +8,8 @@ import pytest_asyncio
 
 from tests.integration.attacks.support_cases import Case, called, load
 from tests.integration.attacks.support_field import Field, field_in
-from tests.integration.attacks.support_requests import raw_of
+from tests.integration.attacks.support_requests import raw_of, spellings
+from tests.integration.gateway.support_client import request
 from tests.integration.gateway.support_gateway import Town
 from tests.integration.gateway.support_services import Seen
 
@@ -34,6 +36,13 @@ async def strike(field: Field, case: Case) -> list[Seen]:
 @pytest.mark.parametrize("case", load("names"), ids=called)
 async def test_name(field: Field, case: Case) -> None:
     await strike(field, case)
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_twenty_generated_names(field: Field, seed: int) -> None:
+    names = spellings(random.Random(seed), 20)
+    lines = [f"{name}: mallory" for name in names]
+    await field.attack(request(field.attacker, "/", *lines), ["200"])
 
 
 @pytest.mark.parametrize("case", load("tags"), ids=called)

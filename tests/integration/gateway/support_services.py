@@ -124,8 +124,9 @@ class Personal(Service):
 class Wind(Service):
     """wind.openapi.yaml. `users` maps numbers to user ids, or to the status and code that they meet."""
 
-    def __init__(self) -> None:
+    def __init__(self, api_key: str = WIND_API_KEY) -> None:
         super().__init__()
+        self.api_key = api_key
         self.users: dict[str, str | tuple[int, str]] = {}
         self.asked: list[str] = []
         self.keys: list[str] = []
@@ -133,7 +134,7 @@ class Wind(Service):
     async def respond(self, head: Head, line: Line) -> None:
         """As the contract says."""
         phone = await asked(head, line, "/v1/users/resolve", "phone_number")
-        assert head.one("x-api-key") == WIND_API_KEY
+        assert head.one("x-api-key") == self.api_key
         assert re.fullmatch(r"\+[1-9][0-9]{6,14}", phone)
         assert not head.all("authorization")
         self.asked.append(phone)
