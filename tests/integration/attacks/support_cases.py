@@ -27,6 +27,11 @@ class Case:
         """A text of `more`."""
         return str(self.more.get(key, otherwise))
 
+    @property
+    def filling(self) -> str:
+        """What FILL stands for."""
+        return self.text("fill", "x") * int(self.more.get("length", 0))
+
     def lines(self, key: str = "lines") -> list[str]:
         """A list of texts of `more`."""
         return [str(line) for line in self.more.get(key, [])]

@@ -52,27 +52,36 @@ class Field:
         answers, where it is not the user's id. `canaries`: secrets of this case alone.
         """
         before = len(self.town.upstream.seen)
+        answers, kept = await self._exchange(data, expect, user_id.encode() if body is None else body)
+        request_id = await self._probe()
+        metrics = (await self.gateway.operators("/metrics")).body
+        await self._printed_until(request_id)
+        for got, word in zip(answers, expect, strict=True):
+            self._check_line(got, word)
+        seen = self._seen_since(before, probes=1 + kept)
+        assert len(seen) in (upstream or [sum(map(_reached, expect))])
+        for one in seen:
+            check_seen(one.head, self.town, user_id)
+        self._check_secrets([metrics, *self._urls(), *map(_bytes_of, answers)], canaries)
+        return answers, seen
+
+    async def _exchange(self, data: bytes, expect: Sequence[str], body: bytes) -> tuple[list[Got], bool]:
+        """The answers, each the named one and no other behind them; was the connection kept?"""
         async with self.gateway.connected() as client:
             client.send(data)
-            answers = [
-                await self._answer(client, word, data, user_id.encode() if body is None else body) for word in expect
-            ]
+            answers = [await self._answer(client, word, data, body) for word in expect]
             kept = not answers[-1].head.all("connection") and expect[-1] != "cut"
             if kept:
                 await self._probe(client)
             else:
                 assert await client.at_end() == b"", "more than was named came back"
-        request_id = await self._probe()
-        await self._printed_until(request_id)
-        for got, word in zip(answers, expect, strict=True):
-            self._check_line(got, word)
+        return answers, kept
+
+    def _seen_since(self, before: int, probes: int) -> list[Seen]:
+        """What the upstream saw since then, besides so many probes."""
         seen = [one for one in self.town.upstream.seen[before:] if not _is_probe(one)]
-        assert len(seen) in (upstream or [sum(map(_reached, expect))])
-        assert len(self.town.upstream.seen) - before - len(seen) == 1 + kept
-        for one in seen:
-            check_seen(one.head, self.town, user_id)
-        await self._check_secrets(answers, canaries)
-        return answers, seen
+        assert len(self.town.upstream.seen) - before - len(seen) == probes
+        return seen
 
     async def _answer(self, client: Client, word: str, data: bytes, body: bytes) -> Got:
         """The next answer, which is the one that the word names."""
@@ -128,13 +137,12 @@ class Field:
         assert word == "cut" or line["reason"] == (word if word in ROWS else "")
         assert word not in ROWS or line["origin"] in ROWS[word][1]
 
-    async def _check_secrets(self, answers: Sequence[Got], canaries: Sequence[str]) -> None:
-        """Neither answers nor metrics nor urls say what they must not."""
-        metrics = (await self.gateway.operators("/metrics")).body
-        told = b"\n".join([metrics, *self._urls(), *map(_bytes_of, answers)])
-        assert not secrets_in(told)
-        everything = told.decode("latin-1") + json.dumps(list(self._lines.values())[-20:])
-        assert not [canary for canary in canaries if canary in everything]
+    def _check_secrets(self, told: Sequence[bytes], canaries: Sequence[str]) -> None:
+        """Neither answers nor metrics nor urls say what they must not, nor anything the secrets of this case."""
+        everything = b"\n".join(told)
+        assert not secrets_in(everything)
+        text = everything.decode("latin-1") + json.dumps(list(self._lines.values())[-20:])
+        assert not [canary for canary in canaries if canary in text]
 
     def _urls(self) -> list[bytes]:
         """What the services were asked for since the last time."""

@@ -39,8 +39,7 @@ def raw_of(case: Case, token: str) -> bytes:
     else:
         first = case.text("first", f"{case.text('method', 'GET')} {case.text('target', '/')} HTTP/1.1")
         text = "\r\n".join([first, *_lines(case), "", ""]) + case.text("body")
-    fill = "x" * int(case.more.get("length", 0))
-    for mark, meaning in {**_good_lines(token), "{good}": _good(token), "FILL": fill}.items():
+    for mark, meaning in {"FILL": case.filling, "{good}": _good(token), **_good_lines(token)}.items():
         text = text.replace(mark, meaning)
     return text.encode("latin-1")
 

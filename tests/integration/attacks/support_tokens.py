@@ -80,8 +80,7 @@ def _text(case: Case, part: str, good: dict[str, Any]) -> bytes:
     """One of the two JSON texts of a token."""
     if whole := case.text(f"{part}_text"):
         text = _timed(whole.replace(part.upper(), json.dumps(good)[1:-1]))
-        fill = case.text("fill", "x") * int(case.more.get("length", 0))
-        return text.replace("FILL", fill).encode(case.text("encoding", "utf-8"))
+        return text.replace("FILL", case.filling).encode(case.text("encoding", "utf-8"))
     changed = {**good, **json.loads(_timed(case.text(part, "{}")))}
     without = case.lines("without" if part == "claims" else f"without_{part}")
     return json.dumps({name: value for name, value in changed.items() if name not in without}).encode()

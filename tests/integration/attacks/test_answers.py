@@ -56,7 +56,7 @@ class Liar:
             "{id}": self.person,
             "{phone}": phone,
             "{user}": str(self.town.wind.users[phone]),
-            "FILL": "x" * int(self.case.more.get("length", 0)),
+            "FILL": self.case.filling,
         }
         for mark, meaning in meanings.items():
             text = text.replace(mark, meaning)
