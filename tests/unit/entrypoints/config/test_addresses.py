@@ -132,6 +132,13 @@ def test_plain_http_is_private_on_this_machine_alone(url: str, private: bool) ->
     assert is_private_way(url) is private
 
 
+@pytest.mark.parametrize("form", [IP, NETWORK])
+@pytest.mark.parametrize("text", ["fe80::1%eth0", "fe80::1%a\r\nb", "fe80::1%\\"])
+def test_an_address_has_no_zone(form: Form, text: str) -> None:
+    with pytest.raises(Wrong):
+        form.parse(text, HERE)
+
+
 _PARTS = (
     "http:// https:// // [ ] ::1 fe80::1%eth0 127.0.0.1 a.example : 80 99999 / ? # @ user .. %2e xn-- - 0x7f.1 /24 /129"
     " \\ \n \0 \t é \u0661"
