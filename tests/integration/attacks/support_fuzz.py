@@ -19,9 +19,8 @@ SILENCE = 0.5
 
 PIECES = [
     b"\0", b"\r", b"\n", b"\r\n", b"\r\n\r\n", b" ", b"\t", b":", b",", b";", b"_", b"-", b"%", b"#", b"\\", b"/",
-    b"../",
-    b"%2e%2e/", b"%00", b"\x7f", b"\x80", b"\xff", b"\xc3\xa9", b"\xe2\x80\xa8", b"0", b"1", b"HTTP/1.1", b"HTTP/1.0",
-    b"GET ", b"POST ", b"CONNECT ", b"x-wind-user-id: mallory\r\n", b"X_Wind_User_Id: mallory\r\n",
+    b"../", b"%2e%2e/", b"%00", b"\x7f", b"\x80", b"\xff", b"\xc3\xa9", b"\xe2\x80\xa8", b"0", b"1", b"HTTP/1.1",
+    b"HTTP/1.0", b"GET ", b"POST ", b"CONNECT ", b"x-wind-user-id: mallory\r\n", b"X_Wind_User_Id: mallory\r\n",
     b"x-bolt-user-id: mallory\r\n", b"x-api-tag: bolt\r\n", b"x-api-tag: wind\r\n", b"x-api-key: mallory\r\n",
     b"authorization: Bearer mallory\r\n", b"connection: authorization, x-wind-user-id\r\n", b"connection: close\r\n",
     b"host: other.example\r\n", b"content-length: 0\r\n", b"content-length: 3\r\n", b"transfer-encoding: chunked\r\n",

@@ -50,8 +50,8 @@ async def enough_was_done(field: Field, travellers: list[Traveller], fuzzers: li
     assert min(statuses["200"], statuses["400"], statuses["401"]) > MUTATIONS // 100, statuses
     lines = field.gateway.lines()
     exchanges = Counter(line["exchange"] for line in lines if line["status"] == 200)
-    assert exchanges["miss"] > 100 * len(WAYS), exchanges
-    assert exchanges["hit"] > 100 * len(WAYS), exchanges
+    assert exchanges["miss"] > 25 * len(WAYS), exchanges
+    assert exchanges["hit"] > 25 * len(WAYS), exchanges
     assert sum(traveller.served for traveller in travellers) > 1_000
     assert [line for line in lines if line["status"] >= 500] == []
     assert not secrets_in(field.gateway.printed.read_bytes())
