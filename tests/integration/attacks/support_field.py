@@ -114,7 +114,7 @@ class Field:
         """Read what was printed since the last time, until the line of this request is there. It says no secret."""
         async with asyncio.timeout(SECONDS):
             while request_id not in self._lines:
-                await asyncio.sleep(0.005)  # a file tells nobody that it has grown
+                await asyncio.sleep(0.001)  # a file tells nobody that it has grown
                 self._read_on()
 
     def _read_on(self) -> None:
