@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -36,6 +36,7 @@ from tests.support_printed import note_printed
 
 ISSUER = "https://id.app.example"
 Tree = dict[str, Any]
+AnyTown = TypeVar("AnyTown", bound="Town")
 
 
 def pem_of(key: Any) -> bytes:
@@ -156,9 +157,8 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def town_at(folder: Path) -> AsyncIterator[Town]:
-    """The services, running. What they could not bear of the gateway fails the test."""
-    town = Town(folder)
+async def opened(town: AnyTown) -> AsyncIterator[AnyTown]:
+    """The services of a town, running. What they could not bear of the gateway fails the test."""
     for service in town.services:
         await service.server.start()
     try:
@@ -167,6 +167,11 @@ async def town_at(folder: Path) -> AsyncIterator[Town]:
         for service in town.services:
             await service.server.stop()
     assert not [failure for service in town.services for failure in service.server.failures]
+
+
+def town_at(folder: Path) -> contextlib.AbstractAsyncContextManager[Town]:
+    """A new town, running."""
+    return opened(Town(folder))
 
 
 @contextlib.asynccontextmanager

@@ -124,8 +124,9 @@ class Personal(Service):
 class Wind(Service):
     """wind.openapi.yaml. `users` maps numbers to user ids, or to the status and code that they meet."""
 
-    def __init__(self) -> None:
+    def __init__(self, api_key: str = WIND_API_KEY) -> None:
         super().__init__()
+        self.api_key = api_key
         self.users: dict[str, str | tuple[int, str]] = {}
         self.asked: list[str] = []
         self.keys: list[str] = []
@@ -133,7 +134,7 @@ class Wind(Service):
     async def respond(self, head: Head, line: Line) -> None:
         """As the contract says."""
         phone = await asked(head, line, "/v1/users/resolve", "phone_number")
-        assert head.one("x-api-key") == WIND_API_KEY
+        assert head.one("x-api-key") == self.api_key
         assert re.fullmatch(r"\+[1-9][0-9]{6,14}", phone)
         assert not head.all("authorization")
         self.asked.append(phone)
@@ -174,14 +175,16 @@ class Upstream(Service):
 
 
 class KeyServer(Service):
-    """Serves a caller's key set at every path."""
+    """Serves a caller's key set at every path; `others`: the sets at paths that have one of their own."""
 
     def __init__(self) -> None:
         super().__init__()
         self.keys: list[dict[str, object]] = []
+        self.others: dict[str, list[dict[str, object]]] = {}
 
     async def respond(self, head: Head, line: Line) -> None:
         """The set."""
         assert head.first.startswith(b"GET "), head.first
         await self.gate.wait()
-        await line.send(json_answer(200, {"keys": self.keys}))
+        path = head.first.split(b" ")[1].decode()
+        await line.send(json_answer(200, {"keys": self.others.get(path, self.keys)}))

@@ -1,9 +1,12 @@
 """Which keys of a document are kept, and what each may verify."""
 
+import contextlib
 import json
 
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from talaria.adapters.verifying_keys import BadKeySet, read_key_set, secret_key
 from tests.unit.adapters.token_workshop import KEYS, SECRET, jwk, key_set
@@ -90,3 +93,21 @@ def test_secrets_are_long_and_no_public_keys() -> None:
 
 def test_no_key_is_printed() -> None:
     assert SECRET.decode() not in repr(secret_key(SECRET))
+
+
+fields = st.sampled_from(["kty", "crv", "x", "y", "n", "e", "kid", "alg", "use", "key_ops", "d", "k"])
+words = st.sampled_from(["EC", "RSA", "OKP", "oct", "P-256", "Ed25519", "AQAB", "A" * 43, "ES256", "sig", "", "\u00e9"])
+values = st.recursive(st.none() | st.booleans() | st.integers() | words, lambda inner: st.lists(inner, max_size=2))
+entries = st.dictionaries(fields, values, max_size=8) | st.just(jwk("ec-1")) | values
+
+
+@given(st.lists(entries, max_size=4))
+def test_no_entry_breaks_the_reading_of_the_others(entries: list[object]) -> None:
+    found = read_key_set(key_set(jwk("ec-2"), *entries, jwk("ed")))
+    assert [found[0].kid, found[-1].kid] == ["ec-2", "ed"]
+
+
+@given(st.binary(max_size=60) | st.text(alphabet='{}[]":,keys1e.-\\u', max_size=30).map(str.encode))
+def test_no_garbage_breaks_the_reader(document: bytes) -> None:
+    with contextlib.suppress(BadKeySet):
+        assert read_key_set(document) == ()

@@ -55,7 +55,8 @@ def key_set(*jwks: object) -> bytes:
     return json.dumps({"keys": jwks}).encode()
 
 
-def _bound_set() -> bytes:
+def bound_set() -> bytes:
+    """Keys of which each is bound to a use of its own, or to none."""
     secret = urlsafe_b64encode(SECRET).decode()
     return key_set(
         jwk("rsa", "ps-only", alg="PS256"),
@@ -85,7 +86,7 @@ CALLERS = (
     rules("many", MANY, ASYMMETRIC, StaticKeys(read_key_set(MANY_SET))),
     rules("hmac", HMAC, frozenset({"HS256"}), StaticKeys([secret_key(SECRET)], any_kid=True)),
     rules("pem", PEM, frozenset({"RS256"}), StaticKeys([public_key(RSA.public_key())], any_kid=True)),
-    rules("bound", BOUND, ASYMMETRIC | {"HS256"}, StaticKeys(read_key_set(_bound_set()))),
+    rules("bound", BOUND, ASYMMETRIC | {"HS256"}, StaticKeys(read_key_set(bound_set()))),
     rules("own", OWN, frozenset({"ES256"}), StaticKeys(read_key_set(APP_SET))),
 )
 

@@ -3,6 +3,8 @@
 from ipaddress import ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from talaria.domain.admission import ApiKeys, Origins, admit, bearer_token
 from talaria.domain.errors import BadRequest, CallerNotAllowed, InvalidToken, MissingToken, Refusal
@@ -98,3 +100,24 @@ def test_from_anywhere_else_it_is_refused(address: str) -> None:
 
 def test_a_caller_without_networks_is_not_bound() -> None:
     assert ORIGINS.bound == {"app"}
+
+
+pieces = st.sampled_from([b"Bearer", b"bearer", b"Basic", b" ", b"  ", b"\t", b",", b"a.b.c", b"=", b"\xff", b""])
+lines_of = st.lists(st.lists(pieces, max_size=6).map(b"".join) | st.binary(max_size=20), max_size=3)
+
+
+@given(lines_of)
+def test_a_token_comes_from_one_line_after_its_scheme_or_not_at_all(lines: list[bytes]) -> None:
+    try:
+        token = bearer_token(lines)
+    except (MissingToken, InvalidToken, BadRequest):
+        return
+    (line,) = lines
+    assert line[:7].lower() == b"bearer "
+    assert token == line[7:].strip(b" ") != b""
+
+
+@given(st.lists(st.binary(max_size=40), max_size=3))
+def test_no_guess_is_a_key(lines: list[bytes]) -> None:
+    with pytest.raises(Refusal):
+        KEYS.caller_of(lines)

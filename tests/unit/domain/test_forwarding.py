@@ -1,5 +1,6 @@
 """`Forwarded` and `X-Forwarded-*`: written anew for strangers, continued behind a trusted proxy."""
 
+import re
 from ipaddress import ip_network
 
 import pytest
@@ -226,3 +227,11 @@ def test_what_is_kept_is_not_changed_by_who_uses_it() -> None:
     headers += forwarding.headers(head([]), "1.2.3.4", "http")
     headers.append((b"x", b"y"))
     assert len(forwarding.headers(head([]), "1.2.3.4", "http")) == 4
+
+
+@given(st.binary(max_size=30), st.sampled_from(["1.2.3.4", "2001:db8::1", "fe80::1%eth0", ""]))
+def test_one_element_is_written_whatever_the_host(host: bytes, peer: str) -> None:
+    forwarded = dict(Forwarding([]).headers(head([], host), peer, "https"))[b"forwarded"]
+    unquoted = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", forwarded, flags=re.DOTALL)
+    assert unquoted.count(b";") == 2
+    assert not set(unquoted) & set(b'",')

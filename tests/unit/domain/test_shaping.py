@@ -203,3 +203,27 @@ def test_a_client_may_ask_for_less_time_never_for_more(lines: list[bytes], secon
 def test_via_grows_at_its_end(lines: list[bytes], expected: bytes | None) -> None:
     head = sieve().sift([HOST, *((b"via", line) for line in lines)])
     assert via(head) == (b"via", expected or b"1.0 a, 2 b, 1.1 c, 1.1 talaria")
+
+
+@given(st.lists(st.text(alphabet="aA-_, \t;=\x00é", max_size=20).map(str.encode), max_size=4))
+def test_a_nominated_name_is_a_whole_member_of_a_list_in_lower_case(lines: list[bytes]) -> None:
+    names = nominated(lines)
+    members = b",".join(lines).split(b",") if lines else []
+    assert names == {name.strip(b" \t").lower() for name in members}
+    assert not [name for name in names if b"," in name or name != name.lower() or name != name.strip(b" \t")]
+
+
+@given(st.binary(max_size=80))
+def test_a_request_id_that_goes_on_is_short_and_harmless(value: bytes) -> None:
+    usable = usable_request_id(value)
+    if usable is not None:
+        assert usable.encode() == value
+        assert 1 <= len(usable) <= 64
+        assert usable.isascii()
+        assert set(usable) <= set("._-") | {character for character in usable if character.isalnum()}
+
+
+@given(st.lists(st.binary(max_size=12) | st.integers(-10, 10**12).map(lambda n: b"%d" % n), max_size=2))
+def test_no_wish_makes_the_time_longer_or_negative(lines: list[bytes]) -> None:
+    head = sieve().sift([HOST, *((b"x-request-timeout-ms", line) for line in lines)])
+    assert 0.0 <= timeout_of(head, 10.0) <= 10.0

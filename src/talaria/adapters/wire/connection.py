@@ -24,7 +24,8 @@ keep-alive, the body had an end of its own, and not one byte came after it. Else
 much never becomes the start of another answer.
 
 What ends it: a strict reader's refusal (UpstreamBadAnswer), a loss (UpstreamUnreachable), the clock (UpstreamTimeout),
-a failing upload (its own exception), the owner giving up. Whatever it is goes to the owner once, and to nobody else.
+a failing upload (its own exception), the owner giving up; too late, where it was cancelled before the whole answer came
+and has its turn when the connection is another's. Whatever it is goes to the owner once, and to nobody else.
 
 The clock is `_patience`: the present owner's deadline, for the head of the answer first, then for each silence.
 """
@@ -120,12 +121,11 @@ class Connection(Gate, asyncio.BufferedProtocol):
 
     def abandon(self, future: "asyncio.Future[Answer]") -> None:
         """The owner waits no more: give up what `future` stands for, be it a request under way or an answer."""
-        if future.cancel() or future.cancelled():
+        if future is self._future:
+            future.cancel()
             self.fail(asyncio.CancelledError())
-        elif future.exception() is None:
-            body = future.result().body
-            if isinstance(body, AnswerBody):
-                body.drop()
+        elif not (future.cancelled() or future.exception()) and isinstance(body := future.result().body, AnswerBody):
+            body.drop()
 
     def close(self) -> None:
         """Close where nothing is under way: politely, but for a request that was not sent to its end."""

@@ -39,6 +39,7 @@ def _listen(value: object, _: Surroundings) -> Address:
 
 def _network(value: object, _: Surroundings) -> Network:
     text = text_of(value, 'write a network such as "10.0.0.0/8" or "fd00::/8"')
+    _refuse_zone(text)
     try:
         return ipaddress.ip_network(text)
     except ValueError:
@@ -54,7 +55,14 @@ def _ip(value: object, _: Surroundings) -> str:
     instead = 'write an address of this machine, such as "10.0.0.5"'
     if not _is_ip(text := text_of(value, instead)):
         raise Wrong(f"{shown(value)} is not an IP address", instead)
+    _refuse_zone(text)
     return text
+
+
+def _refuse_zone(text: str) -> None:
+    """Python takes any characters for a zone, line ends too."""
+    if "%" in text:
+        raise Wrong(f"{shown(text)} has a zone", "leave out the % and what stands behind it")
 
 
 def _split(value: object, instead: str) -> SplitResult:

@@ -4,7 +4,7 @@ What this adds to uvicorn's protocol:
 
 - a head has `header_timeout` to arrive and at most `header_limit` bytes (431; 414 if the request line alone is over);
 - what is malformed is refused in problem+json, like everything else; a framing that breaks inside a body ends the
-  request, never the next one;
+  request, never the next one; behind a head whose framing is refused nothing is served, wherever its end may be;
 - trailers never become headers; a body that makes no progress (endless chunk extensions or trailers) is cut off;
 - an answer that ends before its request is followed by a lingering close, so that the client gets to read it;
 - the client leaving is told at once to whom it may concern (`Cycle.on_gone`);
@@ -134,9 +134,9 @@ class Connection(HttpToolsProtocol):
             cycle.keep_alive = False
             if version != "1.0":
                 cycle.refusal = BadRequest("HTTP version")
-        cycle.keep_alive = cycle.keep_alive and not self.draining and parser.should_keep_alive()
         for name, value in self._framing:
             frame(cycle, name, value)
+        cycle.keep_alive = cycle.keep_alive and not (self.draining or cycle.refusal) and parser.should_keep_alive()
         if self._received > self.limits.header_limit or self._chunk > self.limits.header_limit:
             self._check_head(cycle)
         self._in_head, self._received, self._limit_since = False, 0, 0.0

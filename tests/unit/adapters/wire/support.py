@@ -80,6 +80,14 @@ class Wire:
         """A request without a body."""
         return self.connection.begin(b"x", method == "HEAD", self.loop.time() + 60, 60.0)
 
+    async def owned(self, future: "asyncio.Future[Answer]") -> Answer:
+        """Await it as its owner does."""
+        try:
+            return await future
+        except BaseException:
+            self.connection.abandon(future)
+            raise
+
     def feed(self, *pieces: bytes) -> None:
         """Bytes of the peer; nothing more once the connection is ended, as with a real transport."""
         for piece in pieces:

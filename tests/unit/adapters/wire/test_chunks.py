@@ -67,3 +67,28 @@ def test_the_content_and_the_end_do_not_depend_on_the_cuts(
 
 def test_a_chunk_is_given_on_before_it_is_complete() -> None:
     assert ChunkDecoder().feed(b"ff\r\nabc") == b"abc"
+
+
+_PIECES = st.sampled_from(
+    [b"5\r\nhello\r\n", b"0\r\n", b"\r\n", b"a: b\r\n", b"5", b";x", b"\n", b"\r", b"zz", b" ", b"+", b"\0"]
+)
+
+
+@given(st.lists(_PIECES | st.binary(max_size=4), max_size=12), st.lists(st.integers(0, 60), max_size=4))
+def test_whatever_arrives_is_decoded_or_refused_alike_however_it_is_cut(pieces: list[bytes], at: list[int]) -> None:
+    raw = b"".join(pieces)
+    assert _decoded([raw]) == _decoded(cut(raw, at)) == _decoded([bytes([byte]) for byte in raw])
+
+
+def _decoded(pieces: list[bytes]) -> tuple[bytes, bool, bool] | str:
+    """The content, whether it is done and has a surplus; or "refused", whatever came before."""
+    decoder = ChunkDecoder()
+    content = b""
+    for piece in pieces:
+        try:
+            content += decoder.feed(piece)
+        except UpstreamBadAnswer:
+            return "refused"
+        if decoder.done:
+            return content, True, False
+    return content, False, False

@@ -160,6 +160,21 @@ async def test_abandoning_an_answer_that_is_whole_leaves_the_connection_to_its_n
     assert wire.transport.ended == ""
 
 
+async def test_whoever_was_cancelled_before_the_answer_came_owns_nothing_of_the_next_request() -> None:
+    wire = Wire()
+    first = wire.begin()
+    owner = asyncio.ensure_future(wire.owned(first))
+    await asyncio.sleep(0)
+    owner.cancel()
+    wire.feed(HELLO)
+    second = wire.begin()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+    wire.feed(HELLO)
+    assert second.result().whole == b"hello"
+    assert wire.transport.ended == ""
+
+
 async def test_an_answer_that_comes_to_nobody_is_dropped() -> None:
     wire = Wire()
     future = wire.begin()

@@ -1,6 +1,10 @@
 """Heads of answers: what is taken, what is refused, and how the body that follows is framed."""
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from talaria.adapters.wire.framing import CHUNKED, UNTIL_CLOSE
 from talaria.adapters.wire.head import HEAD_LIMIT, HEADER_COUNT_LIMIT, INTERIM_LIMIT, HeadReader, parse_head
@@ -164,3 +168,32 @@ def test_a_head_without_an_end_is_refused_at_the_limit() -> None:
     assert reader.read(OK + b"a: ", to_head=False) is None
     with pytest.raises(UpstreamBadAnswer, match="too large"):
         reader.read(b"x" * HEAD_LIMIT, to_head=False)
+
+
+_LINES = st.lists(
+    st.sampled_from([b"a: b", b"content-length: 2", b"transfer-encoding: chunked", b" x", b"a : b", b"\0"])
+)
+_HEADS = st.builds(lambda first, lines: _head(*lines, status=first), st.binary(max_size=20) | st.just(OK[:-2]), _LINES)
+
+
+@given(st.binary(max_size=200) | _HEADS, st.booleans())
+def test_whatever_arrives_is_a_head_or_refused(raw: bytes, to_head: bool) -> None:
+    try:
+        found = HeadReader().read(raw, to_head)
+    except UpstreamBadAnswer:
+        return
+    if found is not None:
+        head, rest = found
+        assert 200 <= head.status <= 599
+        assert raw.endswith(rest)
+        assert head.length >= UNTIL_CLOSE
+        assert all(name == name.lower() and not set(name + value) & set(b"\r\n\0") for name, value in head.headers)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=5))
+def test_no_bytes_make_a_reader_hold_more_than_its_limit(pieces: list[bytes]) -> None:
+    reader = HeadReader()
+    with contextlib.suppress(UpstreamBadAnswer):
+        for piece in pieces * 3000:
+            reader.read(piece, to_head=False)
+    assert len(reader._held or b"") <= HEAD_LIMIT + 40

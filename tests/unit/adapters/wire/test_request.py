@@ -1,6 +1,8 @@
 """Heads of requests, byte by byte."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from talaria.adapters.wire.request import RequestHeads
 from talaria.domain.model import Headers, Outbound
@@ -70,3 +72,17 @@ def test_the_headers_of_the_caller_are_left_alone() -> None:
     headers = [(b"a", b"b")]
     _head("POST", headers=headers, length=0)
     assert headers == [(b"a", b"b")]
+
+
+_BYTES = st.binary(max_size=12) | st.sampled_from([b"a", b"a\r\nb: c", b"/a HTTP/1.1\r\nx: y", b"\n", b" "])
+
+
+@given(_BYTES.map(lambda path: b"/" + path), st.lists(st.tuples(_BYTES, _BYTES), max_size=4))
+def test_what_is_sent_has_as_many_lines_as_it_should(target: bytes, headers: Headers) -> None:
+    try:
+        head = _head(target=target, headers=headers)
+    except ValueError:
+        return
+    lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    assert lines == [b"GET " + target + b" HTTP/1.1", b"host: up:81", *(b": ".join(header) for header in headers)]
+    assert head.count(b"\n") == head.count(b"\r") == len(headers) + 3

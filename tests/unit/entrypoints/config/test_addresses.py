@@ -4,10 +4,13 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from talaria.entrypoints.config.addresses import (
     BASE_URL,
     DOCUMENT_URL,
+    IP,
     LISTEN,
     NETWORK,
     ORIGIN_URL,
@@ -127,3 +130,26 @@ def test_a_network_with_host_bits_is_put_right() -> None:
 )
 def test_plain_http_is_private_on_this_machine_alone(url: str, private: bool) -> None:
     assert is_private_way(url) is private
+
+
+@pytest.mark.parametrize("form", [IP, NETWORK])
+@pytest.mark.parametrize("text", ["fe80::1%eth0", "fe80::1%a\r\nb", "fe80::1%\\"])
+def test_an_address_has_no_zone(form: Form, text: str) -> None:
+    with pytest.raises(Wrong):
+        form.parse(text, HERE)
+
+
+_PARTS = (
+    "http:// https:// // [ ] ::1 fe80::1%eth0 127.0.0.1 a.example : 80 99999 / ? # @ user .. %2e xn-- - 0x7f.1 /24 /129"
+    " \\ \n \0 \t é \u0661"
+)
+
+
+@given(st.lists(st.sampled_from(_PARTS.split(" ")), max_size=7).map("".join) | st.text(max_size=15))
+def test_whatever_is_written_is_an_address_or_refused(text: str) -> None:
+    for form in (BASE_URL, ORIGIN_URL, DOCUMENT_URL, PROXY_URL, LISTEN, NETWORK, IP):
+        try:
+            parsed = form.parse(text, HERE)
+        except Wrong:
+            continue
+        assert not set(str(parsed)) & set(" \r\n\0\\"), text

@@ -92,3 +92,17 @@ def test_a_long_value_is_shown_cut_and_escaped() -> None:
         ANY_DURATION.parse("\x1b[31m" + "x" * 500, HERE)
     assert "\x1b" not in refused.value.wrong
     assert len(refused.value.wrong) < 120
+
+
+_LIKE_A_VALUE = st.text(alphabet="0123456789.msh KiBMG-+e_\n٣", max_size=24)
+ANYTHING = _LIKE_A_VALUE | st.text(max_size=12) | st.none() | st.booleans() | st.integers() | st.floats() | st.just([1])
+
+
+@given(ANYTHING)
+def test_whatever_is_written_is_in_range_or_refused(value: Any) -> None:
+    for form, most in ((duration("1ms", "1h"), 3600.0), (size("1B", "1GiB"), 1 << 30), (count(1, 10), 10)):
+        try:
+            parsed = form.parse(value, HERE)
+        except Wrong:
+            continue
+        assert 0 < parsed <= most

@@ -1,0 +1,14 @@
+"""The clients and services of the attacks on the event loop that production runs on."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+import uvloop
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop by its name."""
+    return {"uvloop": uvloop.new_event_loop}

@@ -1,0 +1,57 @@
+"""What a dependency's answer may say, whatever it says."""
+
+import json
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from talaria.adapters.reply import LONGEST_RETRY_AFTER, Reply, seconds_of
+from talaria.domain.errors import PersonalBadAnswer
+
+WALL = 1_795_000_000.0
+_DATES = st.sampled_from(["Mon", "Mon,", "99", "23", "Nov", "2026", "99999999999", "00:00:00", "GMT", "+9999", "-0000"])
+_TEXTS = st.text(max_size=30) | st.lists(_DATES, max_size=7).map(" ".join) | st.integers().map(str)
+
+
+class Shape(msgspec.Struct):
+    """What an adapter looks for."""
+
+    id: str
+    value: str
+
+
+@given(_TEXTS)
+def test_retry_after_is_nonsense_or_at_most_a_day(text: str) -> None:
+    seconds = seconds_of(text, WALL)
+    assert seconds is None or 0.0 <= seconds <= LONGEST_RETRY_AFTER
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "value", "x"]), inner),
+)
+
+
+def read(body: bytes) -> Shape | PersonalBadAnswer:
+    """The shape in this body, or the refusal of it."""
+    try:
+        return Reply(200, body).json(Shape, PersonalBadAnswer)
+    except PersonalBadAnswer as refusal:
+        return refusal
+
+
+@given(st.binary(max_size=40) | _JSON.map(lambda value: json.dumps(value).encode()))
+def test_a_body_is_of_the_shape_or_a_bad_answer_that_does_not_quote_it(body: bytes) -> None:
+    found = read(body)
+    if isinstance(found, Shape):
+        told: Any = json.loads(body)
+        assert (found.id, found.value) == (told["id"], told["value"])
+    else:
+        assert (found.cause, found.__cause__) == ("status 200 without the JSON of the contract", None)
+
+
+@given(st.integers(1, 2000))
+def test_no_depth_breaks_the_reader(depth: int) -> None:
+    assert isinstance(read(b"[" * depth), PersonalBadAnswer)
