@@ -170,8 +170,8 @@ class Exchange:
         flight = self._flights.get(key)
         joined: ExchangeResult = "miss" if flight is None else "coalesced"
         if flight is None:
-            if self._stale(key) is None:
-                self._admit_cold()  # who joins a flight costs the dependencies nothing
+            if self._stale(key) is None:  # who joins a flight costs the dependencies nothing
+                self._admit(key[0], journey)
             flight = self._depart(key, journey, until)
         flight.until = max(flight.until, until)
         try:
@@ -189,6 +189,13 @@ class Exchange:
             raise
         self._ended(key[0], joined, journey)
         return user_id
+
+    def _admit(self, partner: str, journey: Journey) -> None:
+        try:
+            self._admit_cold()
+        except GatewayOverloaded:
+            self._ended(partner, "failed", journey)
+            raise
 
     def _stale(self, key: IdentityKey) -> PartnerUserId | None:
         """The pair that may serve while the dependencies fail."""

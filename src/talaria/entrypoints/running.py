@@ -27,11 +27,11 @@ from talaria.entrypoints.container import Container, successor
 from talaria.entrypoints.http import problems
 from talaria.entrypoints.http.app import PublicApp, own_pages
 from talaria.entrypoints.http.dates import date_header
-from talaria.entrypoints.http.listener import Listener, plain_listener, public_listener
+from talaria.entrypoints.http.listener import Listener, plain_listener, protocol, public_listener
 from talaria.entrypoints.http.ops import create_ops_app
 from talaria.entrypoints.http.proxy import Proxy
 from talaria.entrypoints.http.readiness import Configured
-from talaria.entrypoints.http.server import Limits, Refuse, protocol
+from talaria.entrypoints.http.server import Limits, Refuse
 from talaria.entrypoints.listening import url_of
 
 logger = logging.getLogger("talaria")

@@ -62,8 +62,12 @@ def run(settings: Settings, config_path: Path) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     if settings.server.workers > 1:
         return _run_workers(settings, config_path, public, ops)
-    uvloop.run(_until_told(Running(Container(settings=settings), public, ops), config_path))
+    uvloop.run(_alone(Running(Container(settings=settings), public, ops), config_path))
     return 0
+
+
+async def _alone(running: Running, config_path: Path) -> None:
+    await _until_told(running, config_path, _told_to_stop())
 
 
 def _calm_the_collector() -> None:
@@ -73,8 +77,7 @@ def _calm_the_collector() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
-async def _until_told(running: Running, config_path: Path) -> None:
-    told = _told_to_stop()
+async def _until_told(running: Running, config_path: Path, told: asyncio.Event) -> None:
     reloader = Reloader(running, config_path)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
     await running.start()
@@ -89,11 +92,16 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Set before this module is imported where there are several workers, for prometheus_client reads it then."""
 
 
-def _told_to_stop() -> asyncio.Event:
+def _told_to_stop(*, supervised: bool = False) -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; a second one ends the process.
+
+    Not one that is `supervised`: where everybody is told at once (as systemd does) its supervisor tells it again, and
+    it is the supervisor who ends it at a second signal.
+    """
     told = asyncio.Event()
 
     def on_signal() -> None:
-        if told.is_set():
+        if told.is_set() and not supervised:
             os._exit(FAILED)
         told.set()
 
@@ -105,7 +113,11 @@ def _told_to_stop() -> asyncio.Event:
 
 def _run_workers(settings: Settings, config_path: Path, public: socket.socket, ops: socket.socket) -> int:
     host, port = public.getsockname()[:2]
-    more = [bind(host, port, "server.listen", shared=True) for _ in range(settings.server.workers - 1)]
+    try:
+        more = [bind(host, port, "server.listen", shared=True) for _ in range(settings.server.workers - 1)]
+    except CannotListen as error:
+        logger.error(str(error))
+        return FAILED
     folder = Path(os.environ[METRICS_FOLDER])
     person_key = token_bytes(32)
 
@@ -125,26 +137,27 @@ async def _work(container: Container, config_path: Path, number: int, listening:
     running = Running(container, listening, None)
     control = await Control(container.fleet()).listen(control_path(folder, number))
     flushing = asyncio.create_task(container.metrics().keep_flushing())
-    orphaned = asyncio.create_task(_stop_when_orphaned(os.getppid()))
-    await _until_told(running, config_path)
+    told = _told_to_stop(supervised=True)
+    orphaned = asyncio.create_task(_stop_when_orphaned(os.getppid(), told))
+    await _until_told(running, config_path, told)
     flushing.cancel()
     orphaned.cancel()
     control.close()
 
 
-async def _stop_when_orphaned(supervisor: int) -> None:
+async def _stop_when_orphaned(supervisor: int, told: asyncio.Event) -> None:
     """Nobody is left who would replace or stop this process: drain."""
     while os.getppid() == supervisor:
         await asyncio.sleep(1.0)
-    signal.raise_signal(signal.SIGTERM)
+    told.set()
 
 
 async def _watch(fleet: AllWorkers, listening: socket.socket) -> None:
     """The operators' process of several workers."""
-    told = _told_to_stop()
+    told = _told_to_stop(supervised=True)
     listener = plain_listener(create_ops_app(fleet))
     await listener.start(listening)
-    orphaned = asyncio.create_task(_stop_when_orphaned(os.getppid()))
+    orphaned = asyncio.create_task(_stop_when_orphaned(os.getppid(), told))
     await told.wait()
     orphaned.cancel()
     await listener.stop()

@@ -11,8 +11,9 @@ Everything that moves a connection from one state to another is in this file. No
             CLOSED
 
 IDLE     Nobody owns the connection but the pool. Nothing may arrive: a byte, an end of file, a loss closes it.
-HEAD     One request owns it (it holds the future that `begin` gave it). The head of the request is written by `begin`,
-         or, with a body, by the upload that `begin` is given. Interim answers (1xx, at most 20, never 101) are skipped.
+HEAD     One request owns it (it holds the future that `begin` gave it). The head of the request is written at the end
+         of the turn, or, with a body, by the upload that `begin` is given. Bytes that come before that are no answer.
+         Interim answers (1xx, at most 20, never 101) are skipped.
 BODY     The reader of the answer's body owns it. Only the answer's bytes arrive, nothing is written.
 CLOSED   Nobody owns it. The pool has forgotten it. There is no way back.
 
@@ -32,14 +33,14 @@ The clock is `_patience`: the present owner's deadline, for the head of the answ
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from talaria.adapters.wire.body import AnswerBody, ArrivedBody
 from talaria.adapters.wire.framing import Framing, framing_of
 from talaria.adapters.wire.gate import Gate
 from talaria.adapters.wire.head import AnswerHead, HeadReader
+from talaria.adapters.wire.keeper import Keeper
 from talaria.adapters.wire.last_words import LastWords
-from talaria.adapters.wire.outbox import Outbox
 from talaria.adapters.wire.patience import NEVER, Patience
 from talaria.domain.errors import UpstreamBadAnswer, UpstreamTimeout, UpstreamUnreachable
 from talaria.domain.model import Answer
@@ -51,18 +52,6 @@ IDLE: Final = 0
 HEAD: Final = 1
 BODY: Final = 2
 CLOSED: Final = 3
-
-
-class Keeper(Protocol):
-    """Who keeps idle connections: the pool."""
-
-    outbox: Outbox
-
-    def release(self, connection: "Connection") -> None:
-        """The connection is IDLE."""
-
-    def forget(self, connection: "Connection") -> None:
-        """The connection is CLOSED."""
 
 
 class Connection(Gate, asyncio.BufferedProtocol):
@@ -89,7 +78,7 @@ class Connection(Gate, asyncio.BufferedProtocol):
         self._reader = HeadReader()
         self._patience = Patience(loop, self._expired)
         self._idle_timeout = 0.0
-        self._to_head = self._reusable = False
+        self._to_head = self._reusable = self._written = False
 
     # What the owner does.
 
@@ -107,22 +96,24 @@ class Connection(Gate, asyncio.BufferedProtocol):
         The future brings the answer or what ended the connection; who no longer waits for it calls `abandon`.
         """
         self._state = HEAD
+        self._written = False
         self._to_head = to_head
         self._idle_timeout = idle_timeout
         self.heard = False
         self._patience.until(deadline)
         future = self._future = self.loop.create_future()
         if upload is None:
-            self._keeper.outbox.write(self.loop, self._transport, request)
+            self._keeper.outbox.write(self.loop, self._send, request)
         else:
             self._upload = upload
             upload.start(self, request, deadline)
         return future
 
-    def abandon(self, future: "asyncio.Future[Answer]") -> None:
-        """The owner waits no more: give up what `future` stands for, be it a request under way or an answer."""
-        if future is self._future:
-            future.cancel()
+    def abandon(self, future: "asyncio.Future[Answer] | None") -> None:
+        """The owner waits no more: give up its request, or its answer. None: `begin` itself failed."""
+        if future is None or future is self._future:
+            if future is not None:
+                future.cancel()
             self.fail(asyncio.CancelledError())
         elif not (future.cancelled() or future.exception()) and isinstance(body := future.result().body, AnswerBody):
             body.drop()
@@ -154,7 +145,13 @@ class Connection(Gate, asyncio.BufferedProtocol):
     def write(self, data: bytes, deadline: float) -> None:
         """A piece of the request, and the new deadline."""
         self._patience.until(deadline)
+        self._written = True
         self._write(data)
+
+    def _send(self, request: bytes) -> None:
+        if self._state == HEAD and not self._transport.is_closing():
+            self._written = True
+            self._write(request)
 
     async def taken(self, deadline: float) -> None:
         """Wait until the transport takes more; a silence of the peer is bounded here too."""
@@ -184,7 +181,7 @@ class Connection(Gate, asyncio.BufferedProtocol):
     def _receive(self, data: bytes) -> None:
         state = self._state
         try:
-            if state == HEAD:
+            if state == HEAD and self._written:
                 self.heard = True
                 found = self._reader.read(data, self._to_head)
                 if found is not None:
@@ -192,6 +189,8 @@ class Connection(Gate, asyncio.BufferedProtocol):
             elif state == BODY:
                 self.touch()
                 self._read_body(data)
+            elif state == HEAD:
+                self.fail(UpstreamUnreachable("bytes before the request was sent"))
             elif state == IDLE:
                 self.close()
         except UpstreamBadAnswer as error:

@@ -26,7 +26,10 @@ class LastWords:
         sock = transport.get_extra_info("socket")
         if sock is None or sock.fileno() < 0 or transport.get_extra_info("ssl_object") is not None:
             return None
-        return cls(os.dup(sock.fileno()))
+        try:
+            return cls(os.dup(sock.fileno()))
+        except OSError:  # no descriptor to be had: the upload goes on without
+            return None
 
     def read(self) -> bytes:
         """What has arrived and nobody has read."""

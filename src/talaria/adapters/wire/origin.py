@@ -75,8 +75,9 @@ class WireOrigin:
             body = outbound.body
             upload = None if body is None else Upload(body, outbound.length)
             deadline = started + outbound.timeout
-            future = connection.begin(head, outbound.method == "HEAD", deadline, outbound.idle_timeout, upload)
+            future: asyncio.Future[Answer] | None = None
             try:
+                future = connection.begin(head, outbound.method == "HEAD", deadline, outbound.idle_timeout, upload)
                 answer = await future
             except BaseException as error:
                 connection.abandon(future)

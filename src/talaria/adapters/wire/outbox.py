@@ -6,6 +6,7 @@ once. Nothing waits longer than the callbacks that are ready now.
 """
 
 import asyncio
+from collections.abc import Callable
 
 
 class Outbox:
@@ -14,17 +15,19 @@ class Outbox:
     __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[asyncio.WriteTransport, bytes]] = []
+        self._waiting: list[tuple[Callable[[bytes], None], bytes]] = []
 
-    def write(self, loop: asyncio.AbstractEventLoop, transport: asyncio.WriteTransport, data: bytes) -> None:
-        """Write `data` soon. Whoever writes to the same transport otherwise in the same turn comes first."""
+    def write(self, loop: asyncio.AbstractEventLoop, write: Callable[[bytes], None], data: bytes) -> None:
+        """Call `write` soon. Whoever writes to the same place otherwise in the same turn comes first."""
         if not self._waiting:
             loop.call_soon(self.flush)
-        self._waiting.append((transport, data))
+        self._waiting.append((write, data))
 
     def flush(self) -> None:
-        """Write now what waits; what is closing by now gets nothing."""
+        """Write now what waits. What can't be written any more is nobody else's trouble."""
         waiting, self._waiting = self._waiting, []
-        for transport, data in waiting:
-            if not transport.is_closing():
-                transport.write(data)
+        for write, data in waiting:
+            try:
+                write(data)
+            except (RuntimeError, OSError):
+                continue

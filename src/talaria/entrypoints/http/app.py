@@ -1,5 +1,6 @@
 """The public listener's app: what is ours to serve goes to Litestar, everything else to the proxy."""
 
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -8,13 +9,15 @@ from litestar import Litestar, Response, route
 from litestar.enums import HttpMethod
 
 from talaria.adapters.service_tokens import KEY_SET_SECONDS
-from talaria.domain.errors import Refusal
+from talaria.domain.errors import InternalError, Refusal
 from talaria.domain.model import Headers, Journey, RequestEnded
 from talaria.domain.ports import Recorder
 from talaria.entrypoints.http import problems
 from talaria.entrypoints.http.dates import date_header
 from talaria.entrypoints.http.guard import Arrival, check_head
 from talaria.entrypoints.http.proxy import Proxy, request_id_of
+
+logger = logging.getLogger("talaria.pages")
 
 JWKS_PATH = "/.well-known/jwks.json"
 
@@ -53,7 +56,10 @@ class PublicApp:
         try:
             check_head(arrival)
             status, headers, body = await self._page(arrival, journey.request_id)
-        except Refusal as refusal:
+        except Exception as error:
+            refusal = error if isinstance(error, Refusal) else InternalError(type(error).__name__)
+            if refusal is not error:
+                logger.exception("a page failed by a fault of ours", extra={"request_id": journey.request_id})
             reason, origin, cause = refusal.reason, refusal.origin, refusal.cause
             status, headers, body = problems.render(refusal, journey.request_id)
         arrival.respond(status, [*headers, date_header()], body)

@@ -32,7 +32,7 @@ class Cycle:
     """
 
     __slots__ = (
-        "_arrived", "_bodyless", "_chunking", "_waiting", "afterwards", "broken", "chunked", "connection",
+        "_arrived", "_bodyless", "_chunking", "_held", "_waiting", "afterwards", "broken", "chunked", "connection",
         "disconnected", "expects", "headers", "idle_timeout", "keep_alive", "length", "method", "more_body", "old",
         "on_gone", "refusal", "response_complete", "response_started", "target",
     )  # fmt: skip
@@ -52,6 +52,7 @@ class Cycle:
         self.idle_timeout = 60.0
         self.on_gone: Callable[[], object] | None = None
         self._arrived: list[bytes] = []
+        self._held = 0
         self._waiting: asyncio.Future[None] | None = None
         self._bodyless = self._chunking = False
 
@@ -86,15 +87,16 @@ class Cycle:
             await self._waiting
         if self.disconnected:
             raise ClientGone
-        arrived, self._arrived = b"".join(self._arrived), []
+        arrived, self._arrived, self._held = b"".join(self._arrived), [], 0
         return arrived, self.more_body
 
     def feed(self, data: bytes) -> int:
         """A piece of the body has arrived; how much waits to be read."""
         if not self.response_complete:
             self._arrived.append(data)
+            self._held += len(data)
             self.wake()
-        return sum(map(len, self._arrived))
+        return self._held
 
     def wake(self) -> None:
         """Something has changed for who waits in `receive`."""
@@ -131,7 +133,7 @@ class Cycle:
         head = self._head(status, headers, len(body))
         data = head if self._bodyless else head + body
         if self.keep_alive and self.afterwards is None:
-            self.connection.outbox.write(self.connection.loop, self.connection.transport, data)
+            self.connection.outbox.write(self.connection.loop, self.connection.send, data)
         else:
             self.connection.transport.write(data)  # more is written, or closed, in this turn
         self._complete()

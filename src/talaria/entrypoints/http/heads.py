@@ -1,10 +1,15 @@
 """What a head says of its framing, and what one earns that can't be read."""
 
+from typing import TYPE_CHECKING
+
 import httptools
 
 from talaria.domain.errors import BadRequest, BadRequestTarget, MethodNotAllowed, Refusal
 from talaria.domain.routing import refuse_tunnels
 from talaria.entrypoints.http.cycle import Cycle
+
+if TYPE_CHECKING:
+    from talaria.entrypoints.http.server import Connection
 
 FRAMING = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 
@@ -34,3 +39,23 @@ def refusal_of(error: Exception, method: bytes) -> Refusal:
     except MethodNotAllowed as refusal:
         return refusal
     return BadRequestTarget()
+
+
+class _BodyOnly:
+    """Passes on the body of one request, and lets the connection read nothing after it."""
+
+    def __init__(self, connection: "Connection") -> None:
+        self.on_body = connection.on_body
+        self._connection = connection
+
+    def on_message_complete(self) -> None:
+        self._connection.on_message_complete()
+        self._connection.discard()
+
+
+def body_parser(connection: "Connection", length: int | None) -> httptools.HttpRequestParser:
+    """A parser that stands behind a head, in front of a body of `length` bytes, or a chunked one (None)."""
+    parser = httptools.HttpRequestParser(_BodyOnly(connection))
+    framing = b"transfer-encoding: chunked" if length is None else b"content-length: %d" % length
+    parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
+    return parser

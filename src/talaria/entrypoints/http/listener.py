@@ -8,9 +8,12 @@ from contextlib import suppress
 from typing import Any, cast
 
 import uvicorn
+from uvicorn.server import ServerState
 
-from talaria.entrypoints.http.server import App, Connection, Limits, Refuse, protocol
+from talaria.adapters.wire.outbox import Outbox
+from talaria.entrypoints.http.server import App, Connection, Limits, Refuse
 
+_HANDSHAKE = 2.0
 IDLE_GRACE = 2.0
 """How long a drain leaves idle kept connections open, for a request that is on its way already."""
 
@@ -61,12 +64,12 @@ class Listener(uvicorn.Server):
             return
         self._task.cancel()
         self.server_state.draining = True  # type: ignore[attr-defined]
-        await self._close_the_door()
         connections = self.server_state.connections
-        for connection in list(connections):
-            connection.shutdown()
         try:
             async with asyncio.timeout(self._drain_timeout):
+                await self._close_the_door()
+                for connection in list(connections):
+                    connection.shutdown()
                 await self._drained()
         except TimeoutError:
             for task in list(self.server_state.tasks):
@@ -82,9 +85,9 @@ class Listener(uvicorn.Server):
         for server in self.servers:
             server.close()
         loop = asyncio.get_running_loop()
-        for accepted in waiting:
-            with suppress(OSError):  # gone again
-                await loop.connect_accepted_socket(self._protocol, accepted, ssl=self.config.ssl)
+        patience = {} if self.config.ssl is None else {"ssl": self.config.ssl, "ssl_handshake_timeout": _HANDSHAKE}
+        letting_in = [loop.connect_accepted_socket(self._protocol, accepted, **patience) for accepted in waiting]
+        await asyncio.gather(*letting_in, return_exceptions=True)  # some are gone again
 
     def _protocol(self) -> asyncio.Protocol:
         make = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
@@ -127,6 +130,23 @@ def _waiting_at(listener: socket.socket) -> list[socket.socket]:
             accepted.setblocking(False)
             waiting.append(accepted)
     return waiting
+
+
+def protocol(limits: Limits, serve: App, refuse: Refuse) -> Callable[..., asyncio.Protocol]:
+    """What uvicorn calls for each new connection."""
+    outbox = Outbox()
+
+    def build(
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> Connection:
+        return Connection(
+            limits, serve, refuse, outbox, config=config, server_state=server_state, app_state=app_state, _loop=_loop
+        )
+
+    return build
 
 
 def public_listener(app: App, limits: Limits, refuse: Refuse, drain_timeout: float) -> Listener:

@@ -2,12 +2,13 @@
 
 What this adds to uvicorn's protocol:
 
-- a head has `header_timeout` to arrive and at most `header_limit` bytes (431; 414 if the request line alone is over);
+- a head has `header_timeout` to arrive and `header_limit` bytes (431; 414 if the request line alone is over);
 - what is malformed is refused in problem+json, like everything else; a framing that breaks inside a body ends the
   request, never the next one; behind a head whose framing is refused nothing is served, wherever its end may be;
 - trailers never become headers; a body that makes no progress (endless chunk extensions or trailers) is cut off;
 - an answer that ends before its request is followed by a lingering close, so that the client gets to read it;
-- the client leaving is told at once to whom it may concern (`Cycle.on_gone`);
+- the client leaving is told at once to whom it may concern (`Cycle.on_gone`); to close the sending half is to leave;
+- requests take turns (turns.py); an offer to upgrade is not taken, and costs no request its body;
 - draining: kept connections get `connection: close` with their next answer; idle ones are closed after a short while.
 
 The app is called with a `Cycle`, not with an ASGI scope: what most requests need is on it, and nothing is made twice.
@@ -20,16 +21,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import httptools
-from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from talaria.adapters.wire.outbox import Outbox
 from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
 from talaria.domain.model import Headers
 from talaria.entrypoints.http.cycle import Cycle
-from talaria.entrypoints.http.heads import FRAMING, frame, refusal_of
+from talaria.entrypoints.http.heads import FRAMING, body_parser, frame, refusal_of
+from talaria.entrypoints.http.turns import Turns, has_left
 
 _NO_PROGRESS = 64 * 1024
 _LINGER_SECONDS = 2.0
@@ -63,18 +63,18 @@ class Connection(HttpToolsProtocol):
         self.outbox = outbox
         self.draining = getattr(self.server_state, "draining", False)
         self.peer = ""
-        self.waiting: list[Cycle] = []
-        self._serve = serve
+        self.turns = Turns(self.loop, serve, self.tasks)
         self._refuse = refuse
         self._in_head = True
         self._since = self.loop.time()
         self._limit_since = limits.header_timeout
-        self._received = self._chunk = 0
-        self._discarding = False
+        self._received = self._chunk = self._unsent = 0
+        self._discarding = self._partly_counted = self._bypassed = False
         self._framing: list[tuple[bytes, bytes]] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.turns.flow = self.flow
         self.peer = self.client[0] if self.client else ""
 
     # What arrives
@@ -86,9 +86,8 @@ class Connection(HttpToolsProtocol):
         self._received += self._chunk
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._now_serving().keep_alive = False  # served as a plain request; what follows is another protocol's
-            self._discarding = True
+        except httptools.HttpParserUpgrade as upgrade:
+            self._take_no_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self._malformed(error)
         else:
@@ -100,13 +99,29 @@ class Connection(HttpToolsProtocol):
             if self._received > self.limits.header_limit:
                 self._end_with(TargetTooLong() if len(self.url) > self.limits.header_limit else HeadersTooLarge())
         elif self._received > _NO_PROGRESS + self._chunk:
-            self._break_body()
+            if self.cycle is not None and self.cycle.more_body:
+                self._break_body()
+            else:
+                self._end_with(BadRequest("no head"))
+
+    def _take_no_upgrade(self, rest: bytes) -> None:
+        """Served as a plain request. httptools takes its body, if it has one, for another protocol's: it is not."""
+        cycle = self._arriving()
+        cycle.keep_alive = False
+        if not self._bypassed:
+            self._discarding = True
+            return
+        self._bypassed = False
+        self.parser = body_parser(self, cycle.length)
+        if rest:
+            self.data_received(rest)
 
     def on_message_begin(self) -> None:
         self.url = b""
         self.headers = []
         self._framing = []
         self._in_head = True
+        self._partly_counted = not self._received
         self._since, self._limit_since = self.loop.time(), self.limits.header_timeout
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -137,15 +152,14 @@ class Connection(HttpToolsProtocol):
         for name, value in self._framing:
             frame(cycle, name, value)
         cycle.keep_alive = cycle.keep_alive and not (self.draining or cycle.refusal) and parser.should_keep_alive()
-        if self._received > self.limits.header_limit or self._chunk > self.limits.header_limit:
+        if self._framing:
+            self._bypassed = bool(cycle.length or cycle.chunked) and parser.should_upgrade()
+        if self._partly_counted or max(self._received, self._chunk) > self.limits.header_limit:
             self._check_head(cycle)
         self._in_head, self._received, self._limit_since = False, 0, 0.0
-        before, self.cycle = self.cycle, cycle
-        if before is None or before.response_complete:
-            self._start(cycle)
-        else:
-            self.flow.pause_reading()
-            self.waiting.append(cycle)
+        self.cycle = cycle
+        if not self.turns.arrived(cycle):
+            self._discarding = True
 
     def _check_head(self, cycle: Cycle) -> None:
         """The head came in one piece with other bytes: its own size counts."""
@@ -154,24 +168,23 @@ class Connection(HttpToolsProtocol):
         elif len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > self.limits.header_limit:
             cycle.refusal = HeadersTooLarge()
 
-    def _start(self, cycle: Cycle) -> None:
-        task = self.loop.create_task(self._serve(cycle))
-        cycle.on_gone = task.cancel
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
     def on_body(self, body: bytes) -> None:
         self._received = 0
-        if self._now_serving().feed(body) > HIGH_WATER_LIMIT:
+        if self._arriving().feed(body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         self._received = 0
-        cycle = self._now_serving()
-        cycle.more_body = False
-        cycle.wake()
+        if not self._bypassed:
+            cycle = self._arriving()
+            cycle.more_body = False
+            cycle.wake()
 
-    def _now_serving(self) -> Cycle:
+    def discard(self) -> None:
+        """Read nothing more of what the client sends."""
+        self._discarding = True
+
+    def _arriving(self) -> Cycle:
         if self.cycle is None:
             raise AssertionError("a body without a head")
         return self.cycle
@@ -187,7 +200,7 @@ class Connection(HttpToolsProtocol):
     def _break_body(self) -> None:
         """The body's framing is broken: the request fails, and nothing that follows is read."""
         self._discarding = True
-        cycle = self._now_serving()
+        cycle = self._arriving()
         cycle.broken = True
         cycle.keep_alive = False
         cycle.wake()
@@ -201,12 +214,14 @@ class Connection(HttpToolsProtocol):
             self._say_last(refusal)
 
     def _say_last(self, refusal: Refusal) -> None:
+        self.outbox.flush()  # what was said before comes first
         self.transport.write(self._refuse(refusal))
         self._linger()
 
     def _linger(self) -> None:
         """Close in the way that lets the client read what was sent: our side first, theirs within two seconds."""
         self._discarding = True
+        self.outbox.flush()
         self._since, self._limit_since = self.loop.time(), _LINGER_SECONDS
         self.flow.resume_reading()
         if self.transport.can_write_eof():
@@ -216,41 +231,54 @@ class Connection(HttpToolsProtocol):
 
     # What ends
 
+    def send(self, data: bytes) -> None:
+        """Write a whole answer, unless the connection is closing by now."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
     def answered(self, cycle: Cycle) -> None:
         """The answer of `cycle` is written."""
         self.server_state.total_requests += 1
+        self.turns.serving = None
         if cycle.afterwards is not None:
             self._say_last(cycle.afterwards)
         elif not cycle.keep_alive:
-            self._linger() if cycle.more_body else self.transport.close()
-        elif self.waiting:
-            self._start(self.waiting.pop(0))
+            self._linger() if cycle.more_body or self._discarding else self.transport.close()
         else:
-            self.flow.resume_reading()
-            if not self._in_head:
-                self._since, self._limit_since = self.loop.time(), self.limits.keepalive_timeout
+            self.turns.go_on()
+            limits = self.limits
+            self._since = self.loop.time()
+            self._limit_since = limits.header_timeout if self._in_head else limits.keepalive_timeout
+
+    def resume_writing(self) -> None:
+        """The client takes what was written again."""
+        super().resume_writing()
+        self.turns.go_on()
 
     def look_over(self, now: float) -> None:
-        """Close the connection if it has waited for too long; called once a second."""
-        if self._limit_since and now - self._since > self._limit_since and not self.transport.is_closing():
+        """Close the connection if it has waited for too long, or if its client has left; called once a second."""
+        if self.transport.is_closing():
+            unsent = self.transport.get_write_buffer_size()
+            if unsent != self._unsent:
+                self._unsent, self._since = unsent, now
+            elif now - self._since > self.limits.keepalive_timeout:
+                self.transport.abort()
+        elif self._limit_since and self.turns.idle and now - self._since > self._limit_since:
             self.transport.abort() if self._discarding else self.transport.close()
+        elif self.flow.read_paused and has_left(self.transport):
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.connections.discard(self)
         self.flow.resume_writing()
-        for cycle in [self.cycle, *self.waiting]:
-            if cycle is not None and not cycle.response_complete:
-                cycle.gone()
-        self.waiting.clear()
+        self.turns.gone()
         if exc is None:
             self.transport.close()
 
     def shutdown(self) -> None:
         """Begin to drain: the next answer is the last one of this connection."""
         self.draining = True
-        for cycle in [self.cycle, *self.waiting]:
-            if cycle is not None and not cycle.response_started:
-                cycle.keep_alive = False
+        self.turns.last_ones()
 
     def close_now(self) -> None:
         """Close, after what is written already."""
@@ -259,25 +287,8 @@ class Connection(HttpToolsProtocol):
 
     def is_idle(self) -> bool:
         """Is no request under way?"""
-        return self.cycle is None or self.cycle.response_complete
+        return self.turns.idle
 
 
 _names: dict[bytes, bytes] = {}
 """Names as they come, and in lower case; never one of those that frame."""
-
-
-def protocol(limits: Limits, serve: App, refuse: Refuse) -> Callable[..., asyncio.Protocol]:
-    """What uvicorn calls for each new connection."""
-    outbox = Outbox()
-
-    def build(
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> Connection:
-        return Connection(
-            limits, serve, refuse, outbox, config=config, server_state=server_state, app_state=app_state, _loop=_loop
-        )
-
-    return build

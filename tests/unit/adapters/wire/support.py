@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
 
 from talaria.adapters.wire.connection import Connection
 from talaria.adapters.wire.outbox import Outbox
@@ -46,8 +47,8 @@ class FakeTransport(asyncio.Transport):
 class Straight(Outbox):
     """Writes at once: what a test has begun, it sees."""
 
-    def write(self, loop: asyncio.AbstractEventLoop, transport: asyncio.WriteTransport, data: bytes) -> None:
-        transport.write(data)
+    def write(self, loop: asyncio.AbstractEventLoop, write: Callable[[bytes], None], data: bytes) -> None:
+        write(data)
 
 
 class FakeKeeper:

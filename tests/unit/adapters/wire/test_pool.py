@@ -49,10 +49,10 @@ class World:
     def asking(self, *, new: bool = False) -> "asyncio.Task[Connection]":
         return asyncio.create_task(self.get(new=new))
 
-    @staticmethod
-    def answer(connection: Connection) -> None:
+    def answer(self, connection: Connection) -> None:
         """One request comes and goes."""
         connection.begin(b"x", False, connection.loop.time() + 60, 60.0)
+        self.pool.outbox.flush()
         connection.get_buffer(-1)[: len(HELLO)] = HELLO
         connection.buffer_updated(len(HELLO))
 
