@@ -85,8 +85,11 @@ class Listener(uvicorn.Server):
         for server in self.servers:
             server.close()
         loop = asyncio.get_running_loop()
-        patience = {} if self.config.ssl is None else {"ssl": self.config.ssl, "ssl_handshake_timeout": _HANDSHAKE}
-        letting_in = [loop.connect_accepted_socket(self._protocol, accepted, **patience) for accepted in waiting]
+        tls, patience = self.config.ssl, None if self.config.ssl is None else _HANDSHAKE
+        letting_in = [
+            loop.connect_accepted_socket(self._protocol, accepted, ssl=tls, ssl_handshake_timeout=patience)
+            for accepted in waiting
+        ]
         await asyncio.gather(*letting_in, return_exceptions=True)  # some are gone again
 
     def _protocol(self) -> asyncio.Protocol:
