@@ -18,7 +18,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from talaria.entrypoints.http.cycle import Cycle
 
-PARKED_AT_MOST: Final = 16
+PARKED_AT_MOST: Final = 32
 _TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 _LEFT: Final = frozenset({7, 8})  # TCP_CLOSE, TCP_CLOSE_WAIT
 
