@@ -2,7 +2,7 @@
 
 The traps: bytes after the end of an answer would be read as the next answer on that connection; a request cancelled
 while it waits for a place in httpcore's pool can take that place with it for good; proxies and certificates are taken
-from the environment; what is logged at INFO and DEBUG holds URLs and headers.
+from the environment; what is logged at INFO and DEBUG holds URLs and headers. Those of HTTP/2 are closed in `http2.py`.
 """
 
 import logging
@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import httpcore
 import httpx
+
+from talaria.adapters.http2 import mend_http2
 
 LOGGERS = ("httpx", "httpcore", "hpack", "h2")
 _CHILDREN = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "hpack.hpack", "hpack.table")
@@ -145,3 +147,4 @@ def _hush() -> None:
 
 
 _hush()
+mend_http2()

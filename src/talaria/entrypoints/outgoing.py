@@ -134,6 +134,7 @@ def _origin(upstream: UpstreamSettings, url: str) -> UpstreamOrigin:
         address=url,
         connect_timeout=upstream.connect_timeout,
         max_connections=upstream.max_connections,
+        http2=True,
         egress_proxy=upstream.egress_proxy,
         ssl_context=tls,
         local_address=source,
