@@ -77,18 +77,21 @@ def _split(value: object, instead: str) -> SplitResult:
 
 
 def _base_url(value: object, _: Surroundings) -> str:
-    instead = 'write a URL such as "https://api.example" or "https://api.example/base"'
+    return _without_query(value, 'write a URL such as "https://api.example" or "https://api.example/base"')
+
+
+def _without_query(value: object, instead: str) -> str:
     url = _split(value, instead)
     if "?" in str(value):
         raise Wrong("a base URL has no query", instead)
     return f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
 
 
-def _origin_url(value: object, around: Surroundings) -> str:
+def _origin_url(value: object, _: Surroundings) -> str:
     instead = 'write a URL without a path, such as "http://talaria-services.internal:8080"'
     if _split(value, instead).path not in ("", "/"):
         raise Wrong("the request's own path goes to the upstream, so its URL has none", instead)
-    return _base_url(value, around)
+    return _without_query(value, instead)
 
 
 def _document_url(value: object, _: Surroundings) -> str:
@@ -96,8 +99,13 @@ def _document_url(value: object, _: Surroundings) -> str:
     return str(value)
 
 
-def _proxy_url(value: object, around: Surroundings) -> str:
-    return _origin_url(value, around) if value != "" else ""
+def _proxy_url(value: object, _: Surroundings) -> str:
+    instead = 'write the URL of a proxy, without a path, such as "http://proxy.internal:3128"; "" for none'
+    if value == "":
+        return ""
+    if _split(value, instead).path not in ("", "/"):
+        raise Wrong("a proxy's URL has no path", instead)
+    return _without_query(value, instead)
 
 
 def is_private_way(url: str) -> bool:

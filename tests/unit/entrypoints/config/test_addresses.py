@@ -127,3 +127,11 @@ def test_a_network_with_host_bits_is_put_right() -> None:
 )
 def test_plain_http_is_private_on_this_machine_alone(url: str, private: bool) -> None:
     assert is_private_way(url) is private
+
+
+@pytest.mark.parametrize("bad", ["proxy.internal:3128", "http://proxy.internal/base", "http://proxy.internal?q", 7])
+def test_an_egress_proxy_is_shown_as_one(bad: object) -> None:
+    with pytest.raises(Wrong) as refused:
+        PROXY_URL.parse(bad, HERE)
+    assert '"http://proxy.internal:3128"' in refused.value.instead
+    assert "upstream" not in refused.value.wrong
