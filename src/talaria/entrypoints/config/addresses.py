@@ -129,23 +129,23 @@ def _is_host(host: str, in_brackets: bool) -> bool:
 
 _URL_SCHEMA = {"type": "string", "pattern": "^https?://[^\\s/?#@]+(/[^\\s?#]*)?$"}
 
-LISTEN = Form(_listen, {"type": "string", "pattern": f"^{_LISTEN.pattern}$"}, str)
+LISTEN = Form(_listen, {"type": "string", "pattern": f"^{_LISTEN.pattern}$"}, str, kind="host:port")
 """An Address."""
 
-NETWORK = Form(_network, {"type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}, str)
+NETWORK = Form(_network, {"type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}, str, kind="network")
 """An ipaddress network."""
 
-IP = Form(_ip, {"type": "string", "pattern": "^[0-9A-Fa-f:.]+$"})
+IP = Form(_ip, {"type": "string", "pattern": "^[0-9A-Fa-f:.]+$"}, kind="IP address")
 """An IP address, as a text."""
 
-BASE_URL = Form(_base_url, _URL_SCHEMA)
+BASE_URL = Form(_base_url, _URL_SCHEMA, kind="URL")
 """A URL whose path is kept, without a slash at its end."""
 
-ORIGIN_URL = Form(_origin_url, {"type": "string", "pattern": "^https?://[^\\s/?#@]+/?$"})
+ORIGIN_URL = Form(_origin_url, {"type": "string", "pattern": "^https?://[^\\s/?#@]+/?$"}, kind="URL without a path")
 """A URL without a path."""
 
-DOCUMENT_URL = Form(_document_url, {"type": "string", "pattern": "^https?://[^\\s/?#@]+(/[^\\s#]*)?$"})
+DOCUMENT_URL = Form(_document_url, {"type": "string", "pattern": "^https?://[^\\s/?#@]+(/[^\\s#]*)?$"}, kind="URL")
 """A URL as it is, a query included."""
 
-PROXY_URL = Form(_proxy_url, {"type": "string", "pattern": "^(https?://[^\\s/?#@]+/?)?$"})
+PROXY_URL = Form(_proxy_url, {"type": "string", "pattern": "^(https?://[^\\s/?#@]+/?)?$"}, kind="URL without a path")
 """An ORIGIN_URL, or an empty string for none."""
