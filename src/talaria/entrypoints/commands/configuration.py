@@ -34,15 +34,20 @@ def load_or_exit(path: Path) -> Settings:
         _exit_with(path, error.problems)
 
 
-def show(problems: Sequence[Problem]) -> None:
-    """Each problem on stderr: where and what, and below it what to write instead."""
+def warn(warnings: Sequence[Problem]) -> None:
+    """Each warning on stderr."""
+    _show(warnings, "warning: ")
+
+
+def _show(problems: Sequence[Problem], kind: str) -> None:
+    """Where and what, and below it what to write instead."""
     for problem in problems:
         place = f"{problem.key}: " if problem.key else ""
-        click.echo(f"  {place}{problem.wrong}\n      {problem.instead}", err=True)
+        click.echo(f"  {kind}{place}{problem.wrong}\n      {problem.instead}", err=True)
 
 
 def _exit_with(path: Path, problems: Sequence[Problem]) -> NoReturn:
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     click.echo(f"{path}: {count}", err=True)
-    show(problems)
+    _show(problems, "")
     sys.exit(EXIT_CONFIGURATION)

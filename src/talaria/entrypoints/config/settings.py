@@ -25,7 +25,7 @@ from talaria.entrypoints.config.addresses import (
 )
 from talaria.entrypoints.config.problems import Problem
 from talaria.entrypoints.config.secrets import API_KEYS, HEADER_SECRET, PERSON_KEY, SECRET, Secret
-from talaria.entrypoints.config.values import FILE, choice, count, duration, size, word
+from talaria.entrypoints.config.values import FILE, PRIVATE_FILE, choice, count, duration, size, word
 
 
 class Mark(Enum):
@@ -59,7 +59,7 @@ class ServerTlsSettings(Table, frozen=True, kw_only=True):
     """server.tls: both files or none."""
 
     cert_file: Annotated[Path | None, FILE, "the certificate, its chain below it (PEM)"] = None
-    key_file: Annotated[Path | None, FILE, "its private key, unencrypted (PEM)"] = None
+    key_file: Annotated[Path | None, PRIVATE_FILE, "its private key, unencrypted (PEM)"] = None
     stamp: Annotated[Secret, Mark.LATER] = Secret("")
 
 
@@ -68,7 +68,7 @@ class TlsSettings(Table, frozen=True, kw_only=True):
 
     ca_file: Annotated[Path | None, FILE, "who signs its certificate (PEM); default: the system's list"] = None
     cert_file: Annotated[Path | None, FILE, "our certificate, where it wants one (PEM)"] = None
-    key_file: Annotated[Path | None, FILE, "its private key, unencrypted (PEM)"] = None
+    key_file: Annotated[Path | None, PRIVATE_FILE, "its private key, unencrypted (PEM)"] = None
     stamp: Annotated[Secret, Mark.LATER] = Secret("")
 
 
@@ -126,7 +126,7 @@ class SigningKeySettings(Table, frozen=True, kw_only=True):
     """One of signing.keys. `pem` is the content of the file."""
 
     kid: Annotated[str, word(r"[\x21-\x7e]{1,128}", "write 1 to 128 visible characters"), "the key's name"]
-    file: Annotated[Path, FILE, "an unencrypted private key in a PEM file"]
+    file: Annotated[Path, PRIVATE_FILE, "an unencrypted private key in a PEM file"]
     pem: Annotated[Secret, Mark.LATER] = Secret("")
 
 

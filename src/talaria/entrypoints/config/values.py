@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,9 @@ def _file_path(value: object, around: Surroundings) -> Path:
 
 FILE = Form(_file_path, {"type": "string", "minLength": 1}, kind="path")
 """A path, made absolute against the configuration file's folder. Whether the file is there is not looked at."""
+
+PRIVATE_FILE = replace(FILE, kind="path of a private key")
+"""The same, for what nobody else may read."""
 
 
 def _bytes_of(text: str) -> int:
