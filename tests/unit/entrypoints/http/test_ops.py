@@ -52,7 +52,7 @@ def test_readiness_fails_while_draining(client: Any, fleet: MemoryFleet) -> None
 def test_metrics_come_in_prometheus_form(client: Any) -> None:
     answer = client.get("/metrics")
     assert answer.text == "talaria_build_info 1.0\n"
-    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert answer.headers["content-type"] == "text/plain; version=1.0.0; charset=utf-8"
 
 
 def test_one_pair_is_forgotten(client: Any, fleet: MemoryFleet) -> None:
