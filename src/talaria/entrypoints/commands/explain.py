@@ -14,7 +14,7 @@ import msgspec
 import rich_click as click
 
 from talaria.adapters.ledger import KEPT, Entry
-from talaria.entrypoints.commands.configuration import config_option, load_or_exit
+from talaria.entrypoints.commands.configuration import config_option, load_part_or_exit
 from talaria.entrypoints.commands.timeline import print_list, print_timeline
 from talaria.entrypoints.config import Address
 
@@ -36,7 +36,7 @@ def command(request_id: str | None, last: int | None, as_json: bool, path: Path)
     """
     if (request_id is None) == (last is None):
         raise click.UsageError("Give a request id, or --last N.")
-    address = load_or_exit(path).server.ops_listen
+    address = load_part_or_exit(path, "server.ops_listen").server.ops_listen
     if request_id is not None:
         _explain_one(address, request_id, as_json)
     else:

@@ -11,10 +11,10 @@ loading         the steps: read, override, decode, fill in, check
 """
 
 from talaria.entrypoints.config.addresses import Address
-from talaria.entrypoints.config.loading import load
+from talaria.entrypoints.config.loading import load, load_part
 from talaria.entrypoints.config.problems import ConfigurationError, Problem
 from talaria.entrypoints.config.schema import schema
 from talaria.entrypoints.config.secrets import Secret
 from talaria.entrypoints.config.settings import Settings
 
-__all__ = ["Address", "ConfigurationError", "Problem", "Secret", "Settings", "load", "schema"]
+__all__ = ["Address", "ConfigurationError", "Problem", "Secret", "Settings", "load", "load_part", "schema"]
