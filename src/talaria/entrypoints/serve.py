@@ -19,7 +19,7 @@ from talaria.entrypoints.container import Container
 from talaria.entrypoints.fleet import AllWorkers, Control, control_path
 from talaria.entrypoints.http.listener import plain_listener
 from talaria.entrypoints.http.ops import create_ops_app
-from talaria.entrypoints.listening import CannotListen, bind
+from talaria.entrypoints.listening import CannotListen, bind, url_of
 from talaria.entrypoints.reloading import Reloader, latest
 from talaria.entrypoints.running import Running
 from talaria.entrypoints.workers import Supervisor
@@ -144,6 +144,7 @@ async def _watch(fleet: AllWorkers, listening: socket.socket) -> None:
     told = _told_to_stop()
     listener = plain_listener(create_ops_app(fleet))
     await listener.start(listening)
+    logger.info("serving operators", extra={"ops": url_of(listening), "version": __version__})
     orphaned = asyncio.create_task(_stop_when_orphaned(os.getppid()))
     await told.wait()
     orphaned.cancel()

@@ -1,0 +1,24 @@
+"""The operators' listener on the wire, of one process and of several."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from talaria.entrypoints.sandbox.world import World, sandbox_world
+from tests.integration.faults.processes import serving
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with sandbox_world(gateway=False) as running:
+        yield running
+
+
+async def test_several_workers_say_where_operators_are_answered(world: World, tmp_path: Path) -> None:
+    async with serving(world, tmp_path / "log", workers="2") as served:
+        assert await served.stop() == 0
+        lines = [msgspec.json.decode(line, type=dict) for line in served.log.read_bytes().splitlines()]
+    assert [line["ops"] for line in lines if "ops" in line] == [served.ops_url]
+    assert {line["public"] for line in lines if line.get("event") == "serving"} == {world.public_url}
