@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from talaria.adapters.ledger import Entry, Try
+from talaria.adapters.ledger import PASSED_ON, Entry, Try
 from talaria.entrypoints.commands import explain
 from talaria.entrypoints.commands.init import command as init
 from talaria.entrypoints.commands.timeline import advice
@@ -168,6 +168,14 @@ def test_wrong_usage(run: Run, listener: Listener, arguments: list[str]) -> None
 def test_there_is_advice_for_each_reason(reason: str) -> None:
     origin = reason.partition("-")[0] if reason.partition("-")[0] in ("personal", "partner", "upstream") else "gateway"
     assert advice(msgspec.structs.replace(entry(), reason=reason, origin=origin))
+
+
+def test_the_upstreams_own_answer_reads_as_such(run: Run, listener: Listener) -> None:
+    own = msgspec.structs.replace(entry(), status=500, reason="", origin="upstream", phase=PASSED_ON)
+    listener.body = msgspec.json.encode(own)
+    lines = run("r-1").stdout.splitlines()
+    assert lines[:2] == ["500 passed on", "Whose: the upstream. Its own answer, passed on to its end."]
+    assert any("answered 500 passed on" in line for line in lines)
 
 
 def test_a_shell_without_the_services_secrets_will_do(run: Run, listener: Listener, tmp_path: Path) -> None:
