@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
@@ -22,3 +23,15 @@ async def test_several_workers_say_where_operators_are_answered(world: World, tm
         lines = [msgspec.json.decode(line, type=dict) for line in served.log.read_bytes().splitlines()]
     assert [line["ops"] for line in lines if "ops" in line] == [served.ops_url]
     assert {line["public"] for line in lines if line.get("event") == "serving"} == {world.public_url}
+
+
+async def test_a_key_set_out_of_reach_is_shown_and_makes_nobody_unready() -> None:
+    nowhere = {"callers": {"app": {"jwks_url": "http://127.0.0.1:1/keys"}}}
+    async with sandbox_world(config=nowhere) as world, httpx.AsyncClient(trust_env=False) as client:
+        before = (await client.get(f"{world.ops_url}/readyz")).json()
+        refused = await client.get(f"{world.public_url}/v1", headers=world.headers())
+        after = await client.get(f"{world.ops_url}/readyz")
+    assert refused.json()["reason"] == "keys-unavailable"
+    assert before["routes"][0]["dependencies"][0] == {"name": "caller-keys:app", "state": "ok"}
+    assert after.json()["routes"][0]["dependencies"][0] == {"name": "caller-keys:app", "state": "unavailable"}
+    assert (after.status_code, after.json()["ready"]) == (200, True)
