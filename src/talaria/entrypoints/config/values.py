@@ -116,8 +116,8 @@ def count(least: int, most: int) -> Form:
     return Form(parse, {"type": "integer", "minimum": least, "maximum": most}, text=False, kind="whole number")
 
 
-def choice(names: Collection[str]) -> Form:
-    """One word of a closed list."""
+def choice(names: Collection[str], kind: str = "") -> Form:
+    """One word of a closed list, which the documentation shows unless there is a `kind`."""
 
     def parse(value: object, _: Surroundings) -> str:
         if not isinstance(value, str) or value not in names:
