@@ -1,5 +1,6 @@
 """The operators' listener on the wire, of one process and of several."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import msgspec
 import pytest
 
 from talaria.entrypoints.sandbox.world import World, sandbox_world
-from tests.integration.faults.processes import serving
+from tests.integration.faults.processes import STARTING, end, serve, serving
 
 
 @pytest.fixture
@@ -23,6 +24,17 @@ async def test_several_workers_say_where_operators_are_answered(world: World, tm
         lines = [msgspec.json.decode(line, type=dict) for line in served.log.read_bytes().splitlines()]
     assert [line["ops"] for line in lines if "ops" in line] == [served.ops_url]
     assert {line["public"] for line in lines if line.get("event") == "serving"} == {world.public_url}
+
+
+async def test_a_second_instance_on_the_same_addresses_says_that_it_is_one(world: World, tmp_path: Path) -> None:
+    async with serving(world, tmp_path / "first"):
+        second = await serve(world, tmp_path / "second", world.ports.ops)
+        async with asyncio.timeout(STARTING):  # the first one may have said that it is ready
+            while '"serving"' not in second.log.read_text():
+                await asyncio.sleep(0.02)
+        await end(second)
+    assert "another instance serves at these addresses" not in (tmp_path / "first").read_text()
+    assert (tmp_path / "second").read_text().count("another instance serves at these addresses") == 1
 
 
 async def test_a_key_set_out_of_reach_is_shown_and_makes_nobody_unready() -> None:

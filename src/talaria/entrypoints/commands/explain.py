@@ -1,6 +1,5 @@
 """`talaria explain`: what became of a request that was answered with 500 or above. Asks the operators' listener."""
 
-import ipaddress
 import json
 import sys
 from http.client import HTTPException
@@ -17,6 +16,7 @@ from talaria.adapters.ledger import KEPT, Entry
 from talaria.entrypoints.commands.configuration import config_option, load_part_or_exit
 from talaria.entrypoints.commands.timeline import print_list, print_timeline
 from talaria.entrypoints.config import Address
+from talaria.entrypoints.listening import reachable
 
 FAILED = 1
 TIMEOUT = 2.0
@@ -96,17 +96,6 @@ def fetch(url: str) -> bytes | None:
         if error.code == 404:
             return None
         raise
-
-
-def reachable(address: Address) -> Address:
-    """The address itself, but for one that listens everywhere: that one is asked on the loopback."""
-    try:
-        ip = ipaddress.ip_address(address.host)
-    except ValueError:
-        return address
-    if not ip.is_unspecified:
-        return address
-    return Address("127.0.0.1" if ip.version == 4 else "::1", address.port)
 
 
 def reason(error: Exception) -> str:

@@ -22,9 +22,10 @@ from talaria.adapters.key_files import write_new_key
 from talaria.adapters.key_history import KeyUse
 from talaria.adapters.service_tokens import KEY_SET_SECONDS
 from talaria.entrypoints.commands.configuration import config_option, load_part_or_exit
-from talaria.entrypoints.commands.explain import fetch, reachable, reason
+from talaria.entrypoints.commands.explain import fetch, reason
 from talaria.entrypoints.commands.rotation import Advice, advise, rules
 from talaria.entrypoints.config import Settings
+from talaria.entrypoints.listening import reachable
 
 _NEEDED = ("server.ops_listen", "signing.keys", "signing.lifetime")
 _WIDTH_OF_A_FILE = 160
