@@ -37,6 +37,18 @@ async def test_a_second_instance_on_the_same_addresses_says_that_it_is_one(world
     assert (tmp_path / "second").read_text().count("another instance serves at these addresses") == 1
 
 
+async def test_answers_to_head_and_the_form_of_metrics_on_the_wire() -> None:
+    async with sandbox_world() as world:
+        reader, writer = await asyncio.open_connection(*world.ops_url.removeprefix("http://").split(":"))
+        head = b""
+        for line in (b"HEAD /readyz", b"HEAD /livez", b"GET /metrics"):
+            writer.write(line + b" HTTP/1.1\r\nhost: ops\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        writer.close()
+    assert head.lower().count(b"content-type: text/plain; version=1.0.0; charset=utf-8\r\n") == 1
+
+
 async def test_a_key_set_out_of_reach_is_shown_and_makes_nobody_unready() -> None:
     nowhere = {"callers": {"app": {"jwks_url": "http://127.0.0.1:1/keys"}}}
     async with sandbox_world(config=nowhere) as world, httpx.AsyncClient(trust_env=False) as client:
