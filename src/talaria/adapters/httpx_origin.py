@@ -125,11 +125,12 @@ class HttpxOrigin:
             raise GatewayOverloaded(f"no connection to {self._name} to be had", retry_after=1.0) from None
 
     def _request(self, outbound: Outbound, upload: "_Upload | None") -> httpx.Request:
+        framing = outbound.framing()
         waits = {"connect": self._connect_timeout, "write": outbound.idle_timeout}
         request = httpx.Request(
             outbound.method,
             self._url,
-            headers=[(b"host", self._authority), *outbound.headers, *_framing(outbound)],
+            headers=[(b"host", self._authority), *outbound.headers, *([framing] if framing else [])],
             stream=upload or httpx.ByteStream(b""),
             extensions={"target": outbound.target, "timeout": waits},
         )
@@ -238,14 +239,6 @@ async def _head_of(response: httpx.Response, method: str) -> tuple[Headers, bool
         await response.aclose()
         raise
     return headers, bodyless
-
-
-def _framing(outbound: Outbound) -> Headers:
-    if outbound.body is None:
-        return [(b"content-length", b"0")] if outbound.length == 0 else []
-    if outbound.length is None:
-        return [(b"transfer-encoding", b"chunked")]
-    return [(b"content-length", b"%d" % outbound.length)]
 
 
 def _translated(error: BaseException, upload: _Upload | None) -> BaseException:

@@ -1,8 +1,8 @@
 """httpx's own transport with its traps closed, and its errors in our words.
 
 The traps: bytes after the end of an answer would be read as the next answer on that connection; a request cancelled
-while it waits for a place in httpcore's pool can take that place with it for good; proxies and certificates are taken
-from the environment; what is logged at INFO and DEBUG holds URLs and headers.
+while it waits for a place in httpcore's pool can take that place with it for good; proxies are taken from the
+environment; what is logged at INFO and DEBUG holds URLs and headers. Those of HTTP/2 are closed in `http2.py`.
 """
 
 import logging
@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 import httpcore
 import httpx
+
+from talaria.adapters.http2 import mend_http2
+from talaria.adapters.tls import client_tls
 
 LOGGERS = ("httpx", "httpcore", "hpack", "h2")
 _CHILDREN = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "hpack.hpack", "hpack.table")
@@ -64,10 +67,10 @@ def httpx_transport(
     """A transport that keeps up to `max_connections` idle connections for `idle_seconds`.
 
     It opens as many as it is asked for: who uses it limits the requests at once, fairly, before they come here.
-    `ssl_context`: else certifi's certificates are trusted. `egress_proxy`: the url of an HTTP proxy.
+    `ssl_context`: else the system's certificates are trusted. `egress_proxy`: the url of an HTTP proxy.
     `local_address`: the address to call from.
     """
-    tls = ssl_context or httpx.create_ssl_context(trust_env=False)
+    tls = ssl_context or client_tls()
     limits = (None, max_connections, idle_seconds)
     way: dict[str, Any] = {"http2": http2, "local_address": local_address}
     if not egress_proxy:
@@ -145,3 +148,4 @@ def _hush() -> None:
 
 
 _hush()
+mend_http2()

@@ -90,6 +90,13 @@ class RemoteKeySet:
             self._begin_fetch()
         return key
 
+    @property
+    def state(self) -> str:
+        """ "ok"; "failing" where the last fetch failed and the set of before serves; "unavailable" where none does."""
+        if not self._backoff:
+            return "ok"
+        return "failing" if self._age() < KEPT_SECONDS else "unavailable"
+
     async def aclose(self) -> None:
         """Give up a fetch that is under way."""
         if self._running is not None:

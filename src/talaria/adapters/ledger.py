@@ -15,6 +15,9 @@ from talaria.domain.model import Attempt, Event, RequestEnded
 
 KEPT = 1000
 
+PASSED_ON = "passed on"
+"""The `phase` of an answer of the upstream's own that reached its end: nothing ended it before."""
+
 
 class Try(msgspec.Struct, frozen=True):
     """One call to a dependency. `at_ms` counts from the request's beginning; below zero: another request began it."""
@@ -29,7 +32,8 @@ class Try(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True):
     """One answer of 500 or above. `time` is that of its end (RFC 3339, UTC), `phase` where the request ended.
 
-    `breakers`: the state of each circuit breaker at that moment.
+    `reason` is empty, and `phase` PASSED_ON, where it is the upstream's own answer. `breakers`: the state of each
+    circuit breaker at that moment.
     """
 
     time: str
@@ -99,7 +103,7 @@ class Ledger:
             reason=event.reason,
             origin=event.origin,
             cause=event.cause,
-            phase=journey.phase,
+            phase=journey.phase if event.reason else PASSED_ON,
             exchange=journey.exchange,
             healed=journey.healed,
             total_ms=_milliseconds(event.seconds),

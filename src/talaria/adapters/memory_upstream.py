@@ -29,7 +29,9 @@ class MemoryVisit:
 
     def __init__(self, outbound: Outbound) -> None:
         self.method, self.target = outbound.method, outbound.target
-        self.headers: Headers = [(b"host", b"memory"), *outbound.headers, *_framing(outbound)]
+        self.headers: Headers = [(b"host", b"memory"), *outbound.headers]
+        if (framing := outbound.framing()) is not None:
+            self.headers.append(framing)
         self.gone = asyncio.Event()
         self.begun: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
         self.chunks: asyncio.Queue[bytes | Refusal] = asyncio.Queue(1)
@@ -175,11 +177,3 @@ class _MemoryBody:
             self._over = True
             self._visit.gone.set()
             self._leave()
-
-
-def _framing(outbound: Outbound) -> Headers:
-    if outbound.body is None:
-        return [(b"content-length", b"0")] if outbound.length == 0 else []
-    if outbound.length is None:
-        return [(b"transfer-encoding", b"chunked")]
-    return [(b"content-length", b"%d" % outbound.length)]

@@ -1,4 +1,7 @@
-"""TLS contexts: verified, 1.2 at least, without an environment's say.
+"""TLS contexts: verified, 1.2 at least; one for every way out, one for the way in.
+
+The environment has one say, OpenSSL's own: SSL_CERT_FILE and SSL_CERT_DIR move the system's list of certificates.
+Session keys are never written down, whatever SSLKEYLOGFILE says.
 
 A ValueError of this file says in one clean sentence what is wrong with a file, and never shows a part of it.
 """
@@ -10,19 +13,27 @@ from pathlib import Path
 def client_tls(
     ca_file: Path | None = None, cert_file: Path | None = None, key_file: Path | None = None
 ) -> ssl.SSLContext:
-    """How a dependency is spoken to: `ca_file` in place of the system's certificates, and our own certificate if any.
+    """How whatever we call is spoken to: `ca_file` in place of the system's list, and our own certificate if any.
 
     Raises ValueError or OSError for files that can't be used.
     """
-    try:
-        context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-    except ssl.SSLError:
-        raise ValueError("this is no set of certificates in PEM form") from None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which verifies certificates and names
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _trust(context, ca_file)
     context.set_alpn_protocols(["http/1.1"])
     if cert_file is not None:
         load_certificate(context, cert_file, key_file)
     return context
+
+
+def _trust(context: ssl.SSLContext, ca_file: Path | None) -> None:
+    if ca_file is None:
+        context.load_default_certs()
+        return
+    try:
+        context.load_verify_locations(ca_file)
+    except ssl.SSLError:
+        raise ValueError("this is no set of certificates in PEM form") from None
 
 
 def server_tls(cert_file: Path, key_file: Path) -> ssl.SSLContext:

@@ -17,7 +17,8 @@ from jwt.exceptions import PyJWTError
 from talaria.adapters.key_files import PublicKey, algorithms_of, check_hmac_secret
 
 ALGORITHMS = frozenset({"ES256", "ES384", "RS256", "PS256", "EdDSA", "HS256"})
-DOCUMENT_LIMIT = 256 * 1024
+DOCUMENT_LIMIT = 64 * 1024
+"""As for every answer that `http_client.py` reads whole; for a file no more than for a url."""
 KEYS_LIMIT = 100
 _MOST_RSA_BITS = 8192
 """What a verification may cost; the least is the rule of key_files.py."""
@@ -81,10 +82,10 @@ class _Document(msgspec.Struct):
 def read_key_set(document: bytes) -> tuple[VerifyingKey, ...]:
     """The usable keys of a JWK set, at most 100; the others are passed over. An empty set is a set.
 
-    Raises BadKeySet where the document is over 256 KiB or is no JWK set.
+    Raises BadKeySet where the document is over 64 KiB or is no JWK set.
     """
     if len(document) > DOCUMENT_LIMIT:
-        raise BadKeySet("a key set of more than 256 KiB")
+        raise BadKeySet("a key set of more than 64 KiB")
     try:
         entries = msgspec.json.decode(document, type=_Document).keys
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,6 +1,6 @@
 """Every refusal: what the gateway answers when it does not pass an answer on.
 
-    Refusal                         reason, origin (whose fault), retryable
+    Refusal                         reason, origin (whose fault)
     ├── ClientFault                 the request itself
     │   ├── MissingApiTag  AmbiguousApiTag  UnknownApiTag  MethodNotAllowed
     │   ├── BadRequestTarget  BadRequest  HeadersTooLarge  TargetTooLong  BodyTooLarge
@@ -32,7 +32,6 @@ class Refusal(Exception):
 
     reason: ClassVar[str] = ""
     origin: Origin = "gateway"
-    retryable: ClassVar[bool] = False
 
     def __init__(self, cause: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(cause)
@@ -157,8 +156,6 @@ class DependencyFault(Refusal):
 class Unreachable(DependencyFault):
     """Refused, reset, a name or TLS failure."""
 
-    retryable = True
-
 
 class BadAnswer(DependencyFault):
     """Not what the contract says; our own credentials refused; a redirect; too large."""
@@ -167,13 +164,9 @@ class BadAnswer(DependencyFault):
 class TimedOut(DependencyFault):
     """The hop's or the route's time is up."""
 
-    retryable = True
-
 
 class Overloaded(DependencyFault):
     """429 or 503 after the retries."""
-
-    retryable = True
 
 
 class PersonalUnreachable(Unreachable):
@@ -246,7 +239,6 @@ class CircuitOpen(DependencyFault):
     """The dependency failed too often just now; it is asked again after `retry_after` seconds."""
 
     reason = "circuit-open"
-    retryable = True
 
     def __init__(self, origin: Origin, cause: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(cause, retry_after=retry_after)
@@ -256,7 +248,7 @@ class CircuitOpen(DependencyFault):
 class KeysUnavailable(DependencyFault):
     """The caller's key set could never be fetched."""
 
-    reason, origin, retryable = "keys-unavailable", "caller-keys", True
+    reason, origin = "keys-unavailable", "caller-keys"
 
 
 class GatewayFault(Refusal):
@@ -267,14 +259,12 @@ class GatewayOverloaded(GatewayFault):
     """Our own limits are reached."""
 
     reason = "overloaded"
-    retryable = True
 
 
 class Draining(GatewayFault):
     """This instance is shutting down."""
 
     reason = "draining"
-    retryable = True
 
 
 class InternalError(GatewayFault):

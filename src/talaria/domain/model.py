@@ -14,19 +14,28 @@ Header = tuple[bytes, bytes]
 
 Headers = list[Header]
 
+_NO_CONTENT: Header = (b"content-length", b"0")
+_CHUNKED: Header = (b"transfer-encoding", b"chunked")
+
 ExchangeResult = Literal["hit", "miss", "coalesced", "negative", "stale", "failed"]
 Origin = Literal["client", "personal", "partner", "upstream", "caller-keys", "gateway"]
 """Whose fault a refusal is."""
 
 
 class Opaque:
-    """A text that compares and hashes by content and never prints it."""
+    """A text that compares and hashes by content and never prints it. `_form` is what `parse` takes."""
 
     __slots__ = ("_text",)
     _label: ClassVar[str] = "<opaque>"
+    _form: ClassVar[re.Pattern[str]] = re.compile(r"(?s).*")
 
     def __init__(self, text: str) -> None:
         self._text = text
+
+    @classmethod
+    def parse(cls, text: object) -> Self | None:
+        """The value, or None where `text` has not the form of one."""
+        return cls(text) if isinstance(text, str) and cls._form.fullmatch(text) else None
 
     def reveal(self) -> str:
         """The content, for the one adapter that sends it."""
@@ -57,11 +66,6 @@ class PersonalPhoneId(Opaque):
     _label = "<personal_phone_id>"
     _form = re.compile(r"[\x21-\x7e]{1,128}")
 
-    @classmethod
-    def parse(cls, text: object) -> Self | None:
-        """The id, or None where `text` has not the form of one."""
-        return cls(text) if isinstance(text, str) and cls._form.fullmatch(text) else None
-
 
 class PhoneNumber(Opaque):
     """A phone number in E.164. Lives inside one exchange and is kept nowhere."""
@@ -70,11 +74,6 @@ class PhoneNumber(Opaque):
     _label = "<phone>"
     _form = re.compile(r"\+[1-9][0-9]{6,14}")
 
-    @classmethod
-    def parse(cls, text: object) -> Self | None:
-        """The number, or None where `text` is not E.164."""
-        return cls(text) if isinstance(text, str) and cls._form.fullmatch(text) else None
-
 
 class PartnerUserId(Opaque):
     """A partner's own id of a person: 1 to 128 visible ASCII characters, no spaces."""
@@ -82,11 +81,6 @@ class PartnerUserId(Opaque):
     __slots__ = ()
     _label = "<partner_user_id>"
     _form = re.compile(r"[\x21-\x7e]{1,128}")
-
-    @classmethod
-    def parse(cls, text: object) -> Self | None:
-        """The id, or None where `text` has not the form of one."""
-        return cls(text) if isinstance(text, str) and cls._form.fullmatch(text) else None
 
 
 NOBODY = PersonalPhoneId("")
@@ -231,6 +225,12 @@ class Outbound:
     idle_timeout: float
     attempts: list[Attempt] = field(default_factory=list)
     hasty: bool = False
+
+    def framing(self) -> Header | None:
+        """The header that says where the body ends (RFC 9112, 6), if there is to be one."""
+        if self.body is None:
+            return _NO_CONTENT if self.length == 0 else None
+        return _CHUNKED if self.length is None else (b"content-length", b"%d" % self.length)
 
 
 @dataclass(slots=True)

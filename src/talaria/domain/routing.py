@@ -8,6 +8,13 @@ from talaria.domain.model import Route
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What `allow` names where a route takes every method."""
 
+_RARE = (
+    "ACL BIND CHECKOUT COPY LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY PROPFIND PROPPATCH PURGE"
+    " QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE UNBIND UNLINK UNLOCK UNSUBSCRIBE"
+)
+ANY_METHOD = METHODS | frozenset(_RARE.split())
+"""What a route may name: what the server can read, but for the two that no route takes."""
+
 _NEVER = frozenset({"CONNECT", "TRACE"})
 
 

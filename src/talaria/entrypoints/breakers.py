@@ -1,22 +1,36 @@
 """What is known of the dependencies' health."""
 
-from talaria.domain.resilience import CircuitBreaker
+from typing import Protocol
+
+
+class Watched(Protocol):
+    """A circuit breaker, or a key set behind a url."""
+
+    @property
+    def state(self) -> str:
+        """How the dependency does, in a word."""
+        ...
 
 
 class Breakers:
-    """Every circuit breaker of this process, by the name of what it guards."""
+    """Every circuit breaker and every key set of this process, by the name of the dependency."""
 
     def __init__(self) -> None:
-        self._breakers: dict[str, CircuitBreaker] = {}
+        self._watched: dict[str, Watched] = {}
 
-    def add(self, name: str, breaker: CircuitBreaker) -> None:
+    def add(self, name: str, watched: Watched) -> None:
         """Know one more."""
-        self._breakers[name] = breaker
+        self._watched[name] = watched
 
     def become(self, other: "Breakers") -> None:
         """Know those that `other` knows, and no others."""
-        self._breakers = other._breakers
+        self._watched = other._watched
 
     def states(self) -> dict[str, str]:
         """What each says now."""
-        return {name: breaker.state for name, breaker in self._breakers.items()}
+        return {name: one.state for name, one in self._watched.items()}
+
+
+def keys_behind_url(caller: str) -> str:
+    """The dependency that a caller's `jwks_url` is: its name in readiness, the ledger and the metrics."""
+    return f"caller-keys:{caller}"

@@ -47,7 +47,9 @@ class Container(containers.DeclarativeContainer):
 
     key_history = providers.Singleton(KeyHistory, wall)
     random_person_key = providers.Singleton(token_bytes, 32)
-    caller_tokens = providers.Singleton(parts.caller_tokens, settings, recorder, clock, stock, random_person_key)
+    caller_tokens = providers.Singleton(
+        parts.caller_tokens, settings, recorder, clock, breakers, stock, random_person_key
+    )
     service_tokens = providers.Singleton(parts.service_tokens, settings, key_history)
     phone_directory = providers.Singleton(outgoing.phone_directory, settings, recorder, clock, breakers, stock)
     partner_accounts = providers.Singleton(outgoing.partner_accounts, settings, recorder, clock, breakers, stock)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from talaria.adapters.ledger import Entry, Ledger, merge
 from talaria.adapters.metrics import Metrics
 from talaria.domain.exchange import Exchange
 from talaria.domain.model import PersonalPhoneId
+from talaria.entrypoints.breakers import keys_behind_url
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.http.ops import Fleet
 from talaria.entrypoints.http.readiness import Configured, Dependency, Readiness, RouteReadiness
@@ -25,7 +26,7 @@ _LINE_LIMIT = 16 * 1024 * 1024
 
 
 class OneProcess:
-    """The Fleet of this process. `draining` is set when it shuts down. `states`: the breakers' by dependency."""
+    """The Fleet of this process. `draining` is set when it shuts down. `states`: by dependency."""
 
     def __init__(
         self,
@@ -64,8 +65,15 @@ class OneProcess:
     def _route(self, tag: str, states: Mapping[str, str]) -> RouteReadiness:
         route = self._settings.routes[tag]
         who = ["personal", route.partner] if route.identity == "required" else []
-        needed = [*who, *(f"{route.upstream} {url}" for url in self._urls(route.upstream))]
+        needed = [
+            *self._key_sets(route.callers),
+            *who,
+            *(f"{route.upstream} {url}" for url in self._urls(route.upstream)),
+        ]
         return RouteReadiness(tag, [Dependency(name, _worded(states.get(name, "closed"))) for name in needed])
+
+    def _key_sets(self, callers: Iterable[str]) -> list[str]:
+        return [keys_behind_url(name) for name in callers if self._settings.callers[name].jwks_url is not None]
 
     def _urls(self, upstream: str) -> tuple[str, ...]:
         return self._settings.upstreams[upstream].urls

@@ -1,6 +1,11 @@
 """Listening sockets: bound before anything else starts, so that a taken port is said at once."""
 
+import ipaddress
 import socket
+
+from talaria.entrypoints.config import Address
+
+_ASKED_FOR = 0.2
 
 
 class CannotListen(Exception):
@@ -27,6 +32,29 @@ def bind(host: str, port: int, setting: str, *, shared: bool = False) -> socket.
         ) from error
     listener.setblocking(False)
     return listener
+
+
+def reachable(address: Address) -> Address:
+    """The address itself, but for one that listens everywhere: that one is asked on the loopback."""
+    try:
+        ip = ipaddress.ip_address(address.host)
+    except ValueError:
+        return address
+    if not ip.is_unspecified:
+        return address
+    return Address("127.0.0.1" if ip.version == 4 else "::1", address.port)
+
+
+def is_answered(address: Address) -> bool:
+    """Whether somebody accepts connections there now. Costs a connection, and a fifth of a second at most."""
+    if not address.port:
+        return False
+    asked = reachable(address)
+    try:
+        socket.create_connection((asked.host, asked.port), _ASKED_FOR).close()
+    except OSError:
+        return False
+    return True
 
 
 def url_of(listener: socket.socket, scheme: str = "http") -> str:

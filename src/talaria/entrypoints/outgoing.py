@@ -134,6 +134,7 @@ def _origin(upstream: UpstreamSettings, url: str) -> UpstreamOrigin:
         address=url,
         connect_timeout=upstream.connect_timeout,
         max_connections=upstream.max_connections,
+        http2=True,
         egress_proxy=upstream.egress_proxy,
         ssl_context=tls,
         local_address=source,
@@ -141,7 +142,7 @@ def _origin(upstream: UpstreamSettings, url: str) -> UpstreamOrigin:
 
 
 def _tls(tls: TlsSettings) -> ssl.SSLContext | None:
-    """None for the default of whoever connects: the certificate is verified there too."""
+    """None where nothing is set: whoever connects with TLS then makes a `client_tls` without files."""
     if tls.ca_file is None and tls.cert_file is None:
         return None
     return client_tls(tls.ca_file, tls.cert_file, tls.key_file)

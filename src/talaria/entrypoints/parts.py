@@ -28,6 +28,7 @@ from talaria.domain.load import Load
 from talaria.domain.model import Call, Partner, RequestEnded, Route
 from talaria.domain.ports import Clock, Identities, Recorder
 from talaria.domain.shaping import Sieve
+from talaria.entrypoints.breakers import Breakers, keys_behind_url
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.stock import Stock
@@ -105,16 +106,17 @@ def forwarding(settings: Settings) -> Forwarding:
 
 
 def caller_tokens(
-    settings: Settings, recorder: Recorder, clock: Clock, stock: Stock, random_person_key: bytes
+    settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock, random_person_key: bytes
 ) -> CallerTokens:
     """The rules of each caller, with its keys."""
+    keys = partial(_keys_of, recorder=recorder, clock=clock, breakers=breakers, stock=stock)
     rules = [
         CallerRules(
             name=caller.name,
             issuer=caller.issuer,
             audience=caller.audience,
             algorithms=frozenset(caller.algorithms),
-            keys=_keys_of(caller, recorder, clock, stock),
+            keys=keys(caller),
             phone_id_claim=caller.phone_id_claim,
             leeway=caller.leeway,
             max_lifetime=caller.max_lifetime,
@@ -127,9 +129,11 @@ def caller_tokens(
     return CallerTokens(rules, time.time, own_issuers=[settings.signing.issuer], pseudonym=names)
 
 
-def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, stock: Stock) -> KeySource:
+def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock) -> KeySource:
     if caller.jwks_url is not None:
-        return _remote_keys(caller.name, caller.jwks_url, recorder, clock, stock)
+        keys = _remote_keys(caller.name, caller.jwks_url, recorder, clock, stock)
+        breakers.add(keys_behind_url(caller.name), keys)
+        return keys
     if caller.secret is not None:
         return StaticKeys([secret_key(caller.secret.reveal().encode())], any_kid=True)
     if caller.jwks_file is not None:
@@ -154,7 +158,7 @@ def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock, stock:
 
 def _key_client(caller: str, url: str, recorder: Recorder, clock: Clock) -> DependencyClient:
     return DependencyClient(
-        f"caller-keys:{caller}",
+        keys_behind_url(caller),
         url,
         CALLER_KEYS,
         timeout=KEY_SET_TIMEOUT,

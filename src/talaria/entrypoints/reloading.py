@@ -73,7 +73,7 @@ class Reloader:
             return False
         self._seen = {file: self._seen.get(file, _stamp(file)) for file in settings.files}
         for warning in settings.warnings:
-            logger.warning("worth a look: %s", warning)
+            logger.warning("warning: %s", warning)
         logger.info("configuration reloaded", extra={"why": why, "hash": settings.digest})
         return True
 

@@ -68,7 +68,8 @@ class Running:
         """Serve from now on: operators first, so that readiness can be asked before clients come."""
         for listener, listening in reversed(self._listeners):
             await listener.start(listening, self._tls if listener is self._listener else None)
-        logger.info("serving", extra={"public": self.public_url, "ops": self.ops_url, "version": __version__})
+        ops = {"ops": self.ops_url} if self.ops_url else {}
+        logger.info("serving", extra={"public": self.public_url, **ops, "version": __version__})
 
     def renew(self, settings: Settings) -> None:
         """Serve by these settings from now on. Where a part can't be built its exception passes, and nothing changes.

@@ -19,7 +19,7 @@ from talaria.entrypoints.container import Container
 from talaria.entrypoints.fleet import AllWorkers, Control, control_path
 from talaria.entrypoints.http.listener import plain_listener
 from talaria.entrypoints.http.ops import create_ops_app
-from talaria.entrypoints.listening import CannotListen, bind
+from talaria.entrypoints.listening import CannotListen, bind, is_answered, url_of
 from talaria.entrypoints.reloading import Reloader, latest
 from talaria.entrypoints.running import Running
 from talaria.entrypoints.workers import Supervisor
@@ -27,6 +27,8 @@ from talaria.entrypoints.workers import Supervisor
 logger = logging.getLogger("talaria")
 
 FAILED = 1
+
+_NOT_ALONE = "another instance serves at these addresses: until it ends, clients and operators meet either of the two"
 
 
 async def start(settings: Settings, *, container: Container | None = None, access_descriptor: int = 1) -> Running:
@@ -54,11 +56,14 @@ def run(settings: Settings, config_path: Path) -> int:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once. Gives the exit code."""
     logs.configure()
     logger.info("starting", extra={"config": str(config_path), "version": __version__})
+    not_alone = is_answered(settings.server.ops_listen)  # before the socket is ours: then we would ask ourselves
     try:
         public, ops = bind_both(settings)
     except CannotListen as error:
         logger.error(str(error))
         return FAILED
+    if not_alone:
+        logger.warning(_NOT_ALONE, extra={"ops": url_of(ops)})
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     if settings.server.workers > 1:
         return _run_workers(settings, config_path, public, ops)
@@ -157,6 +162,7 @@ async def _watch(fleet: AllWorkers, listening: socket.socket) -> None:
     told = _told_to_stop(supervised=True)
     listener = plain_listener(create_ops_app(fleet))
     await listener.start(listening)
+    logger.info("serving operators", extra={"ops": url_of(listening), "version": __version__})
     orphaned = asyncio.create_task(_stop_when_orphaned(os.getppid(), told))
     await told.wait()
     orphaned.cancel()

@@ -4,13 +4,11 @@ import asyncio
 import ssl
 from pathlib import Path
 
-import h2.config
-import h2.connection
-import h2.events
 import pytest
 
 from talaria.adapters.httpx_origin import HttpxOrigin
 from talaria.domain.errors import UpstreamUnreachable
+from tests.integration.adapters.support_http2 import Http2Echo
 from tests.integration.wire.support import HELLO, RawUpstream, forever, pieces, read, request, upstream
 from tests.integration.wire.support_tls import client_context, server_context
 
@@ -88,50 +86,13 @@ async def test_a_certificate_for_another_name(tmp_path: Path) -> None:
         await origin.aclose()
 
 
-class _Http2Echo:
-    """Answers every request with its path and body, over as many streams at once as come."""
-
-    def __init__(self) -> None:
-        self.headers: list[list[tuple[bytes, bytes]]] = []
-        self._paths: dict[int, bytes] = {}
-        self._bodies: dict[int, bytes] = {}
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
-        connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
-        connection.initiate_connection()
-        writer.write(connection.data_to_send())
-        while data := await reader.read(65_536):
-            for event in connection.receive_data(data):
-                self._take(connection, event)
-            writer.write(connection.data_to_send())
-
-    def _take(self, connection: h2.connection.H2Connection, event: h2.events.Event) -> None:
-        if isinstance(event, h2.events.RequestReceived):
-            assert event.stream_id is not None
-            assert event.headers is not None
-            headers = [(bytes(name), bytes(value)) for name, value in event.headers]
-            self.headers.append(headers)
-            self._paths[event.stream_id] = dict(headers)[b":path"]
-            self._bodies[event.stream_id] = b""
-        elif isinstance(event, h2.events.DataReceived):
-            assert event.stream_id is not None
-            assert event.flow_controlled_length is not None
-            self._bodies[event.stream_id] += event.data or b""
-            connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-        elif isinstance(event, h2.events.StreamEnded):
-            assert event.stream_id is not None
-            connection.send_headers(event.stream_id, [(":status", "200"), ("set-cookie", "a=1"), ("set-cookie", "b=2")])
-            answer = self._paths.pop(event.stream_id) + b" " + self._bodies.pop(event.stream_id)
-            connection.send_data(event.stream_id, answer, end_stream=True)
-
-
 def http2_of(raw: RawUpstream, folder: Path) -> HttpxOrigin:
     tls: ssl.SSLContext = client_context(folder)
     return HttpxOrigin(raw.url, http2=True, ssl_context=tls)
 
 
 async def test_http2_on_one_connection(tmp_path: Path) -> None:
-    echo = _Http2Echo()
+    echo = Http2Echo()
     async with upstream(echo.serve, tls=server_context(tmp_path, "localhost")) as raw:
         origin = http2_of(raw, tmp_path)
 
@@ -147,7 +108,7 @@ async def test_http2_on_one_connection(tmp_path: Path) -> None:
 
 
 async def test_http2_headers_both_ways(tmp_path: Path) -> None:
-    echo = _Http2Echo()
+    echo = Http2Echo()
     async with upstream(echo.serve, tls=server_context(tmp_path, "localhost")) as raw:
         origin = http2_of(raw, tmp_path)
         answer = await origin.send(request(headers=[(b"x-a", b"1"), (b"x-a", b"2")]))

@@ -272,3 +272,21 @@ async def test_nameless_keys_of_several_algorithms_serve() -> None:
     static = StaticKeys([ec, rsa], any_kid=True)
     assert await static.key_for("whatever", "ES256") is ec
     assert await static.key_for(None, "RS256") is rsa
+
+
+async def test_it_says_how_it_does(keys: RemoteKeySet, source: Source, clock: Wall) -> None:
+    states = [keys.state]
+    source.answer = PersonalUnreachable()
+    with pytest.raises(KeysUnavailable):
+        await keys.key_for("ec-1", "ES256")
+    states.append(keys.state)
+    source.answer = ONE
+    clock.seconds += 60
+    assert await keys.key_for("ec-1", "ES256")
+    states.append(keys.state)
+    source.answer = PersonalUnreachable()
+    clock.seconds += 60
+    assert await keys.key_for("ec-9", "ES256") is None
+    states.append(keys.state)
+    clock.seconds += 24 * 3600
+    assert [*states, keys.state] == ["ok", "unavailable", "ok", "failing", "unavailable"]

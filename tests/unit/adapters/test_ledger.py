@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from talaria.adapters.ledger import Entry, Ledger, Try, merge
+from talaria.adapters.ledger import PASSED_ON, Entry, Ledger, Try, merge
 from talaria.domain.model import Attempt, ExchangeEnded, Journey, RequestEnded
 
 
@@ -44,6 +44,12 @@ def test_an_entry_tells_how_the_request_went() -> None:
         breakers={"wind": "open"},
         person="0123456789ab",
     )
+
+
+def test_the_upstreams_own_answer_ended_nowhere_but_at_its_end() -> None:
+    kept = ledger()
+    kept.record(RequestEnded(Journey("r-1", "t-1", "wind", "app", "body"), "GET", 500, "", "upstream", 0, 90, 0.75, ""))
+    assert (kept.last(1)[0].phase, kept.last(1)[0].reason) == (PASSED_ON, "")
 
 
 @pytest.mark.parametrize("status", [200, 404, 499])

@@ -7,7 +7,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from talaria.adapters.httpx_transport import httpx_transport
 from talaria.adapters.tls import client_tls, server_tls
+from talaria.adapters.wire.dial import Place
 from tests.integration.support_certificates import write_certificate
 
 
@@ -22,6 +24,35 @@ def test_a_client_verifies_names_and_certificates(tmp_path: Path) -> None:
 def test_an_own_authority_takes_the_place_of_the_systems(tmp_path: Path) -> None:
     cert, _ = write_certificate(tmp_path, "us")
     assert client_tls(cert).cert_store_stats()["x509"] == 1
+
+
+def test_session_keys_are_never_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys.log"))
+    contexts = client_tls(), server_tls(*write_certificate(tmp_path, "us"))
+    assert {context.keylog_filename for context in contexts} == {None}
+
+
+def test_the_systems_list_is_where_openssl_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cert, _ = write_certificate(tmp_path, "us")
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nothing"))
+    for context in (client_tls(), trusted_by_httpx(), trusted_by_wire()):
+        assert context.cert_store_stats()["x509"] == 1
+        assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def trusted_by_wire() -> ssl.SSLContext:
+    """What the wire client takes where nothing is set."""
+    tls = Place.of("https://services.test").tls
+    assert tls is not None
+    return tls
+
+
+def trusted_by_httpx() -> ssl.SSLContext:
+    """What httpx's transport takes where nothing is set."""
+    tls = httpx_transport(max_connections=1)._pool._ssl_context
+    assert isinstance(tls, ssl.SSLContext)
+    return tls
 
 
 def test_a_server_speaks_nothing_old(tmp_path: Path) -> None:

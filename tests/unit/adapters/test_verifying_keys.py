@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.adapters.verifying_keys import BadKeySet, read_key_set, secret_key
+from talaria.adapters.http_client import ANSWER_LIMIT
+from talaria.adapters.verifying_keys import DOCUMENT_LIMIT, BadKeySet, read_key_set, secret_key
 from tests.unit.adapters.token_workshop import KEYS, SECRET, jwk, key_set
 
 
@@ -75,10 +76,11 @@ def test_a_hundred_keys_are_kept() -> None:
     assert len(read_key_set(key_set(*entries))) == 100
 
 
-def test_a_document_has_256_kib_at_most() -> None:
+def test_a_document_has_64_kib_at_most_from_a_file_as_from_a_url() -> None:
+    assert DOCUMENT_LIMIT == ANSWER_LIMIT == 64 * 1024
     document = json.dumps({"keys": [jwk("ec-1")], "x": ""}).encode()
-    filled = document[:-2] + b"x" * (256 * 1024 - len(document)) + b'"}'
-    assert len(filled) == 256 * 1024
+    filled = document[:-2] + b"x" * (DOCUMENT_LIMIT - len(document)) + b'"}'
+    assert len(filled) == DOCUMENT_LIMIT
     assert len(read_key_set(filled)) == 1
     with pytest.raises(BadKeySet):
         read_key_set(filled + b" ")

@@ -38,9 +38,9 @@ def test_a_name_stands_in_the_tree_of_the_docstring(kind: type[Refusal]) -> None
 
 
 @by_name
-def test_client_faults_are_the_clients_and_never_worth_a_retry(kind: type[Refusal]) -> None:
+def test_client_faults_are_the_clients(kind: type[Refusal]) -> None:
     if issubclass(kind, errors.ClientFault):
-        assert (kind.origin, kind.retryable) == ("client", False)
+        assert kind.origin == "client"
     elif kind is not CircuitOpen:
         assert kind.origin != "client"
 
@@ -48,7 +48,6 @@ def test_client_faults_are_the_clients_and_never_worth_a_retry(kind: type[Refusa
 @pytest.mark.parametrize(("faults", "origin"), [(PERSONAL, "personal"), (PARTNER, "partner")])
 def test_the_faults_of_a_dependency_are_its_own(faults: Faults, origin: str) -> None:
     assert [fault.origin for fault in faults] == [origin] * 4
-    assert [fault.retryable for fault in faults] == [True, False, True, True]
 
 
 def test_an_open_circuit_says_whose_it_is() -> None:

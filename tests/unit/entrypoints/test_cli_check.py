@@ -60,7 +60,7 @@ def test_a_warning_is_shown_and_stops_nothing(config: Path) -> None:
     key.chmod(0o644)
     result = check(config)
     assert result.exit_code == 0
-    assert "signing.keys[0].file" in result.stderr
+    assert "warning: signing.keys[0].file: " in result.stderr
     assert "chmod o-r" in result.stderr
 
 

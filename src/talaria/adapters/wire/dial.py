@@ -13,6 +13,7 @@ from itertools import chain, zip_longest
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from talaria.adapters.tls import client_tls
 from talaria.domain.errors import UpstreamUnreachable
 
 HEAD_START: Final = 0.25
@@ -50,14 +51,7 @@ class Place:
         authority = name if port == _PORTS[parts.scheme] else f"{name}:{port}"
         if parts.scheme == "http":
             return cls(host, port, authority.encode("ascii"), None, local_address)
-        return cls(host, port, authority.encode("ascii"), tls or default_tls(), local_address)
-
-
-def default_tls() -> ssl.SSLContext:
-    """Certificates and names are verified; the only protocol on offer is HTTP/1.1."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+        return cls(host, port, authority.encode("ascii"), tls or client_tls(), local_address)
 
 
 async def dial(place: Place, protocol: Callable[[], _P]) -> _P:

@@ -25,7 +25,7 @@ _OUTCOMES: Final = (
 class WireOrigin:
     """The port `Upstream` for one url (scheme, host and port), over kept connections.
 
-    `name` and `address` are what its attempts carry. `ssl_context`: else the system's certificates.
+    `name` and `address` are what its attempts carry. `ssl_context`: else `client_tls` without files.
     `local_address`: the address to call from. Every attempt is noted in `outbound.attempts`; its outcome is "ok", the
     status from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer",
     "overloaded", "cancelled", or "client" where the request's own body failed.

@@ -1,9 +1,6 @@
 """The head of a request: one join, framing from `body` and `length`, no line break smuggled in."""
 
-from talaria.domain.model import Header, Outbound
-
-_NO_CONTENT: Header = (b"content-length", b"0")
-_CHUNKED: Header = (b"transfer-encoding", b"chunked")
+from talaria.domain.model import Outbound
 
 
 class RequestHeads:
@@ -22,7 +19,7 @@ class RequestHeads:
         Raises ValueError where a header or the target holds a line break or the target a space: never sent.
         """
         headers = outbound.headers
-        framing = _framing(outbound)
+        framing = outbound.framing()
         if framing is not None:
             headers = [*headers, framing]
         method = self._methods.get(outbound.method) or outbound.method.encode("ascii") + b" "
@@ -32,9 +29,3 @@ class RequestHeads:
         if head.count(b"\n") != lines or head.count(b"\r") != lines or first.count(b" ") != 3:
             raise ValueError("a request head with a line break inside a line")
         return head
-
-
-def _framing(outbound: Outbound) -> Header | None:
-    if outbound.body is None:
-        return _NO_CONTENT if outbound.length == 0 else None
-    return _CHUNKED if outbound.length is None else (b"content-length", b"%d" % outbound.length)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from talaria.entrypoints.commands.configuration import config_option, load_or_exit, show
+from talaria.entrypoints.commands.configuration import config_option, load_or_exit, warn
 from talaria.entrypoints.config import Settings, schema
 from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.config.values import write_seconds
@@ -26,9 +26,7 @@ def command(path: Path, as_schema: bool) -> None:
         return
     settings = load_or_exit(path)
     _print(settings)
-    if settings.warnings:
-        click.echo(f"{path}: worth a look", err=True)
-        show(settings.warnings)
+    warn(settings.warnings)
     click.echo(f"{path} is good.")
 
 

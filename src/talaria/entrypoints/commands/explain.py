@@ -1,6 +1,5 @@
 """`talaria explain`: what became of a request that was answered with 500 or above. Asks the operators' listener."""
 
-import ipaddress
 import json
 import sys
 from http.client import HTTPException
@@ -14,9 +13,10 @@ import msgspec
 import rich_click as click
 
 from talaria.adapters.ledger import KEPT, Entry
-from talaria.entrypoints.commands.configuration import config_option, load_or_exit
+from talaria.entrypoints.commands.configuration import config_option, load_part_or_exit
 from talaria.entrypoints.commands.timeline import print_list, print_timeline
 from talaria.entrypoints.config import Address
+from talaria.entrypoints.listening import reachable
 
 FAILED = 1
 TIMEOUT = 2.0
@@ -36,7 +36,7 @@ def command(request_id: str | None, last: int | None, as_json: bool, path: Path)
     """
     if (request_id is None) == (last is None):
         raise click.UsageError("Give a request id, or --last N.")
-    address = load_or_exit(path).server.ops_listen
+    address = load_part_or_exit(path, "server.ops_listen").server.ops_listen
     if request_id is not None:
         _explain_one(address, request_id, as_json)
     else:
@@ -96,17 +96,6 @@ def fetch(url: str) -> bytes | None:
         if error.code == 404:
             return None
         raise
-
-
-def reachable(address: Address) -> Address:
-    """The address itself, but for one that listens everywhere: that one is asked on the loopback."""
-    try:
-        ip = ipaddress.ip_address(address.host)
-    except ValueError:
-        return address
-    if not ip.is_unspecified:
-        return address
-    return Address("127.0.0.1" if ip.version == 4 else "::1", address.port)
 
 
 def reason(error: Exception) -> str:

@@ -21,11 +21,13 @@ from rich.text import Text
 from talaria.adapters.key_files import write_new_key
 from talaria.adapters.key_history import KeyUse
 from talaria.adapters.service_tokens import KEY_SET_SECONDS
-from talaria.entrypoints.commands.configuration import config_option, load_or_exit
-from talaria.entrypoints.commands.explain import fetch, reachable, reason
+from talaria.entrypoints.commands.configuration import config_option, load_part_or_exit
+from talaria.entrypoints.commands.explain import fetch, reason
 from talaria.entrypoints.commands.rotation import Advice, advise, rules
 from talaria.entrypoints.config import Settings
+from talaria.entrypoints.listening import reachable
 
+_NEEDED = ("server.ops_listen", "signing.keys", "signing.lifetime")
 _WIDTH_OF_A_FILE = 160
 _RELOAD = "Then have every instance reload: SIGHUP to `talaria serve`."
 
@@ -71,7 +73,7 @@ def new(out: Path) -> None:
 @config_option
 def list_keys(path: Path) -> None:
     """Say of each key what may be done with it now, and why."""
-    settings = load_or_exit(path)
+    settings = load_part_or_exit(path, *_NEEDED)
     configured = [key.kid for key in settings.signing.keys]
     try:
         now_in_force = _in_force(settings)
@@ -90,7 +92,7 @@ def list_keys(path: Path) -> None:
 @click.argument("kid")
 def retire(path: Path, kid: str) -> None:
     """Say whether the key KID can be taken out of the configuration now. Exit code 1: not yet, or not known."""
-    settings = load_or_exit(path)
+    settings = load_part_or_exit(path, *_NEEDED)
     try:
         found = next((use for use in _in_force(settings) if use.kid == kid), None)
     except _Unknown as unknown:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from talaria.entrypoints.commands.configuration import config_option, load_or_exit, show
+from talaria.entrypoints.commands.configuration import config_option, load_or_exit, warn
 
 
 @click.command("serve")
@@ -15,7 +15,7 @@ from talaria.entrypoints.commands.configuration import config_option, load_or_ex
 def command(path: Path) -> None:
     """Serve until SIGTERM or SIGINT, then let what is in flight end."""
     settings = load_or_exit(path)
-    show(settings.warnings)
+    warn(settings.warnings)
     with tempfile.TemporaryDirectory(prefix="talaria-") as folder:
         if settings.server.workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from talaria.adapters.ledger import Entry, Try
+from talaria.adapters.ledger import PASSED_ON, Entry, Try
 
 _WIDTH_OF_A_FILE = 140
 
@@ -36,8 +36,8 @@ _OUR_LIMITS = "Our own limits were reached: see talaria_requests_in_flight, serv
 def print_timeline(entry: Entry) -> None:
     """One entry: whose it was, what happened when, and what to do."""
     console = _console()
-    console.print(Text(f"{entry.status} {entry.reason or 'passed on'}", style="bold red"))
-    console.print(Text(f"Whose: {_WHOSE.get(entry.origin, entry.origin)}. Ended in: {entry.phase}.\n"))
+    console.print(Text(f"{entry.status} {entry.reason or PASSED_ON}", style="bold red"))
+    console.print(Text(f"Whose: {_WHOSE.get(entry.origin, entry.origin)}. {_end(entry)}\n"))
     facts = Table.grid(padding=(0, 2))
     for name, value in _facts(entry):
         facts.add_row(Text(name, style="dim"), Text(value))
@@ -53,7 +53,7 @@ def print_list(entries: Sequence[Entry]) -> None:
     table = _table("time (UTC)", "status", "reason", "whose", "route", "took", "request id")
     for entry in entries:
         took = f"{entry.total_ms:.0f} ms"
-        texts = (entry.time, str(entry.status), entry.reason or "passed on", entry.origin, entry.tag or "-", took)
+        texts = (entry.time, str(entry.status), entry.reason or PASSED_ON, entry.origin, entry.tag or "-", took)
         table.add_row(*map(Text, (*texts, entry.request_id)))
     _console().print(table)
 
@@ -63,6 +63,10 @@ def advice(entry: Entry) -> str:
     if entry.reason == "overloaded":
         return _OUR_LIMITS
     return _ADVICE.get(entry.reason.removeprefix(f"{entry.origin}-"), "")
+
+
+def _end(entry: Entry) -> str:
+    return "Its own answer, passed on to its end." if entry.phase == PASSED_ON else f"Ended in: {entry.phase}."
 
 
 def _facts(entry: Entry) -> Iterable[tuple[str, str]]:
@@ -85,7 +89,7 @@ def _timeline(entry: Entry) -> Table:
     table = _table("at", "took", "what", "outcome")
     rows = [(0.0, "", Text("the head of the request is here"), Text(""))]
     rows += [(one.at_ms, f"{one.ms:.1f} ms", Text(_asked(one)), _outcome(one)) for one in entry.attempts]
-    rows.append((entry.total_ms, "", Text(f"answered {entry.status} {entry.reason}".rstrip()), Text("")))
+    rows.append((entry.total_ms, "", Text(f"answered {entry.status} {entry.reason or PASSED_ON}"), Text("")))
     for at_ms, took, what, outcome in sorted(rows, key=lambda row: row[0]):
         table.add_row(f"{at_ms:.1f} ms", took, what, outcome)
     return table

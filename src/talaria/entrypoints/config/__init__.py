@@ -7,14 +7,14 @@ loading         the steps: read, override, decode, fill in, check
   decode        a tree of TOML values -> settings
   keys  tls  rules  callers  warnings     what no single value shows
   files         which files the settings were read from, and their digest
-  schema        the same list as a JSON Schema
+  schema  reference     the same list as a JSON Schema, and as the tables of docs/settings.md
 """
 
 from talaria.entrypoints.config.addresses import Address
-from talaria.entrypoints.config.loading import load
+from talaria.entrypoints.config.loading import load, load_part
 from talaria.entrypoints.config.problems import ConfigurationError, Problem
 from talaria.entrypoints.config.schema import schema
 from talaria.entrypoints.config.secrets import Secret
 from talaria.entrypoints.config.settings import Settings
 
-__all__ = ["Address", "ConfigurationError", "Problem", "Secret", "Settings", "load", "schema"]
+__all__ = ["Address", "ConfigurationError", "Problem", "Secret", "Settings", "load", "load_part", "schema"]

@@ -85,18 +85,21 @@ def _split(value: object, instead: str) -> SplitResult:
 
 
 def _base_url(value: object, _: Surroundings) -> str:
-    instead = 'write a URL such as "https://api.example" or "https://api.example/base"'
+    return _without_query(value, 'write a URL such as "https://api.example" or "https://api.example/base"')
+
+
+def _without_query(value: object, instead: str) -> str:
     url = _split(value, instead)
     if "?" in str(value):
         raise Wrong("a base URL has no query", instead)
     return f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
 
 
-def _origin_url(value: object, around: Surroundings) -> str:
+def _origin_url(value: object, _: Surroundings) -> str:
     instead = 'write a URL without a path, such as "http://talaria-services.internal:8080"'
     if _split(value, instead).path not in ("", "/"):
         raise Wrong("the request's own path goes to the upstream, so its URL has none", instead)
-    return _base_url(value, around)
+    return _without_query(value, instead)
 
 
 def _document_url(value: object, _: Surroundings) -> str:
@@ -104,8 +107,13 @@ def _document_url(value: object, _: Surroundings) -> str:
     return str(value)
 
 
-def _proxy_url(value: object, around: Surroundings) -> str:
-    return _origin_url(value, around) if value != "" else ""
+def _proxy_url(value: object, _: Surroundings) -> str:
+    instead = 'write the URL of a proxy, without a path, such as "http://proxy.internal:3128"; "" for none'
+    if value == "":
+        return ""
+    if _split(value, instead).path not in ("", "/"):
+        raise Wrong("a proxy's URL has no path", instead)
+    return _without_query(value, instead)
 
 
 def is_private_way(url: str) -> bool:
@@ -129,23 +137,23 @@ def _is_host(host: str, in_brackets: bool) -> bool:
 
 _URL_SCHEMA = {"type": "string", "pattern": "^https?://[^\\s/?#@]+(/[^\\s?#]*)?$"}
 
-LISTEN = Form(_listen, {"type": "string", "pattern": f"^{_LISTEN.pattern}$"}, str)
+LISTEN = Form(_listen, {"type": "string", "pattern": f"^{_LISTEN.pattern}$"}, str, kind="host:port")
 """An Address."""
 
-NETWORK = Form(_network, {"type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}, str)
+NETWORK = Form(_network, {"type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"}, str, kind="network")
 """An ipaddress network."""
 
-IP = Form(_ip, {"type": "string", "pattern": "^[0-9A-Fa-f:.]+$"})
+IP = Form(_ip, {"type": "string", "pattern": "^[0-9A-Fa-f:.]+$"}, kind="IP address")
 """An IP address, as a text."""
 
-BASE_URL = Form(_base_url, _URL_SCHEMA)
+BASE_URL = Form(_base_url, _URL_SCHEMA, kind="URL")
 """A URL whose path is kept, without a slash at its end."""
 
-ORIGIN_URL = Form(_origin_url, {"type": "string", "pattern": "^https?://[^\\s/?#@]+/?$"})
+ORIGIN_URL = Form(_origin_url, {"type": "string", "pattern": "^https?://[^\\s/?#@]+/?$"}, kind="URL without a path")
 """A URL without a path."""
 
-DOCUMENT_URL = Form(_document_url, {"type": "string", "pattern": "^https?://[^\\s/?#@]+(/[^\\s#]*)?$"})
+DOCUMENT_URL = Form(_document_url, {"type": "string", "pattern": "^https?://[^\\s/?#@]+(/[^\\s#]*)?$"}, kind="URL")
 """A URL as it is, a query included."""
 
-PROXY_URL = Form(_proxy_url, {"type": "string", "pattern": "^(https?://[^\\s/?#@]+/?)?$"})
+PROXY_URL = Form(_proxy_url, {"type": "string", "pattern": "^(https?://[^\\s/?#@]+/?)?$"}, kind="URL without a path")
 """An ORIGIN_URL, or an empty string for none."""

@@ -6,6 +6,8 @@ from talaria.entrypoints.config.decode import sound
 from talaria.entrypoints.config.findings import Findings
 from talaria.entrypoints.config.settings import CallerSettings, RouteSettings, Settings
 
+_DEFAULTS = CallerSettings()
+
 
 def has_api_key(caller: CallerSettings) -> bool:
     """Whether this caller shows an API key, and no tokens."""
@@ -21,6 +23,8 @@ def check(settings: Settings, findings: Findings) -> None:
     """Add whatever is wrong with who may use what."""
     for name, caller in settings.callers.items():
         _issuer(f"callers.{name}.issuer", caller, findings)
+        if has_api_key(caller):
+            _rules_of_tokens(f"callers.{name}", caller, findings)
     _api_keys(settings, findings)
     for tag, route in settings.routes.items():
         if sound(route.identity):
@@ -32,6 +36,15 @@ def _issuer(at: str, caller: CallerSettings, findings: Findings) -> None:
         findings.refuse(at, "a caller with an API key has no tokens", "leave one of the two out")
     if not has_api_key(caller) and caller.issuer == "":
         findings.refuse(at, "this key is missing", "write issuer = ... (the `iss` of its tokens)")
+
+
+def _rules_of_tokens(at: str, caller: CallerSettings, findings: Findings) -> None:
+    """Whoever writes these expects them to be looked at."""
+    for key in ("audience", "algorithms", "phone_id_claim", "leeway", "max_lifetime"):
+        value = getattr(caller, key)
+        if sound(value) and value != getattr(_DEFAULTS, key):
+            wrong = "a caller with an API key has no tokens, so this says nothing"
+            findings.refuse(f"{at}.{key}", wrong, "leave it out; `networks` says where the key may come from")
 
 
 def _api_keys(settings: Settings, findings: Findings) -> None:

@@ -41,12 +41,12 @@ class _Decoder:
         self.problems.append(Problem(key, wrong, instead))
         return BROKEN
 
-    def _value(self, value: Any, shape: Shape, key: str) -> Any:
+    def _value(self, value: Any, shape: Shape, key: str, *, has_default: bool = False) -> Any:
         match shape:
             case Leaf():
                 return self._leaf(value, shape, key)
             case Array():
-                return self._array(value, shape, key)
+                return self._array(value, shape, key, has_default)
             case OneTable():
                 return self.table(value, shape, key)
             case NamedTables():
@@ -59,11 +59,12 @@ class _Decoder:
             self.problems.append(wrong.at(key))
             return BROKEN
 
-    def _array(self, value: Any, shape: Array, key: str) -> Any:
+    def _array(self, value: Any, shape: Array, key: str, has_default: bool) -> Any:
         if not isinstance(value, list):
             return self._refuse(key, f"{kind_of(value)} stands here", "write an array, in [ ]")
         if shape.not_empty and not value:
-            return self._refuse(key, "this array is empty", "write at least one element, or leave the key out")
+            otherwise = ", or leave the key out" if has_default else ""
+            return self._refuse(key, "this array is empty", f"write at least one element{otherwise}")
         elements = [self._value(one, shape.element, f"{key}[{at}]") for at, one in enumerate(value)]
         if not all(map(sound, elements)):
             return BROKEN
@@ -91,9 +92,10 @@ class _Decoder:
 
     def _member(self, table: dict[str, Any], member: Key, key: str) -> Any:
         at = path(key, member.name)
+        has_default = member.default is not msgspec.NODEFAULT
         if member.name in table:
-            return self._value(table[member.name], member.shape, at)
-        if member.default is not msgspec.NODEFAULT:
+            return self._value(table[member.name], member.shape, at, has_default=has_default)
+        if has_default:
             return member.default
         if isinstance(member.shape, OneTable | NamedTables):
             return self._value({}, member.shape, at)

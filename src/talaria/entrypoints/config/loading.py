@@ -42,6 +42,25 @@ def load(
     return replace(settings, warnings=tuple(findings.warnings), files=read, digest=digest)
 
 
+def load_part(path: Path, keys: Collection[str], environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings at these key paths, for who needs no more: the others may be BROKEN, for want of a secret as a rule.
+
+    Read, overridden and decoded as by `load`. Raises ConfigurationError with what is wrong at `keys`.
+    """
+    tree = _read(path)
+    sources, _ = environment.override(tree, table_shape(Settings), environ)
+    settings, problems = decode(tree, Settings, Surroundings(path.parent.resolve(), environ))
+    found = [problem for problem in problems if any(_concerns(problem, key) for key in keys)]
+    if found:
+        raise ConfigurationError([_with_source(problem, sources) for problem in found])
+    return settings
+
+
+def _concerns(problem: Problem, key: str) -> bool:
+    """Whether it stands at the key, in it, or at a table that the key is in."""
+    return problem.key == key or problem.key.startswith((f"{key}.", f"{key}[")) or key.startswith(f"{problem.key}.")
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode())

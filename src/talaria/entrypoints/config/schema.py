@@ -48,12 +48,12 @@ def _table(shape: OneTable) -> dict[str, Any]:
 
 def _notes(key: Key) -> dict[str, Any]:
     notes: dict[str, Any] = {"description": key.doc} if key.doc else {}
-    if _is_writable(key):
-        notes["default"] = _written(key.default, key.shape)
+    if is_writable(key):
+        notes["default"] = written(key.default, key.shape)
     return notes
 
 
-def _is_writable(key: Key) -> bool:
+def is_writable(key: Key) -> bool:
     """Whether a person could write the default: not where it is a table, nothing, or follows from other keys."""
     match key.shape:
         case Leaf():
@@ -66,7 +66,8 @@ def _is_writable(key: Key) -> bool:
     return False
 
 
-def _written(value: Any, shape: Shape) -> Any:
+def written(value: Any, shape: Shape) -> Any:
+    """A default as a person would write it."""
     if isinstance(shape, Array):
-        return [_written(one, shape.element) for one in value]
+        return [written(one, shape.element) for one in value]
     return shape.form.render(value) if isinstance(shape, Leaf) else value

@@ -104,7 +104,7 @@ def _form(parse: Callable[[Any, Surroundings], Secret]) -> Form:
         "minProperties": 1,
         "maxProperties": 1,
     }
-    return Form(parse, schema, text=False, members=("env", "file"))
+    return Form(parse, schema, text=False, members=("env", "file"), kind="secret")
 
 
 SECRET = _form(_read)
@@ -129,5 +129,6 @@ API_KEYS = Form(
     },
     text=False,
     members=("env", "file"),
+    kind="secret, or a list of two",
 )
 """One secret of 32 characters or more, or a list of up to two; as a tuple."""

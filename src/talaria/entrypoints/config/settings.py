@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from talaria.adapters.verifying_keys import ALGORITHMS
-from talaria.domain.routing import METHODS
+from talaria.domain.routing import ANY_METHOD
 from talaria.entrypoints.config.addresses import (
     BASE_URL,
     DOCUMENT_URL,
@@ -25,7 +25,7 @@ from talaria.entrypoints.config.addresses import (
 )
 from talaria.entrypoints.config.problems import Problem
 from talaria.entrypoints.config.secrets import API_KEYS, HEADER_SECRET, PERSON_KEY, SECRET, Secret
-from talaria.entrypoints.config.values import FILE, choice, count, duration, size, word
+from talaria.entrypoints.config.values import FILE, PRIVATE_FILE, choice, count, duration, size, word
 
 
 class Mark(Enum):
@@ -43,6 +43,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 DurationOfHop = Annotated[float, duration("1ms", "1h")]
 Attempts = Annotated[int, count(1, 10)]
 Concurrency = Annotated[int, count(1, 1_000_000)]
+Method = Annotated[str, choice(ANY_METHOD, 'method, such as `"GET"`')]
 Text = Annotated[str, word(r"[^\x00-\x1f\x7f]{1,512}", "write a text of 1 to 512 characters")]
 Name = word(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
@@ -59,7 +60,7 @@ class ServerTlsSettings(Table, frozen=True, kw_only=True):
     """server.tls: both files or none."""
 
     cert_file: Annotated[Path | None, FILE, "the certificate, its chain below it (PEM)"] = None
-    key_file: Annotated[Path | None, FILE, "its private key, unencrypted (PEM)"] = None
+    key_file: Annotated[Path | None, PRIVATE_FILE, "its private key, unencrypted (PEM)"] = None
     stamp: Annotated[Secret, Mark.LATER] = Secret("")
 
 
@@ -68,7 +69,7 @@ class TlsSettings(Table, frozen=True, kw_only=True):
 
     ca_file: Annotated[Path | None, FILE, "who signs its certificate (PEM); default: the system's list"] = None
     cert_file: Annotated[Path | None, FILE, "our certificate, where it wants one (PEM)"] = None
-    key_file: Annotated[Path | None, FILE, "its private key, unencrypted (PEM)"] = None
+    key_file: Annotated[Path | None, PRIVATE_FILE, "its private key, unencrypted (PEM)"] = None
     stamp: Annotated[Secret, Mark.LATER] = Secret("")
 
 
@@ -126,7 +127,7 @@ class SigningKeySettings(Table, frozen=True, kw_only=True):
     """One of signing.keys. `pem` is the content of the file."""
 
     kid: Annotated[str, word(r"[\x21-\x7e]{1,128}", "write 1 to 128 visible characters"), "the key's name"]
-    file: Annotated[Path, FILE, "an unencrypted private key in a PEM file"]
+    file: Annotated[Path, PRIVATE_FILE, "an unencrypted private key in a PEM file"]
     pem: Annotated[Secret, Mark.LATER] = Secret("")
 
 
@@ -199,7 +200,7 @@ class RouteSettings(Table, frozen=True, kw_only=True):
     partner: Annotated[Text, 'the table under [partners]; not needed with identity = "none"'] = ""
     upstream: Annotated[Text, "the table under [upstreams]"]
     callers: Annotated[tuple[Text, ...], Mark.NOT_EMPTY, "who may use it; default: every caller"] = ()
-    methods: Annotated[tuple[Annotated[str, choice(METHODS)], ...], "none named: every method"] = ()
+    methods: Annotated[tuple[Method, ...], "none named: every method but CONNECT and TRACE"] = ()
     timeout: Annotated[DurationOfHop, "from the end of the request's head to the answer's head"] = 10.0
     idle_timeout: Annotated[float, duration("1ms", "24h"), "the longest silence inside a body"] = 60.0
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ class Form:
     """How one kind of value is written.
 
     `parse` raises Wrong; `schema` is its JSON Schema; `render` turns a parsed default back into what a person writes;
-    `text` is true where TOML has a string here; `members` are the keys of a form that is an inline table.
+    `text` is true where TOML has a string here; `members` are the keys of a form that is an inline table; `kind` is
+    what docs/settings.md calls it.
     """
 
     parse: Callable[[Any, Surroundings], Any]
@@ -35,6 +36,7 @@ class Form:
     render: Callable[[Any], Any] = lambda value: value
     text: bool = True
     members: tuple[str, ...] = ()
+    kind: str = "text"
 
 
 def text_of(value: object, instead: str) -> str:
@@ -81,7 +83,7 @@ def duration(least: str, most: str) -> Form:
             raise Wrong(f"{shown(value)} is out of range", instead)
         return seconds
 
-    return Form(parse, {"type": "string", "pattern": f"^{_DURATION.pattern}$"}, write_seconds)
+    return Form(parse, {"type": "string", "pattern": f"^{_DURATION.pattern}$"}, write_seconds, kind="duration")
 
 
 def size(least: str, most: str) -> Form:
@@ -97,7 +99,7 @@ def size(least: str, most: str) -> Form:
             raise Wrong(f"{shown(value)} is out of range", instead)
         return count
 
-    return Form(parse, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}, write_size)
+    return Form(parse, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}, write_size, kind="size")
 
 
 def count(least: int, most: int) -> Form:
@@ -111,18 +113,20 @@ def count(least: int, most: int) -> Form:
             raise Wrong(f"{value} is out of range", instead)
         return value
 
-    return Form(parse, {"type": "integer", "minimum": least, "maximum": most}, text=False)
+    return Form(parse, {"type": "integer", "minimum": least, "maximum": most}, text=False, kind="whole number")
 
 
-def choice(names: Collection[str]) -> Form:
-    """One word of a closed list."""
+def choice(names: Collection[str], kind: str = "") -> Form:
+    """One word of a closed list, which the documentation shows unless there is a `kind`."""
 
     def parse(value: object, _: Surroundings) -> str:
         if not isinstance(value, str) or value not in names:
             raise Wrong(f"{shown(value)} is not known here", one_of(names))
         return value
 
-    return Form(parse, {"type": "string", "enum": sorted(names)})
+    return Form(
+        parse, {"type": "string", "enum": sorted(names)}, kind=", ".join(f'`"{name}"`' for name in sorted(names))
+    )
 
 
 def word(pattern: str, instead: str) -> Form:
@@ -144,8 +148,11 @@ def _file_path(value: object, around: Surroundings) -> Path:
     return around.folder / text
 
 
-FILE = Form(_file_path, {"type": "string", "minLength": 1})
+FILE = Form(_file_path, {"type": "string", "minLength": 1}, kind="path")
 """A path, made absolute against the configuration file's folder. Whether the file is there is not looked at."""
+
+PRIVATE_FILE = replace(FILE, kind="path of a private key")
+"""The same, for what nobody else may read."""
 
 
 def _bytes_of(text: str) -> int:

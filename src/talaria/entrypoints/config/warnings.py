@@ -3,16 +3,20 @@
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from talaria.entrypoints.config.addresses import is_private_way
 from talaria.entrypoints.config.findings import Findings
+from talaria.entrypoints.config.problems import path
 from talaria.entrypoints.config.secrets import Secret
 from talaria.entrypoints.config.settings import Settings
+from talaria.entrypoints.config.shape import Array, Leaf, NamedTables, OneTable, Shape, table_shape
+from talaria.entrypoints.config.values import PRIVATE_FILE
 
 
 def look(settings: Settings, findings: Findings) -> None:
     """Add the warnings on settings without problems."""
-    for at, file in _secret_files(settings):
+    for at, file in _secret_files(settings, table_shape(Settings), ""):
         if file.stat().st_mode & stat.S_IROTH:
             findings.warn(at, f'everybody on this machine may read "{file}"', f"chmod o-r {file}")
     for at, url in _outside(settings):
@@ -20,35 +24,23 @@ def look(settings: Settings, findings: Findings) -> None:
             findings.warn(at, "plain http can be read and changed on the way", "use https")
 
 
-def _secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
-    for number, key in enumerate(settings.signing.keys):
-        yield f"signing.keys[{number}].file", key.file
-    for at, key_file in _tls_keys(settings):
-        if key_file is not None:
-            yield at, key_file
-    for at, secret in _secrets(settings):
-        if secret is not None and secret.file is not None:
-            yield at, secret.file
-
-
-def _tls_keys(settings: Settings) -> Iterator[tuple[str, Path | None]]:
-    yield "server.tls.key_file", settings.server.tls.key_file
-    yield "personal.tls.key_file", settings.personal.tls.key_file
-    for id, partner in settings.partners.items():
-        yield f"partners.{id}.tls.key_file", partner.tls.key_file
-    for name, upstream in settings.upstreams.items():
-        yield f"upstreams.{name}.tls.key_file", upstream.tls.key_file
-
-
-def _secrets(settings: Settings) -> Iterator[tuple[str, Secret | None]]:
-    yield "personal.token", settings.personal.token
-    for name, caller in settings.callers.items():
-        yield f"callers.{name}.secret", caller.secret
-        yield from ((f"callers.{name}.api_key", key) for key in caller.api_key or ())
-    for name, partner in settings.partners.items():
-        yield f"partners.{name}.api_key", partner.api_key
-    for name, upstream in settings.upstreams.items():
-        yield f"upstreams.{name}.api_key", upstream.api_key
+def _secret_files(value: Any, shape: Shape, key: str) -> Iterator[tuple[str, Path]]:
+    """Where each file with a secret is named: whatever a later setting adds is found here too."""
+    match shape:
+        case OneTable():
+            for name, member in shape.keys.items():
+                yield from _secret_files(getattr(value, name), member.shape, path(key, name))
+        case NamedTables():
+            for name, one in value.items():
+                yield from _secret_files(one, shape.table, path(key, name))
+        case Array():
+            for at, one in enumerate(value):
+                yield from _secret_files(one, shape.element, f"{key}[{at}]")
+        case Leaf():
+            for one in value if isinstance(value, tuple) else (value,):
+                file = one.file if isinstance(one, Secret) else one if shape.form is PRIVATE_FILE else None
+                if file is not None:
+                    yield key, file
 
 
 def _outside(settings: Settings) -> Iterator[tuple[str, str]]:

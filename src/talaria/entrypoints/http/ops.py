@@ -7,9 +7,10 @@ from typing import Annotated, Any, Protocol
 from urllib.parse import unquote
 
 import msgspec
-from litestar import Litestar, Request, Response, delete, get
+from litestar import Litestar, Request, Response, delete, get, route
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency, Provide
+from litestar.enums import HttpMethod
 from litestar.exceptions import NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
@@ -83,6 +84,7 @@ class KeysInForce(msgspec.Struct, frozen=True):
     key_set_seconds: int = KEY_SET_SECONDS
 
 
+_LOOKS = [HttpMethod.GET, HttpMethod.HEAD]
 BehindIt = SkipValidation[NamedDependency[Fleet]]
 
 _PROBLEM = ResponseSpec(
@@ -90,14 +92,15 @@ _PROBLEM = ResponseSpec(
 )
 
 
-@get("/livez", sync_to_thread=False, summary="Does the process serve?")
+@route("/livez", http_method=_LOOKS, sync_to_thread=False, summary="Does the process serve?")
 def livez() -> Alive:
     """Always 200: whoever can't answer is not alive."""
     return Alive(True)
 
 
-@get(
+@route(
     "/readyz",
+    http_method=_LOOKS,
     summary="May clients come?",
     responses={503: ResponseSpec(Readiness, description="Not now", generate_examples=False)},
 )
@@ -110,7 +113,8 @@ async def readyz(fleet: BehindIt) -> Response[Readiness]:
 @get("/metrics", media_type=CONTENT_TYPE, summary="Prometheus metrics")
 async def metrics(fleet: BehindIt) -> Response[str]:
     """Everything that was counted, summed over the workers."""
-    return Response((await fleet.metrics()).decode(), media_type=CONTENT_TYPE)
+    # As a header: to a media type of text Litestar would add a charset, and this one has its own.
+    return Response((await fleet.metrics()).decode(), headers={"content-type": CONTENT_TYPE})
 
 
 @delete(

@@ -198,9 +198,8 @@ def render(refusal: Refusal, request_id: str) -> tuple[int, Headers, bytes]:
     """Status, headers and body of the answer that says this refusal."""
     row = ROWS[refusal.reason]
     headers = list(row.extra)
-    allow = getattr(refusal, "allow", None)
-    if allow is not None:
-        headers.append((b"allow", ", ".join(sorted(allow)).encode("ascii")))
+    if isinstance(refusal, MethodNotAllowed):
+        headers.append((b"allow", ", ".join(sorted(refusal.allow)).encode("ascii")))
     if refusal.retry_after is not None or row.always_retry_after:
         headers.append((b"retry-after", _whole_seconds(refusal.retry_after)))
     return answer(refusal.reason, row, request_id, headers)

@@ -4,7 +4,10 @@ import msgspec
 
 
 class Dependency(msgspec.Struct, frozen=True):
-    """Something that a route needs. `state`: that of its circuit breaker, or "ok" where nothing speaks against it."""
+    """Something that a route needs, a caller's key set too.
+
+    `state`: that of its circuit breaker or key set, "ok" where nothing speaks against it.
+    """
 
     name: str
     state: str = "ok"

@@ -57,7 +57,7 @@ def _configuration(readiness: Readiness) -> Iterable[str]:
 
 
 def _links() -> str:
-    paths = ("readyz", "metrics", "5xx", "schema")
+    paths = ("readyz", "metrics", "5xx", "keys", "schema")
     return "<p>" + " &middot; ".join(f'<a href="/{path}">/{path}</a>' for path in paths) + "</p>"
 
 

@@ -11,14 +11,13 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from talaria.adapters.ledger import Entry, Try
+from talaria.adapters.ledger import PASSED_ON, Entry, Try
 from talaria.entrypoints.commands import explain
 from talaria.entrypoints.commands.init import command as init
 from talaria.entrypoints.commands.timeline import advice
 from talaria.entrypoints.http.problems import ROWS
 from tests.unit.entrypoints.http.support_ops import entry
 
-VARIABLES = {"PERSONAL_TOKEN": "canary-1", "WIND_API_KEY": "canary-2", "TALARIA_SERVICES_API_KEY": "canary-3"}
 Run = Callable[..., Result]
 
 
@@ -51,7 +50,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     config = str(tmp_path / "talaria.toml")
 
     def run(*arguments: str, **variables: str) -> Result:
-        return CliRunner().invoke(explain.command, [*arguments, "--config", config], env=VARIABLES | variables)
+        return CliRunner().invoke(explain.command, [*arguments, "--config", config], env=variables)
 
     return run
 
@@ -169,3 +168,36 @@ def test_wrong_usage(run: Run, listener: Listener, arguments: list[str]) -> None
 def test_there_is_advice_for_each_reason(reason: str) -> None:
     origin = reason.partition("-")[0] if reason.partition("-")[0] in ("personal", "partner", "upstream") else "gateway"
     assert advice(msgspec.structs.replace(entry(), reason=reason, origin=origin))
+
+
+def test_the_upstreams_own_answer_reads_as_such(run: Run, listener: Listener) -> None:
+    own = msgspec.structs.replace(entry(), status=500, reason="", origin="upstream", phase=PASSED_ON)
+    listener.body = msgspec.json.encode(own)
+    lines = run("r-1").stdout.splitlines()
+    assert lines[:2] == ["500 passed on", "Whose: the upstream. Its own answer, passed on to its end."]
+    assert any("answered 500 passed on" in line for line in lines)
+
+
+def test_a_shell_without_the_services_secrets_will_do(run: Run, listener: Listener, tmp_path: Path) -> None:
+    config = tmp_path / "talaria.toml"
+    config.write_text(
+        config.read_text().replace('partner = "wind"', 'partner = "wnid"').replace("[logging]", "[lgging]")
+    )
+    assert run("--last", "1").exit_code == 0
+    assert run("--last", "1", TALARIA__SERVER__OPS_LISTEN="127.0.0.1:9").exit_code == 0
+    assert [url.split("/")[2] for url in listener.urls] == ["127.0.0.1:9090", "127.0.0.1:9"]
+
+
+@pytest.mark.parametrize("line", ['ops_listen = "9090"', "ops_listen = 9090"])
+def test_an_address_that_is_none_is_told_alone(run: Run, tmp_path: Path, line: str) -> None:
+    config = tmp_path / "talaria.toml"
+    config.write_text(config.read_text().replace('ops_listen = "127.0.0.1:9090"', line))
+    result = run("--last", "1")
+    assert result.exit_code == 78
+    assert "1 problem" in result.stderr
+    assert "server.ops_listen" in result.stderr
+
+
+def test_an_address_in_no_table_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "talaria.toml").write_text("server = 1\n")
+    assert "write a table: [server]" in run("--last", "1").stderr

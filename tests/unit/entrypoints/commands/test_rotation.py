@@ -14,8 +14,6 @@ from talaria.entrypoints.commands.init import command as init
 from talaria.entrypoints.commands.rotation import advise
 from talaria.entrypoints.http.ops import KeysInForce
 
-ENVIRON = {"PERSONAL_TOKEN": "canary-1", "WIND_API_KEY": "canary-2", "TALARIA_SERVICES_API_KEY": "canary-3"}
-
 
 def use(kid: str = "old", *, signs: bool = False, published_at: float = 0.0, good_until: float = 0.0) -> KeyUse:
     return KeyUse(kid, "ES256", signs, published_at, good_until)
@@ -46,7 +44,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(config: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(keys.command, [*arguments, "--config", str(config)], env=ENVIRON)
+    return CliRunner().invoke(keys.command, [*arguments, "--config", str(config)])
 
 
 def in_force(monkeypatch: pytest.MonkeyPatch, *uses: KeyUse) -> None:

@@ -153,3 +153,11 @@ def test_whatever_is_written_is_an_address_or_refused(text: str) -> None:
         except Wrong:
             continue
         assert not set(str(parsed)) & set(" \r\n\0\\"), text
+
+
+@pytest.mark.parametrize("bad", ["proxy.internal:3128", "http://proxy.internal/base", "http://proxy.internal?q", 7])
+def test_an_egress_proxy_is_shown_as_one(bad: object) -> None:
+    with pytest.raises(Wrong) as refused:
+        PROXY_URL.parse(bad, HERE)
+    assert '"http://proxy.internal:3128"' in refused.value.instead
+    assert "upstream" not in refused.value.wrong

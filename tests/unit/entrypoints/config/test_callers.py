@@ -55,6 +55,22 @@ def test_what_does_not_go_together_is_refused(bench: Bench, changes: dict[str, A
     assert not any(secret in str(problem) for problem in problems.values() for secret in KEYS.values())
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("audience", "jobs"),
+        ("algorithms", ["RS256"]),
+        ("leeway", "5s"),
+        ("max_lifetime", "1h"),
+        ("phone_id_claim", "sub"),
+    ],
+)
+def test_a_rule_of_tokens_does_not_go_with_an_api_key(bench: Bench, key: str, value: object) -> None:
+    problems = bench.problems({**deepcopy(JOBS), f"callers.jobs.{key}": value}, KEYS)
+    assert list(problems) == [f"callers.jobs.{key}"]
+    assert problems[f"callers.jobs.{key}"].instead.startswith("leave it out")
+
+
 def test_a_route_that_nobody_could_use_is_refused(bench: Bench) -> None:
     problems = bench.problems({"routes.jobs": {"identity": "none", "upstream": "talaria-services"}})
     assert problems["routes.jobs.callers"].wrong == "there is no caller with an API key"

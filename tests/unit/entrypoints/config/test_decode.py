@@ -103,3 +103,16 @@ def test_a_value_of_the_wrong_shape_stands_under_its_path(bench: Bench, key: str
 )
 def test_a_key_without_a_default_must_be_there(bench: Bench, key: str) -> None:
     assert "missing" in bench.problems({key: None})[key].wrong
+
+
+@pytest.mark.parametrize(
+    ("key", "may_be_left_out"),
+    [
+        ("signing.keys", False),
+        ("upstreams.talaria-services.urls", False),
+        ("routes.wind.callers", True),
+        ("callers.app.algorithms", True),
+    ],
+)
+def test_only_a_key_with_a_default_may_be_left_out(bench: Bench, key: str, may_be_left_out: bool) -> None:
+    assert ("leave the key out" in bench.problems({key: []})[key].instead) is may_be_left_out

@@ -138,6 +138,16 @@ def test_what_everybody_may_read_is_a_warning(bench: Bench, tmp_path: Path) -> N
     assert bench.load({"personal.token": {"file": "token"}}).warnings == ()
 
 
+def test_no_secret_is_forgotten(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret-of-more-than-32-characters")
+    (tmp_path / "secret").chmod(0o644)
+    secret = {"file": "secret"}
+    jobs = {"api_key": [secret]}
+    keys = ["personal.token", "partners.wind.api_key", "upstreams.talaria-services.api_key", "logging.person_key"]
+    settings = bench.load({**dict.fromkeys(keys, secret), "callers.jobs": jobs})
+    assert {warning.key for warning in settings.warnings} == {*keys, "callers.jobs.api_key"}
+
+
 def test_plain_http_outside_is_a_warning(bench: Bench) -> None:
     changes = {"partners.wind.url": "http://api.wind.example", f"{APP}.jwks_url": "http://id.app.example/k"}
     assert {warning.key for warning in bench.load(changes).warnings} == {f"{APP}.jwks_url", "partners.wind.url"}

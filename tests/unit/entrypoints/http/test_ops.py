@@ -49,10 +49,26 @@ def test_readiness_fails_while_draining(client: Any, fleet: MemoryFleet) -> None
     assert answer.json()["draining"] is True
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+@pytest.mark.parametrize("draining", [False, True])
+def test_who_looks_by_head_sees_the_same(client: Any, fleet: MemoryFleet, path: str, draining: bool) -> None:
+    fleet.draining = draining
+    answer = client.head(path)
+    assert answer.status_code == client.get(path).status_code
+    assert answer.content == b""
+
+
+def test_the_document_of_this_listener_stands() -> None:
+    operations = create_ops_app(MemoryFleet()).openapi_schema.to_schema()["paths"]
+    ids = [one["operationId"] for path in operations.values() for one in path.values()]
+    assert len(set(ids)) == len(ids)
+    assert set(operations["/readyz"]) == {"get", "head"}
+
+
 def test_metrics_come_in_prometheus_form(client: Any) -> None:
     answer = client.get("/metrics")
     assert answer.text == "talaria_build_info 1.0\n"
-    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert answer.headers["content-type"] == "text/plain; version=1.0.0; charset=utf-8"
 
 
 def test_one_pair_is_forgotten(client: Any, fleet: MemoryFleet) -> None:
@@ -123,7 +139,14 @@ def test_the_page_shows_what_matters_and_fetches_nothing(client: Any, fleet: Mem
     answer = client.get("/")
     assert answer.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in answer.headers["content-security-policy"]
-    for text in ("ready", "wind", '<span class="bad">open</span>', "partner-unreachable", "&lt;script&gt;r-1"):
+    for text in (
+        "ready",
+        "wind",
+        'href="/keys"',
+        '<span class="bad">open</span>',
+        "partner-unreachable",
+        "&lt;script&gt;r-1",
+    ):
         assert text in answer.text
     assert "<script" not in answer.text
     assert "http://" not in answer.text

@@ -1,0 +1,61 @@
+"""The operators' listener on the wire, of one process and of several."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from talaria.entrypoints.sandbox.world import World, sandbox_world
+from tests.integration.faults.processes import STARTING, end, serve, serving
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with sandbox_world(gateway=False) as running:
+        yield running
+
+
+async def test_several_workers_say_where_operators_are_answered(world: World, tmp_path: Path) -> None:
+    async with serving(world, tmp_path / "log", workers="2") as served:
+        assert await served.stop() == 0
+        lines = [msgspec.json.decode(line, type=dict) for line in served.log.read_bytes().splitlines()]
+    assert [line["ops"] for line in lines if "ops" in line] == [served.ops_url]
+    assert {line["public"] for line in lines if line.get("event") == "serving"} == {world.public_url}
+
+
+async def test_a_second_instance_on_the_same_addresses_says_that_it_is_one(world: World, tmp_path: Path) -> None:
+    async with serving(world, tmp_path / "first"):
+        second = await serve(world, tmp_path / "second", world.ports.ops)
+        async with asyncio.timeout(STARTING):  # the first one may have said that it is ready
+            while '"serving"' not in second.log.read_text():
+                await asyncio.sleep(0.02)
+        await end(second)
+    assert "another instance serves at these addresses" not in (tmp_path / "first").read_text()
+    assert (tmp_path / "second").read_text().count("another instance serves at these addresses") == 1
+
+
+async def test_answers_to_head_and_the_form_of_metrics_on_the_wire() -> None:
+    async with sandbox_world() as world:
+        reader, writer = await asyncio.open_connection(*world.ops_url.removeprefix("http://").split(":"))
+        head = b""
+        for line in (b"HEAD /readyz", b"HEAD /livez", b"GET /metrics"):
+            writer.write(line + b" HTTP/1.1\r\nhost: ops\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        writer.close()
+    assert head.lower().count(b"content-type: text/plain; version=1.0.0; charset=utf-8\r\n") == 1
+
+
+async def test_a_key_set_out_of_reach_is_shown_and_makes_nobody_unready() -> None:
+    nowhere = {"callers": {"app": {"jwks_url": "http://127.0.0.1:1/keys"}}}
+    async with sandbox_world(config=nowhere) as world, httpx.AsyncClient(trust_env=False) as client:
+        before = (await client.get(f"{world.ops_url}/readyz")).json()
+        refused = await client.get(f"{world.public_url}/v1", headers=world.headers())
+        after = await client.get(f"{world.ops_url}/readyz")
+    assert refused.json()["reason"] == "keys-unavailable"
+    assert before["routes"][0]["dependencies"][0] == {"name": "caller-keys:app", "state": "ok"}
+    assert after.json()["routes"][0]["dependencies"][0] == {"name": "caller-keys:app", "state": "unavailable"}
+    assert (after.status_code, after.json()["ready"]) == (200, True)

@@ -1,0 +1,27 @@
+"""`transport = "httpx"` speaks HTTP/2 with an upstream that does."""
+
+import os
+from pathlib import Path
+
+import httpx
+
+from talaria.entrypoints.sandbox.world import sandbox_world
+from tests.integration.adapters.support_http2 import Http2Echo
+from tests.integration.wire.support import upstream
+from tests.integration.wire.support_tls import server_context
+
+
+async def test_an_upstream_that_offers_http2_is_spoken_to_so(tmp_path: Path) -> None:
+    peer = Http2Echo()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    async with upstream(peer.serve, tls=server_context(tmp_path, "localhost")) as raw:
+        services = {"urls": [raw.url], "tls": {"ca_file": "cert.pem"}, "transport": "httpx"}
+        config = {"upstreams": {"talaria-services": services}}
+        async with (
+            sandbox_world(access_descriptor=nowhere, folder=tmp_path, config=config) as world,
+            httpx.AsyncClient(trust_env=False) as client,
+        ):
+            answer = await client.post(f"{world.public_url}/v1/a?b=%20", content=b"body", headers=world.headers())
+        assert (answer.status_code, answer.text) == (200, "/v1/a?b=%20 body")
+        assert [dict(headers)[b"x-wind-user-id"] for headers in peer.headers] != [b""]
+    os.close(nowhere)
