@@ -4,7 +4,8 @@ The law of a hop:
 
 1. All of it ends within min(`call.timeout`, `timeout`): waiting for a place, attempts, pauses between them.
 2. At most `max_concurrent` hops at once; the others wait in the order in which they came.
-3. An attempt is sent only with a permit of the breaker. An open breaker refuses before anything is waited for.
+3. A hop is sent only with a permit of the breaker, which hears once what came of it: of the request, after its
+   retries. A failure that a retry mends is none. An open breaker refuses before anything is waited for.
 4. Another attempt follows only a failed connection or 429, 502, 503, 504, and only where `attempts`, the retry budget,
    the breaker and the time that is left allow it. Else the failure that was met is what the hop ends with, at once.
 5. A connection gets an equal share of `timeout` to be made, so that one attempt that hangs there leaves room for the
@@ -32,7 +33,7 @@ from talaria.adapters.reply import Reply, seconds_of
 from talaria.domain.errors import BadAnswer, CircuitOpen, DependencyFault, Faults, InternalError, Refusal, UnknownUser
 from talaria.domain.model import Attempt, Call, DependencyCalled
 from talaria.domain.ports import Clock, Recorder
-from talaria.domain.resilience import CircuitBreaker, Permit, RetryBudget
+from talaria.domain.resilience import CircuitBreaker, RetryBudget
 
 ANSWER_LIMIT = 64 * 1024
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.025, 0.25
@@ -56,13 +57,14 @@ class _Passing(Exception):
 
 @dataclass(slots=True)
 class _Hop:
-    """One question on its way: until when (by the clock), for whom, and what bounds it."""
+    """One question on its way: until when (by the clock), for whom, and what bounds it. `failed`: one attempt has."""
 
     request: httpx.Request
     call: Call
     ends: float
     scope: asyncio.Timeout
     status: int = 0
+    failed: bool = False
 
 
 class DependencyClient:
@@ -145,9 +147,27 @@ class DependencyClient:
         try:
             async with asyncio.timeout(seconds) as scope, self._places:
                 cause = "no answer in time"
-                return await self._attempts_of(_Hop(request(), call, started + seconds, scope), read)
+                return await self._permitted(_Hop(request(), call, started + seconds, scope), read)
         except TimeoutError:
             raise self._faults.timeout(cause) from None
+
+    async def _permitted(self, hop: _Hop, read: Callable[[Reply], T]) -> T:
+        now = self._now()
+        permit = self.breaker.admit(now)
+        if permit is None:
+            raise self._open_circuit(now)
+        answered = False
+        try:
+            answer = await self._attempts_of(hop, read)
+            answered = True
+            return answer
+        except UnknownUser:
+            answered = True
+            raise
+        finally:
+            # A client that left or was in a hurry says nothing about the dependency, however many of them there are.
+            unanswered = self.breaker.failed if hop.failed else self.breaker.abandoned
+            (self.breaker.succeeded if answered else unanswered)(permit, self._now())
 
     async def _attempts_of(self, hop: _Hop, read: Callable[[Reply], T]) -> T:
         try:
@@ -173,6 +193,8 @@ class DependencyClient:
             # tenacity's loop costs too much for every request: it is told about the first attempt afterwards.
             if met:
                 raise met.pop()
+            if self.breaker.state != "closed":  # since the pause began
+                raise first
             return await self._attempt(hop, read)
 
         return await retrying(once_more)
@@ -180,7 +202,7 @@ class DependencyClient:
     def _gives_up(self, state: RetryCallState, hop: _Hop) -> bool:
         now = self._now()
         then = now + state.upcoming_sleep
-        if state.attempt_number >= self._attempts or then >= hop.ends or self.breaker.refused_for(then) > 0:
+        if state.attempt_number >= self._attempts or then >= hop.ends or self.breaker.state != "closed":
             return True
         return not self._budget.take(now)
 
@@ -192,9 +214,6 @@ class DependencyClient:
 
     async def _attempt(self, hop: _Hop, read: Callable[[Reply], T]) -> T:
         started = self._now()
-        permit = self.breaker.admit(started)
-        if permit is None:
-            raise self._open_circuit(started)
         hop.status = 0
         error: BaseException | None = None
         try:
@@ -203,21 +222,15 @@ class DependencyClient:
             error = raised
             raise
         finally:
-            self._note(hop, permit, started, error)
+            self._note(hop, started, error)
 
-    def _note(self, hop: _Hop, permit: Permit, started: float, error: BaseException | None) -> None:
+    def _note(self, hop: _Hop, started: float, error: BaseException | None) -> None:
         now = self._now()
         late = isinstance(error, asyncio.CancelledError) and hop.scope.expired()
         outcome = "timeout" if late else _outcome(hop.status, error)
         hop.call.attempts.append(Attempt(self.name, started, now - started, outcome))
         self._record(DependencyCalled(self.name, outcome, now - started))
-        # A client in a hurry says nothing about the dependency, however many of them there are.
-        if isinstance(error, _Passing | DependencyFault) or (late and now - started >= self._share):
-            self.breaker.failed(permit, now)
-        elif error is None or isinstance(error, UnknownUser):
-            self.breaker.succeeded(permit, now)
-        else:
-            self.breaker.abandoned(permit, now)
+        hop.failed |= isinstance(error, _Passing | DependencyFault) or (late and now - started >= self._share)
 
     async def _reply(self, hop: _Hop) -> Reply:
         try:
