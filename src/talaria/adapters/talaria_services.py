@@ -69,10 +69,12 @@ class TalariaServices:
         repeated = False
         while True:
             url, permit = self._choose(tried)
+            noted = len(outbound.attempts)
             try:
                 answer = await url.origin.send(outbound)
             except BaseException as error:
                 self._failed(url, permit, outbound, error)
+                self._note(outbound, noted)
                 if not isinstance(error, DependencyFault):
                     raise
                 outbound.timeout = ends - self._now()
@@ -85,7 +87,7 @@ class TalariaServices:
                     raise
             else:
                 url.breaker.succeeded(permit, self._now())
-                self._note(outbound)
+                self._note(outbound, noted)
                 return answer
 
     async def aclose(self) -> None:
@@ -118,11 +120,11 @@ class TalariaServices:
     def _failed(self, url: UpstreamUrl, permit: Permit, outbound: Outbound, error: BaseException) -> None:
         ours = not isinstance(error, DependencyFault) or (isinstance(error, TimedOut) and outbound.hasty)
         (url.breaker.abandoned if ours else url.breaker.failed)(permit, self._now())
-        self._note(outbound)
 
-    def _note(self, outbound: Outbound) -> None:
-        attempt = outbound.attempts[-1]
-        self._record(DependencyCalled(self._name, attempt.outcome, attempt.seconds))
+    def _note(self, outbound: Outbound, noted: int) -> None:
+        """Tell of the attempts since then: a kept connection that had been closed makes two of one."""
+        for attempt in outbound.attempts[noted:]:
+            self._record(DependencyCalled(self._name, attempt.outcome, attempt.seconds))
 
     def _may_go_again(self, outbound: Outbound, fault: DependencyFault) -> bool:
         if outbound.attempts[-1].outcome == "connect":
