@@ -2,8 +2,9 @@
 
 The law of a hop:
 
-1. All of it ends within min(`call.timeout`, `timeout`): waiting for a place, attempts, pauses between them.
-2. At most `max_concurrent` hops at once; the others wait in the order in which they came.
+1. All of it ends within `call.timeout`. From its place on (attempts, pauses between them) it has `timeout`, no longer.
+2. At most `max_concurrent` hops at once; the others wait in the order in which they came. That is our pacing and not the
+   dependency's slowness: it takes nothing of `timeout`, or whoever comes last would have no time left to be answered.
 3. A hop is sent only with a permit of the breaker, which hears once what came of it: of the request, after its
    retries. A failure that a retry mends is none. An open breaker refuses before anything is waited for.
 4. Another attempt follows only a failed connection or 429, 502, 503, 504, and only where `attempts`, the retry budget,
@@ -142,12 +143,14 @@ class DependencyClient:
         self._budget.requested(started)
         if self.breaker.refused_for(started) > 0:
             raise self._open_circuit(started)
-        seconds = min(call.timeout, self._timeout)
         cause = "no free place in time"
         try:
-            async with asyncio.timeout(seconds) as scope, self._places:
+            async with asyncio.timeout(call.timeout) as scope, self._places:
                 cause = "no answer in time"
-                return await self._permitted(_Hop(request(), call, started + seconds, scope), read)
+                now = self._now()
+                seconds = min(started + call.timeout - now, self._timeout)
+                scope.reschedule(asyncio.get_running_loop().time() + seconds)
+                return await self._permitted(_Hop(request(), call, now + seconds, scope), read)
         except TimeoutError:
             raise self._faults.timeout(cause) from None
 

@@ -49,6 +49,21 @@ async def test_who_waits_for_a_place_waits_within_its_time() -> None:
     assert (await bench.ask()).status == 200
 
 
+async def test_waiting_for_a_place_takes_nothing_of_the_hops_own_time() -> None:
+    bench = Bench(hang, timeout=1.0)
+    busy = [asyncio.ensure_future(bench.ask()) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting = asyncio.ensure_future(bench.ask(Call("request-1", 60.0)))
+    await asyncio.sleep(0)
+    bench.clock.move(30.0)
+    bench.answers(status(503, retry_after="0"), 200)
+    busy[0].cancel()
+    assert (await waiting).status == 200
+    assert bench.client.breaker.state == "closed"
+    busy[1].cancel()
+    await asyncio.wait(busy)
+
+
 async def test_places_are_given_in_order() -> None:
     bench = Bench(200)
     order: list[int] = []
