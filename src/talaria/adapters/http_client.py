@@ -3,8 +3,8 @@
 The law of a hop:
 
 1. All of it ends within `call.timeout`. From its place on (attempts, pauses between them) it has `timeout`, no longer.
-2. At most `max_concurrent` hops at once; the others wait in the order in which they came. That is our pacing and not the
-   dependency's slowness: it takes nothing of `timeout`, or whoever comes last would have no time left to be answered.
+2. At most `max_concurrent` hops at once; the others wait in the order in which they came. That is our pacing and not
+   the dependency's slowness: it takes nothing of `timeout`, or who comes last would have no time left to be answered.
 3. A hop is sent only with a permit of the breaker, which hears once what came of it: of the request, after its
    retries. A failure that a retry mends is none. An open breaker refuses before anything is waited for.
 4. Another attempt follows only a failed connection or 429, 502, 503, 504, and only where `attempts`, the retry budget,

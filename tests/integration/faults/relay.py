@@ -30,15 +30,16 @@ class _Reset(Exception):
 class Relay:
     """Passes bytes on to `target`, which is set before the first connection comes.
 
-    `connections` counts those that were accepted, `open` those that are there now. It accepts by itself, for every
-    socket has an owner from its first moment on: asyncio's server hands what it has accepted to a task, and one that
-    is cancelled before it begins leaves its socket open.
+    `connections` counts those that were accepted, `open` those that are there now, `swallowed` the pieces that went
+    into a timeout. It accepts by itself, for every socket has an owner from its first moment on: asyncio hands what it
+    has accepted to a task, and one that is cancelled before it begins leaves its socket open.
     """
 
     def __init__(self, seed: int = 1) -> None:
         self.url = ""
         self.target = ""
         self.connections = 0
+        self.swallowed = 0
         self._toxics: dict[Direction, Toxic | None] = {"request": None, "answer": None}
         self._chance = random.Random(seed)
         self._pairs: set[asyncio.Task[None]] = set()
@@ -164,6 +165,7 @@ class Relay:
     async def _pass(self, toxic: Toxic | None, data: bytes, passed: int, writer: asyncio.StreamWriter) -> None:
         match toxic:
             case Toxic("timeout"):
+                self.swallowed += 1
                 return
             case Toxic("reset"):
                 raise _Reset

@@ -167,7 +167,7 @@ def _twice(running: Harness) -> int:
     return len(bodies) - len(set(bodies))
 
 
-async def closing_connections(requests: int, politely: bool, every: float = 0.01) -> Score:
+async def closing_connections(requests: int, politely: bool, every: float = 0.05) -> Score:
     """The upstream closes (or resets) one of its connections after the other, at random, whatever they are doing."""
     async with _counting(UPSTREAM) as (running, counted):
         (person,) = running.world.add_persons(1)
@@ -190,6 +190,10 @@ async def _close_at_random(running: Harness, politely: bool, every: float) -> No
 
 
 async def cold_start(persons: int, clients: int) -> Score:
-    """Nobody is known, nothing fails, and everybody comes at once: the exchanges are paced."""
-    async with _counting("personal") as (running, counted):
+    """Nobody is known, nothing fails, and everybody comes at once: the exchanges are paced.
+
+    The hops have time: clients, gateway and dependencies are one process, which is busy with the clients most of all.
+    """
+    patient = {"personal": {"timeout": "10s"}, "partners": {"wind": {"timeout": "10s"}}}
+    async with _counting("personal", {**patient, "routes": {"wind": {"timeout": "20s"}}}) as (running, counted):
         return await counted.score(await crowd(running, running.world.add_persons(persons), clients))

@@ -1,4 +1,4 @@
-"""The bounds of the scorecard, held with small counts. The schedules are in schedules.py; docs/reliability.md explains."""
+"""The bounds of the scorecard, held with small counts (docs/reliability.md). The schedules are in schedules.py."""
 
 from typing import Literal
 
@@ -37,7 +37,7 @@ async def test_one_of_two_urls_is_enough() -> None:
 
 @pytest.mark.parametrize("politely", [True, False], ids=["closed", "reset"])
 async def test_connections_that_end_at_random_cost_no_get(politely: bool) -> None:
-    score = await schedules.closing_connections(requests=300, politely=politely, every=0.1)
+    score = await schedules.closing_connections(requests=300, politely=politely)
     assert score.failed == []
 
 
