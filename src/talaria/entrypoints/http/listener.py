@@ -11,8 +11,15 @@ import uvicorn
 
 from talaria.entrypoints.http.server import App, Connection, Limits, Refuse, protocol
 
+HANDSHAKE = 0.2
+"""How long a drain waits for those who are connected and still agree on keys: nothing says that they are there."""
+
 IDLE_GRACE = 2.0
 """How long a drain leaves idle kept connections open, for a request that is on its way already."""
+
+
+_PASSES = 10
+"""Of the event loop, until a connection that it has accepted has its protocol, and is counted."""
 
 
 class Listener(uvicorn.Server):
@@ -81,10 +88,14 @@ class Listener(uvicorn.Server):
         waiting = _waiting_at(self._socket) if self._socket is not None else []
         for server in self.servers:
             server.close()
+        for _ in range(_PASSES):
+            await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
         for accepted in waiting:
             with suppress(OSError):  # gone again
                 await loop.connect_accepted_socket(self._protocol, accepted, ssl=self.config.ssl)
+        if self.config.ssl is not None:
+            await asyncio.sleep(HANDSHAKE)
 
     def _protocol(self) -> asyncio.Protocol:
         make = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
