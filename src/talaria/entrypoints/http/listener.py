@@ -10,16 +10,13 @@ from typing import Any, cast
 import uvicorn
 
 from talaria.entrypoints.http.server import App, Connection, Limits, Refuse, protocol
+from talaria.entrypoints.listening import accept_again, accept_no_more, accepted
 
 HANDSHAKE = 0.2
 """How long a drain waits for those who are connected and still agree on keys: nothing says that they are there."""
 
 IDLE_GRACE = 2.0
 """How long a drain leaves idle kept connections open, for a request that is on its way already."""
-
-
-_PASSES = 10
-"""Of the event loop, until a connection that it has accepted has its protocol, and is counted."""
 
 
 class Listener(uvicorn.Server):
@@ -49,6 +46,7 @@ class Listener(uvicorn.Server):
         self.config.load()
         self.config.ssl = tls
         self.lifespan = self.config.lifespan_class(self.config)
+        accept_again(listener)
         await self.startup([listener])
         self._socket = listener
         self._task = asyncio.create_task(self._sweep())
@@ -85,15 +83,17 @@ class Listener(uvicorn.Server):
 
     async def _close_the_door(self) -> None:
         """Accept nothing new. Who is connected already, and not yet accepted, would be reset: he is let in first."""
-        waiting = _waiting_at(self._socket) if self._socket is not None else []
+        if self._socket is None:
+            return
+        await accept_no_more(self._socket)
+        waiting = _waiting_at(self._socket)
         for server in self.servers:
             server.close()
-        for _ in range(_PASSES):
-            await asyncio.sleep(0)
+        await accepted()  # uvloop has gone on until here
         loop = asyncio.get_running_loop()
-        for accepted in waiting:
+        for connection in waiting:
             with suppress(OSError):  # gone again
-                await loop.connect_accepted_socket(self._protocol, accepted, ssl=self.config.ssl)
+                await loop.connect_accepted_socket(self._protocol, connection, ssl=self.config.ssl)
         if self.config.ssl is not None:
             await asyncio.sleep(HANDSHAKE)
 
@@ -134,9 +134,9 @@ def _waiting_at(listener: socket.socket) -> list[socket.socket]:
     waiting = []
     with suppress(OSError):  # no more
         while True:
-            accepted, _ = listener.accept()
-            accepted.setblocking(False)
-            waiting.append(accepted)
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            waiting.append(connection)
     return waiting
 
 
