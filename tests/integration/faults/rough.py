@@ -10,7 +10,7 @@ The law of the books: what the clients saw and what the gateway counted is the s
 import asyncio
 import random
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -48,16 +48,24 @@ Line = tuple[str, int, str]
 
 @dataclass
 class Books:
-    """What the clients saw. `wrong`: answers that were not their own person's."""
+    """What the clients saw. `failed`: the last 5xx; `wrong`: answers that were not their own person's."""
 
     lines: Counter[Line] = field(default_factory=Counter)
-    failed: list[Seen] = field(default_factory=list)
+    failed: deque[Seen] = field(default_factory=lambda: deque(maxlen=900))
     wrong: list[Seen] = field(default_factory=list)
 
     @property
     def requests(self) -> int:
         """All of them."""
         return self.lines.total()
+
+    def failures(self) -> Counter[str]:
+        """Answers of 500 and above, by reason."""
+        failures: Counter[str] = Counter()
+        for (_, status, reason), count in self.lines.items():
+            if status >= 500:
+                failures[reason] += count
+        return failures
 
     def enter(self, seen: Seen, user_id: str) -> None:
         """One answer to a person whose user id this is."""
@@ -192,13 +200,13 @@ async def check_books(weather: Weather) -> list[str]:
         for line in sorted({*books.lines, *counted})
         if books.lines[line] != counted[line]
     ]
-    failed, seen = await weather.failures_counted(), Counter(one.reason for one in books.failed)
+    failed, seen = await weather.failures_counted(), books.failures()
     by_reason = Counter({reason: sum(n for (_, r), n in failed.items() if r == reason) for _, reason in failed})
     wrong += [f"5xx by reason: {dict(seen)} seen, {dict(by_reason)} counted"] if seen != by_reason else []
     wrong += [f"{reason!r} is put down to {origin}" for origin, reason in failed if not whose(origin, reason)]
     ledger = await weather.ledger()
-    latest = books.failed[-900:]
-    wrong += [f"{one.request_id} is not in the ledger" for one in latest if ledger.get(one.request_id) != one.outcome]
+    lost = [one for one in books.failed if ledger.get(one.request_id) != one.outcome]
+    wrong += [f"{one.request_id} is not in the ledger" for one in lost]
     return wrong
 
 
