@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup run test check lock lock-check bench bench-setup audit soak clean
+.PHONY: help setup run test check lock lock-check bench bench-setup audit soak scorecard clean
 
 help:
 	@echo "make run     the gateway with its sandbox: one journey, then a curl line to paste"
 	@echo "make test    all tests          make check   ruff, mypy, import contracts, locks"
 	@echo "make setup   .venv only         make lock    pin the dependencies again"
 	@echo "make bench   measure            make audit   known vulnerabilities in the locks"
+	@echo "make soak    rough weather      make scorecard   failures in, failures out"
 
 setup: $(STAMP)
 
@@ -55,6 +56,16 @@ bench: setup
 
 bench-setup:
 	@PYTHON=$(PYTHON) bench/install.sh
+
+# Random toxics of a fixed seed, then ten rolling restarts. make soak MINUTES=30; ARGS="--seed 7" for another weather.
+MINUTES ?= 3
+
+soak: setup
+	@$(BIN)/python -m tests.soak $(MINUTES) $(ARGS)
+
+# Prints, and rewrites the tables of docs/reliability.md. ARGS=--only-print leaves them.
+scorecard: setup
+	@$(BIN)/python -m tests.soak.scorecard $(ARGS)
 
 # requirements-dev.lock holds all of requirements.lock. Strict: what nobody could look up is not called safe.
 audit: setup

@@ -2,9 +2,11 @@
 
 The law of a hop:
 
-1. All of it ends within min(`call.timeout`, `timeout`): waiting for a place, attempts, pauses between them.
-2. At most `max_concurrent` hops at once; the others wait in the order in which they came.
-3. An attempt is sent only with a permit of the breaker. An open breaker refuses before anything is waited for.
+1. All of it ends within `call.timeout`. From its place on (attempts, pauses between them) it has `timeout`, no longer.
+2. At most `max_concurrent` hops at once; the others wait in the order in which they came. That is our pacing and not
+   the dependency's slowness: it takes nothing of `timeout`, or who comes last would have no time left to be answered.
+3. A hop is sent only with a permit of the breaker, which hears once what came of it: of the request, after its
+   retries. A failure that a retry mends is none. An open breaker refuses before anything is waited for.
 4. Another attempt follows only a failed connection or 429, 502, 503, 504, and only where `attempts`, the retry budget,
    the breaker and the time that is left allow it. Else the failure that was met is what the hop ends with, at once.
 5. A connection gets an equal share of `timeout` to be made, so that one attempt that hangs there leaves room for the
@@ -32,7 +34,7 @@ from talaria.adapters.reply import Reply, seconds_of
 from talaria.domain.errors import BadAnswer, CircuitOpen, DependencyFault, Faults, InternalError, Refusal, UnknownUser
 from talaria.domain.model import Attempt, Call
 from talaria.domain.ports import Clock, Recorder
-from talaria.domain.resilience import CircuitBreaker, Permit, RetryBudget
+from talaria.domain.resilience import CircuitBreaker, RetryBudget
 
 ANSWER_LIMIT = 64 * 1024
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.025, 0.25
@@ -56,13 +58,14 @@ class _Passing(Exception):
 
 @dataclass(slots=True)
 class _Hop:
-    """One question on its way: until when (by the clock), for whom, and what bounds it."""
+    """One question on its way: until when (by the clock), for whom, and what bounds it. `failed`: one attempt has."""
 
     request: httpx.Request
     call: Call
     ends: float
     scope: asyncio.Timeout
     status: int = 0
+    failed: bool = False
 
 
 class DependencyClient:
@@ -140,14 +143,34 @@ class DependencyClient:
         self._budget.requested(started)
         if self.breaker.refused_for(started) > 0:
             raise self._open_circuit(started)
-        seconds = min(call.timeout, self._timeout)
         cause = "no free place in time"
         try:
-            async with asyncio.timeout(seconds) as scope, self._places:
+            async with asyncio.timeout(call.timeout) as scope, self._places:
                 cause = "no answer in time"
-                return await self._attempts_of(_Hop(request(), call, started + seconds, scope), read)
+                now = self._now()
+                seconds = min(started + call.timeout - now, self._timeout)
+                scope.reschedule(asyncio.get_running_loop().time() + seconds)
+                return await self._permitted(_Hop(request(), call, now + seconds, scope), read)
         except TimeoutError:
             raise self._faults.timeout(cause) from None
+
+    async def _permitted(self, hop: _Hop, read: Callable[[Reply], T]) -> T:
+        now = self._now()
+        permit = self.breaker.admit(now)
+        if permit is None:
+            raise self._open_circuit(now)
+        answered = False
+        try:
+            answer = await self._attempts_of(hop, read)
+            answered = True
+            return answer
+        except UnknownUser:
+            answered = True
+            raise
+        finally:
+            # A client that left or was in a hurry says nothing about the dependency, however many of them there are.
+            unanswered = self.breaker.failed if hop.failed else self.breaker.abandoned
+            (self.breaker.succeeded if answered else unanswered)(permit, self._now())
 
     async def _attempts_of(self, hop: _Hop, read: Callable[[Reply], T]) -> T:
         try:
@@ -173,6 +196,8 @@ class DependencyClient:
             # tenacity's loop costs too much for every request: it is told about the first attempt afterwards.
             if met:
                 raise met.pop()
+            if self.breaker.state != "closed":  # since the pause began
+                raise first
             return await self._attempt(hop, read)
 
         return await retrying(once_more)
@@ -180,7 +205,7 @@ class DependencyClient:
     def _gives_up(self, state: RetryCallState, hop: _Hop) -> bool:
         now = self._now()
         then = now + state.upcoming_sleep
-        if state.attempt_number >= self._attempts or then >= hop.ends or self.breaker.refused_for(then) > 0:
+        if state.attempt_number >= self._attempts or then >= hop.ends or self.breaker.state != "closed":
             return True
         return not self._budget.take(now)
 
@@ -192,9 +217,6 @@ class DependencyClient:
 
     async def _attempt(self, hop: _Hop, read: Callable[[Reply], T]) -> T:
         started = self._now()
-        permit = self.breaker.admit(started)
-        if permit is None:
-            raise self._open_circuit(started)
         hop.status = 0
         error: BaseException | None = None
         try:
@@ -203,22 +225,16 @@ class DependencyClient:
             error = raised
             raise
         finally:
-            self._note(hop, permit, started, error)
+            self._note(hop, started, error)
 
-    def _note(self, hop: _Hop, permit: Permit, started: float, error: BaseException | None) -> None:
+    def _note(self, hop: _Hop, started: float, error: BaseException | None) -> None:
         now = self._now()
         late = isinstance(error, asyncio.CancelledError) and hop.scope.expired()
         outcome = "timeout" if late else _outcome(hop.status, error)
         attempt = Attempt(self.name, started, now - started, outcome)
         hop.call.attempts.append(attempt)
         self._record(attempt)
-        # A client in a hurry says nothing about the dependency, however many of them there are.
-        if isinstance(error, _Passing | DependencyFault) or (late and now - started >= self._share):
-            self.breaker.failed(permit, now)
-        elif error is None or isinstance(error, UnknownUser):
-            self.breaker.succeeded(permit, now)
-        else:
-            self.breaker.abandoned(permit, now)
+        hop.failed |= isinstance(error, _Passing | DependencyFault) or (late and now - started >= self._share)
 
     async def _reply(self, hop: _Hop) -> Reply:
         try:

@@ -11,6 +11,9 @@ The law of the breaker:
 2. Each permit is handed back exactly once: `succeeded`, `failed`, or `abandoned` where nobody can know.
 3. While probing there is exactly one permit. An abandoned probe frees its place for the next one at once.
 4. A permit of an earlier phase changes nothing: what was in flight when the breaker opened says nothing new.
+5. What is counted is requests, by what came of them after their retries. Were it single calls, a dependency that fails
+   three in ten at random would be cut off every 600 calls, for five in a row come by chance; and all for nothing, since
+   the retries mend nearly all of it.
 """
 
 from collections import deque

@@ -1,11 +1,26 @@
 """Listening sockets: bound before anything else starts, so that a taken port is said at once."""
 
+import asyncio
+import ctypes
 import ipaddress
 import socket
+import struct
+import sys
+from contextlib import suppress
 
 from talaria.entrypoints.config import Address
 
 _ASKED_FOR = 0.2
+_PASSES = 10
+_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
+_NO_SYN = struct.pack(
+    "=" + 5 * "HBBI",
+    *(0x30, 0, 0, 13),  # the flags of the TCP header
+    *(0x54, 0, 0, 0x12),  # SYN and ACK
+    *(0x15, 0, 1, 0x02),  # SYN alone?
+    *(0x06, 0, 0, 0),  # then it is dropped
+    *(0x06, 0, 0, 0xFFFFFFFF),  # all else passes
+)
 
 
 class CannotListen(Exception):
@@ -55,6 +70,41 @@ def is_answered(address: Address) -> bool:
     except OSError:
         return False
     return True
+
+
+async def accept_no_more(listener: socket.socket) -> None:
+    """Before its server is closed: have nothing accepted any more, and everything that was reach its protocol.
+
+    An asyncio server that is closed in between leaves the socket of who was accepted last open, and him without answer.
+    And whoever connects between the last accept and the end of the socket would be reset.
+    """
+    if listener.fileno() < 0:
+        return
+    _let_nobody_begin(listener)
+    asyncio.get_running_loop().remove_reader(listener)  # uvloop has none, and is fine with that
+    await accepted()
+
+
+async def accepted() -> None:
+    """Returns once the event loop has told the protocols of all connections that it has accepted."""
+    for _ in range(_PASSES):
+        await asyncio.sleep(0)
+
+
+def accept_again(listener: socket.socket) -> None:
+    """Undo `accept_no_more`: another process goes on with the same socket."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # there is nothing to undo
+            listener.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+
+
+def _let_nobody_begin(listener: socket.socket) -> None:
+    """Linux: drop what would open a connection. Its client tries again in a second, and finds another instance."""
+    if sys.platform == "linux":
+        code = ctypes.create_string_buffer(_NO_SYN)
+        program = struct.pack("HP", len(_NO_SYN) // 8, ctypes.addressof(code))
+        with suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 def url_of(listener: socket.socket, scheme: str = "http") -> str:

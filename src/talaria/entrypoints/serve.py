@@ -37,7 +37,12 @@ async def start(settings: Settings, *, container: Container | None = None, acces
     container.access_descriptor.override(access_descriptor)
     public, ops = bind_both(settings)
     running = Running(container, public, ops)
-    await running.start()
+    try:
+        await running.start()
+    except BaseException:
+        public.close()
+        ops.close()
+        raise
     return running
 
 

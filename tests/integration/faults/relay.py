@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+from talaria.entrypoints.listening import bind, url_of
 from tests.integration.faults.toxics import Direction, Toxic
 
 _RESET = struct.pack("ii", 1, 0)
@@ -29,17 +30,21 @@ class _Reset(Exception):
 class Relay:
     """Passes bytes on to `target`, which is set before the first connection comes.
 
-    `connections` counts those that were accepted, `open` those that are there now.
+    `connections` counts those that were accepted, `open` those that are there now, `swallowed` the pieces that went
+    into a timeout. It accepts by itself, for every socket has an owner from its first moment on: asyncio hands what it
+    has accepted to a task, and one that is cancelled before it begins leaves its socket open.
     """
 
     def __init__(self, seed: int = 1) -> None:
         self.url = ""
         self.target = ""
         self.connections = 0
+        self.swallowed = 0
         self._toxics: dict[Direction, Toxic | None] = {"request": None, "answer": None}
         self._chance = random.Random(seed)
         self._pairs: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._politely: set[asyncio.Task[None]] = set()
+        self._listener: socket.socket | None = None
         self._port = 0
 
     @property
@@ -47,11 +52,12 @@ class Relay:
         """Connections of this moment."""
         return len(self._pairs)
 
-    async def listen(self) -> None:
+    def listen(self) -> None:
         """Take connections, on the port of the last time if there was one."""
-        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{self._port}"
+        self._listener = bind("127.0.0.1", self._port, "a relay")
+        self._port = self._listener.getsockname()[1]
+        self.url = url_of(self._listener)
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     async def poison(self, direction: Direction, toxic: Toxic) -> None:
         """From now on this happens in that direction."""
@@ -64,8 +70,8 @@ class Relay:
     async def heal(self) -> None:
         """From now on bytes pass as they come."""
         self._toxics = {"request": None, "answer": None}
-        if self._server is None:
-            await self.listen()
+        if self._listener is None:
+            self.listen()
 
     async def drop(self) -> None:
         """Reset every connection of this moment."""
@@ -74,34 +80,55 @@ class Relay:
             pair.cancel()
         await asyncio.gather(*pairs, return_exceptions=True)
 
+    async def drop_one(self, chance: random.Random, *, politely: bool) -> None:
+        """Reset one connection of this moment, or close it."""
+        pairs = sorted(self._pairs, key=lambda pair: pair.get_name())
+        if pairs:
+            pair = chance.choice(pairs)
+            if politely:
+                self._politely.add(pair)
+            pair.cancel()
+            await asyncio.gather(pair, return_exceptions=True)
+            self._politely.discard(pair)
+
     async def close(self) -> None:
         """The end."""
         self._deafen()
         await self.drop()
 
     def _deafen(self) -> None:
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            asyncio.get_running_loop().remove_reader(listener)
+            listener.close()
 
-    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            near, _ = listener.accept()
+        except OSError:  # gone again
+            return
         self.connections += 1
         toxic = self._toxics["answer"]
         if toxic is not None and toxic.kind == "down":
-            writer.close()
+            near.close()
             return
-        pair = asyncio.create_task(self._pair(reader, writer))
+        near.setblocking(False)
+        pair = asyncio.create_task(self._pair(near))
         self._pairs.add(pair)
         pair.add_done_callback(self._pairs.discard)
-        pair.add_done_callback(lambda _: writer.close())  # also where it was cancelled before it began
+        pair.add_done_callback(lambda _: near.close())  # where it was cancelled before a transport had it
 
-    async def _pair(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pair(self, near: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=near)
         parts = urlsplit(self.target)
         try:
             far_reader, far_writer = await asyncio.open_connection(parts.hostname, parts.port)
         except OSError:
             _reset(writer)
             return
+        except asyncio.CancelledError:
+            _reset(writer)
+            raise
         ways = (
             asyncio.create_task(self._way("request", reader, far_writer)),
             asyncio.create_task(self._way("answer", far_reader, writer)),
@@ -111,8 +138,9 @@ class Relay:
         except (_Cut, ConnectionError):
             writer.close()
         except (_Reset, asyncio.CancelledError):
-            _reset(writer)
-            _reset(far_writer)
+            if asyncio.current_task() not in self._politely:
+                _reset(writer)
+                _reset(far_writer)
         finally:
             writer.close()
             far_writer.close()
@@ -137,6 +165,7 @@ class Relay:
     async def _pass(self, toxic: Toxic | None, data: bytes, passed: int, writer: asyncio.StreamWriter) -> None:
         match toxic:
             case Toxic("timeout"):
+                self.swallowed += 1
                 return
             case Toxic("reset"):
                 raise _Reset
@@ -179,7 +208,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 async def relay(seed: int = 1) -> AsyncIterator[Relay]:
     """A listening relay, gone at the end."""
     running = Relay(seed)
-    await running.listen()
+    running.listen()
     try:
         yield running
     finally:

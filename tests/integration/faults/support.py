@@ -69,11 +69,12 @@ class Harness:
         """One request of this person."""
         return await self.ask(method, PATH, {**self.world.headers(person, tag), **headers})
 
-    async def ask(self, method: str, path: str, headers: Mapping[str, str]) -> Seen:
+    async def ask(self, method: str, path: str, headers: Mapping[str, str], content: bytes | None = None) -> Seen:
         """One request, and what came of it."""
         began = time.perf_counter()
         try:
-            answer = await self.client.request(method, self.world.public_url + path, headers=dict(headers))
+            url = self.world.public_url + path
+            answer = await self.client.request(method, url, headers=dict(headers), content=content)
         except httpx.TransportError:
             return Seen(0, "", time.perf_counter() - began)
         seconds = time.perf_counter() - began

@@ -57,3 +57,19 @@ async def test_inside_an_upload_closes_the_upstreams_connection(town: Town, gate
         await asyncio.wait_for(asked.wait(), 5)
     await asyncio.wait_for(left.wait(), 5)
     await _gone(gateway)
+
+
+async def test_inside_the_answer_closes_the_upstreams_connection(town: Town, gateway: Gateway) -> None:
+    left = asyncio.Event()
+
+    async def half(_: Head, line: Line) -> None:
+        line.writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf")
+        await line.reader.read(-1)
+        left.set()
+
+    town.upstream.faults = [half]
+    async with gateway.connected() as client:
+        client.send(request(town.token()))
+        assert (await client.head()).status == 200
+    await asyncio.wait_for(left.wait(), 5)
+    await _gone(gateway)

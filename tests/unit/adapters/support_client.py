@@ -18,7 +18,7 @@ Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 
 class Bench:
-    """What a test sees: requests, pauses between attempts, events, and the client."""
+    """What a test sees: requests, pauses between attempts, events, and the client. `meanwhile`: happens in a pause."""
 
     def __init__(self, *answers: object, faults: Faults = PERSONAL, attempts: int = 3, timeout: float = 1.0) -> None:
         self.requests: list[httpx.Request] = []
@@ -26,6 +26,7 @@ class Bench:
         self.clock = MemoryClock()
         self.recorder = MemoryRecorder()
         self.jitter = 0.0
+        self.meanwhile: Callable[[], object] = lambda: None
         self._answers = list(answers)
         self.client = DependencyClient(
             "dependency",
@@ -65,6 +66,7 @@ class Bench:
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.clock.move(seconds)
+        self.meanwhile()
 
 
 def status(code: int, **headers: str) -> httpx.Response:

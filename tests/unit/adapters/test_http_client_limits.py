@@ -49,6 +49,21 @@ async def test_who_waits_for_a_place_waits_within_its_time() -> None:
     assert (await bench.ask()).status == 200
 
 
+async def test_waiting_for_a_place_takes_nothing_of_the_hops_own_time() -> None:
+    bench = Bench(hang, timeout=1.0)
+    busy = [asyncio.ensure_future(bench.ask()) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting = asyncio.ensure_future(bench.ask(Call("request-1", 60.0)))
+    await asyncio.sleep(0)
+    bench.clock.move(30.0)
+    bench.answers(status(503, retry_after="0"), 200)
+    busy[0].cancel()
+    assert (await waiting).status == 200
+    assert bench.client.breaker.state == "closed"
+    busy[1].cancel()
+    await asyncio.wait(busy)
+
+
 async def test_places_are_given_in_order() -> None:
     bench = Bench(200)
     order: list[int] = []
@@ -89,12 +104,60 @@ async def test_definite_answers_are_no_failures() -> None:
 
 async def test_the_failure_that_was_met_is_told_and_not_the_circuit_that_it_opened() -> None:
     bench = Bench(httpx.ConnectError(""))
-    for _ in range(2):
+    for _ in range(5):
         with pytest.raises(PersonalUnreachable):
             await bench.ask()
-    assert len(bench.requests) == 5
+    assert len(bench.requests) == 5 + 3, "three retries at any time, and no more"
     with pytest.raises(CircuitOpen):
         await bench.ask()
+
+
+async def test_a_failure_that_a_retry_mends_is_none_for_the_breaker() -> None:
+    bench = Bench(*[503, 503, 200] * 40)
+    for _ in range(40):
+        await bench.ask()
+        bench.clock.move(10.0)
+    assert bench.client.breaker.state == "closed"
+
+
+async def test_no_retry_is_sent_once_others_have_opened_the_circuit() -> None:
+    bench = Bench(503, 200)
+
+    def others_fail() -> None:
+        for _ in range(5):
+            permit = bench.client.breaker.admit(bench.clock.now())
+            assert permit is not None
+            bench.client.breaker.failed(permit, bench.clock.now())
+
+    bench.meanwhile = others_fail
+    with pytest.raises(PersonalOverloaded):
+        await bench.ask()
+    assert len(bench.requests) == 1
+
+
+async def test_a_probe_has_no_second_attempt() -> None:
+    bench = Bench(503)
+    for _ in range(5):
+        with pytest.raises(PersonalOverloaded):
+            await bench.ask()
+    before = len(bench.requests)
+    bench.clock.move(5.0)
+    with pytest.raises(PersonalOverloaded):
+        await bench.ask()
+    assert len(bench.requests) == before + 1
+
+
+async def test_failures_count_though_no_client_waits_for_the_retries() -> None:
+    bench = Bench(503)
+
+    def leave() -> None:
+        raise asyncio.CancelledError
+
+    bench.meanwhile = leave
+    for _ in range(5):
+        with pytest.raises((asyncio.CancelledError, PersonalOverloaded)):
+            await bench.ask()
+    assert bench.client.breaker.state == "open"
 
 
 async def test_one_probe_closes_it_again() -> None:

@@ -12,8 +12,12 @@ from uvicorn.server import ServerState
 
 from talaria.adapters.wire.outbox import Outbox
 from talaria.entrypoints.http.server import App, Connection, Limits, Refuse
+from talaria.entrypoints.listening import accept_again, accept_no_more, accepted
 
-_HANDSHAKE = 2.0
+HANDSHAKE = 0.2
+"""How long a drain waits for those who are connected and still agree on keys: nothing says that they are there."""
+
+_HANDSHAKE_LIMIT = 2.0
 IDLE_GRACE = 2.0
 """How long a drain leaves idle kept connections open, for a request that is on its way already."""
 
@@ -45,6 +49,7 @@ class Listener(uvicorn.Server):
         self.config.load()
         self.config.ssl = tls
         self.lifespan = self.config.lifespan_class(self.config)
+        accept_again(listener)
         await self.startup([listener])
         self._socket = listener
         self._task = asyncio.create_task(self._sweep())
@@ -81,16 +86,22 @@ class Listener(uvicorn.Server):
 
     async def _close_the_door(self) -> None:
         """Accept nothing new. Who is connected already, and not yet accepted, would be reset: he is let in first."""
-        waiting = _waiting_at(self._socket) if self._socket is not None else []
+        if self._socket is None:
+            return
+        await accept_no_more(self._socket)
+        waiting = _waiting_at(self._socket)
         for server in self.servers:
             server.close()
+        await accepted()  # uvloop has gone on until here
         loop = asyncio.get_running_loop()
-        tls, patience = self.config.ssl, None if self.config.ssl is None else _HANDSHAKE
+        tls, patience = self.config.ssl, None if self.config.ssl is None else _HANDSHAKE_LIMIT
         letting_in = [
-            loop.connect_accepted_socket(self._protocol, accepted, ssl=tls, ssl_handshake_timeout=patience)
-            for accepted in waiting
+            loop.connect_accepted_socket(self._protocol, connection, ssl=tls, ssl_handshake_timeout=patience)
+            for connection in waiting
         ]
         await asyncio.gather(*letting_in, return_exceptions=True)  # some are gone again
+        if tls is not None:
+            await asyncio.sleep(HANDSHAKE)
 
     def _protocol(self) -> asyncio.Protocol:
         make = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
@@ -129,9 +140,9 @@ def _waiting_at(listener: socket.socket) -> list[socket.socket]:
     waiting = []
     with suppress(OSError):  # no more
         while True:
-            accepted, _ = listener.accept()
-            accepted.setblocking(False)
-            waiting.append(accepted)
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            waiting.append(connection)
     return waiting
 
 

@@ -7,6 +7,8 @@ from typing import Any, cast
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from talaria.entrypoints.listening import accept_no_more
+
 
 class Connection(HttpToolsProtocol):
     """uvicorn's protocol, telling the app three things more, in the scope's extensions as `sandbox`."""
@@ -61,6 +63,7 @@ class Listener:
     async def stop(self) -> None:
         """Close everything at once: who is still being served sees a reset."""
         self._ticking.cancel()
+        await accept_no_more(self._socket)
         for server in self._server.servers:
             server.close()
         self._socket.close()

@@ -156,6 +156,8 @@ async def sandbox_world(
         world = World(folder, host, ports)
         world.bind_services()
         for service in world.all_services:
+            stack.callback(service.release)  # whatever becomes of the start
+        for service in world.all_services:
             await service.start()
             stack.push_async_callback(service.stop)
         world.write_files(config or {})

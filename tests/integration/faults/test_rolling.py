@@ -1,4 +1,4 @@
-"""A rolling restart loses nothing. Two restarts here; the soak makes ten."""
+"""A rolling restart loses nothing. Two restarts here; the soak (`make soak`) makes ten."""
 
 from pathlib import Path
 

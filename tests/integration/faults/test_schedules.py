@@ -1,0 +1,47 @@
+"""The bounds of the scorecard, held with small counts (docs/reliability.md). The schedules are in schedules.py."""
+
+from typing import Literal
+
+import pytest
+
+from tests.integration.faults import schedules
+
+
+@pytest.mark.parametrize("kind", ["down", "timeout"])
+@pytest.mark.parametrize("dependency", ["personal", "wind"])
+async def test_who_is_known_sees_no_failure(
+    dependency: Literal["personal", "wind"], kind: Literal["down", "timeout"]
+) -> None:
+    score = await schedules.warm_while_it_fails(dependency, kind, persons=10, rounds=5)
+    assert score.faulty > 0
+    assert score.failed == []
+    assert score.calls_each < 1
+
+
+async def test_three_in_ten_calls_to_personal_fail_and_the_circuit_stays_closed() -> None:
+    """Each faulty call costs a retry or, once a fifth of the requests have been retried, an answer. Not one more."""
+    score = await schedules.cold_while_personal_fails(persons=300, attempts=3)
+    retries = score.calls - len(score.seen)
+    assert {seen.outcome for seen in score.failed} <= {(503, "personal-overloaded")}
+    assert len(score.failed) == score.faulty - retries
+    assert 0.17 <= retries / len(score.seen) <= 0.2
+
+
+async def test_one_of_two_urls_is_enough() -> None:
+    score = await schedules.one_url_down(seconds=1.0)
+    assert len(score.late) > 0
+    assert score.failed == []
+    assert score.faulty <= 5 + schedules.CLIENTS, "left out after five failures, those under way apart"
+    assert score.twice == 0
+
+
+@pytest.mark.parametrize("politely", [True, False], ids=["closed", "reset"])
+async def test_connections_that_end_at_random_cost_no_get(politely: bool) -> None:
+    score = await schedules.closing_connections(requests=300, politely=politely)
+    assert score.failed == []
+
+
+async def test_a_cold_start_fails_nobody() -> None:
+    score = await schedules.cold_start(persons=200, clients=200)
+    assert score.failed == []
+    assert score.calls_each == 1.0

@@ -1,0 +1,119 @@
+"""Which url is asked, what is asked again, and what is told of it. The urls are functions."""
+
+from collections.abc import Callable
+
+import pytest
+
+from talaria.adapters.memory import MemoryClock, MemoryRecorder
+from talaria.adapters.talaria_services import TalariaServices, UpstreamUrl
+from talaria.adapters.wire.body import ArrivedBody
+from talaria.domain.errors import CircuitOpen, UpstreamTimeout, UpstreamUnreachable
+from talaria.domain.model import Answer, Attempt, Outbound
+
+Step = Callable[[Outbound], Answer]
+
+
+def step(*outcomes: str, error: Exception | None = None) -> Step:
+    """An answer, or this error, after attempts with these outcomes."""
+
+    def take(outbound: Outbound) -> Answer:
+        outbound.attempts.extend(Attempt("upstream", 0.0, 0.0, outcome) for outcome in outcomes)
+        if error is not None:
+            raise error
+        return Answer(200, [], ArrivedBody(b""), b"")
+
+    return take
+
+
+GOOD = step("ok")
+BROKEN = step("broken", error=UpstreamUnreachable("the connection broke"))
+NOBODY = step("connect", error=UpstreamUnreachable("connection refused"))
+LATE = step("timeout", error=UpstreamTimeout("no head of an answer in time"))
+
+
+class Origin:
+    """One url: what it does, again and again."""
+
+    def __init__(self, doing: Step) -> None:
+        self.doing = doing
+        self.in_flight = 0
+        self.asked = 0
+
+    async def send(self, outbound: Outbound) -> Answer:
+        self.asked += 1
+        return self.doing(outbound)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+class Bench:
+    """An upstream of so many urls."""
+
+    def __init__(self, *doing: Step) -> None:
+        self.origins = [Origin(one) for one in doing]
+        self.clock, self.recorder = MemoryClock(), MemoryRecorder()
+        urls = [UpstreamUrl(origin) for origin in self.origins]
+        self.upstream = TalariaServices("services", urls, self.clock, self.recorder)
+
+    async def ask(self, method: str = "GET") -> int:
+        return (await self.upstream.send(Outbound(method, b"/", [], None, None, 1.0, 1.0))).status
+
+    @property
+    def asked(self) -> list[int]:
+        return [origin.asked for origin in self.origins]
+
+
+async def test_every_attempt_is_told_those_on_a_closed_connection_too() -> None:
+    bench = Bench(step("broken", "ok"))
+    assert await bench.ask() == 200
+    assert bench.recorder.events == [Attempt("upstream", 0.0, 0.0, outcome) for outcome in ("broken", "ok")]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_what_reached_nobody_goes_to_another_url(method: str) -> None:
+    bench = Bench(NOBODY, GOOD)
+    assert [await bench.ask(method) for _ in range(20)] == [200] * 20
+    assert bench.asked == [5, 20], "five failures, then it is left out"
+
+
+async def test_a_get_that_broke_is_asked_for_elsewhere() -> None:
+    bench = Bench(BROKEN, GOOD)
+    assert [await bench.ask() for _ in range(4)] == [200] * 4
+
+
+@pytest.mark.parametrize(("method", "doing"), [("POST", BROKEN), ("POST", LATE), ("GET", LATE)])
+async def test_nothing_else_is_sent_twice(method: str, doing: Step) -> None:
+    bench = Bench(doing, doing)
+    with pytest.raises((UpstreamUnreachable, UpstreamTimeout)):
+        await bench.ask(method)
+    assert sum(bench.asked) == 1
+
+
+async def test_the_only_url_is_asked_once() -> None:
+    bench = Bench(BROKEN)
+    with pytest.raises(UpstreamUnreachable):
+        await bench.ask()
+    assert bench.asked == [1]
+
+
+async def test_where_every_url_failed_nobody_is_asked() -> None:
+    bench = Bench(NOBODY, NOBODY)
+    for _ in range(5):
+        with pytest.raises(UpstreamUnreachable):
+            await bench.ask()
+    with pytest.raises(CircuitOpen) as caught:
+        await bench.ask()
+    assert (bench.asked, caught.value.retry_after) == ([5, 5], 5.0)
+
+
+async def test_one_probe_brings_a_url_back() -> None:
+    bench = Bench(NOBODY, GOOD)
+    for _ in range(10):
+        await bench.ask()
+    bench.clock.move(5.0)
+    bench.origins[0].doing = GOOD
+    before = bench.origins[0].asked
+    for _ in range(10):
+        await bench.ask()
+    assert bench.origins[0].asked == before + 5
