@@ -1,9 +1,10 @@
 """httpcore's HTTP/2 connection, with what a gateway can't live with mended.
 
 As it stands, it tells the upstream nothing of a client that has left, so that the work there goes on; one client that
-reads slowly takes the window of all the others, and 16 MiB of memory; a write that is cancelled half-way leaves a
-connection that nobody can use, and everybody does; one that the peer closed while idle is used again; a request that
-the peer did not take is sent anew with what is left of its body; a line break in a header of the answer is passed on.
+reads slowly takes the window of all the others, and 16 MiB of memory; a write or a beginning that is cancelled half-way
+leaves a connection that nobody can use, and everybody does; one that the peer closed while idle is used again; a
+request that the peer did not take is sent anew with what is left of its body; a line break in a header of the answer is
+passed on.
 """
 
 import asyncio
@@ -18,10 +19,12 @@ import h2.events
 import h2.exceptions
 import httpcore
 import httpcore._async.http2
+from httpcore._synchronization import AsyncSemaphore
 
 _FIRST_WINDOW = 65_535
 _WHOLE_WINDOW = 2**31 - 1
 _STREAM_WINDOW = 256 * 1024
+_LOST = "Server disconnected"  # httpcore's own words, which `kind_of` knows
 _LAST_WORDS = httpcore.Request(b"GET", "https://last.words", extensions={"timeout": {"write": 1.0}})
 
 
@@ -42,11 +45,50 @@ class Http2Connection(httpcore.AsyncHTTP2Connection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._h2_state = _State(config=self.CONFIG)
-        self._telling: set[asyncio.Task[None]] = set()
+        self._beginning: asyncio.Task[None] | None = None
+        self._writing: set[asyncio.Task[None]] = set()
 
     def has_expired(self) -> bool:
         """Kept for too long, or closed by the peer: what it says while idle is a farewell, as a rule."""
-        return super().has_expired() or (self.is_idle() and bool(self._network_stream.get_extra_info("is_readable")))
+        idle = self.is_idle() and self._request_count > 0
+        return super().has_expired() or (idle and bool(self._network_stream.get_extra_info("is_readable")))
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """As the base does; where another request found the connection broken, it says so, and blames nobody's head."""
+        if self._beginning is None:
+            self._beginning = asyncio.create_task(self._begin(request))
+            self._beginning.add_done_callback(_heard)
+        await asyncio.shield(self._beginning)
+        try:
+            return await super().handle_async_request(request)
+        except h2.exceptions.ProtocolError as error:
+            raise httpcore.RemoteProtocolError(_LOST) from error
+        except httpcore.LocalProtocolError as error:
+            if self._is_over():
+                raise httpcore.RemoteProtocolError(_LOST) from error
+            raise
+
+    def _is_over(self) -> bool:
+        return self.is_closed() or self._h2_state.state_machine.state == h2.connection.ConnectionState.CLOSED
+
+    async def _begin(self, request: httpcore.Request) -> None:
+        """What the base does before the first request, in a task of its own: whoever came first may leave."""
+        try:
+            await self._send_connection_init(request)
+        except BaseException:
+            await self.aclose()
+            raise
+        most = self._h2_state.local_settings.max_concurrent_streams
+        self._max_streams = 1  # until the peer says how many
+        self._max_streams_semaphore = AsyncSemaphore(most)
+        for _ in range(most - self._max_streams):
+            await self._max_streams_semaphore.acquire()
+        self._sent_connection_init = True
+
+    async def _send_request_headers(self, request: httpcore.Request, stream_id: int) -> None:
+        if self._is_over():
+            raise httpcore.ConnectionNotAvailable
+        await super()._send_request_headers(request, stream_id)
 
     async def _response_closed(self, stream_id: int) -> None:
         self._give_up(stream_id)
@@ -61,16 +103,18 @@ class Http2Connection(httpcore.AsyncHTTP2Connection):
         with suppress(h2.exceptions.ProtocolError):
             self._h2_state.acknowledge_received_data(sum(one.flow_controlled_length or 0 for one in arrived), stream_id)
             self._h2_state.reset_stream(stream_id, h2.errors.ErrorCodes.CANCEL)
-        task = asyncio.create_task(self._tell())
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-
-    async def _tell(self) -> None:
-        with suppress(Exception):  # a connection that is lost needs no telling
-            await super()._write_outgoing_data(_LAST_WORDS)
+        self._write_on(_LAST_WORDS)
 
     async def _write_outgoing_data(self, request: httpcore.Request) -> None:
-        await asyncio.shield(asyncio.ensure_future(super()._write_outgoing_data(request)))
+        await asyncio.shield(self._write_on(request))
+
+    def _write_on(self, request: httpcore.Request) -> "asyncio.Task[None]":
+        """Write what there is to write, to its end, whoever leaves meanwhile."""
+        task = asyncio.create_task(super()._write_outgoing_data(request))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        task.add_done_callback(_heard)
+        return task
 
     async def _receive_events(self, request: httpcore.Request, stream_id: int | None = None) -> None:
         try:
@@ -94,6 +138,12 @@ class Http2Connection(httpcore.AsyncHTTP2Connection):
                 yield chunk
         except h2.exceptions.ProtocolError as error:
             raise httpcore.RemoteProtocolError(self._connection_terminated or "not HTTP/2") from error
+
+
+def _heard(task: "asyncio.Task[None]") -> None:
+    """Whoever still waits for it is told of its exception, and nobody else need be."""
+    if not task.cancelled():
+        task.exception()
 
 
 def mend_http2() -> None:

@@ -1,17 +1,23 @@
 """httpx's own transport with its traps closed, and its errors in our words.
 
 The traps: bytes after the end of an answer would be read as the next answer on that connection; a request cancelled
-while it waits for a place in httpcore's pool can take that place with it for good; proxies are taken from the
-environment; what is logged at INFO and DEBUG holds URLs and headers. Those of HTTP/2 are closed in `http2.py`.
+while it waits for a place in httpcore's pool can take that place with it for good; one cancelled while it connects
+can leave its socket open; proxies are taken from the environment; what is logged at INFO and DEBUG holds URLs and
+headers. Those of HTTP/2 are closed in `http2.py`.
 """
 
+import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Literal
 
 import httpcore
 import httpx
+from httpcore import AsyncNetworkStream
+from httpcore._backends.anyio import AnyIOStream
 
 from talaria.adapters.http2 import mend_http2
 from talaria.adapters.tls import client_tls
@@ -72,17 +78,73 @@ def httpx_transport(
     """
     tls = ssl_context or client_tls()
     limits = (None, max_connections, idle_seconds)
-    way: dict[str, Any] = {"http2": http2, "local_address": local_address}
+    network = _Backend()
+    way: dict[str, Any] = {"http2": http2, "local_address": local_address, "network_backend": network}
     if not egress_proxy:
-        return _Transport(_Pool(tls, None, *limits, **way))
+        return _Transport(_Pool(tls, None, *limits, **way), network)
     proxy = httpx.Proxy(egress_proxy)
-    return _Transport(_ProxyPool(str(proxy.url), proxy.raw_auth, None, tls, None, *limits, **way))
+    return _Transport(_ProxyPool(str(proxy.url), proxy.raw_auth, None, tls, None, *limits, **way), network)
+
+
+class _Leavers:
+    """Connects to the end, also for who leaves meanwhile: what was asked for is closed then, and nothing stays open."""
+
+    def __init__(self) -> None:
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def wait_for(self, connecting: Coroutine[Any, Any, AsyncNetworkStream]) -> AsyncNetworkStream:
+        """What it connects."""
+        task = asyncio.create_task(connecting)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            closing = asyncio.create_task(_close(task))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            raise
+
+    async def gone(self) -> None:
+        """Wait for what is still to be closed: no longer than connecting may take."""
+        await asyncio.gather(*self._closing)
+
+
+async def _close(connecting: "asyncio.Task[AsyncNetworkStream]") -> None:
+    with suppress(Exception):  # then there is nothing to close
+        await (await connecting).aclose()
+
+
+class _Stream(AnyIOStream):
+    """A socket that may go on to TLS."""
+
+    def __init__(self, stream: AnyIOStream, leavers: _Leavers) -> None:
+        super().__init__(stream._stream)
+        self._leavers = leavers
+
+    async def start_tls(self, *args: Any, **kwargs: Any) -> AsyncNetworkStream:
+        return await self._leavers.wait_for(super().start_tls(*args, **kwargs))
+
+
+class _Backend(httpcore.AnyIOBackend):
+    """What httpcore takes anyway under asyncio, but for those who leave."""
+
+    def __init__(self) -> None:
+        self.leavers = _Leavers()
+
+    async def connect_tcp(self, *args: Any, **kwargs: Any) -> AsyncNetworkStream:
+        stream = await self.leavers.wait_for(super().connect_tcp(*args, **kwargs))
+        return _Stream(stream, self.leavers) if isinstance(stream, AnyIOStream) else stream
 
 
 class _NoSurplus(httpcore.AsyncConnectionPool):
-    """Closes a connection that has bytes left when its answer is over, before it can serve anybody else."""
+    """Closes a connection that has bytes left when its answer is over, before it can serve anybody else.
+
+    And keeps one that others still wait for where whoever began to connect has left: else they would connect it, and
+    nobody would know of it any more.
+    """
 
     def _assign_requests_to_connections(self) -> list[httpcore.AsyncConnectionInterface]:
+        for request in self._requests:
+            _let_try_again(request.connection)
         surplus = [connection for connection in self._connections if connection.is_idle() and _has_surplus(connection)]
         for connection in surplus:
             self._connections.remove(connection)
@@ -103,8 +165,14 @@ class _ProxyPool(_NoSurplus, httpcore.AsyncHTTPProxy):
 
 
 class _Transport(httpx.AsyncHTTPTransport):
-    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
+    def __init__(self, pool: httpcore.AsyncConnectionPool, network: _Backend) -> None:
         self._pool = pool
+        self._network = network
+
+    async def aclose(self) -> None:
+        """Close every connection, those too that nobody waits for any more."""
+        await super().aclose()
+        await self._network.leavers.gone()
 
 
 class Quiet(logging.Filter):
@@ -113,6 +181,13 @@ class Quiet(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Only what does not carry the traffic."""
         return record.levelno >= logging.WARNING
+
+
+def _let_try_again(connection: object) -> None:
+    while connection is not None:
+        if getattr(connection, "_connect_failed", False):
+            connection._connect_failed = False  # type: ignore[attr-defined]
+        connection = getattr(connection, "_connection", None)
 
 
 def _has_surplus(connection: object) -> bool:

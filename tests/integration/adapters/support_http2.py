@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 
 
 class Http2Echo:
@@ -18,8 +20,8 @@ class Http2Echo:
         self.headers: list[list[tuple[bytes, bytes]]] = []
         self.resets: list[int] = []
         self.changed = asyncio.Event()
-        self._paths: dict[int, bytes] = {}
-        self._bodies: dict[int, bytes] = {}
+        self._paths: dict[tuple[h2.connection.H2Connection, int], bytes] = {}
+        self._bodies: dict[tuple[h2.connection.H2Connection, int], bytes] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
         """One connection."""
@@ -41,20 +43,26 @@ class Http2Echo:
             assert event.headers is not None
             headers = [(bytes(name), bytes(value)) for name, value in event.headers]
             self.headers.append(headers)
-            self._paths[event.stream_id] = dict(headers)[b":path"]
-            self._bodies[event.stream_id] = b""
+            self._paths[connection, event.stream_id] = dict(headers)[b":path"]
+            self._bodies[connection, event.stream_id] = b""
         elif isinstance(event, h2.events.DataReceived):
             assert event.stream_id is not None
             assert event.flow_controlled_length is not None
-            self._bodies[event.stream_id] += event.data or b""
+            self._bodies[connection, event.stream_id] += event.data or b""
             connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, h2.events.StreamReset):
             assert event.stream_id is not None
             self.resets.append(event.stream_id)
+            self._paths.pop((connection, event.stream_id), None)
         elif isinstance(event, h2.events.StreamEnded):
             assert event.stream_id is not None
-            path, body = self._paths.pop(event.stream_id), self._bodies.pop(event.stream_id)
-            self.answer(connection, event.stream_id, path, body)
+            path, body = (
+                self._paths.pop((connection, event.stream_id), None),
+                self._bodies.pop((connection, event.stream_id)),
+            )
+            with suppress(h2.exceptions.StreamClosedError):  # reset already, which the next event will say
+                assert path is not None
+                self.answer(connection, event.stream_id, path, body)
         self.changed.set()
 
     def answer(self, connection: h2.connection.H2Connection, stream: int, path: bytes, body: bytes) -> None:

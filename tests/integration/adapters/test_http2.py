@@ -1,6 +1,7 @@
 """HTTP/2 as a gateway needs it: what httpcore's own connection would get wrong."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -102,6 +103,26 @@ async def test_answers_given_up_cost_the_connection_nothing(tmp_path: Path) -> N
         assert len(await read(slow)) == Long.LENGTH
         assert raw.connections == 1
         await peer.until(lambda: len(peer.resets) == 40)
+
+
+async def test_clients_that_leave_at_any_moment_hurt_no_other(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    loop = asyncio.get_running_loop()
+    async with origin_of(tmp_path, Http2Echo()) as (origin, _):
+
+        async def ask(number: int) -> bool:
+            sent = pieces(b"x" * 3000, b"%d" % number)
+            answer = await origin.send(request("POST", b"/%d" % number, body=sent, length=None))
+            return await read(answer) == b"/%d %b%d" % (number, b"x" * 3000, number)
+
+        for batch in range(20):
+            tasks = [asyncio.create_task(ask(batch * 50 + number)) for number in range(50)]
+            left = tasks[::4]
+            for task in left:
+                loop.call_later(chance.random() * 0.03, task.cancel)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [one for task, one in zip(tasks, results, strict=True) if task not in left] == [True] * 37
+        assert origin.in_flight == 0
 
 
 class Hasty(Http2Echo):
