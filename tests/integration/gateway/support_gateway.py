@@ -159,13 +159,10 @@ class Gateway:
 async def town_at(folder: Path) -> AsyncIterator[Town]:
     """The services, running. What they could not bear of the gateway fails the test."""
     town = Town(folder)
-    for service in town.services:
-        await service.server.start()
-    try:
-        yield town
-    finally:
+    async with contextlib.AsyncExitStack() as running:
         for service in town.services:
-            await service.server.stop()
+            await running.enter_async_context(service.server.listening())
+        yield town
     assert not [failure for service in town.services for failure in service.server.failures]
 
 
