@@ -5,7 +5,7 @@ import json
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.adapters.key_files import load_signing_key
@@ -114,7 +114,6 @@ def test_the_oldest_of_too_many_goes() -> None:
 IDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=128)
 
 
-@settings(deadline=None)
 @given(st.lists(IDS, min_size=1, max_size=8))
 def test_every_token_names_its_own_user(ids: list[str]) -> None:
     tokens = signer(max_entries=3)
@@ -122,7 +121,6 @@ def test_every_token_names_its_own_user(ids: list[str]) -> None:
         assert opened(tokens.token_for(GRANT._replace(user_id=PartnerUserId(user))))["sub"] == user
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1e9), st.floats(2, 86_400))
 def test_at_least_half_of_the_life_is_left(now: float, lifetime: float) -> None:
     wall = Wall(now)

@@ -4,7 +4,7 @@ import asyncio
 import traceback
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.adapters.key_sets import StaticKeys
@@ -212,21 +212,18 @@ def verify_now(token: bytes) -> str:
     return "waits"
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(TOKEN) - 1), st.integers(0, 255))
 def test_no_changed_byte_passes(index: int, byte: int) -> None:
     changed = TOKEN[:index] + bytes([byte]) + TOKEN[index + 1 :]
     assert (verify_now(changed) == "good") == (changed == TOKEN)
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(TOKEN)), st.integers(0, len(TOKEN)), st.binary(max_size=8))
 def test_no_spliced_token_passes(start: int, end: int, between: bytes) -> None:
     changed = TOKEN[:start] + between + TOKEN[end:]
     assert (verify_now(changed) == "good") == (changed == TOKEN)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400) | st.text(alphabet="eyJ.-_AQ", max_size=400).map(str.encode))
 def test_no_garbage_passes_or_breaks(garbage: bytes) -> None:
     assert verify_now(garbage) not in ("good", "waits")
