@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Where it is set, every start compiles all the libraries and all the tests again, which takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup run test check lock lock-check bench bench-setup audit soak clean
 
 help:
