@@ -32,7 +32,6 @@ from tests.integration.gateway.support_services import (
     Upstream,
     Wind,
 )
-from tests.support_printed import note_printed
 
 ISSUER = "https://id.app.example"
 Tree = dict[str, Any]
@@ -182,7 +181,6 @@ async def gateway_in(
             yield Gateway(running.public_url, running.ops_url, path, town)
         finally:
             await running.stop()
-    note_printed(path.read_text())
 
 
 class Process(Gateway):
@@ -225,4 +223,3 @@ async def process_of(town: Town, config: Path, environ: Mapping[str, str] | None
         if process.returncode is None:
             process.kill()
             await process.wait()
-        note_printed(path.read_text())
