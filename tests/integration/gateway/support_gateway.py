@@ -162,7 +162,8 @@ async def town_at(folder: Path) -> AsyncIterator[Town]:
         for service in town.services:
             await running.enter_async_context(service.server.listening())
         yield town
-    assert not [failure for service in town.services for failure in service.server.failures]
+    failures = [failure for service in town.services for failure in service.server.failures]
+    assert not failures, failures
 
 
 @contextlib.asynccontextmanager

@@ -85,7 +85,9 @@ class Line:
     writer: asyncio.StreamWriter
 
     async def send(self, data: bytes) -> None:
-        """Write, and wait until most of it has left."""
+        """Write, and wait until most of it has left. Raises ConnectionError where the other side is gone."""
+        if self.writer.is_closing():
+            raise ConnectionResetError  # uvloop says RuntimeError
         self.writer.write(data)
         await self.writer.drain()
 
