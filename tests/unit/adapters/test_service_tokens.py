@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from talaria.adapters.contracts.small import ServiceTokensContract
 from talaria.adapters.key_files import load_signing_key
 from talaria.adapters.service_tokens import ServiceTokenSigner, SigningKey
 from talaria.domain.model import Grant, PartnerUserId
@@ -24,6 +25,11 @@ def signing_key(name: str) -> SigningKey:
 def signer(*names: str, wall: Wall | None = None, lifetime: float = 60, max_entries: int = 10) -> ServiceTokenSigner:
     keys = [signing_key(name) for name in names or ("ec-1",)]
     return ServiceTokenSigner(keys, "talaria-proxy", lifetime, wall or Wall(), max_entries)
+
+
+class TestServiceTokenSigner(ServiceTokensContract):
+    def tokens(self) -> ServiceTokenSigner:
+        return signer()
 
 
 def opened(token: bytes, key: str = "ec-1") -> dict[str, object]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from talaria.adapters.contracts.small import TokenVerifierContract
 from talaria.adapters.key_sets import StaticKeys
 from talaria.adapters.token_form import read_token
 from talaria.adapters.tokens import CallerTokens
@@ -26,6 +27,17 @@ from tests.unit.adapters.token_workshop import (
     rules,
     verifier,
 )
+
+
+class TestCallerTokens(TokenVerifierContract):
+    def verifier(self) -> CallerTokens:
+        return verifier()
+
+    def good_token(self) -> tuple[bytes, Person]:
+        return good_token(personal_phone_id="p-anna"), Person("app", PersonalPhoneId("p-anna"))
+
+    def expired_token(self) -> bytes:
+        return good_token(iat=NOW - 1200, exp=NOW - 600)
 
 
 class CountedKeys(StaticKeys):
