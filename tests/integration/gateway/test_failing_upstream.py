@@ -5,9 +5,9 @@ import logging
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from talaria.adapters.service_tokens import ServiceTokenSigner
-from talaria.domain.model import Grant
 from tests.integration.gateway.support_client import chunked, request
 from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in
 from tests.integration.gateway.support_problem import refused
@@ -194,15 +194,8 @@ async def test_our_own_limit(town: Town) -> None:
         assert (await gateway.ask()).status == 200
 
 
-def fail(_: object, grant: Grant) -> bytes:
-    """A service token that can't be made: with a text that nobody may see."""
-    raise ValueError(f"canary-in-an-exception {grant.user_id.reveal()}")
-
-
-async def test_a_fault_of_our_own(
-    town: Town, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ServiceTokenSigner, "token_for", fail)
+async def test_a_fault_of_our_own(town: Town, caplog: pytest.LogCaptureFixture, mocker: MockerFixture) -> None:
+    mocker.patch.object(ServiceTokenSigner, "token_for", side_effect=ValueError("canary-in-an-exception"))
     async with gateway_in(town) as gateway:
         got = await gateway.ask("/", "x-request-id: ours")
         await refused(gateway, got, "internal-error")
