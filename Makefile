@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup run test check lock lock-check bench bench-setup audit soak scorecard clean
+# Where it is set, every start compiles all the libraries and all the tests again, which takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup run test check lock lock-check lock-resolve bench bench-setup audit soak scorecard clean
 
 help:
 	@echo "make run     the gateway with its sandbox: one journey, then a curl line to paste"
@@ -13,6 +16,9 @@ help:
 	@echo "make bench   measure            make audit   known vulnerabilities in the locks"
 	@echo "make soak    rough weather      make scorecard   failures in, failures out"
 
+# Twice quiet: errors are shown, and nothing else.
+PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
+
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml requirements-dev.lock
@@ -20,8 +26,8 @@ $(STAMP): pyproject.toml requirements-dev.lock
 		{ echo "talaria needs Python 3.11 or newer; $(PYTHON) is older. Set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 run: setup
@@ -42,13 +48,21 @@ lock: setup
 	@$(COMPILE) -o requirements.lock
 	@$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
 
-# Resolves again with today's pins as the preference: what comes out differs only if pyproject.toml changed.
+# Quick where the files are those that were found good the last time.
 lock-check: setup
-	@mkdir -p $(VENV)/lock && cp requirements.lock requirements-dev.lock $(VENV)/lock/
+	@mkdir -p $(VENV)/lock
+	@$(LOCKED) | cmp -s - $(VENV)/lock/good || $(MAKE) --no-print-directory lock-resolve
+
+LOCKED = cat Makefile pyproject.toml requirements.lock requirements-dev.lock | cksum
+
+# Resolves again with today's pins as the preference: what comes out differs only if pyproject.toml changed.
+lock-resolve:
+	@cp requirements.lock requirements-dev.lock $(VENV)/lock/
 	@$(COMPILE) -o $(VENV)/lock/requirements.lock
 	@$(COMPILE) --group dev -c requirements.lock -o $(VENV)/lock/requirements-dev.lock
 	@for f in requirements.lock requirements-dev.lock; do \
 		cmp -s $$f $(VENV)/lock/$$f || { echo "$$f is not up to date with pyproject.toml: run make lock" >&2; exit 1; }; done
+	@$(LOCKED) > $(VENV)/lock/good
 
 # make bench ARGS=--quick for a look; ARGS="--only peers latency" for parts.
 bench: setup

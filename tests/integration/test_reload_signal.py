@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,11 +17,11 @@ WAY = "/v1/scooters/nearby"
 
 
 @asynccontextmanager
-async def serving(world: World) -> AsyncIterator[asyncio.subprocess.Process]:
+async def serving(world: World, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """`talaria serve` among the world's services; it ends with exit code 0."""
     command = [sys.executable, "-m", "talaria", "serve", "--config", str(world.config_path)]
-    quiet = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
+    with log.open("wb") as printed:
+        process = await asyncio.create_subprocess_exec(*command, stdout=printed, stderr=printed)
     try:
         yield process
     finally:
@@ -47,7 +48,7 @@ def change(world: World, text: str, by: str) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_every_process_takes_what_is_valid_and_refuses_what_is_not(workers: int) -> None:
+async def test_every_process_takes_what_is_valid_and_refuses_what_is_not(workers: int, tmp_path: Path) -> None:
     async with sandbox_world(gateway=False, config={"server": {"workers": workers}}) as world:
 
         async def statuses() -> set[int]:
@@ -69,7 +70,7 @@ async def test_every_process_takes_what_is_valid_and_refuses_what_is_not(workers
         async def reload_is(ok: bool) -> bool:
             return float((await last_reload()).split()[1]) == ok
 
-        async with serving(world) as process:
+        async with serving(world, tmp_path / "log") as process:
             await until(lambda: all_are(200))
             change(world, 'callers = ["app"]', 'callers = ["app"]\nmethods = ["POST"]')
             os.kill(process.pid, signal.SIGHUP)

@@ -42,15 +42,11 @@ def tracked() -> list[Path]:
     return [path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
 
 
-def texts(*suffixes: str) -> list[tuple[Path, str]]:
-    """The tracked files with one of these endings (or any), and what is in them; those that are no text left out."""
-    found = []
-    for path in tracked():
-        if not suffixes or path.suffix in suffixes:
-            data = path.read_bytes()
-            if b"\0" not in data:
-                found.append((path.relative_to(ROOT), data.decode("utf-8", "replace")))
-    return found
+@cache
+def texts(suffix: str = "") -> list[tuple[Path, str]]:
+    """The tracked files with this ending (or any), and what is in them; those that are no text left out."""
+    read = [(path, path.read_bytes()) for path in tracked() if path.name.endswith(suffix)]
+    return [(path.relative_to(ROOT), data.decode("utf-8", "replace")) for path, data in read if b"\0" not in data]
 
 
 def hits(pattern: str) -> list[str]:

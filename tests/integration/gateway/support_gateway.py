@@ -32,7 +32,6 @@ from tests.integration.gateway.support_services import (
     Upstream,
     Wind,
 )
-from tests.support_printed import note_printed
 
 ISSUER = "https://id.app.example"
 Tree = dict[str, Any]
@@ -159,14 +158,12 @@ class Gateway:
 @contextlib.asynccontextmanager
 async def opened(town: AnyTown) -> AsyncIterator[AnyTown]:
     """The services of a town, running. What they could not bear of the gateway fails the test."""
-    for service in town.services:
-        await service.server.start()
-    try:
-        yield town
-    finally:
+    async with contextlib.AsyncExitStack() as running:
         for service in town.services:
-            await service.server.stop()
-    assert not [failure for service in town.services for failure in service.server.failures]
+            await running.enter_async_context(service.server.listening())
+        yield town
+    failures = [failure for service in town.services for failure in service.server.failures]
+    assert not failures, failures
 
 
 def town_at(folder: Path) -> contextlib.AbstractAsyncContextManager[Town]:
@@ -190,7 +187,6 @@ async def gateway_in(
             yield Gateway(running.public_url, running.ops_url, path, town)
         finally:
             await running.stop()
-    note_printed(path.read_text())
 
 
 class Process(Gateway):
@@ -233,4 +229,3 @@ async def process_of(town: Town, config: Path, environ: Mapping[str, str] | None
         if process.returncode is None:
             process.kill()
             await process.wait()
-        note_printed(path.read_text())

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 Lines = list[tuple[bytes, bytes]]
@@ -85,7 +85,9 @@ class Line:
     writer: asyncio.StreamWriter
 
     async def send(self, data: bytes) -> None:
-        """Write, and wait until most of it has left."""
+        """Write, and wait until most of it has left. Raises ConnectionError where the other side is gone."""
+        if self.writer.is_closing():
+            raise ConnectionResetError  # uvloop says RuntimeError
         self.writer.write(data)
         await self.writer.drain()
 
@@ -139,6 +141,15 @@ class RawServer:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """From `start` to `stop`. A server that is left behind keeps uvloop from ever closing its loop."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
 
     async def until(self, condition: Callable[[], bool], seconds: float = SECONDS) -> None:
         """Wait until a request or a connection came or went and the condition holds."""

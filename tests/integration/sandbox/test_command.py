@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.support_printed import note_printed
+
 TALARIA = [sys.executable, "-m", "talaria"]
 
 
@@ -30,12 +32,16 @@ async def started(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
 async def ran(*arguments: str) -> tuple[int | None, str, str]:
     async with started(*arguments) as process:
         out, err = await process.communicate()
+        if arguments[0] != "token":  # whose output is a token
+            note_printed(out.decode() + err.decode())
         return process.returncode, out.decode(), err.decode()
 
 
 async def until_serving(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
-    return (await asyncio.wait_for(process.stdout.readuntil(b"Serving until Ctrl-C"), 30)).decode()
+    shown = (await asyncio.wait_for(process.stdout.readuntil(b"Serving until Ctrl-C"), 30)).decode()
+    note_printed(shown)
+    return shown
 
 
 async def run_curl(line: str) -> httpx.Response:
@@ -68,6 +74,7 @@ async def test_its_curl_lines_do_what_it_says_and_ctrl_c_ends_it() -> None:
         assert f"{answer.status_code} {answer.json()['reason']}" in shown
         process.send_signal(signal.SIGINT)
         rest, err = await asyncio.wait_for(process.communicate(), 15)
+    note_printed(rest.decode())
     assert (process.returncode, err) == (0, b"")
     assert rest.count(b'"event":"request"') == 2
 

@@ -3,7 +3,7 @@
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.adapters.contracts.identities import IdentitiesContract, key, pair
@@ -20,7 +20,6 @@ class TestLruIdentities(IdentitiesContract):
         return LruIdentities(max_entries)
 
 
-@settings(max_examples=60, deadline=None)
 @given(operations, st.integers(1, 5))
 def test_it_does_what_the_model_does(done: list[tuple[str, int]], max_entries: int) -> None:
     real, model = LruIdentities(max_entries), MemoryIdentities(max_entries)
@@ -36,7 +35,7 @@ def test_it_does_what_the_model_does(done: list[tuple[str, int]], max_entries: i
 
 
 def test_an_entry_takes_less_than_a_kibibyte() -> None:
-    entries = 20_000
+    entries = 5_000
     tracemalloc.start()
     try:
         kept = LruIdentities(entries)

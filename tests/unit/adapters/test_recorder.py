@@ -4,10 +4,16 @@ import logging
 
 import pytest
 
+from talaria.adapters.contracts.small import RecorderContract
 from talaria.adapters.recorder import Fanout
 from talaria.domain.model import Attempt, Event, ExchangeEnded
 
 HIT, MISS = ExchangeEnded("wind", "hit"), ExchangeEnded("wind", "miss")
+
+
+class TestFanout(RecorderContract):
+    def recorder(self) -> Fanout:
+        return Fanout({ExchangeEnded: [lambda event: None]})
 
 
 def test_every_consumer_gets_every_event_in_order() -> None:

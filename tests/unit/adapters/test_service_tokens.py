@@ -5,9 +5,10 @@ import json
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from talaria.adapters.contracts.small import ServiceTokensContract
 from talaria.adapters.key_files import load_signing_key
 from talaria.adapters.service_tokens import ServiceTokenSigner, SigningKey
 from talaria.domain.model import Grant, PartnerUserId
@@ -24,6 +25,11 @@ def signing_key(name: str) -> SigningKey:
 def signer(*names: str, wall: Wall | None = None, lifetime: float = 60, max_entries: int = 10) -> ServiceTokenSigner:
     keys = [signing_key(name) for name in names or ("ec-1",)]
     return ServiceTokenSigner(keys, "talaria-proxy", lifetime, wall or Wall(), max_entries)
+
+
+class TestServiceTokenSigner(ServiceTokensContract):
+    def tokens(self) -> ServiceTokenSigner:
+        return signer()
 
 
 def opened(token: bytes, key: str = "ec-1") -> dict[str, object]:
@@ -114,7 +120,6 @@ def test_the_oldest_of_too_many_goes() -> None:
 IDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=128)
 
 
-@settings(deadline=None)
 @given(st.lists(IDS, min_size=1, max_size=8))
 def test_every_token_names_its_own_user(ids: list[str]) -> None:
     tokens = signer(max_entries=3)
@@ -122,7 +127,6 @@ def test_every_token_names_its_own_user(ids: list[str]) -> None:
         assert opened(tokens.token_for(GRANT._replace(user_id=PartnerUserId(user))))["sub"] == user
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1e9), st.floats(2, 86_400))
 def test_at_least_half_of_the_life_is_left(now: float, lifetime: float) -> None:
     wall = Wall(now)

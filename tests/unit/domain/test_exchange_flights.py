@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.domain.errors import (
@@ -38,7 +38,6 @@ def test_a_thousand_cold_requests_make_one_call_to_each() -> None:
     run(main())
 
 
-@settings(max_examples=60, deadline=None)
 @given(leaving=st.lists(st.integers(0, 7), max_size=8, unique=True), during=st.sampled_from(["personal", "wind"]))
 def test_any_waiter_may_leave_at_any_time(leaving: list[int], during: str) -> None:
     async def main() -> None:

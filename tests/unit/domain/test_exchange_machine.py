@@ -234,5 +234,5 @@ def _end_of(task: "asyncio.Task[str]") -> str | None:
     return task.result() if error is None else type(error).__name__
 
 
-ExchangeMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+ExchangeMachine.TestCase.settings = settings(stateful_step_count=30)
 TestExchange = ExchangeMachine.TestCase

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.domain.errors import (
@@ -104,7 +104,6 @@ spelt = st.builds(lambda name, mark: name.replace(b"-", mark, 1), st.sampled_fro
 claims = st.lists(st.tuples(spelt | st.just(b"x-talaria-identity"), st.just(b"forged")), max_size=6)
 
 
-@settings(max_examples=100, deadline=None)
 @given(claims, st.lists(st.sampled_from([*SET_BY_US, b"accept"]), max_size=4))
 def test_each_protected_header_leaves_exactly_once_and_is_ours(
     forged: list[tuple[bytes, bytes]], nominated: list[bytes]

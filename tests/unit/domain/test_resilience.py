@@ -223,8 +223,8 @@ class BudgetMachine(RuleBasedStateMachine):
                 self.retries.append(self.now)
 
 
-QUICK = settings(max_examples=40, stateful_step_count=60, deadline=None)
+LONG = settings(stateful_step_count=60)
 TestBreaker = BreakerMachine.TestCase
-TestBreaker.settings = QUICK
+TestBreaker.settings = LONG
 TestBudget = BudgetMachine.TestCase
-TestBudget.settings = QUICK
+TestBudget.settings = LONG

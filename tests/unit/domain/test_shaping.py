@@ -1,12 +1,13 @@
 """Step 4 on the way out: no spelling, doubling or nomination lets a protected name through."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.domain.errors import BadRequest
 from talaria.domain.model import Headers, Partner
 from talaria.domain.shaping import Sieve, fold, nominated, timeout_of, usable_request_id, via
+from tests.support_examples import times
 
 PARTNERS = [Partner("wind", b"x-wind-user-id"), Partner("bolt-eu", b"x-rider")]
 TOKEN_CHARACTERS = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
@@ -68,7 +69,7 @@ names = spellings() | st.text(TOKEN_CHARACTERS, min_size=1, max_size=12).map(str
 headers_of = st.lists(st.tuples(names, st.binary(max_size=5)), max_size=12)
 
 
-@settings(max_examples=150, deadline=None)
+@times(1.5)
 @given(headers_of)
 def test_no_combination_lets_a_protected_name_through(headers: Headers) -> None:
     given_ = [header for header in headers if header[0] != b"host"]
@@ -83,12 +84,11 @@ def test_no_spelling_of_a_protected_name_goes_on(name: bytes) -> None:
         assert sieve().sift([HOST, (name, b"x")]).kept == []
 
 
-@pytest.mark.parametrize("name", PROTECTED, ids=bytes.decode)
-@pytest.mark.parametrize("odd", ["_", ".", "~", "!", "--", "`"])
-def test_each_protected_name_with_another_dash(name: bytes, odd: str) -> None:
-    for spelling in {name.replace(b"-", odd.encode()), name + odd.encode(), odd.encode() + name}:
-        kept = sieve().sift([HOST, (spelling, b"1")]).kept if spelling != b"host" else []
-        assert kept == []
+@pytest.mark.parametrize("odd", [b"_", b".", b"~", b"!", b"--", b"`"], ids=bytes.decode)
+def test_each_protected_name_with_another_dash(odd: bytes) -> None:
+    spelt = {one for name in PROTECTED for one in (name.replace(b"-", odd), name + odd, odd + name)} - {b"host"}
+    assert len(spelt) > 2 * len(PROTECTED)
+    assert [name for name in spelt if sieve().sift([HOST, (name, b"1")]).kept] == []
 
 
 @pytest.mark.parametrize("name", [b"x_custom", b"a.b", b"accept~", b"x custom", b"\xc3\xa9", b"-", b"--", b"", b"a:b"])

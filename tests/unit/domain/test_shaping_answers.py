@@ -105,9 +105,9 @@ def test_nothing_is_added_reordered_or_let_through(headers: Headers) -> None:
     assert not any(name in HOP_BY_HOP or fold(name) in hidden for name, _ in kept)
 
 
-@pytest.mark.parametrize("status", range(200, 600))
-def test_only_three_statuses_can_say_that_a_user_is_unknown(status: int) -> None:
-    assert says_unknown_user(status, [(b"x-talaria-unknown-user", b"1")]) == (status in (403, 404, 410))
+def test_only_three_statuses_can_say_that_a_user_is_unknown() -> None:
+    said = [(b"x-talaria-unknown-user", b"1")]
+    assert [status for status in range(200, 600) if says_unknown_user(status, said)] == [403, 404, 410]
 
 
 @pytest.mark.parametrize(

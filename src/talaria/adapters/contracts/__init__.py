@@ -6,8 +6,8 @@ A contract is a class of tests without a world. A test file derives from it and 
         def identities(self, max_entries: int) -> Identities:
             return MemoryIdentities(max_entries)
 
-Unit tests run the contracts on the versions in memory, integration tests on the real adapters over real sockets. They
-need no test library, only a runner that awaits `async def test_…`.
+Unit tests run the contracts on the versions in memory and on the real ones that need no socket, integration tests on
+the real adapters over real sockets. They need no test library, only a runner that awaits `async def test_…`.
 """
 
 import contextlib

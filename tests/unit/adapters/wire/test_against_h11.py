@@ -3,9 +3,10 @@
 import asyncio
 
 import h11
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support_examples import times
 from tests.unit.adapters.wire.support import Outcome, cut, outcome_of
 
 _NAMES = st.sampled_from([b"a", b"Content-Type", b"set-cookie", b"X_Y", b"x y", b"", b"a:", b"Date ", b"connection"])
@@ -77,7 +78,7 @@ def _we_are_stricter(raw: bytes) -> bool:
     return b"gzip, chunked" in raw or b"\x01" in raw or (b"HTTP/1.0" in raw and b"ransfer-" in raw)
 
 
-@settings(max_examples=400, deadline=None)
+@times(4)
 @given(answers(), st.sampled_from(["GET", "HEAD"]))
 def test_the_same_as_h11(raw: bytes, method: str) -> None:
     ours = asyncio.run(outcome_of([raw], method))
@@ -90,7 +91,7 @@ def test_the_same_as_h11(raw: bytes, method: str) -> None:
         assert ours[:3] == theirs[:3]
 
 
-@settings(max_examples=150, deadline=None)
+@times(1.5)
 @given(answers(), st.sampled_from(["GET", "HEAD"]), st.lists(st.integers(0, 1000), max_size=10))
 def test_cuts_change_nothing(raw: bytes, method: str, at: list[int]) -> None:
     whole = asyncio.run(outcome_of([raw], method))

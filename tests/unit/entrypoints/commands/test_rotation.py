@@ -1,12 +1,12 @@
 """`talaria keys list` and `retire`: what is safe now, and why."""
 
-import time
 from pathlib import Path
 from urllib.error import URLError
 
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from pytest_mock import MockerFixture
 
 from talaria.adapters.key_history import KeyUse
 from talaria.entrypoints.commands import keys
@@ -37,8 +37,9 @@ def test_an_old_key_goes_once_its_last_token_has_expired() -> None:
 
 
 @pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("talaria.adapters.partners.known", lambda: frozenset({"wind"}))
+def config(tmp_path: Path, mocker: MockerFixture) -> Path:
+    mocker.patch("talaria.adapters.partners.known", return_value=frozenset({"wind"}))
+    mocker.patch("talaria.entrypoints.commands.keys.time").time.return_value = 1000.0
     CliRunner().invoke(init, [str(tmp_path)])
     return tmp_path / "talaria.toml"
 
@@ -47,23 +48,20 @@ def run(config: Path, *arguments: str) -> Result:
     return CliRunner().invoke(keys.command, [*arguments, "--config", str(config)])
 
 
-def in_force(monkeypatch: pytest.MonkeyPatch, *uses: KeyUse) -> None:
-    monkeypatch.setattr(keys, "fetch", lambda url: msgspec.json.encode(KeysInForce(list(uses))))
+def in_force(mocker: MockerFixture, *uses: KeyUse) -> None:
+    mocker.patch.object(keys, "fetch", return_value=msgspec.json.encode(KeysInForce(list(uses))))
 
 
-def test_the_list_says_what_to_do_with_each(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_force(monkeypatch, use("now", signs=True), use("old", good_until=time.time() + 50))
+def test_the_list_says_what_to_do_with_each(config: Path, mocker: MockerFixture) -> None:
+    in_force(mocker, use("now", signs=True), use("old", good_until=1050.0))
     told = run(config, "list")
     assert told.exit_code == 0
-    assert "keep it until" in told.output
+    assert "keep it until 1970-01-01 00:17:30Z" in told.output
     assert "The configuration on disk says otherwise" in told.output
 
 
-def test_without_the_gateway_the_rules_are_told(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(url: str) -> bytes:
-        raise URLError(ConnectionRefusedError(111, "Connection refused"))
-
-    monkeypatch.setattr(keys, "fetch", nobody)
+def test_without_the_gateway_the_rules_are_told(config: Path, mocker: MockerFixture) -> None:
+    mocker.patch.object(keys, "fetch", side_effect=URLError(ConnectionRefusedError(111, "Connection refused")))
     told = run(config, "list")
     assert told.exit_code == 0
     assert "300 s" in told.output
@@ -76,20 +74,20 @@ def test_without_the_gateway_the_rules_are_told(config: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("old", "code", "words"),
     [
-        (use(good_until=1.0), 0, "old can be retired"),
-        (use(good_until=9e9), 1, "old can't be retired yet"),
+        (use(good_until=1000.0), 0, "old can be retired"),
+        (use(good_until=1000.1), 1, "old can't be retired yet"),
         (use(signs=True), 1, "old can't be retired yet"),
         (use("another"), 1, 'No key in force has the kid "old"'),
     ],
 )
 def test_a_key_is_retired_when_it_is_safe(
-    config: Path, monkeypatch: pytest.MonkeyPatch, old: KeyUse, code: int, words: str
+    config: Path, mocker: MockerFixture, old: KeyUse, code: int, words: str
 ) -> None:
-    in_force(monkeypatch, old)
+    in_force(mocker, old)
     told = run(config, "retire", "old")
     assert (told.exit_code, words in told.output) == (code, True)
 
 
-def test_another_program_at_the_address_is_no_gateway(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "fetch", lambda url: b"<html>")
+def test_another_program_at_the_address_is_no_gateway(config: Path, mocker: MockerFixture) -> None:
+    mocker.patch.object(keys, "fetch", return_value=b"<html>")
     assert "no operators' listener" in run(config, "retire", "old").output

@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.entrypoints.sandbox.toml import dumps, merged
@@ -18,7 +18,6 @@ trees: st.SearchStrategy[dict[str, Any]] = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(trees)
 def test_a_tree_comes_back(tree: dict[str, Any]) -> None:
     assert tomllib.loads(dumps(tree)) == tree

@@ -1,0 +1,15 @@
+"""For every test: examples are as many as the profile says, and what it prints is searched."""
+
+import logging
+
+import pytest
+
+from tests import support_examples  # noqa: F401 - sets the profile before any test is read
+from tests.support_printed import PRINTED, Records, Watch
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Search from now on."""
+    config.pluginmanager.register(Watch(PRINTED), "printed")
+    logging.getLogger().addHandler(Records(PRINTED))
+    logging.getLogger("talaria").setLevel(logging.INFO)  # as the program says it

@@ -1,0 +1,47 @@
+"""A simulated service as a test wants it, and the client of a dependency that asks it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from talaria.adapters.clock import MonotonicClock
+from talaria.adapters.contracts.dependencies import Trouble
+from talaria.adapters.http_client import DependencyClient
+from talaria.adapters.memory import MemoryRecorder
+from talaria.domain.errors import Faults
+from talaria.entrypoints.sandbox.faults import Faults as Script
+from talaria.entrypoints.sandbox.service import Service
+
+SCRIPTS: dict[Trouble | None, Script] = {
+    None: Script(),
+    "unreachable": Script(error_rate=1, reset=True),
+    "bad_answer": Script(error_rate=1, status=200, body="[]"),
+    "timeout": Script(latency=60),
+    "overloaded": Script(error_rate=1, status=503, retry_after="7"),
+}
+
+
+@asynccontextmanager
+async def client_of(
+    service: Service, faults: Faults, transport: httpx.AsyncBaseTransport
+) -> AsyncIterator[DependencyClient]:
+    """A client of the service, which runs meanwhile on a free port."""
+    service.bind("127.0.0.1", 0)
+    await service.start()
+    try:
+        recorder, clock = MemoryRecorder(), MonotonicClock()
+        client = DependencyClient(
+            *(service.name, service.url, faults),
+            timeout=5,
+            attempts=3,
+            recorder=recorder,
+            clock=clock,
+            transport=transport,
+        )
+        try:
+            yield client
+        finally:
+            await client.aclose()
+    finally:
+        await service.stop()

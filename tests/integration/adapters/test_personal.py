@@ -1,0 +1,41 @@
+"""personal passes its contract against the simulated service, over both transports."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from talaria.adapters.contracts.dependencies import PHONES, DirectoryWorld, PhoneDirectoryContract, Trouble
+from talaria.adapters.http_client import DependencyClient
+from talaria.adapters.httpx_transport import httpx_transport
+from talaria.adapters.personal import Personal
+from talaria.adapters.wire.transport import WireTransport
+from talaria.domain.errors import PERSONAL
+from talaria.entrypoints.sandbox import personal
+from tests.integration.adapters.support_dependencies import SCRIPTS, client_of
+
+
+class _Directory:
+    def __init__(self, service: personal.Personal, client: DependencyClient) -> None:
+        self.directory = Personal(client, service.token)
+        self._service = service
+
+    async def suffer(self, trouble: Trouble | None) -> None:
+        self._service.faults = SCRIPTS[trouble]
+
+
+class TestPersonalOverTheWire(PhoneDirectoryContract):
+    def transport(self) -> httpx.AsyncBaseTransport:
+        return WireTransport()
+
+    @asynccontextmanager
+    async def world(self) -> AsyncIterator[DirectoryWorld]:
+        service = personal.Personal("the-token")
+        service.phones = dict(PHONES)
+        async with client_of(service, PERSONAL, self.transport()) as client:
+            yield _Directory(service, client)
+
+
+class TestPersonalOverHttpx(TestPersonalOverTheWire):
+    def transport(self) -> httpx.AsyncBaseTransport:
+        return httpx_transport(max_connections=64)

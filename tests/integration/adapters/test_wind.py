@@ -1,0 +1,48 @@
+"""wind passes its contract against the simulated service, over both transports."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from talaria.adapters.contracts.dependencies import (
+    BLOCKED,
+    STRANGER,
+    USERS,
+    AccountsWorld,
+    PartnerAccountsContract,
+    Trouble,
+)
+from talaria.adapters.http_client import DependencyClient
+from talaria.adapters.httpx_transport import httpx_transport
+from talaria.adapters.partners.wind import Accounts
+from talaria.adapters.wire.transport import WireTransport
+from talaria.domain.errors import PARTNER
+from talaria.entrypoints.sandbox import wind
+from tests.integration.adapters.support_dependencies import SCRIPTS, client_of
+
+
+class _Accounts:
+    def __init__(self, service: wind.Wind, client: DependencyClient) -> None:
+        self.accounts = Accounts(client, service.api_key)
+        self._service = service
+
+    async def suffer(self, trouble: Trouble | None) -> None:
+        self._service.faults = SCRIPTS[trouble]
+
+
+class TestWindOverTheWire(PartnerAccountsContract):
+    def transport(self) -> httpx.AsyncBaseTransport:
+        return WireTransport()
+
+    @asynccontextmanager
+    async def world(self) -> AsyncIterator[AccountsWorld]:
+        service = wind.Wind("the-key")
+        service.users, service.blocked, service.without_account = dict(USERS), {BLOCKED}, {STRANGER}
+        async with client_of(service, PARTNER, self.transport()) as client:
+            yield _Accounts(service, client)
+
+
+class TestWindOverHttpx(TestWindOverTheWire):
+    def transport(self) -> httpx.AsyncBaseTransport:
+        return httpx_transport(max_connections=64)

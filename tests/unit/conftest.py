@@ -1,0 +1,39 @@
+"""For every unit test: it opens no socket of the network."""
+
+import socket
+import sys
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+_EVENTS = ("socket.bind", "socket.connect", "socket.sendto")
+_watching = [False]
+
+
+def _no_network(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook, which can't be taken away again; so it looks whether a unit test runs."""
+    if event in _EVENTS and _watching[0] and arguments[0].family in _FAMILIES:
+        pytest.fail(
+            f"A unit test opens no socket, and this one does ({event} {arguments[1]}). Use a version in memory "
+            "(talaria.adapters.memory), or move the test to tests/integration."
+        )
+
+
+sys.addaudithook(_no_network)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Watch from the first fixture of a test."""
+    _watching[0] = True
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Up to the end of its last one."""
+    try:
+        return (yield)
+    finally:
+        _watching[0] = False
