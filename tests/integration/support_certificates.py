@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def write_certificate(folder: Path, name: str, address: str = "127.0.0.1") -> tuple[Path, Path]:
-    """`name`.pem for this address and `name`.key in the folder; the certificate is its own authority."""
+def write_certificate(folder: Path, name: str, *hosts: str) -> tuple[Path, Path]:
+    """`name`.pem for these hosts (none: 127.0.0.1) and `name`.key in the folder; the certificate signs itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -23,7 +23,7 @@ def write_certificate(folder: Path, name: str, address: str = "127.0.0.1") -> tu
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts or ["127.0.0.1"]]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -34,3 +34,10 @@ def write_certificate(folder: Path, name: str, address: str = "127.0.0.1") -> tu
     )
     key_file.chmod(0o600)
     return pem, key_file
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

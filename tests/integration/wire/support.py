@@ -7,7 +7,9 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from talaria.domain.model import Answer, Headers, Outbound
+from talaria.adapters.contracts.upstream_world import pieces as pieces
+from talaria.adapters.contracts.upstream_world import request as request
+from talaria.domain.model import Answer
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
 
@@ -97,28 +99,6 @@ async def forever(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _:
         writer.write(HELLO)
 
 
-def request(
-    method: str = "GET",
-    target: bytes = b"/",
-    *,
-    headers: Headers | None = None,
-    body: AsyncIterator[bytes] | None = None,
-    length: int | None = None,
-    timeout: float = 5.0,
-    idle_timeout: float = 5.0,
-) -> Outbound:
-    """A request with patience enough for a slow machine."""
-    return Outbound(method, target, headers or [], body, length, timeout, idle_timeout)
-
-
 async def read(answer: Answer) -> bytes:
     """The whole body, by the stream."""
     return b"".join([chunk async for chunk in answer.body])
-
-
-async def pieces(*parts: bytes | BaseException) -> AsyncIterator[bytes]:
-    """A body of these parts; an exception among them is raised."""
-    for part in parts:
-        if isinstance(part, BaseException):
-            raise part
-        yield part

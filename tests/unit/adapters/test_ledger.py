@@ -4,9 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from talaria.adapters.ledger import PASSED_ON, Entry, Ledger, Try, merge
 from talaria.domain.model import Attempt, ExchangeEnded, Journey, RequestEnded
+from tests.unit.entrypoints.http.support_ops import entry
 
 
 def ledger(**options: Any) -> Ledger:
@@ -24,24 +26,10 @@ def test_an_entry_tells_how_the_request_went() -> None:
     journey.person = "0123456789ab"
     kept = ledger(states=lambda: {"wind": "open"})
     kept.record(ended(journey=journey))
-    assert kept.find("r-1") == Entry(
+    assert kept.find("r-1") == replace(
+        entry(),
         time="1970-01-01T00:00:00.500Z",
-        request_id="r-1",
-        trace_id="t-1",
-        tag="wind",
-        caller="app",
-        method="GET",
-        status=502,
-        reason="partner-unreachable",
-        origin="partner",
-        cause="refused",
-        phase="exchange",
-        exchange="failed",
-        healed=False,
-        total_ms=750.0,
-        upstream_ms=0.0,
         attempts=[Try("wind", 50.0, 250.0, "503"), Try("wind", 450.0, 100.0, "refused", "10.0.0.7:443")],
-        breakers={"wind": "open"},
         person="0123456789ab",
     )
 

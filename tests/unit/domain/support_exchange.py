@@ -102,6 +102,22 @@ class World:
         self.directory.script.failing = fault
 
 
+async def expired(stale_if_error: float = 3600.0) -> World:
+    """One that keeps a pair of p-1 that has just expired."""
+    world = World(stale_if_error=stale_if_error)
+    await world.ask()
+    world.clock.move(901)
+    return world
+
+
+async def in_trouble() -> World:
+    """The same, where personal has just failed once."""
+    world = await expired()
+    world.directory.script.fail_next.append(PersonalUnreachable())
+    await world.ask()
+    return world
+
+
 FAULTS: list[DependencyFault | GatewayOverloaded] = [
     PersonalUnreachable("refused"),
     PersonalBadAnswer("500"),

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from talaria.domain.errors import PartnerUserRefused, PersonalTimeout, PersonalUnreachable
+from talaria.domain.errors import PartnerUserRefused, PersonalTimeout
 from talaria.domain.model import Identity, PartnerUserId
-from tests.unit.domain.support_exchange import PHONE, World, key, person
+from tests.unit.domain.support_exchange import PHONE, World, expired, in_trouble, key, person
 from tests.unit.domain.support_time import run, settle
 
 
@@ -73,11 +73,7 @@ def test_a_thousand_who_used_the_same_dead_pair_make_one_new_flight() -> None:
 
 def test_forgetting_disowns_the_refresh_that_may_bring_the_dead_pair_again() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
-        world.directory.script.fail_next.append(PersonalUnreachable())
-        await world.ask()
+        world = await in_trouble()
         world.accounts.script.gate.clear()
         assert await world.ask() == "u-1"  # stale, with a refresh behind it
         await settle()
@@ -93,11 +89,7 @@ def test_forgetting_disowns_the_refresh_that_may_bring_the_dead_pair_again() -> 
 
 def test_closing_ends_what_goes_on_behind() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
-        world.directory.script.fail_next.append(PersonalUnreachable())
-        await world.ask()
+        world = await in_trouble()
         world.directory.script.gate.clear()
         await world.ask()
         await settle()
@@ -130,9 +122,7 @@ def test_an_old_flight_that_lands_does_not_clear_away_a_new_one() -> None:
 
 def test_a_refresh_that_was_disowned_ends_with_its_last_waiter() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
+        world = await expired()
         world.directory.script.gate.clear()
         patient = world.start(within=8.0)
         assert await world.ask(within=2.0) == "u-1"  # from now on the refresh may go on behind
@@ -146,9 +136,7 @@ def test_a_refresh_that_was_disowned_ends_with_its_last_waiter() -> None:
 
 def test_a_disowned_flight_does_not_go_on_behind() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
+        world = await expired()
         world.directory.script.gate.clear()
         waiting = world.start(within=2.0)
         await settle()

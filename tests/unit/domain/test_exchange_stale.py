@@ -16,7 +16,7 @@ from talaria.domain.errors import (
 )
 from talaria.domain.exchange import TROUBLE_SECONDS
 from talaria.domain.model import Journey
-from tests.unit.domain.support_exchange import FAULTS, PHONE, World, key, person
+from tests.unit.domain.support_exchange import FAULTS, PHONE, World, expired, in_trouble, key, person
 from tests.unit.domain.support_time import run, settle
 
 DEFINITE: list[Refusal] = [IdentityUnknown(), PartnerUserUnknown(), PartnerUserRefused()]
@@ -26,9 +26,7 @@ by_reason = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.
 @by_reason
 def test_a_stale_pair_serves_while_a_dependency_fails(fault: Refusal) -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
+        world = await expired()
         world.down(fault)
         journey = Journey("r-2")
         assert await world.ask(journey=journey) == "u-1"
@@ -67,9 +65,7 @@ def test_without_stale_if_error_an_expired_pair_never_serves() -> None:
 @pytest.mark.parametrize("definite", DEFINITE, ids=lambda refusal: refusal.reason)
 def test_a_definite_answer_wins_over_a_stale_pair(definite: Refusal) -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
+        world = await expired()
         world.directory.script.fail_next.append(definite)
         with pytest.raises(type(definite)):
             await world.ask()
@@ -83,11 +79,7 @@ def test_a_definite_answer_wins_over_a_stale_pair(definite: Refusal) -> None:
 
 def test_in_trouble_stale_pairs_serve_at_once_with_one_refresh_for_each_behind_them() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
-        world.directory.script.fail_next.append(PersonalUnreachable())
-        await world.ask()
+        world = await in_trouble()
         world.directory.script.gate.clear()
         before = world.clock.now()
         assert [await world.ask() for _ in range(3)] == ["u-1"] * 3
@@ -103,11 +95,7 @@ def test_in_trouble_stale_pairs_serve_at_once_with_one_refresh_for_each_behind_t
 
 def test_the_end_of_trouble_is_tried_by_waiting_again() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
-        world.directory.script.fail_next.append(PersonalUnreachable())
-        await world.ask()
+        world = await in_trouble()
         world.clock.move(TROUBLE_SECONDS)
         world.accounts.users[PHONE] = "u-9"
         assert await world.ask() == "u-9"
@@ -131,11 +119,7 @@ def test_trouble_of_one_partner_does_not_touch_another() -> None:
 
 def test_a_definite_answer_behind_a_stale_one_ends_it() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
-        world.directory.script.fail_next.append(PersonalUnreachable())
-        await world.ask()
+        world = await in_trouble()
         world.accounts.users[PHONE] = PartnerUserRefused()
         assert await world.ask() == "u-1"
         await settle()
@@ -147,9 +131,7 @@ def test_a_definite_answer_behind_a_stale_one_ends_it() -> None:
 
 def test_a_hanging_dependency_leaves_the_other_half_of_the_time_to_the_upstream() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
+        world = await expired()
         world.directory.script.gate.clear()
         started = world.clock.now()
         assert await world.ask(within=1.0, route=10.0) == "u-1"
@@ -164,9 +146,7 @@ def test_a_hanging_dependency_leaves_the_other_half_of_the_time_to_the_upstream(
 
 def test_a_pair_that_is_forgotten_while_somebody_waits_is_not_served_to_him() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
+        world = await expired()
         world.directory.script.gate.clear()
         waiting = world.start()
         await settle()
@@ -181,9 +161,7 @@ def test_a_pair_that_is_forgotten_while_somebody_waits_is_not_served_to_him() ->
 
 def test_a_pair_that_grows_too_old_while_somebody_waits_is_not_served_to_him() -> None:
     async def main() -> None:
-        world = World(stale_if_error=3.0)
-        await world.ask()
-        world.clock.move(901)
+        world = await expired(stale_if_error=3.0)
         world.directory.script.gate.clear()
         with pytest.raises(PersonalTimeout):
             await world.ask(within=10.0)
@@ -193,9 +171,7 @@ def test_a_pair_that_grows_too_old_while_somebody_waits_is_not_served_to_him() -
 
 def test_who_comes_too_late_makes_no_trouble_for_others() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
+        world = await expired()
         with pytest.raises(PersonalTimeout):
             await world.ask(person("p-2"), within=-1.0, route=-1.0)
         world.accounts.users[PHONE] = "u-9"
@@ -207,9 +183,7 @@ def test_who_comes_too_late_makes_no_trouble_for_others() -> None:
 
 def test_an_impatient_client_makes_no_trouble_for_others() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
+        world = await expired()
         world.directory.script.gate.clear()
         with pytest.raises(PersonalTimeout):
             await world.ask(person("p-2"), within=0.001)
@@ -222,11 +196,7 @@ def test_an_impatient_client_makes_no_trouble_for_others() -> None:
 
 def test_a_success_ends_the_trouble() -> None:
     async def main() -> None:
-        world = World()
-        await world.ask()
-        world.clock.move(901)
-        world.directory.script.fail_next.append(PersonalUnreachable())
-        await world.ask()
+        world = await in_trouble()
         await world.ask(person("p-2"))
         world.accounts.users[PHONE] = "u-9"
         assert await world.ask() == "u-9"

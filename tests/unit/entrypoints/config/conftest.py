@@ -1,5 +1,6 @@
 """A configuration that is good, on disk with its key, to be spoilt by a test."""
 
+import copy
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from talaria.adapters.key_files import write_new_key
 from talaria.entrypoints.config import ConfigurationError, Problem, Settings, load
-from tests.unit.entrypoints.config.workshop import ENVIRON, to_toml
+from talaria.entrypoints.sandbox.toml import dumps
+from tests.unit.entrypoints.config.workshop import ENVIRON
 
 GOOD = tomllib.loads((Path(__file__).parent / "contract.toml").read_text())
 
@@ -25,10 +27,10 @@ class Bench:
 
     def load(self, changes: Mapping[str, Any] | None = None, environ: Mapping[str, str] = ENVIRON) -> Settings:
         """The settings of the good file with these changes; None takes a key away."""
-        tree = tomllib.loads(to_toml(GOOD))
+        tree = copy.deepcopy(GOOD)
         for key, value in (changes or {}).items():
             _change(tree, key.split("."), value)
-        return self.load_text(to_toml(tree), environ)
+        return self.load_text(dumps(tree), environ)
 
     def load_text(self, text: str, environ: Mapping[str, str] = ENVIRON) -> Settings:
         """The settings of this text."""

@@ -1,4 +1,4 @@
-"""What the configuration's tests are made with: TOML from plain values, keys of every kind as PEM and JWK."""
+"""What the configuration's tests are made with: keys of every kind as PEM and JWK."""
 
 import json
 from typing import Any
@@ -14,19 +14,6 @@ P384 = ec.generate_private_key(ec.SECP384R1())
 ED25519 = ed25519.Ed25519PrivateKey.generate()
 RSA = rsa.generate_private_key(65537, 2048)
 SMALL_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
-
-
-def to_toml(tree: dict[str, Any]) -> str:
-    """Values are written inline: JSON's scalars and arrays are TOML's too."""
-    return "".join(f"{json.dumps(name)} = {_inline(value)}\n" for name, value in tree.items())
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(name)} = {_inline(one)}" for name, one in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_inline, value)) + "]"
-    return json.dumps(value)
 
 
 def private_pem(key: Any) -> bytes:
