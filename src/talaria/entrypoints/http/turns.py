@@ -6,6 +6,7 @@ The law:
    behind these is not served, and the last one parked ends the connection.
 2. Nobody's turn begins, and nothing is read, while the client does not take what was written for it.
 3. When the client leaves, whoever is serving or parked is told so, once.
+4. Once it is over (the last answer is written, the client has left, the connection closes) nobody's turn begins.
 """
 
 import socket
@@ -26,11 +27,12 @@ _LEFT: Final = frozenset({7, 8})  # TCP_CLOSE, TCP_CLOSE_WAIT
 class Turns:
     """The requests of one connection. `serve` answers one; its task is among `tasks` while it runs."""
 
-    __slots__ = ("_loop", "_serve", "_tasks", "flow", "parked", "serving")
+    __slots__ = ("_loop", "_serve", "_tasks", "flow", "over", "parked", "serving")
 
     def __init__(self, loop: AbstractEventLoop, serve: Callable[[Cycle], Any], tasks: "set[Task[None]]") -> None:
         self.serving: Cycle | None = None
         self.parked: deque[Cycle] = deque()
+        self.over = False
         self.flow: FlowControl
         self._loop = loop
         self._serve = serve
@@ -42,7 +44,9 @@ class Turns:
         return self.serving is None and not self.parked
 
     def arrived(self, cycle: Cycle) -> bool:
-        """A new request: its turn begins now or later. False: never, there are too many."""
+        """A new request: its turn begins now or later. False: never, there are too many, or it is over."""
+        if self.over:
+            return False
         if self.serving is None and not self.flow.write_paused:
             self._begin(cycle)
             return True
@@ -55,7 +59,7 @@ class Turns:
 
     def go_on(self) -> None:
         """The next turn, if somebody waits for it; else read on. Not while the client takes nothing."""
-        if self.serving is not None:
+        if self.serving is not None or self.over:
             return
         if self.flow.write_paused:
             self.flow.pause_reading()
@@ -64,12 +68,18 @@ class Turns:
         else:
             self.flow.resume_reading()
 
+    def end(self) -> None:
+        """The connection ends. Whoever is parked has not begun, and never will."""
+        self.over = True
+        self.parked.clear()
+
     def gone(self) -> None:
         """The client has left."""
-        for cycle in [self.serving, *self.parked]:
+        told, self.serving = [self.serving, *self.parked], None
+        self.end()
+        for cycle in told:
             if cycle is not None and not cycle.response_complete:
                 cycle.gone()
-        self.parked.clear()
 
     def last_ones(self) -> None:
         """The connection ends with the next answer that begins."""
