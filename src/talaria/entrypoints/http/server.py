@@ -29,7 +29,7 @@ from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTo
 from talaria.domain.model import Headers
 from talaria.entrypoints.http.cycle import Cycle
 from talaria.entrypoints.http.heads import FRAMING, body_parser, frame, refusal_of, too_large
-from talaria.entrypoints.http.turns import Turns, has_left
+from talaria.entrypoints.http.turns import Turns, has_left, unsent_to
 
 _NO_PROGRESS = 64 * 1024
 _LINGER_SECONDS = 2.0
@@ -242,9 +242,8 @@ class Connection(HttpToolsProtocol):
             self._linger() if unread else self.close_now()
         else:
             self.turns.go_on()
-            limits = self.limits
             self._since = self.loop.time()
-            self._limit_since = limits.header_timeout if self._in_head else limits.keepalive_timeout
+            self._limit_since = self.limits.header_timeout if self._in_head else self.limits.keepalive_timeout
 
     def resume_writing(self) -> None:
         """The client takes what was written again."""
@@ -253,9 +252,11 @@ class Connection(HttpToolsProtocol):
 
     def look_over(self, now: float) -> None:
         """End what has waited for too long, and what its client has left; called once a second."""
-        unsent, transport, turns = self.transport.get_write_buffer_size(), self.transport, self.turns
-        if unsent != self._unsent and (turns.over or self.flow.write_paused):
-            self._since = now  # the client is slow, but it reads
+        transport, turns = self.transport, self.turns
+        slow = transport.is_closing() or turns.over or self.flow.write_paused
+        unsent = unsent_to(transport) if slow else 0
+        if unsent != self._unsent and slow:
+            self._since = now  # but it reads
         self._unsent = unsent
         waited = now - self._since
         if transport.is_closing() or (turns.over and unsent):

@@ -9,10 +9,13 @@ The law:
 4. Once it is over (the last answer is written, the client has left, the connection closes) nobody's turn begins.
 """
 
+import fcntl
 import socket
+import termios
 from asyncio import AbstractEventLoop, Task, Transport
 from collections import deque
 from collections.abc import Callable
+from sys import byteorder
 from typing import Any, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -104,3 +107,14 @@ def has_left(transport: Transport) -> bool:
         return sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] in _LEFT
     except OSError:
         return True
+
+
+def unsent_to(transport: Transport) -> int:
+    """Bytes that the client has not taken yet. Those that the kernel holds move first, and over TLS they alone do."""
+    unsent, sock = transport.get_write_buffer_size(), transport.get_extra_info("socket")
+    if sock is None:
+        return unsent
+    try:
+        return unsent + int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), byteorder)
+    except (OSError, ValueError):
+        return unsent

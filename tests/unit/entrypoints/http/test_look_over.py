@@ -1,6 +1,7 @@
 """Once a second a connection is looked over: who waits for too long, who does not read, who has left."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from talaria.entrypoints.http.turns import has_left
-from tests.unit.entrypoints.http.support_server import LIMITS, Door, get, post
+from talaria.entrypoints.http.turns import has_left, unsent_to
+from tests.unit.entrypoints.http.support_server import LIMITS, ClientTransport, Door, get, post
 
 CLOSE = (b"connection", b"close")
 HEAD, KEPT = LIMITS.header_timeout, LIMITS.keepalive_timeout
@@ -95,6 +96,32 @@ async def test_a_slow_reader_is_not_cut_off_while_it_reads(answered: Callable[[D
     assert door.aborted
 
 
+async def test_a_slow_reader_is_seen_by_what_the_kernel_holds() -> None:
+    """It refills by large pieces: for long nothing moves but there."""
+    async with _both_ends() as (client, ours):
+        door = Door()
+        await _last_answer(door)
+        door.transport.sock = ours
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(bytes(65536))
+        for second in range(0, 60, 6):
+            _read_some(client, ours)
+            door.look_over(second)
+        assert not door.aborted
+        door.look_over(60 + KEPT)
+        assert door.aborted
+
+
+def _read_some(client: socket.socket, ours: socket.socket) -> None:
+    """Until it shows on the other side."""
+    before = unsent_to(_transport_of(ours))
+    assert before > 0
+    while unsent_to(_transport_of(ours)) == before:
+        assert client.recv(4096)
+
+
 async def test_what_was_served_for_long_and_is_closed_has_its_time_to_be_read() -> None:
     """Over TLS it can't be seen how much is unsent."""
     door = Door()
@@ -114,7 +141,9 @@ async def _both_ends() -> AsyncIterator[tuple[socket.socket, socket.socket]]:
 
 
 def _transport_of(sock: socket.socket) -> asyncio.Transport:
-    return asyncio.Transport(extra={"socket": sock})
+    transport = ClientTransport()
+    transport.sock = sock
+    return transport
 
 
 @pytest.mark.parametrize("how", ["half", "closed", "reset"])
