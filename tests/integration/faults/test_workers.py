@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -98,12 +98,32 @@ async def test_invalidation_reaches_every_worker(world: World, served: Served) -
         assert world.wind.requests.count == 4
 
 
-async def test_all_workers_drain(world: World, served: Served) -> None:
+def _tell_the_supervisor(served: Served) -> None:
+    served.process.send_signal(signal.SIGTERM)
+
+
+def _tell_everybody(served: Served) -> None:
+    """As systemd does, whose KillMode is control-group where nothing else is said."""
+    for pid in [served.process.pid, *served.children()]:
+        os.kill(pid, signal.SIGTERM)
+
+
+def _tell_everybody_the_supervisor_last(served: Served) -> None:
+    for pid in [*served.children(), served.process.pid]:
+        os.kill(pid, signal.SIGTERM)
+
+
+TELLING = [_tell_the_supervisor, _tell_everybody, _tell_everybody_the_supervisor_last]
+
+
+@pytest.mark.parametrize("tell", TELLING)
+async def test_all_workers_drain(world: World, served: Served, tell: Callable[[Served], None]) -> None:
     with crowd(world) as clients:
         await ask_all(clients)
         world.services.faults = Faults(latency=0.5)
         under_way = asyncio.create_task(ask_all(clients))
         await world.services.requests.wait_for(2 * CLIENTS)
-        assert await served.stop() == 0
+        tell(served)
+        assert await served.process.wait() == 0
         tally = await under_way
     assert (tally.statuses, tally.lost) == ([200] * CLIENTS, [])

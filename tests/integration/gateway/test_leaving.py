@@ -1,8 +1,11 @@
 """A client that leaves takes its request with it: 499 in the access line, never a 5xx, and the upstream hears of it."""
 
 import asyncio
+from collections.abc import Callable
 
-from tests.integration.gateway.support_client import request
+import pytest
+
+from tests.integration.gateway.support_client import Client, chunked, request
 from tests.integration.gateway.support_gateway import Gateway, Town
 from tests.integration.gateway.support_raw import Head, Line
 
@@ -73,3 +76,69 @@ async def test_inside_the_answer_closes_the_upstreams_connection(town: Town, gat
         assert (await client.head()).status == 200
     await asyncio.wait_for(left.wait(), 5)
     await _gone(gateway)
+
+
+def _half(client: Client) -> None:
+    client.writer.write_eof()
+
+
+LEAVING = [Client.leave, _half]
+
+
+@pytest.mark.parametrize("leave", LEAVING)
+@pytest.mark.parametrize("behind", [0, 1, 20])
+async def test_behind_whatever_was_asked_for(
+    town: Town, gateway: Gateway, leave: Callable[[Client], None], behind: int
+) -> None:
+    """To close the sending half is to leave too. With requests behind, nobody reads: it is seen all the same."""
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def hold(_: Head, line: Line) -> None:
+        asked.set()
+        await line.reader.read(-1)
+        left.set()
+
+    town.upstream.faults = [hold]
+    async with gateway.connected() as client:
+        client.send(request(town.token()) * (1 + behind))
+        await asyncio.wait_for(asked.wait(), 5)
+        leave(client)
+        await asyncio.wait_for(left.wait(), 8)
+    await _gone(gateway)
+    assert town.upstream.calls == 1
+
+
+async def test_inside_an_answer_with_a_request_behind(town: Town, gateway: Gateway) -> None:
+    over = asyncio.Event()
+
+    async def endless(_: Head, line: Line) -> None:
+        await line.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + chunked(b"x"))
+        await line.reader.read(-1)
+        over.set()
+
+    town.upstream.faults = [endless]
+    async with gateway.connected() as client:
+        client.send(request(town.token()) * 2)
+        await client.head()
+        client.leave()
+        await asyncio.wait_for(over.wait(), 8)
+    await _gone(gateway)
+
+
+async def test_with_an_upload_that_the_upstream_does_not_read(town: Town, gateway: Gateway) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(_: Head, line: Line) -> None:
+        line.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        asked.set()
+        await go_on.wait()
+        line.reset()
+        raise EOFError
+
+    town.upstream.faults = [hold]
+    async with gateway.connected() as client:
+        client.send(request(town.token(), method="POST", body=b"x" * 30_000_000))
+        await asyncio.wait_for(asked.wait(), 5)
+        client.leave()
+        await _gone(gateway)
+        go_on.set()

@@ -112,8 +112,8 @@ class Connection(Gate, asyncio.BufferedProtocol):
     def abandon(self, future: "asyncio.Future[Answer] | None") -> None:
         """The owner waits no more: give up its request, or its answer. None: `begin` itself failed."""
         if future is None or future is self._future:
-            if future is not None:
-                future.cancel()
+            if self._future is not None:
+                self._future.cancel()
             self.fail(asyncio.CancelledError())
         elif not (future.cancelled() or future.exception()) and isinstance(body := future.result().body, AnswerBody):
             body.drop()

@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from talaria.domain.errors import BadRequest, BadRequestTarget, MethodNotAllowed, Refusal
+from talaria.domain.errors import (
+    BadRequest,
+    BadRequestTarget,
+    HeadersTooLarge,
+    MethodNotAllowed,
+    Refusal,
+    TargetTooLong,
+)
+from talaria.domain.model import Headers
 from talaria.domain.routing import refuse_tunnels
 from talaria.entrypoints.http.cycle import Cycle
 
@@ -41,16 +49,29 @@ def refusal_of(error: Exception, method: bytes) -> Refusal:
     return BadRequestTarget()
 
 
+def too_large(target: bytes, headers: Headers, limit: int) -> Refusal | None:
+    """Is this head over the limit? For one that came in one piece with other bytes: its own size counts."""
+    if len(target) > limit:
+        return TargetTooLong()
+    size = len(target) + sum(len(name) + len(value) + 4 for name, value in headers)
+    return HeadersTooLarge() if size > limit else None
+
+
 class _BodyOnly:
     """Passes on the body of one request, and lets the connection read nothing after it."""
 
     def __init__(self, connection: "Connection") -> None:
-        self.on_body = connection.on_body
-        self._connection = connection
+        self._connection: Connection | None = connection
+
+    def on_body(self, body: bytes) -> None:
+        if self._connection is not None:
+            self._connection.on_body(body)
 
     def on_message_complete(self) -> None:
-        self._connection.on_message_complete()
-        self._connection.discard()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.on_message_complete()
+            connection.discard()
 
 
 def body_parser(connection: "Connection", length: int | None) -> httptools.HttpRequestParser:

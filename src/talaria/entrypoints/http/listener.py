@@ -72,9 +72,9 @@ class Listener(uvicorn.Server):
         connections = self.server_state.connections
         try:
             async with asyncio.timeout(self._drain_timeout):
+                self._tell_all()
                 await self._close_the_door()
-                for connection in list(connections):
-                    connection.shutdown()
+                self._tell_all()  # those who were let in
                 await self._drained()
         except TimeoutError:
             for task in list(self.server_state.tasks):
@@ -83,6 +83,10 @@ class Listener(uvicorn.Server):
         for connection in list(connections):
             _close(connection)
         self._task = None
+
+    def _tell_all(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
 
     async def _close_the_door(self) -> None:
         """Accept nothing new. Who is connected already, and not yet accepted, would be reset: he is let in first."""

@@ -28,8 +28,8 @@ from talaria.adapters.wire.outbox import Outbox
 from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
 from talaria.domain.model import Headers
 from talaria.entrypoints.http.cycle import Cycle
-from talaria.entrypoints.http.heads import FRAMING, body_parser, frame, refusal_of
-from talaria.entrypoints.http.turns import Turns, has_left
+from talaria.entrypoints.http.heads import FRAMING, body_parser, frame, refusal_of, too_large
+from talaria.entrypoints.http.turns import Turns, has_left, unsent_to
 
 _NO_PROGRESS = 64 * 1024
 _LINGER_SECONDS = 2.0
@@ -89,7 +89,8 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._take_no_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
-            self._malformed(error)
+            if not self._discarding:
+                self._malformed(error)
         else:
             self._check_sizes()
 
@@ -155,18 +156,11 @@ class Connection(HttpToolsProtocol):
         if self._framing:
             self._bypassed = bool(cycle.length or cycle.chunked) and parser.should_upgrade()
         if self._partly_counted or max(self._received, self._chunk) > self.limits.header_limit:
-            self._check_head(cycle)
+            cycle.refusal = too_large(self.url, self.headers, self.limits.header_limit) or cycle.refusal
         self._in_head, self._received, self._limit_since = False, 0, 0.0
         self.cycle = cycle
         if not self.turns.arrived(cycle):
             self._discarding = True
-
-    def _check_head(self, cycle: Cycle) -> None:
-        """The head came in one piece with other bytes: its own size counts."""
-        if len(self.url) > self.limits.header_limit:
-            cycle.refusal = TargetTooLong()
-        elif len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > self.limits.header_limit:
-            cycle.refusal = HeadersTooLarge()
 
     def on_body(self, body: bytes) -> None:
         self._received = 0
@@ -221,6 +215,7 @@ class Connection(HttpToolsProtocol):
     def _linger(self) -> None:
         """Close in the way that lets the client read what was sent: our side first, theirs within two seconds."""
         self._discarding = True
+        self.turns.end()
         self.outbox.flush()
         self._since, self._limit_since = self.loop.time(), _LINGER_SECONDS
         self.flow.resume_reading()
@@ -243,12 +238,12 @@ class Connection(HttpToolsProtocol):
         if cycle.afterwards is not None:
             self._say_last(cycle.afterwards)
         elif not cycle.keep_alive:
-            self._linger() if cycle.more_body or self._discarding else self.transport.close()
+            unread = cycle.more_body or self._discarding or self.flow.read_paused
+            self._linger() if unread else self.close_now()
         else:
             self.turns.go_on()
-            limits = self.limits
             self._since = self.loop.time()
-            self._limit_since = limits.header_timeout if self._in_head else limits.keepalive_timeout
+            self._limit_since = self.limits.header_timeout if self._in_head else self.limits.keepalive_timeout
 
     def resume_writing(self) -> None:
         """The client takes what was written again."""
@@ -256,17 +251,25 @@ class Connection(HttpToolsProtocol):
         self.turns.go_on()
 
     def look_over(self, now: float) -> None:
-        """Close the connection if it has waited for too long, or if its client has left; called once a second."""
-        if self.transport.is_closing():
-            unsent = self.transport.get_write_buffer_size()
-            if unsent != self._unsent:
-                self._unsent, self._since = unsent, now
-            elif now - self._since > self.limits.keepalive_timeout:
-                self.transport.abort()
-        elif self._limit_since and self.turns.idle and now - self._since > self._limit_since:
-            self.transport.abort() if self._discarding else self.transport.close()
-        elif self.flow.read_paused and has_left(self.transport):
-            self.transport.abort()
+        """End what has waited for too long, and what its client has left; called once a second."""
+        transport, turns = self.transport, self.turns
+        slow = transport.is_closing() or turns.over or self.flow.write_paused
+        unsent = unsent_to(transport) if slow else 0
+        if unsent != self._unsent and slow:
+            self._since = now  # but it reads
+        self._unsent = unsent
+        waited = now - self._since
+        if transport.is_closing() or (turns.over and unsent):
+            if waited > self.limits.keepalive_timeout:
+                transport.abort()
+        elif self._limit_since and turns.serving is None and waited > self._limit_since:
+            transport.abort() if self._discarding or turns.parked else self.close_now()
+        elif self.flow.read_paused and has_left(transport):
+            transport.abort()
+
+    def eof_received(self) -> None:
+        """The client sends no more: it has left."""
+        self.turns.gone()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.connections.discard(self)
@@ -282,6 +285,8 @@ class Connection(HttpToolsProtocol):
 
     def close_now(self) -> None:
         """Close, after what is written already."""
+        self.turns.end()
+        self._since = self.loop.time()
         self.outbox.flush()
         self.transport.close()
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from talaria.adapters.wire.body import HIGH_WATER
+from talaria.adapters.wire.outbox import Outbox
 from talaria.domain.errors import UpstreamBadAnswer, UpstreamTimeout, UpstreamUnreachable
 from tests.unit.adapters.wire.support import Wire, outcome_of
 
@@ -140,6 +141,25 @@ async def test_a_broken_chunk_reaches_the_reader_after_what_was_good() -> None:
     assert await anext(body) == b"ab"
     with pytest.raises(UpstreamBadAnswer):
         await anext(body)
+
+
+async def test_bytes_that_come_before_the_request_is_written_are_no_answer_to_it() -> None:
+    wire = Wire()
+    wire.keeper.outbox = Outbox()
+    future = wire.begin()
+    wire.feed(HELLO)
+    with pytest.raises(UpstreamUnreachable, match="before"):
+        await future
+    assert (wire.connection.heard, wire.transport.writes, wire.transport.ended) == (False, 0, "aborted")
+    assert wire.keeper.forgotten == 1
+
+
+async def test_a_request_that_is_given_up_before_it_is_written_never_is() -> None:
+    wire = Wire()
+    wire.keeper.outbox = Outbox()
+    wire.connection.abandon(wire.begin())
+    wire.keeper.outbox.flush()
+    assert (wire.transport.writes, wire.transport.ended) == (0, "aborted")
 
 
 async def test_abandoning_a_request_closes_its_connection() -> None:

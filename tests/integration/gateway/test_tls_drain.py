@@ -1,0 +1,69 @@
+"""A drain of a listener that speaks TLS: whoever has connected and says nothing holds nobody up."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from talaria.entrypoints.http.cycle import Cycle
+from talaria.entrypoints.http.listener import Listener, public_listener
+from talaria.entrypoints.http.server import Limits
+from talaria.entrypoints.listening import bind
+from tests.integration.support_certificates import write_certificate
+
+ASK = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+
+
+async def _app(cycle: Cycle) -> None:
+    cycle.respond(200, [], b"hello")
+
+
+class Door:
+    """A listener that speaks TLS. `silent` connects, and has connected before the listener has a turn."""
+
+    def __init__(self, folder: Path, drain_timeout: float) -> None:
+        self._cert, self._key = write_certificate(folder, "door")
+        self._socket = bind("127.0.0.1", 0, "a test")
+        self.address = self._socket.getsockname()[:2]
+        self.listener: Listener = public_listener(_app, Limits(1000, 5.0, 5.0), lambda _: b"", drain_timeout)
+
+    async def open(self) -> None:
+        """Serve."""
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(self._cert, self._key)
+        await self.listener.start(self._socket, tls)
+
+    def silent(self) -> socket.socket:
+        """A client that says nothing."""
+        return socket.create_connection(self.address)
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A client that has asked before."""
+        tls = ssl.create_default_context(cafile=self._cert)
+        reader, writer = await asyncio.open_connection(*self.address, ssl=tls)
+        writer.write(ASK)
+        assert b"connection: close" not in await reader.readuntil(b"hello")
+        yield reader, writer
+        writer.transport.abort()
+
+
+async def test_silent_clients_do_not_hold_up_a_drain(tmp_path: Path) -> None:
+    door = Door(tmp_path, 1.0)
+    await door.open()
+    with door.silent(), door.silent():
+        await asyncio.wait_for(door.listener.stop(), 10)
+
+
+async def test_a_kept_connection_hears_of_a_drain_while_others_are_let_in(tmp_path: Path) -> None:
+    door = Door(tmp_path, 8.0)
+    await door.open()
+    async with door.kept() as (reader, writer):
+        with door.silent():
+            stopping = asyncio.create_task(door.listener.stop())
+            await asyncio.sleep(0)
+            writer.write(ASK)
+            assert b"connection: close" in await asyncio.wait_for(reader.readuntil(b"hello"), 5)
+            await stopping

@@ -1,0 +1,186 @@
+"""Once a second a connection is looked over: who waits for too long, who does not read, who has left."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from talaria.entrypoints.http.turns import has_left, unsent_to
+from tests.unit.entrypoints.http.support_server import LIMITS, ClientTransport, Door, get, post
+
+CLOSE = (b"connection", b"close")
+HEAD, KEPT = LIMITS.header_timeout, LIMITS.keepalive_timeout
+
+
+async def test_a_kept_connection_has_its_time() -> None:
+    door = Door()
+    await door.feed(get("/"))
+    door.look_over(100)
+    await door.answer()
+    door.look_over(KEPT - 1)
+    assert door.transport.ended == ""
+    door.look_over(KEPT + 1)
+    assert door.transport.ended == "closed"
+
+
+async def test_a_head_has_its_time_after_an_earlier_answer_and_none_during_it() -> None:
+    door = Door()
+    await door.feed(get("/") + b"GET /2 HTT")
+    door.look_over(100)
+    assert door.transport.ended == ""
+    await door.answer()
+    door.look_over(HEAD - 1)
+    assert door.transport.ended == ""
+    door.look_over(HEAD + 1)
+    assert door.transport.ended == "closed"
+
+
+async def test_a_closed_connection_whose_client_reads_nothing_is_cut_off() -> None:
+    door = Door()
+    await door.feed(get("/"))
+    await door.stuck()
+    await door.answer(b"", CLOSE)
+    for later in (0, KEPT - 1):
+        door.look_over(later)
+    assert not door.aborted
+    door.look_over(KEPT + 1)
+    assert door.aborted
+
+
+async def test_parked_requests_of_a_client_that_reads_nothing_are_cut_off() -> None:
+    door = Door()
+    await door.feed(get("/1") + get("/2"))
+    await door.stuck()
+    await door.answer()
+    door.look_over(0)
+    door.look_over(KEPT - 1)
+    assert not door.aborted
+    door.look_over(KEPT + 1)
+    assert door.aborted
+
+
+async def _last_answer(door: Door) -> None:
+    await door.feed(get("/"))
+    await door.stuck()
+    await door.answer(b"", CLOSE)
+
+
+async def _answer_before_the_end_of_its_request(door: Door) -> None:
+    await door.feed(post("/", b"hello")[:-1])
+    await door.stuck()
+    await door.answer()
+
+
+async def _answer_before_another_request(door: Door) -> None:
+    await door.feed(get("/1") + get("/2"))
+    await door.stuck()
+    await door.answer()
+
+
+SLOW = [_last_answer, _answer_before_the_end_of_its_request, _answer_before_another_request]
+
+
+@pytest.mark.parametrize("answered", SLOW)
+async def test_a_slow_reader_is_not_cut_off_while_it_reads(answered: Callable[[Door], Awaitable[None]]) -> None:
+    door = Door()
+    await answered(door)
+    for second in range(60):
+        door.transport.unsent -= 1000
+        door.look_over(second)
+    assert not door.aborted
+    door.look_over(60 + KEPT)
+    assert door.aborted
+
+
+async def test_a_slow_reader_is_seen_by_what_the_kernel_holds() -> None:
+    """It refills by large pieces: for long nothing moves but there."""
+    async with _both_ends() as (client, ours):
+        door = Door()
+        await _last_answer(door)
+        door.transport.sock = ours
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(bytes(65536))
+        for second in range(0, 60, 6):
+            _read_some(client, ours)
+            door.look_over(second)
+        assert not door.aborted
+        door.look_over(60 + KEPT)
+        assert door.aborted
+
+
+def _read_some(client: socket.socket, ours: socket.socket) -> None:
+    """Until it shows on the other side."""
+    before = unsent_to(_transport_of(ours))
+    assert before > 0
+    while unsent_to(_transport_of(ours)) == before:
+        assert client.recv(4096)
+
+
+async def test_what_was_served_for_long_and_is_closed_has_its_time_to_be_read() -> None:
+    """Over TLS it can't be seen how much is unsent."""
+    door = Door()
+    await door.feed(get("/"))
+    door.connection._since -= 1000
+    await door.answer(b"", CLOSE)
+    door.look_over(1)
+    assert door.transport.ended == "closed"
+
+
+@asynccontextmanager
+async def _both_ends() -> AsyncIterator[tuple[socket.socket, socket.socket]]:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as ours:
+        theirs, _ = listener.accept()
+        with theirs:
+            yield ours, theirs
+
+
+def _transport_of(sock: socket.socket) -> asyncio.Transport:
+    transport = ClientTransport()
+    transport.sock = sock
+    return transport
+
+
+@pytest.mark.parametrize("how", ["half", "closed", "reset"])
+async def test_a_client_that_has_left_is_seen_without_reading(how: str) -> None:
+    async with _both_ends() as (client, ours):
+        assert not has_left(_transport_of(ours))
+        client.sendall(b"unread")
+        assert not has_left(_transport_of(ours))
+        if how == "half":
+            client.shutdown(socket.SHUT_WR)
+        elif how == "closed":
+            client.close()
+        else:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        assert has_left(_transport_of(ours))
+        ours.close()
+        assert has_left(_transport_of(ours))
+
+
+async def test_nothing_is_known_of_what_is_no_tcp_socket() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        assert not has_left(_transport_of(one))
+    assert not has_left(asyncio.Transport())
+
+
+@pytest.mark.parametrize("data", [get("/1") + get("/2"), post("/", b"x" * 200_000)])
+async def test_who_has_left_is_cut_off_where_nobody_reads(data: bytes) -> None:
+    """Behind another request, or while its upload is paused because the upstream is slow."""
+    async with _both_ends() as (client, ours):
+        door = Door()
+        door.transport.sock = ours
+        await door.feed(data)
+        assert not door.transport.reading
+        door.look_over(1)
+        assert not door.aborted
+        client.shutdown(socket.SHUT_WR)
+        door.look_over(2)
+        assert door.aborted
