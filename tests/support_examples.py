@@ -6,11 +6,12 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
+ON_A_BUSY_MACHINE = [HealthCheck.too_slow]
 PROFILES = {
-    "default": settings(max_examples=40, deadline=None, derandomize=True),
-    "thorough": settings(max_examples=1000, deadline=None, print_blob=True),
+    "default": settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=ON_A_BUSY_MACHINE),
+    "thorough": settings(max_examples=1000, deadline=None, print_blob=True, suppress_health_check=ON_A_BUSY_MACHINE),
 }
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 
