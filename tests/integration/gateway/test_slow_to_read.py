@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from talaria.entrypoints.http.turns import PARKED_AT_MOST
 from tests.integration.gateway.support_client import request
 from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in, process_of
 from tests.integration.gateway.support_services import answer
@@ -65,11 +66,12 @@ async def _read_slowly(sock: socket.socket, pace: int) -> int:
     return len(got.partition(b"\r\n\r\n")[2])
 
 
-async def test_sixteen_wait_and_the_rest_is_not_served(gateway: Gateway, town: Town) -> None:
-    tokens = [town.token() for _ in range(20)]
+async def test_so_many_wait_and_the_rest_is_not_served(gateway: Gateway, town: Town) -> None:
+    served = PARKED_AT_MOST + 1
+    tokens = [town.token() for _ in range(served + 3)]
     async with gateway.connected() as client:
         client.send(b"".join(request(token, f"/{number}") for number, token in enumerate(tokens)))
-        bodies = [(await client.get()).body for _ in range(17)]
+        bodies = [(await client.get()).body for _ in range(served)]
         assert await client.at_end() == b""
-    assert bodies == [f"wind-user-{number + 1}".encode() for number in range(17)]
-    assert [seen.head.first.split()[1] for seen in town.upstream.seen] == [b"/%d" % number for number in range(17)]
+    assert bodies == [f"wind-user-{number + 1}".encode() for number in range(served)]
+    assert [seen.head.first.split()[1] for seen in town.upstream.seen] == [b"/%d" % number for number in range(served)]

@@ -1,15 +1,12 @@
 """Once a second a connection is looked over: who waits for too long, who does not read, who has left."""
 
 import asyncio
-import contextlib
 import socket
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from talaria.entrypoints.http.turns import has_left, unsent_to
+from talaria.entrypoints.http.turns import has_left
 from tests.unit.entrypoints.http.support_server import LIMITS, ClientTransport, Door, get, post
 
 CLOSE = (b"connection", b"close")
@@ -96,32 +93,6 @@ async def test_a_slow_reader_is_not_cut_off_while_it_reads(answered: Callable[[D
     assert door.aborted
 
 
-async def test_a_slow_reader_is_seen_by_what_the_kernel_holds() -> None:
-    """It refills by large pieces: for long nothing moves but there."""
-    async with _both_ends() as (client, ours):
-        door = Door()
-        await _last_answer(door)
-        door.transport.sock = ours
-        ours.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                ours.send(bytes(65536))
-        for second in range(0, 60, 6):
-            _read_some(client, ours)
-            door.look_over(second)
-        assert not door.aborted
-        door.look_over(60 + KEPT)
-        assert door.aborted
-
-
-def _read_some(client: socket.socket, ours: socket.socket) -> None:
-    """Until it shows on the other side."""
-    before = unsent_to(_transport_of(ours))
-    assert before > 0
-    while unsent_to(_transport_of(ours)) == before:
-        assert client.recv(4096)
-
-
 async def test_what_was_served_for_long_and_is_closed_has_its_time_to_be_read() -> None:
     """Over TLS it can't be seen how much is unsent."""
     door = Door()
@@ -132,36 +103,10 @@ async def test_what_was_served_for_long_and_is_closed_has_its_time_to_be_read() 
     assert door.transport.ended == "closed"
 
 
-@asynccontextmanager
-async def _both_ends() -> AsyncIterator[tuple[socket.socket, socket.socket]]:
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as ours:
-        theirs, _ = listener.accept()
-        with theirs:
-            yield ours, theirs
-
-
 def _transport_of(sock: socket.socket) -> asyncio.Transport:
     transport = ClientTransport()
     transport.sock = sock
     return transport
-
-
-@pytest.mark.parametrize("how", ["half", "closed", "reset"])
-async def test_a_client_that_has_left_is_seen_without_reading(how: str) -> None:
-    async with _both_ends() as (client, ours):
-        assert not has_left(_transport_of(ours))
-        client.sendall(b"unread")
-        assert not has_left(_transport_of(ours))
-        if how == "half":
-            client.shutdown(socket.SHUT_WR)
-        elif how == "closed":
-            client.close()
-        else:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            client.close()
-        assert has_left(_transport_of(ours))
-        ours.close()
-        assert has_left(_transport_of(ours))
 
 
 async def test_nothing_is_known_of_what_is_no_tcp_socket() -> None:
@@ -169,18 +114,3 @@ async def test_nothing_is_known_of_what_is_no_tcp_socket() -> None:
     with one, other:
         assert not has_left(_transport_of(one))
     assert not has_left(asyncio.Transport())
-
-
-@pytest.mark.parametrize("data", [get("/1") + get("/2"), post("/", b"x" * 200_000)])
-async def test_who_has_left_is_cut_off_where_nobody_reads(data: bytes) -> None:
-    """Behind another request, or while its upload is paused because the upstream is slow."""
-    async with _both_ends() as (client, ours):
-        door = Door()
-        door.transport.sock = ours
-        await door.feed(data)
-        assert not door.transport.reading
-        door.look_over(1)
-        assert not door.aborted
-        client.shutdown(socket.SHUT_WR)
-        door.look_over(2)
-        assert door.aborted
