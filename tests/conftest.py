@@ -1,5 +1,6 @@
 """For every test: examples are as many as the profile says, and what it prints is searched."""
 
+import gc
 import logging
 
 import pytest
@@ -13,3 +14,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Watch(PRINTED), "printed")
     logging.getLogger().addHandler(Records(PRINTED))
     logging.getLogger("talaria").setLevel(logging.INFO)  # as the program says it
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end anyhow, all modules and tests: a tenth of the time."""
+    gc.collect()
+    gc.freeze()

@@ -192,7 +192,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
 
 class BudgetMachine(RuleBasedStateMachine):
-    """The budget beside the list of all requests and retries."""
+    """The budget beside the lists of all requests and retries of the last ten seconds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -201,12 +201,13 @@ class BudgetMachine(RuleBasedStateMachine):
         self.requests: list[float] = []
         self.retries: list[float] = []
 
-    def recent(self, times: list[float]) -> int:
-        return sum(int(at) > int(self.now) - 10 for at in times)
+    def recent(self, times: list[float]) -> list[float]:
+        return [at for at in times if int(at) > int(self.now) - 10]
 
     @rule(seconds=st.sampled_from([0.0, 0.1, 0.9, 4.0, 9.5, 10.0, 31.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
+        self.requests, self.retries = self.recent(self.requests), self.recent(self.retries)
 
     @rule(times=st.integers(1, 40))
     def request(self, times: int) -> None:
@@ -217,7 +218,7 @@ class BudgetMachine(RuleBasedStateMachine):
     @rule(times=st.integers(1, 10))
     def retry(self, times: int) -> None:
         for _ in range(times):
-            may = self.recent(self.retries) < max(3, self.recent(self.requests) // 5)
+            may = len(self.retries) < max(3, len(self.requests) // 5)
             assert self.budget.take(self.now) == may
             if may:
                 self.retries.append(self.now)

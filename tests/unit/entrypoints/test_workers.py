@@ -31,7 +31,7 @@ class Machine:
         self.exit = mocker.patch.object(os, "_exit", side_effect=SystemExit)
         self.fork = mocker.patch.object(os, "fork", side_effect=[FIRST, SECOND, OPS, THIRD])
         self._ended: set[int] = set()
-        self.listeners: list[Any] = [mocker.create_autospec(socket.socket, instance=True) for _ in range(3)]
+        self.listeners: list[Any] = [mocker.Mock(spec=socket.socket) for _ in range(3)]
         mocker.patch.object(os, "kill", side_effect=lambda pid, number: self.told.append((pid, number)))
         mocker.patch.object(os, "waitpid", side_effect=self._waitpid)
         mocker.patch.object(signal, "pthread_sigmask")
