@@ -3,10 +3,13 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from talaria.entrypoints.http import listener
 from talaria.entrypoints.http.cycle import Cycle
 from talaria.entrypoints.http.listener import Listener, public_listener
 from talaria.entrypoints.http.server import Limits
@@ -21,7 +24,7 @@ async def _app(cycle: Cycle) -> None:
 
 
 class Door:
-    """A listener that speaks TLS. `silent` connects, and has connected before the listener has a turn."""
+    """A listener that speaks TLS."""
 
     def __init__(self, folder: Path, drain_timeout: float) -> None:
         self._cert, self._key = write_certificate(folder, "door")
@@ -35,10 +38,6 @@ class Door:
         tls.load_cert_chain(self._cert, self._key)
         await self.listener.start(self._socket, tls)
 
-    def silent(self) -> socket.socket:
-        """A client that says nothing."""
-        return socket.create_connection(self.address)
-
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         """A client that has asked before."""
@@ -50,20 +49,39 @@ class Door:
         writer.transport.abort()
 
 
-async def test_silent_clients_do_not_hold_up_a_drain(tmp_path: Path) -> None:
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[socket.socket]]:
+    """Two who connect in the moment when a door closes, and say nothing."""
+    clients: list[socket.socket] = []
+    waiting_at = listener._waiting_at
+
+    def after_two_more(door: socket.socket) -> list[socket.socket]:
+        clients.extend(socket.create_connection(door.getsockname()) for _ in range(2))
+        return waiting_at(door)
+
+    monkeypatch.setattr(listener, "_waiting_at", after_two_more)
+    yield clients
+    for client in clients:
+        client.close()
+
+
+async def test_silent_clients_do_not_hold_up_a_drain(tmp_path: Path, silent: list[socket.socket]) -> None:
     door = Door(tmp_path, 1.0)
     await door.open()
-    with door.silent(), door.silent():
-        await asyncio.wait_for(door.listener.stop(), 10)
+    await asyncio.wait_for(door.listener.stop(), 10)
+    assert len(silent) == 2
 
 
-async def test_a_kept_connection_hears_of_a_drain_while_others_are_let_in(tmp_path: Path) -> None:
+async def test_a_kept_connection_hears_of_a_drain_while_others_are_let_in(
+    tmp_path: Path, silent: list[socket.socket]
+) -> None:
     door = Door(tmp_path, 8.0)
     await door.open()
     async with door.kept() as (reader, writer):
-        with door.silent():
-            stopping = asyncio.create_task(door.listener.stop())
+        stopping = asyncio.create_task(door.listener.stop())
+        while not silent:
             await asyncio.sleep(0)
-            writer.write(ASK)
-            assert b"connection: close" in await asyncio.wait_for(reader.readuntil(b"hello"), 5)
-            await stopping
+        writer.write(ASK)
+        answer = await asyncio.wait_for(reader.readuntil(b"hello"), 5)
+        await asyncio.wait_for(stopping, 20)
+    assert b"connection: close" in answer
