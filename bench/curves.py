@@ -64,8 +64,11 @@ def _loaded(peer: Peer, world: World, connections: int = 32, **options: Option) 
 def connections(world: World, progress: Progress) -> tuple[Table, Rows]:
     """8 to 2,000 clients' connections; the first row is the 32 of every other measurement. Beside it, nginx's."""
     table = _table("Clients' connections (CPU for a request)", "connections")
-    table.notes.append("`server.max_in_flight` is 4096 here: the default serves 1,024 requests at once.")
-    with running(world, Shape(max_in_flight=4096)) as gateway, peers.one(world, "nginx") as nginx:
+    table.notes.append(
+        "`server.max_in_flight` is 4096 here and `max_connections` of the upstream 2048. By default 1,024 requests are"
+        " served at once, of which 256 have a connection to the upstream and the others wait for one."
+    )
+    with running(world, Shape(max_in_flight=4096, max_connections=2048)) as gateway, peers.one(world, "nginx") as nginx:
         counts = [32, 8, 128, 500, 1000, 2000]
         points = [Point(str(count), _loaded(gateway.peer, world, count)) for count in counts]
         points += [Point(f"nginx, {count}", _loaded(nginx, world, count), "nginx") for count in (32, 2000)]

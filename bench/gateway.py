@@ -47,6 +47,7 @@ max_age = "1h"
 
 [upstreams.talaria-services]
 urls = ["{origin}"]
+max_connections = {max_connections}
 api_key = {{ file = "services.key" }}
 
 [upstreams.sink]
@@ -76,6 +77,7 @@ class Shape:
     workers: int = 1
     max_entries: int = 100_000
     max_in_flight: int = 1024
+    max_connections: int = 256
     filled: int = 0
 
 
@@ -169,6 +171,7 @@ def _settings(world: World, shape: Shape, folder: Path, port: int, ops_port: int
         wind_port=world.wind_port,
         max_entries=shape.max_entries,
         max_in_flight=shape.max_in_flight,
+        max_connections=shape.max_connections,
         origin=world.origin,
         sink=world.sink,
     )
