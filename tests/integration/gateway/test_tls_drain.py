@@ -1,6 +1,7 @@
-"""A drain of a listener that speaks TLS: whoever has connected and says nothing holds nobody up."""
+"""A listener that speaks TLS: its drain waits for nobody who says nothing, and whoever leaves is noticed."""
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +13,7 @@ import pytest
 from talaria.entrypoints.http import listener
 from talaria.entrypoints.http.cycle import Cycle
 from talaria.entrypoints.http.listener import Listener, public_listener
-from talaria.entrypoints.http.server import Limits
+from talaria.entrypoints.http.server import App, Limits
 from talaria.entrypoints.listening import bind
 from tests.integration.support_certificates import write_certificate
 
@@ -26,11 +27,11 @@ async def _app(cycle: Cycle) -> None:
 class Door:
     """A listener that speaks TLS."""
 
-    def __init__(self, folder: Path, drain_timeout: float) -> None:
+    def __init__(self, folder: Path, drain_timeout: float, app: App = _app) -> None:
         self._cert, self._key = write_certificate(folder, "door")
         self._socket = bind("127.0.0.1", 0, "a test")
         self.address = self._socket.getsockname()[:2]
-        self.listener: Listener = public_listener(_app, Limits(1000, 5.0, 5.0), lambda _: b"", drain_timeout)
+        self.listener: Listener = public_listener(app, Limits(1000, 5.0, 5.0), lambda _: b"", drain_timeout)
 
     async def open(self) -> None:
         """Serve."""
@@ -85,3 +86,34 @@ async def test_a_kept_connection_hears_of_a_drain_while_others_are_let_in(
         answer = await asyncio.wait_for(reader.readuntil(b"hello"), 5)
         await asyncio.wait_for(stopping, 20)
     assert b"connection: close" in answer
+
+
+def _close_sending_half(writer: asyncio.StreamWriter) -> None:
+    with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as sock:
+        sock.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_client_that_leaves_behind_its_own_request_is_noticed(tmp_path: Path, whole: bool) -> None:
+    """Though nobody reads from it then. (One that says goodbye in TLS and keeps its socket open is not.)"""
+    began, left = asyncio.Event(), asyncio.Event()
+
+    async def hold(cycle: Cycle) -> None:
+        if cycle.target == b"/":
+            cycle.respond(200, [], b"hello")
+            return
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            left.set()
+
+    door = Door(tmp_path, 1.0, hold)
+    await door.open()
+    async with door.kept() as (_, writer):
+        writer.write(ASK.replace(b"/", b"/hold", 1) * 2)
+        await asyncio.wait_for(began.wait(), 5)
+        assert not left.is_set()
+        writer.transport.abort() if whole else _close_sending_half(writer)
+        await asyncio.wait_for(left.wait(), 8)
+    await door.listener.stop()
