@@ -4,12 +4,13 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from talaria.entrypoints import listening
 from talaria.entrypoints.http import listener
 from talaria.entrypoints.http.cycle import Cycle
 from talaria.entrypoints.http.listener import Listener, public_listener
@@ -51,19 +52,22 @@ class Door:
 
 
 @pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[socket.socket]]:
+async def silent(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[socket.socket]]:
     """Two who connect in the moment when a door closes, and say nothing."""
     clients: list[socket.socket] = []
-    waiting_at = listener._waiting_at
+    accept_no_more = listening.accept_no_more
 
-    def after_two_more(door: socket.socket) -> list[socket.socket]:
-        clients.extend(socket.create_connection(door.getsockname()) for _ in range(2))
-        return waiting_at(door)
+    async def after_two_more(door: socket.socket) -> None:
+        clients.extend(socket.create_connection(door.getsockname(), timeout=5) for _ in range(2))
+        await accept_no_more(door)
 
-    monkeypatch.setattr(listener, "_waiting_at", after_two_more)
+    monkeypatch.setattr(listener, "accept_no_more", after_two_more)
     yield clients
     for client in clients:
         client.close()
+    await asyncio.sleep(
+        0.1
+    )  # the loop hears of it: who is half-way through a handshake would hold its end for a minute
 
 
 async def test_silent_clients_do_not_hold_up_a_drain(tmp_path: Path, silent: list[socket.socket]) -> None:
