@@ -1,8 +1,8 @@
 """talaria-services: one upstream behind one or several urls.
 
 Which url: the one with the fewest requests in flight among those whose breaker is closed; equals take turns. What is
-sent a second time, by another url: a request that reached nobody; a GET, HEAD or OPTIONS without a body whose
-connection broke, within the retry budget. Nothing else, ever (but see wire/origin.py for kept connections).
+sent a second time: a request that reached nobody, by another url; a GET, HEAD or OPTIONS without a body whose
+connection broke, by another url or once more by the only one, within the retry budget. Nothing else, ever.
 """
 
 from collections.abc import Sequence
@@ -48,6 +48,7 @@ class TalariaServices:
     def __init__(self, name: str, urls: Sequence[UpstreamUrl], clock: Clock, recorder: Recorder) -> None:
         self._name = name
         self._urls = list(urls)
+        self._tries = 1 if len(self._urls) > 1 else 2  # of each url, for one request
         self._now = clock.now
         self._record = recorder.record
         self._budget = RetryBudget()
@@ -78,7 +79,7 @@ class TalariaServices:
                     raise
                 outbound.timeout = ends - self._now()
                 tried.append(url)
-                if outbound.timeout <= 0 or not self._may_go_elsewhere(tried, outbound, error):
+                if outbound.timeout <= 0 or not self._may_go_again(tried, outbound, error):
                     raise
             else:
                 url.breaker.succeeded(permit, self._now())
@@ -91,10 +92,10 @@ class TalariaServices:
             await url.origin.aclose()
 
     def _choose(self, tried: list[UpstreamUrl]) -> tuple[UpstreamUrl, Permit]:
-        """A url that was not tried, and its breaker's permit. Raises CircuitOpen."""
+        """A url that may be tried, and its breaker's permit. Raises CircuitOpen."""
         now = self._now()
         for url in self._in_order():
-            if url not in tried:
+            if tried.count(url) < self._tries:
                 permit = url.breaker.admit(now)
                 if permit is not None:
                     return url, permit
@@ -117,12 +118,13 @@ class TalariaServices:
         for attempt in outbound.attempts[before:]:
             self._record(attempt)
 
-    def _may_go_elsewhere(self, tried: list[UpstreamUrl], outbound: Outbound, fault: DependencyFault) -> bool:
-        """Is there another url, and is it harmless to send the request there?"""
+    def _may_go_again(self, tried: list[UpstreamUrl], outbound: Outbound, fault: DependencyFault) -> bool:
+        """Is there a url to send the request to, and is that harmless?"""
         now = self._now()
-        if not any(url not in tried and url.breaker.refused_for(now) == 0 for url in self._urls):
-            return False
+        left = [url for url in self._urls if tried.count(url) < self._tries and url.breaker.refused_for(now) == 0]
         if outbound.attempts[-1].outcome == "connect":
-            return True
+            return any(url not in tried for url in left)
+        if not left:
+            return False
         harmless = outbound.method in _HARMLESS and outbound.body is None and isinstance(fault, Unreachable)
         return harmless and self._budget.take(now)

@@ -77,7 +77,7 @@ async def test_what_reached_nobody_goes_to_another_url(method: str) -> None:
     assert bench.asked == [5, 20], "five failures, then it is left out"
 
 
-async def test_a_get_that_broke_is_asked_for_elsewhere() -> None:
+async def test_a_get_that_broke_is_asked_again() -> None:
     bench = Bench(BROKEN, GOOD)
     assert [await bench.ask() for _ in range(4)] == [200] * 4
 
@@ -90,11 +90,12 @@ async def test_nothing_else_is_sent_twice(method: str, doing: Step) -> None:
     assert sum(bench.asked) == 1
 
 
-async def test_the_only_url_is_asked_once() -> None:
-    bench = Bench(BROKEN)
+@pytest.mark.parametrize(("doing", "times"), [(BROKEN, 2), (NOBODY, 1)])
+async def test_the_only_url_is_asked_again_once_where_it_was_reached(doing: Step, times: int) -> None:
+    bench = Bench(doing)
     with pytest.raises(UpstreamUnreachable):
         await bench.ask()
-    assert bench.asked == [1]
+    assert bench.asked == [times]
 
 
 async def test_where_every_url_failed_nobody_is_asked() -> None:
