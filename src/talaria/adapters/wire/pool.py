@@ -10,12 +10,12 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from talaria.adapters.wire.connection import Connection
 from talaria.adapters.wire.dial import Place, dial
 from talaria.adapters.wire.outbox import Outbox
-from talaria.adapters.wire.patience import NEVER
+from talaria.adapters.wire.patience import Patience
 from talaria.domain.errors import GatewayOverloaded, UpstreamTimeout, UpstreamUnreachable
 
 _READ_AT_MOST = 64 * 1024
@@ -40,6 +40,13 @@ class Dial(Protocol):
         ...
 
 
+class _Waiting(NamedTuple):
+    """One's place in the line, until `deadline` by the loop's clock."""
+
+    turn: "asyncio.Future[Connection | None]"
+    deadline: float
+
+
 class Pool:
     """Lives on the loop that it is first used on. `now()` is that loop's clock."""
 
@@ -49,7 +56,8 @@ class Pool:
         self._limits = limits
         self._idle: list[Connection] = []
         self._members: set[Connection] = set()
-        self._line: deque[asyncio.Future[Connection | None]] = deque()
+        self._line: deque[_Waiting] = deque()
+        self._patience: Patience | None = None
         self._buffer = memoryview(bytearray(_READ_AT_MOST))
         self.outbox = Outbox()
         self._dialling = 0
@@ -125,6 +133,8 @@ class Pool:
         self._closed = True
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
+        if self._patience is not None:
+            self._patience.end()
         while (waiter := self._first_in_line()) is not None:
             waiter.set_exception(UpstreamUnreachable(_CLOSED))
         for connection in list(self._members):
@@ -175,37 +185,53 @@ class Pool:
 
     def _first_in_line(self) -> "asyncio.Future[Connection | None] | None":
         while self._line:
-            waiter = self._line.popleft()
-            if not waiter.done():
-                return waiter
+            turn = self._line.popleft().turn
+            if not turn.done():
+                return turn
         return None
 
     async def _turn(self, deadline: float) -> Connection | None:
         """Wait in the line: a connection, or None for a slot that is counted in `_dialling`."""
         if len(self._line) >= self._limits.max_waiting:
             raise GatewayOverloaded("too many requests wait for a connection", retry_after=1)
-        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
-        self._line.append(waiter)
+        place = _Waiting(asyncio.get_running_loop().create_future(), deadline)
+        self._line.append(place)
+        self._watch(deadline)
         try:
-            async with asyncio.timeout_at(deadline if deadline < NEVER else None):
-                return await waiter
-        except BaseException as error:
-            self._leave_line(waiter)
-            if isinstance(error, TimeoutError):
-                raise GatewayOverloaded("no connection fell free in time", retry_after=1) from None
+            return await place.turn
+        except BaseException:
+            self._leave_line(place)
             raise
 
-    def _leave_line(self, waiter: "asyncio.Future[Connection | None]") -> None:
+    def _leave_line(self, place: _Waiting) -> None:
         """Give up one's place, or what one was handed in the very moment of leaving."""
-        if waiter in self._line:
-            self._line.remove(waiter)
-        if waiter.cancelled() or not waiter.done() or waiter.exception() is not None:
-            return
-        handed = waiter.result()
-        if handed is None:
-            self._free_dial()
-        elif not handed.closed:
-            self.release(handed)
+        turn = place.turn
+        if turn.cancelled() or not turn.done():
+            if place in self._line:
+                self._line.remove(place)
+        elif turn.exception() is None:
+            handed = turn.result()
+            if handed is None:
+                self._free_dial()
+            elif not handed.closed:
+                self.release(handed)
+
+    def _watch(self, deadline: float) -> None:
+        """One timer for the whole line: it goes off at the earliest deadline that it was shown."""
+        if self._patience is None:
+            self._patience = Patience(asyncio.get_running_loop(), self._end_waiting)
+        if deadline < self._patience.deadline:
+            self._patience.until(deadline)
+
+    def _end_waiting(self) -> None:
+        """Those whose time is up leave the line; the timer goes on for the others."""
+        now, line = self.now(), self._line
+        self._line = deque(place for place in line if place.deadline > now)
+        for place in line:
+            if place.deadline > now:
+                self._watch(place.deadline)
+            elif not place.turn.done():
+                place.turn.set_exception(GatewayOverloaded("no connection fell free in time", retry_after=1))
 
     def _sweep_later(self) -> None:
         loop = asyncio.get_running_loop()

@@ -29,7 +29,7 @@ from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTo
 from talaria.domain.model import Headers
 from talaria.entrypoints.http.cycle import Cycle
 from talaria.entrypoints.http.heads import FRAMING, body_parser, frame, refusal_of, too_large
-from talaria.entrypoints.http.turns import Turns, has_left, unsent_to
+from talaria.entrypoints.http.turns import UNSENT_AT_MOST, Turns, has_left, unsent_to
 
 _NO_PROGRESS = 64 * 1024
 _LINGER_SECONDS = 2.0
@@ -74,6 +74,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=UNSENT_AT_MOST)
         self.turns.flow = self.flow
         self.peer = self.client[0] if self.client else ""
 

@@ -23,6 +23,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from talaria.entrypoints.http.cycle import Cycle
 
 PARKED_AT_MOST: Final = 32
+UNSENT_AT_MOST: Final = 32 * 1024
+"""Bytes that wait for a client before it is known not to take them: what each slow reader costs in memory."""
 _TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 _LEFT: Final = frozenset({7, 8})  # TCP_CLOSE, TCP_CLOSE_WAIT
 

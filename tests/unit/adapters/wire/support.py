@@ -28,6 +28,9 @@ class FakeTransport(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return self.unsent
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Nothing is ever held back here."""
+
     def close(self) -> None:
         self.ended = self.ended or "closed"
 

@@ -140,6 +140,22 @@ async def test_the_wait_is_bounded() -> None:
     assert world.counts() == (2, 0)
 
 
+async def test_each_waits_for_as_long_as_he_may() -> None:
+    world = World()
+    first, _ = await world.get(), await world.get()
+    patient = asyncio.create_task(world.get(patience=60))
+    hasty = [asyncio.create_task(world.get(patience=patience)) for patience in (0.05, 0.01)]
+    await asyncio.wait(hasty, return_when=asyncio.FIRST_COMPLETED)
+    assert [task.done() for task in hasty] == [False, True]  # who may wait less is not held up by who came before
+    await asyncio.wait(hasty)
+    for task in hasty:
+        with pytest.raises(GatewayOverloaded):
+            await task
+    assert world.counts() == (3, 0)
+    world.answer(first)
+    assert await patient is first
+
+
 @pytest.mark.parametrize("failure", [UpstreamUnreachable("refused"), TimeoutError(), asyncio.CancelledError()])
 async def test_a_dial_that_fails_gives_its_slot_to_the_line(failure: BaseException) -> None:
     world = World()
