@@ -35,39 +35,25 @@ RETRIES_AT_LEAST = 3
 class Window:
     """Two counts over the last ten seconds, by whole seconds: what is over nine seconds old may be gone."""
 
-    __slots__ = ("_last", "_oldest", "_seconds", "all", "some")
+    __slots__ = ("_last", "_seconds")
 
     def __init__(self) -> None:
-        self._seconds: deque[list[int]] = deque()
         self._last = [-1, 0, 0]
-        self._oldest = 0
-        self.all = 0
-        self.some = 0
+        self._seconds: deque[list[int]] = deque(maxlen=WINDOW)
 
     def add(self, now: float, all_: int, some: int) -> None:
         """Count at `now`, which never goes back."""
         last = self._last
         if int(now) != last[0]:
-            self.forget(now)
             last = self._last = [int(now), 0, 0]
             self._seconds.append(last)
         last[1] += all_
         last[2] += some
-        self.all += all_
-        self.some += some
 
-    def forget(self, now: float) -> None:
-        """Take away what is too old at `now`."""
-        oldest = int(now) - WINDOW
-        if oldest == self._oldest:
-            return
-        self._oldest = oldest
-        while self._seconds and self._seconds[0][0] <= oldest:
-            _, all_, some = self._seconds.popleft()
-            self.all -= all_
-            self.some -= some
-        if not self._seconds:
-            self._last = [-1, 0, 0]
+    def counts(self, now: float) -> tuple[int, int]:
+        """Both, as they are at `now`."""
+        recent = [second for second in self._seconds if second[0] > int(now) - WINDOW]
+        return sum(second[1] for second in recent), sum(second[2] for second in recent)
 
 
 class CircuitBreaker:
@@ -122,7 +108,7 @@ class CircuitBreaker:
             return
         self._failures_in_a_row += 1
         self._calls.add(now, 1, 1)
-        if self._failures_in_a_row >= FAILURES_IN_A_ROW or self._half_fail():
+        if self._failures_in_a_row >= FAILURES_IN_A_ROW or self._half_fail(now):
             self._open(now)
 
     def abandoned(self, permit: Permit, now: float) -> None:
@@ -130,8 +116,9 @@ class CircuitBreaker:
         if permit == self._phase and self.state == "probing":
             self._enter("open")
 
-    def _half_fail(self) -> bool:
-        return self._calls.all >= ENOUGH_CALLS and 2 * self._calls.some >= self._calls.all
+    def _half_fail(self, now: float) -> bool:
+        calls, failures = self._calls.counts(now)
+        return calls >= ENOUGH_CALLS and 2 * failures >= calls
 
     def _open(self, now: float) -> None:
         self.opened_until = now + self._pause
@@ -162,9 +149,8 @@ class RetryBudget:
 
     def take(self, now: float) -> bool:
         """May one more retry be sent? If so, it is counted."""
-        self._window.forget(now)
-        allowed = max(RETRIES_AT_LEAST, self._window.all // REQUESTS_PER_RETRY)
-        if self._window.some >= allowed:
+        requests, retries = self._window.counts(now)
+        if retries >= max(RETRIES_AT_LEAST, requests // REQUESTS_PER_RETRY):
             return False
         self._window.add(now, 0, 1)
         return True
