@@ -11,7 +11,6 @@ import logging
 import socket
 import ssl
 import time
-import uuid
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -19,19 +18,16 @@ from msgspec.structs import replace
 from talaria import __version__
 from talaria.adapters.identity_cache import LruIdentities
 from talaria.adapters.tls import load_certificate, server_tls
-from talaria.domain.errors import Refusal
-from talaria.domain.model import IdentityKey, Journey, RequestEnded
-from talaria.domain.ports import Recorder
+from talaria.domain.model import IdentityKey
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.container import Container, successor
-from talaria.entrypoints.http import problems
 from talaria.entrypoints.http.app import PublicApp, own_pages
-from talaria.entrypoints.http.dates import date_header
+from talaria.entrypoints.http.early import EarlyEnds
+from talaria.entrypoints.http.heads import Limits
 from talaria.entrypoints.http.listener import Listener, plain_listener, protocol, public_listener
 from talaria.entrypoints.http.ops import create_ops_app
 from talaria.entrypoints.http.proxy import Proxy
 from talaria.entrypoints.http.readiness import Configured
-from talaria.entrypoints.http.server import Limits, Refuse
 from talaria.entrypoints.listening import url_of
 
 logger = logging.getLogger("talaria")
@@ -85,7 +81,7 @@ class Running:
         self._part_identities(old, new)
         self._proxy.pass_on_by(gateway, settings.server.body_limit)
         self._listener.adopt(
-            protocol(_limits(settings), self._app, _refuser(new.recorder())), settings.server.drain_timeout
+            protocol(_limits(settings), self._app, EarlyEnds(new.recorder())), settings.server.drain_timeout
         )
         self._jwks = tokens.jwks
         self._fleet.renew(settings, exchange)
@@ -155,8 +151,8 @@ class Running:
 
     def _public_listener(self) -> Listener:
         settings = self.container.settings()
-        refuse = _refuser(self.container.recorder())
-        return public_listener(self._app, _limits(settings), refuse, settings.server.drain_timeout)
+        early = EarlyEnds(self.container.recorder())
+        return public_listener(self._app, _limits(settings), early, settings.server.drain_timeout)
 
 
 def _proxy(container: Container) -> Proxy:
@@ -183,16 +179,3 @@ def _meanings(settings: Settings) -> dict[tuple[str, str], tuple[str, ...]]:
 
 def _names(key: IdentityKey) -> tuple[tuple[str, str], tuple[str, str]]:
     return ("partner", key[0]), ("caller", key[1])
-
-
-def _refuser(recorder: Recorder) -> Refuse:
-    """Answers for heads that never became a request."""
-
-    def refuse(refusal: Refusal) -> bytes:
-        journey = Journey(uuid.uuid4().hex)
-        status, headers, body = problems.render(refusal, journey.request_id)
-        reason, origin = refusal.reason, refusal.origin
-        recorder.record(RequestEnded(journey, "", status, reason, origin, 0, len(body), 0.0, refusal.cause))
-        return problems.on_the_wire(status, [*headers, date_header()], body)
-
-    return refuse

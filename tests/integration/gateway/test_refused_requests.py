@@ -155,6 +155,9 @@ async def test_a_slow_head_is_cut_off(town: Town) -> None:
     async with gateway_in(town, {"server": {"header_timeout": "100ms"}}) as gateway, gateway.connected() as client:
         client.send(b"GET / HTTP/1.1\r\nhost: a")
         assert await client.at_end(4) == b""
+        line = await gateway.line(lambda line: True)
+        assert (line["status"], line["reason"], line["origin"]) == (499, "client-gone", "client")
+        assert 'reason="client-gone",status="499"' in (await gateway.operators("/metrics")).body.decode()
 
 
 async def test_an_idle_connection_is_closed(town: Town) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from talaria.adapters.memory import MemoryRecorder
 from talaria.entrypoints import listening
 from talaria.entrypoints.http import listener
-from talaria.entrypoints.http.cycle import Cycle
+from talaria.entrypoints.http.cycle import App, Cycle
+from talaria.entrypoints.http.early import EarlyEnds
+from talaria.entrypoints.http.heads import Limits
 from talaria.entrypoints.http.listener import Listener, public_listener
-from talaria.entrypoints.http.server import App, Limits
 from talaria.entrypoints.listening import bind
 from tests.integration.support_certificates import write_certificate
 
@@ -32,7 +34,8 @@ class Door:
         self._cert, self._key = write_certificate(folder, "door")
         self._socket = bind("127.0.0.1", 0, "a test")
         self.address = self._socket.getsockname()[:2]
-        self.listener: Listener = public_listener(app, Limits(1000, 5.0, 5.0), lambda _: b"", drain_timeout)
+        early = EarlyEnds(MemoryRecorder())
+        self.listener: Listener = public_listener(app, Limits(1000, 5.0, 5.0), early, drain_timeout)
 
     async def open(self) -> None:
         """Serve."""

@@ -6,9 +6,9 @@ stream one. Framing is decided here (RFC 9112, section 6), so the app's headers 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from talaria.domain.errors import ClientGone, Refusal
 from talaria.domain.model import Headers
@@ -197,3 +197,7 @@ class Cycle:
     def _complete(self) -> None:
         self.response_complete = True
         self.connection.answered(self)
+
+
+App = Callable[[Cycle], Coroutine[Any, Any, None]]
+"""Answers one request; never raises."""

@@ -1,5 +1,6 @@
 """What a head says of its framing, and what one earns that can't be read."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httptools
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from talaria.entrypoints.http.server import Connection
 
 FRAMING = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of a connection: bytes and seconds."""
+
+    header_limit: int
+    header_timeout: float
+    keepalive_timeout: float
 
 
 def frame(cycle: Cycle, name: bytes, value: bytes) -> None:
@@ -47,6 +57,18 @@ def refusal_of(error: Exception, method: bytes) -> Refusal:
     except MethodNotAllowed as refusal:
         return refusal
     return BadRequestTarget()
+
+
+def not_http(data: bytes, method: bytes, target: bytes) -> bool:
+    """Is this head, somewhere in `data`, one of RTSP or ICE? httptools reads them as if they were HTTP."""
+    for mark in (b" RTSP/", b" ICE/"):
+        at = data.find(mark)
+        while at >= 0:
+            line = data[data.rfind(b"\n", 0, at) + 1 : at]
+            if line.split() == [method, target]:
+                return True
+            at = data.find(mark, at + 1)
+    return False
 
 
 def too_large(target: bytes, headers: Headers, limit: int) -> Refusal | None:

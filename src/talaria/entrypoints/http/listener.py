@@ -11,7 +11,10 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from talaria.adapters.wire.outbox import Outbox
-from talaria.entrypoints.http.server import App, Connection, Limits, Refuse
+from talaria.entrypoints.http.cycle import App
+from talaria.entrypoints.http.early import EarlyEnds
+from talaria.entrypoints.http.heads import Limits
+from talaria.entrypoints.http.server import Connection
 from talaria.entrypoints.listening import accept_again, accept_no_more, accepted
 
 HANDSHAKE = 0.2
@@ -150,7 +153,7 @@ def _waiting_at(listener: socket.socket) -> list[socket.socket]:
     return waiting
 
 
-def protocol(limits: Limits, serve: App, refuse: Refuse) -> Callable[..., asyncio.Protocol]:
+def protocol(limits: Limits, serve: App, early: EarlyEnds) -> Callable[..., asyncio.Protocol]:
     """What uvicorn calls for each new connection."""
     outbox = Outbox()
 
@@ -161,15 +164,15 @@ def protocol(limits: Limits, serve: App, refuse: Refuse) -> Callable[..., asynci
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> Connection:
         return Connection(
-            limits, serve, refuse, outbox, config=config, server_state=server_state, app_state=app_state, _loop=_loop
+            limits, serve, early, outbox, config=config, server_state=server_state, app_state=app_state, _loop=_loop
         )
 
     return build
 
 
-def public_listener(app: App, limits: Limits, refuse: Refuse, drain_timeout: float) -> Listener:
+def public_listener(app: App, limits: Limits, early: EarlyEnds, drain_timeout: float) -> Listener:
     """The listener that clients call."""
-    return Listener(app, protocol(limits, app, refuse), drain_timeout, IDLE_GRACE)
+    return Listener(app, protocol(limits, app, early), drain_timeout, IDLE_GRACE)
 
 
 def plain_listener(app: Any) -> Listener:

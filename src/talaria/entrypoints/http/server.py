@@ -16,8 +16,6 @@ No timer is set for a request: the listener looks over its connections once a se
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 import httptools
@@ -27,28 +25,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from talaria.adapters.wire.outbox import Outbox
 from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
 from talaria.domain.model import Headers
-from talaria.entrypoints.http.cycle import Cycle
-from talaria.entrypoints.http.heads import FRAMING, body_parser, frame, refusal_of, too_large
+from talaria.entrypoints.http.cycle import App, Cycle
+from talaria.entrypoints.http.early import EarlyEnds
+from talaria.entrypoints.http.heads import FRAMING, Limits, body_parser, frame, not_http, refusal_of, too_large
 from talaria.entrypoints.http.turns import UNSENT_AT_MOST, Turns, has_left, unsent_to
 
 _NO_PROGRESS = 64 * 1024
 _LINGER_SECONDS = 2.0
 _NAMES_KEPT = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits of a connection: bytes and seconds."""
-
-    header_limit: int
-    header_timeout: float
-    keepalive_timeout: float
-
-
-App = Callable[[Cycle], Coroutine[Any, Any, None]]
-"""Answers one request; never raises."""
-Refuse = Callable[[Refusal], bytes]
-"""Notes a refusal of a head that never became a request, and gives the whole answer to write."""
 
 
 class Connection(HttpToolsProtocol):
@@ -57,18 +41,19 @@ class Connection(HttpToolsProtocol):
     cycle: Cycle | None  # type: ignore[assignment]  # uvicorn says that it is always there; it is not at first
     headers: Headers
 
-    def __init__(self, limits: Limits, serve: App, refuse: Refuse, outbox: Outbox, **uvicorn: Any) -> None:
+    def __init__(self, limits: Limits, serve: App, early: EarlyEnds, outbox: Outbox, **uvicorn: Any) -> None:
         super().__init__(**uvicorn)
         self.limits = limits
         self.outbox = outbox
         self.draining = getattr(self.server_state, "draining", False)
         self.peer = ""
         self.turns = Turns(self.loop, serve, self.tasks)
-        self._refuse = refuse
-        self._in_head = True
+        self._early = early
+        self._in_head = False
         self._since = self.loop.time()
         self._limit_since = limits.header_timeout
-        self._received = self._chunk = self._unsent = 0
+        self._received = self._unsent = 0
+        self._arrived = self._begun = b""
         self._discarding = self._partly_counted = self._bypassed = False
         self._framing: list[tuple[bytes, bytes]] = []
 
@@ -83,8 +68,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._discarding:
             return
-        self._chunk = len(data)
-        self._received += self._chunk
+        self._arrived = data
+        self._received += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -94,13 +79,15 @@ class Connection(HttpToolsProtocol):
                 self._malformed(error)
         else:
             self._check_sizes()
+        self._arrived = b""
 
     def _check_sizes(self) -> None:
         """`_received` counts the bytes of a head, or those of a body since its last progress."""
         if self._in_head:
+            self._begun += self._arrived
             if self._received > self.limits.header_limit:
                 self._end_with(TargetTooLong() if len(self.url) > self.limits.header_limit else HeadersTooLarge())
-        elif self._received > _NO_PROGRESS + self._chunk:
+        elif self._received > _NO_PROGRESS + len(self._arrived):
             if self.cycle is not None and self.cycle.more_body:
                 self._break_body()
             else:
@@ -145,19 +132,24 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         parser = self.parser
         version = parser.get_http_version()
-        cycle = Cycle(self, parser.get_method().decode("ascii"), self.url, self.headers)
+        method, target, begun = parser.get_method(), self.url, self._begun
+        cycle = Cycle(self, method.decode("ascii"), target, self.headers)
         if version != "1.1":
             cycle.old = True
             cycle.keep_alive = False
             if version != "1.0":
                 cycle.refusal = BadRequest("HTTP version")
+        if begun or self._partly_counted or not self._arrived.startswith(b" HTTP/", len(method) + 1 + len(target)):
+            self._begun = b""
+            if not_http(begun + self._arrived, method, target):
+                cycle.refusal = BadRequest("another protocol")
         for name, value in self._framing:
             frame(cycle, name, value)
         cycle.keep_alive = cycle.keep_alive and not (self.draining or cycle.refusal) and parser.should_keep_alive()
         if self._framing:
             self._bypassed = bool(cycle.length or cycle.chunked) and parser.should_upgrade()
-        if self._partly_counted or max(self._received, self._chunk) > self.limits.header_limit:
-            cycle.refusal = too_large(self.url, self.headers, self.limits.header_limit) or cycle.refusal
+        if self._partly_counted or max(self._received, len(self._arrived)) > self.limits.header_limit:
+            cycle.refusal = too_large(target, self.headers, self.limits.header_limit) or cycle.refusal
         self._in_head, self._received, self._limit_since = False, 0, 0.0
         self.cycle = cycle
         if not self.turns.arrived(cycle):
@@ -210,7 +202,7 @@ class Connection(HttpToolsProtocol):
 
     def _say_last(self, refusal: Refusal) -> None:
         self.outbox.flush()  # what was said before comes first
-        self.transport.write(self._refuse(refusal))
+        self.transport.write(self._early.refused(refusal))
         self._linger()
 
     def _linger(self) -> None:
@@ -264,9 +256,17 @@ class Connection(HttpToolsProtocol):
             if waited > self.limits.keepalive_timeout:
                 transport.abort()
         elif self._limit_since and turns.serving is None and waited > self._limit_since:
-            transport.abort() if self._discarding or turns.parked else self.close_now()
+            self._out_of_time()
         elif self.flow.read_paused and has_left(transport):
             transport.abort()
+
+    def _out_of_time(self) -> None:
+        if self._discarding or self.turns.parked:
+            self.transport.abort()
+            return
+        if self._in_head:
+            self._early.cut_off("slow with its head")
+        self.close_now()
 
     def eof_received(self) -> None:
         """The client sends no more: it has left."""

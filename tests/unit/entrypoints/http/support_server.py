@@ -8,10 +8,14 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
+from talaria.adapters.memory import MemoryRecorder
 from talaria.adapters.wire.outbox import Outbox
 from talaria.domain.errors import Refusal
+from talaria.domain.model import RequestEnded
 from talaria.entrypoints.http.cycle import Cycle
-from talaria.entrypoints.http.server import Connection, Limits
+from talaria.entrypoints.http.early import EarlyEnds
+from talaria.entrypoints.http.heads import Limits
+from talaria.entrypoints.http.server import Connection
 from tests.unit.adapters.wire.support import FakeTransport
 
 LIMITS = Limits(header_limit=1000, header_timeout=5.0, keepalive_timeout=7.0)
@@ -49,8 +53,21 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
+class Early(EarlyEnds):
+    """Notes what would be answered, in place of its bytes."""
+
+    def __init__(self) -> None:
+        self.recorder = MemoryRecorder()
+        super().__init__(self.recorder)
+        self.refusals: list[Refusal] = []
+
+    def refused(self, refusal: Refusal) -> bytes:
+        self.refusals.append(refusal)
+        return b"<refused>"
+
+
 class Door:
-    """One connection. `began`: the requests whose turn has begun, in order; `refused`: heads that became none.
+    """One connection. `began`: the requests whose turn has begun, in order.
 
     `hold`, where it is given, is what the app does with a request; else it leaves the answer to the test.
     """
@@ -61,11 +78,11 @@ class Door:
         self.state = ServerState()
         self.outbox = Outbox()
         self.began: list[Cycle] = []
-        self.refused: list[Refusal] = []
+        self.early = Early()
         self._hold = hold
         config = uvicorn.Config(_no_app, interface="asgi3", ws="none", lifespan="off", log_config=None)
         self.connection = Connection(
-            limits, self._serve, self._refuse, self.outbox, config=config, server_state=self.state, app_state={}
+            limits, self._serve, self.early, self.outbox, config=config, server_state=self.state, app_state={}
         )
         self.connection.connection_made(self.transport)
 
@@ -73,6 +90,17 @@ class Door:
     def targets(self) -> list[bytes]:
         """What was asked for by those whose turn has begun."""
         return [cycle.target for cycle in self.began]
+
+    @property
+    def refused(self) -> list[Refusal]:
+        """What heads that never became a request have earned."""
+        return self.early.refusals
+
+    @property
+    def cut_off(self) -> list[tuple[int, str, str]]:
+        """What was noted of heads that nobody was told anything of."""
+        events = self.early.recorder.events
+        return [(event.status, event.reason, event.cause) for event in events if isinstance(event, RequestEnded)]
 
     @property
     def aborted(self) -> bool:
@@ -111,10 +139,6 @@ class Door:
         self.began.append(cycle)
         if self._hold is not None:
             await self._hold(cycle)
-
-    def _refuse(self, refusal: Refusal) -> bytes:
-        self.refused.append(refusal)
-        return b"<refused>"
 
 
 async def _no_app(scope: Any, receive: Any, send: Any) -> None:

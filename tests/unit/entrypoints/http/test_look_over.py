@@ -10,6 +10,7 @@ from talaria.entrypoints.http.turns import has_left
 from tests.unit.entrypoints.http.support_server import LIMITS, ClientTransport, Door, get, post
 
 CLOSE = (b"connection", b"close")
+SLOW_HEAD = [(499, "client-gone", "slow with its head")]
 HEAD, KEPT = LIMITS.header_timeout, LIMITS.keepalive_timeout
 
 
@@ -33,7 +34,26 @@ async def test_a_head_has_its_time_after_an_earlier_answer_and_none_during_it() 
     door.look_over(HEAD - 1)
     assert door.transport.ended == ""
     door.look_over(HEAD + 1)
-    assert door.transport.ended == "closed"
+    assert (door.transport.ended, door.cut_off) == ("closed", SLOW_HEAD)
+
+
+@pytest.mark.parametrize(("arrived", "noted"), [(b"", []), (b"\r\n", []), (b"G", [1]), (b"GET / HTTP/1.1\r\n", [1])])
+async def test_a_slow_head_is_noted_and_a_connection_without_one_is_not(arrived: bytes, noted: list[int]) -> None:
+    door = Door()
+    await door.feed(arrived)
+    door.look_over(HEAD - 1)
+    assert door.transport.ended == ""
+    door.look_over(HEAD + 1)
+    assert (door.transport.ended, door.cut_off) == ("closed", SLOW_HEAD * len(noted))
+    assert door.transport.written == b""
+
+
+async def test_a_refused_head_is_not_noted_a_second_time() -> None:
+    door = Door()
+    await door.feed(b"GET / HTTP/1.1\r\nnonsense\r\n")
+    assert len(door.refused) == 1
+    door.look_over(HEAD + 1)
+    assert (door.aborted, door.cut_off) == (True, [])
 
 
 async def test_a_closed_connection_whose_client_reads_nothing_is_cut_off() -> None:

@@ -136,3 +136,46 @@ async def test_some_empty_lines_are_nothing() -> None:
     await door.answer()
     await door.feed(b"\r\n" * 100, get("/2"))
     assert (door.targets, door.refused) == ([b"/", b"/2"], [])
+
+
+ANOTHER = {
+    "RTSP/1.0": b"GET / RTSP/1.0\r\nhost: a\r\n\r\n",
+    "RTSP/1.1": b"GET / RTSP/1.1\r\nhost: a\r\n\r\n",
+    "RTSP behind empty lines": b"\r\n\r\nOPTIONS /x RTSP/1.1\r\nhost: a\r\n\r\n",
+    "RTSP behind empty lines, and a target that looks well": b"\r\n\r\n\r\nGET /HTTP/ RTSP/1.1\r\nhost: a\r\n\r\n",
+    "RTSP behind spaces": b"GET   /x    RTSP/1.0\r\nhost: a\r\n\r\n",
+    "a method of RTSP": b"DESCRIBE /x RTSP/1.0\r\nhost: a\r\n\r\n",
+    "ICE": b"SOURCE / ICE/1.1\r\nhost: a\r\n\r\n",
+    "RTSP that speaks of HTTP": get("/x", "a: GET /x HTTP/1.1").replace(b" HTTP", b" RTSP", 1),
+}
+
+
+@pytest.mark.parametrize("data", ANOTHER.values(), ids=ANOTHER.keys())
+@pytest.mark.parametrize("step", [1, 11, 20, 1000])
+@pytest.mark.parametrize("before", [b"", get("/before")])
+async def test_another_protocol_is_refused_however_it_comes(data: bytes, step: int, before: bytes) -> None:
+    door = Door()
+    data = before + data
+    for at in range(0, len(data), step):
+        await door.feed(data[at : at + step])
+        if before and door.targets == [b"/before"] and not door.began[0].response_complete:
+            await door.answer()
+    assert [type(cycle.refusal) for cycle in door.began] == [type(None)] * bool(before) + [BadRequest]
+    assert not door.began[-1].keep_alive
+
+
+SPEAKS_OF_IT = {
+    "a header": get("/x", "a: GET /x RTSP/1.0"),
+    "a body": post("/x", b"POST /x RTSP/1.0\r\n"),
+    "empty lines": b"\r\n\r\n" + get("/x", "user-agent: a RTSP/1.0 ICE/1.0"),
+    "spaces": get("/x", "a:  RTSP/1.0").replace(b" /x ", b"  /x  "),
+}
+
+
+@pytest.mark.parametrize("data", SPEAKS_OF_IT.values(), ids=SPEAKS_OF_IT.keys())
+@pytest.mark.parametrize("step", [1, 11, 1000])
+async def test_a_request_that_only_speaks_of_another_protocol_is_served(data: bytes, step: int) -> None:
+    door = Door()
+    for at in range(0, len(data), step):
+        await door.feed(data[at : at + step])
+    assert [cycle.refusal for cycle in door.began] == [None]
