@@ -1,0 +1,102 @@
+"""Connections that are held for as long as the gateway allows it, each by one of the known ways.
+
+Each way is a coroutine that ends when the gateway has ended its connection, or has answered what was allowed after all.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from tests.integration.attacks.support_field import Field
+from tests.integration.gateway.support_client import Client, request
+from tests.integration.gateway.support_problem import check_problem
+
+PACE = 0.25
+"""Seconds between a byte and the next."""
+
+HEAD, KEPT = 6.0, 5.0
+"""What the gateway is told in seconds: the longest head, the longest silence."""
+
+PATIENCE = 30.0
+SLOW_BODY = 16
+Hold = Callable[[Field, Client], Awaitable[None]]
+
+
+async def silent(field: Field, client: Client) -> None:
+    """Never says anything."""
+    assert await client.at_end(PATIENCE) == b""
+
+
+async def kept(field: Field, client: Client) -> None:
+    """Has been answered, and says no more."""
+    began = time.monotonic()
+    assert (await client.ask(request(field.attacker))).status == 200
+    assert await client.at_end(PATIENCE) == b""
+    assert time.monotonic() - began >= KEPT
+
+
+async def slow_head(field: Field, client: Client) -> None:
+    """A head that would be good, one byte after the other; nobody is told why it ends."""
+    began = time.monotonic()
+    await trickle(client, request(field.attacker))
+    assert await client.at_end() == b""
+    assert time.monotonic() - began >= HEAD
+
+
+async def refused_body(field: Field, client: Client) -> None:
+    """A body that nobody wants: it is said at once, and the connection does not wait for the rest."""
+    client.send(request(f"{field.attacker[:-8]}AAAAAAAA", "/", "content-length: 100000", method="POST"))
+    check_problem(await client.get(), "invalid-token")
+    await trickle(client, b"x" * 100_000)
+    assert await client.at_end() == b""
+
+
+async def slow_body(field: Field, client: Client) -> None:
+    """A body that comes slowly, and comes: it is served."""
+    client.send(request(field.attacker, "/slow", f"content-length: {SLOW_BODY}", method="POST"))
+    await trickle(client, b"x" * SLOW_BODY)
+    assert (await client.get()).status == 200
+
+
+CROWD: dict[Hold, int] = {silent: 600, kept: 400, slow_head: 600, refused_body: 200, slow_body: 200}
+
+
+async def trickle(client: Client, data: bytes) -> None:
+    """Byte by byte, until all is sent or the other side has closed."""
+    for at in range(len(data)):
+        if client.reader.at_eof() or client.writer.is_closing():
+            return
+        client.send(data[at : at + 1])
+        await asyncio.sleep(PACE)
+
+
+@contextlib.contextmanager
+def room_for(descriptors: int) -> Iterator[None]:
+    """This process, and those that it starts, may open so many files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < descriptors:
+        pytest.skip(f"only {hard} files may be open here, and {descriptors} are needed")
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, descriptors), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def open_at(field: Field) -> int:
+    """The gateway's open files, but for its connections to the services."""
+    open_files = len(os.listdir(f"/proc/{field.gateway.process.pid}/fd"))
+    return open_files - sum(service.server.open for service in field.town.services)
+
+
+async def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    """Wait for what nobody tells."""
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.05)
