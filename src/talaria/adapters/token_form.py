@@ -23,7 +23,9 @@ _TYPES = frozenset({"jwt", "at+jwt"})
 # The first three change what a signature covers; the others let a token bring its own key.
 _REFUSED_FIELDS = frozenset({"crit", "b64", "zip", "jku", "jwk", "x5u", "x5c"})
 # A string is swallowed whole and its end is optional, so that no input is looked at twice.
-_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|[\[{]|[\]}]', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
+_ALIKE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -94,19 +96,14 @@ def _read_object(data: bytes) -> dict[str, Any]:
 
 
 def _too_deep(data: bytes) -> bool:
-    """Whether brackets outside of strings go deeper than the limit."""
+    """Whether brackets outside of strings go deeper than the limit. Unclosed ones, which are no JSON, may go twice."""
     # Few brackets can't go deep, wherever they stand: that is every usual token.
     if data.count(b"{") + data.count(b"[") <= DEPTH_LIMIT:
         return False
-    depth = 0
-    for mark in _STRUCTURE.finditer(data):
-        if mark[0] in b"{[":
-            depth += 1
-            if depth > DEPTH_LIMIT:
-                return True
-        elif mark[0] in b"}]":
-            depth -= 1
-    return False
+    brackets = _STRING.sub(b"", data).translate(_ALIKE, _NO_BRACKETS)
+    for _ in range(DEPTH_LIMIT):
+        brackets = brackets.replace(b"[]", b"")  # one layer: the innermost pairs, wherever they are
+    return b"[]" in brackets or brackets.count(b"[") > DEPTH_LIMIT
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
