@@ -11,6 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from tests.integration.attacks.support_cases import Case
+from tests.integration.gateway.support_client import request
 from tests.integration.gateway.support_gateway import Town, Tree
 from tests.unit.adapters import token_workshop as workshop
 from tests.unit.adapters.token_workshop import BOUND, HMAC, KEYS, MANY, PEM, b64, jwk, key_set, sign, unb64
@@ -74,6 +75,12 @@ class Forge:
     def _service_token(self) -> str:
         """What the gateway last said to the upstream."""
         return self.town.upstream.seen[-1].head.one("authorization").removeprefix("Bearer ")
+
+
+def request_with(token: str, case: Case) -> bytes:
+    """The request of a case, with its token."""
+    lines = [line.replace("{t}", token) for line in case.more.get("lines", ["authorization: Bearer {t}"])]
+    return request(None, case.text("target", "/"), *lines)
 
 
 def _text(case: Case, part: str, good: dict[str, Any]) -> bytes:

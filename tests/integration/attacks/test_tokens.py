@@ -7,8 +7,7 @@ import pytest_asyncio
 
 from tests.integration.attacks.support_cases import Case, called, load
 from tests.integration.attacks.support_field import Field, field_in
-from tests.integration.attacks.support_tokens import Forge, callers_of, prepare
-from tests.integration.gateway.support_client import request
+from tests.integration.attacks.support_tokens import Forge, callers_of, prepare, request_with
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,7 +27,5 @@ async def forge(field: Field) -> Forge:
 @pytest.mark.parametrize("case", load("tokens"), ids=called)
 async def test_token(field: Field, forge: Forge, case: Case) -> None:
     token, user_id = forge.forged(case)
-    field_line = ["authorization: Bearer {t}"]
-    lines = [line.replace("{t}", token) for line in case.more.get("lines", field_line)]
-    data = request(None, case.text("target", "/"), *lines)
+    data = request_with(token, case)
     await field.attack(data, case.expect, user_id=user_id, canaries=[token] if len(token) > 20 else [])
