@@ -3,7 +3,9 @@
 The law of the tallies: a request only adds to plain dictionaries (`takers`), for prometheus_client takes a lock for
 each number; `flush` moves what has come together into its metrics, before they are read. With one process `render`
 does both. With several workers (PROMETHEUS_MULTIPROC_DIR is set before this module is imported) each of them flushes
-into files of its own, twice a second, and the operators' process sums the files by `render_sum`.
+into files of its own, twice a second, and the operators' process sums the files by `render_sum`. The files are those of
+the worker's number, not of its process: one that takes the place of another counts on where that has ended, so however
+many of them die, there are no more files.
 """
 
 import asyncio
@@ -20,6 +22,7 @@ from prometheus_client import (
     Histogram,
     disable_created_metrics,
     generate_latest,
+    values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
@@ -244,6 +247,11 @@ def render_sum(directory: str) -> bytes:
     return generate_latest(registry)
 
 
-def forget_worker(pid: int, directory: str) -> None:
+def count_as(worker: int) -> None:
+    """Be the worker of this number among several; before any Metrics are made."""
+    values.ValueClass = values.MultiProcessValue(lambda: worker)  # type: ignore[no-untyped-call]
+
+
+def forget_worker(worker: int, directory: str) -> None:
     """Drop the gauges of a worker that has ended. Its counts stay in the sums."""
-    mark_process_dead(pid, directory)  # type: ignore[no-untyped-call]
+    mark_process_dead(worker, directory)  # type: ignore[no-untyped-call]

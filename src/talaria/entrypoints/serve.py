@@ -12,7 +12,7 @@ from secrets import token_bytes
 import uvloop
 
 from talaria import __version__
-from talaria.adapters.metrics import forget_worker
+from talaria.adapters.metrics import count_as, forget_worker
 from talaria.entrypoints import logs
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.container import Container
@@ -132,6 +132,7 @@ def _run_workers(settings: Settings, config_path: Path, public: socket.socket, o
     person_key = token_bytes(32)
 
     def work(number: int, listening: socket.socket) -> None:
+        count_as(number)
         container = Container(settings=latest(settings, config_path))
         container.random_person_key.override(person_key)  # a person has one name in the lines of all workers
         uvloop.run(_work(container, config_path, number, listening, folder))
@@ -139,7 +140,7 @@ def _run_workers(settings: Settings, config_path: Path, public: socket.socket, o
     def watch(_: int, listening: socket.socket) -> None:
         uvloop.run(_watch(AllWorkers(folder, settings.server.workers), listening))
 
-    return Supervisor([public, *more], work, ops, watch, lambda pid: forget_worker(pid, str(folder))).run()
+    return Supervisor([public, *more], work, ops, watch, lambda number: forget_worker(number, str(folder))).run()
 
 
 async def _work(container: Container, config_path: Path, number: int, listening: socket.socket, folder: Path) -> None:

@@ -41,7 +41,7 @@ class _Post:
 
 
 class Supervisor:
-    """Keeps one process at each post until it is told to stop. `gone` hears of each process that ended."""
+    """Keeps one process at each post until it is told to stop. `gone` hears the number of each process that ended."""
 
     def __init__(
         self, workers: list[socket.socket], work: Work, ops: socket.socket, ops_work: Work, gone: Callable[[int], None]
@@ -84,7 +84,7 @@ class Supervisor:
 
     def _ended(self, post: _Post) -> None:
         pid, post.pid = post.pid, 0
-        self._gone(pid)
+        self._gone(post.number)
         if self._stopping:
             return
         logger.error("%s %d (pid %d) died and is replaced", post.name, post.number, pid)

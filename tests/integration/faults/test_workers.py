@@ -54,6 +54,13 @@ async def metric(served: Served, start: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for what nobody tells."""
+    async with asyncio.timeout(15):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
 async def test_a_killed_worker_takes_only_its_own_requests_and_is_replaced(world: World, served: Served) -> None:
     over, tally = asyncio.Event(), Tally()
     with crowd(world) as clients, crowd(world) as newcomers:
@@ -85,6 +92,22 @@ async def test_metrics_are_summed_and_survive_a_worker(world: World, served: Ser
         await metric(served, 'talaria_requests_total{method="GET",origin="upstream",reason="",status="200",tag="wind"')
         == 3 * CLIENTS
     )
+
+
+async def test_a_worker_that_dies_leaves_no_file_behind(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    def files() -> list[str]:
+        return sorted(path.name for path in tmp_path.glob("talaria-*/*"))
+
+    async with serving(world, tmp_path / "log", workers="2") as served:
+        await until(lambda: len([name for name in files() if name.startswith("gauge")]) >= 6)
+        before, victim = files(), served.children()[0]
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: len({victim, *served.children()}) == 4)  # another has its place
+        await until(lambda: files() == before)
 
 
 async def test_invalidation_reaches_every_worker(world: World, served: Served) -> None:

@@ -157,19 +157,20 @@ async def test_flushing_goes_on_until_cancelled_and_once_more() -> None:
 
 
 WORKER = """
-from talaria.adapters.metrics import Metrics
+import sys
+from talaria.adapters.metrics import Metrics, count_as
 from talaria.domain.model import Journey, RequestEnded
+count_as(int(sys.argv[1]))
 metrics = Metrics(tags=["wind"], identities=lambda: 5, in_flight=lambda: 1, version="1")
 for _ in range(3):
     metrics.takers[RequestEnded](RequestEnded(Journey(tag="wind"), "GET", 200, "", "", 0, 0, 0.004))
 metrics.flush()
-print(__import__("os").getpid())
 """
 OPERATOR = """
 import sys
 from talaria.adapters.metrics import forget_worker, render_sum
-for pid in sys.argv[2:]:
-    forget_worker(int(pid), sys.argv[1])
+for number in sys.argv[2:]:
+    forget_worker(int(number), sys.argv[1])
 print(render_sum(sys.argv[1]).decode())
 """
 
@@ -182,16 +183,30 @@ def run(program: str, directory: Path, *arguments: str) -> str:
 
 
 def test_workers_are_summed_and_the_counts_of_an_ended_one_stay(tmp_path: Path) -> None:
-    first, second = run(WORKER, tmp_path).strip(), run(WORKER, tmp_path).strip()
+    run(WORKER, tmp_path, "0")
+    run(WORKER, tmp_path, "1")
     both = run(OPERATOR, tmp_path, str(tmp_path))
     assert 'status="200",tag="wind"} 6.0' in both
     assert 'talaria_request_duration_seconds_bucket{le="0.005",tag="wind"} 6.0' in both
     assert 'talaria_request_duration_seconds_count{tag="wind"} 6.0' in both
     assert "talaria_identity_cache_entries 10.0" in both
-    one = run(OPERATOR, tmp_path, str(tmp_path), first)
+    one = run(OPERATOR, tmp_path, str(tmp_path), "0")
     assert 'status="200",tag="wind"} 6.0' in one
     assert "talaria_identity_cache_entries 5.0" in one
-    assert "talaria_identity_cache_entries" not in run(OPERATOR, tmp_path, str(tmp_path), second)
+    assert "talaria_identity_cache_entries" not in run(OPERATOR, tmp_path, str(tmp_path), "1")
+
+
+def test_who_takes_the_place_of_another_counts_on_in_its_files(tmp_path: Path) -> None:
+    run(WORKER, tmp_path, "0")
+    files = sorted(tmp_path.iterdir())
+    for times in (2, 3):
+        run(OPERATOR, tmp_path, str(tmp_path), "0")
+        run(WORKER, tmp_path, "0")
+        assert sorted(tmp_path.iterdir()) == files
+        text = run(OPERATOR, tmp_path, str(tmp_path))
+        assert f'status="200",tag="wind"}} {3.0 * times}' in text
+        assert f'talaria_request_duration_seconds_count{{tag="wind"}} {3.0 * times}' in text
+        assert "talaria_identity_cache_entries 5.0" in text
 
 
 def test_the_configuration_in_force_is_said() -> None:
