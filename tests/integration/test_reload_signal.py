@@ -80,3 +80,38 @@ async def test_every_process_takes_what_is_valid_and_refuses_what_is_not(workers
             os.kill(process.pid, signal.SIGHUP)
             await until(lambda: reload_is(False))
             assert await statuses() == {405}
+
+
+async def say(pipe: Path, text: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Wait until somebody reads this pipe, and do something else before it is told the text."""
+    async with asyncio.timeout(20):
+        while (descriptor := _opened(pipe)) is None:
+            await asyncio.sleep(0.01)
+    meanwhile()
+    os.write(descriptor, text.encode())
+    os.close(descriptor)
+
+
+def _opened(pipe: Path) -> int | None:
+    try:
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # nobody reads
+        return None
+
+
+async def test_a_signal_while_the_configuration_is_read_is_not_lost(tmp_path: Path) -> None:
+    async with sandbox_world(gateway=False) as world:
+        before = world.config_path.read_text()
+        after = before.replace('callers = ["app"]', 'callers = ["app"]\nmethods = ["POST"]')
+        world.config_path.unlink()
+        os.mkfifo(world.config_path)
+
+        async def status_is(status: int) -> bool:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                return (await client.get(f"{world.public_url}{WAY}", headers=world.headers())).status_code == status
+
+        async with serving(world, tmp_path / "log") as process:
+            await say(world.config_path, before, lambda: os.kill(process.pid, signal.SIGHUP))
+            await until(lambda: status_is(200))
+            await say(world.config_path, after)
+            await until(lambda: status_is(405))

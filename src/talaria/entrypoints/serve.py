@@ -58,7 +58,10 @@ def bind_both(settings: Settings) -> tuple[socket.socket, socket.socket]:
 
 
 def run(settings: Settings, config_path: Path) -> int:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once. Gives the exit code."""
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the process at once. Gives the exit code.
+
+    SIGHUP must have been blocked before the settings were read: it is heeded from the moment in which it can be.
+    """
     logs.configure()
     logger.info("starting", extra={"config": str(config_path), "version": __version__})
     not_alone = is_answered(settings.server.ops_listen)  # before the socket is ours: then we would ask ourselves
@@ -69,7 +72,6 @@ def run(settings: Settings, config_path: Path) -> int:
         return FAILED
     if not_alone:
         logger.warning(_NOT_ALONE, extra={"ops": url_of(ops)})
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     if settings.server.workers > 1:
         return _run_workers(settings, config_path, public, ops)
     uvloop.run(_alone(Running(Container(settings=settings), public, ops), config_path))
@@ -90,6 +92,7 @@ def _calm_the_collector() -> None:
 async def _until_told(running: Running, config_path: Path, told: asyncio.Event) -> None:
     reloader = Reloader(running, config_path)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one may wait since the configuration was read
     await running.start()
     _calm_the_collector()
     keeping_up = asyncio.create_task(reloader.keep_up())

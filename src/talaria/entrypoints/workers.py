@@ -6,7 +6,8 @@ always safe. It keeps every socket open itself: when a worker dies, the connecti
 worker that takes its place.
 
 SIGTERM and SIGINT are passed on to the workers, which drain; the operators' process goes last, so that readiness can be
-asked to the end. A second signal ends everything at once.
+asked to the end. A second signal ends everything at once. SIGHUP is passed on too; in a worker it waits, blocked, until
+that has read its configuration and heeds the signal.
 """
 
 import logging
@@ -101,7 +102,7 @@ class Supervisor:
         code = FAILED
         try:
             os.setpgid(0, 0)  # Ctrl-C is for the supervisor, which passes it on
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITED_FOR)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITED_FOR - {signal.SIGHUP})
             self._close_other_sockets(post)
             post.work(post.number, post.listener)
             code = 0

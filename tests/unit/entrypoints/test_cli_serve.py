@@ -1,6 +1,8 @@
 """`talaria serve`: it hands good settings on, and nothing else."""
 
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +13,14 @@ from talaria.entrypoints.cli import cli
 from talaria.entrypoints.config import Settings
 
 VARIABLES = {"PERSONAL_TOKEN": "canary-1", "WIND_API_KEY": "canary-2", "TALARIA_SERVICES_API_KEY": "canary-3"}
+
+
+@pytest.fixture(autouse=True)
+def mask() -> Iterator[None]:
+    """The signals of the tests stay what they are."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class Machine:
         self.listeners: list[Any] = [mocker.Mock(spec=socket.socket) for _ in range(3)]
         mocker.patch.object(os, "kill", side_effect=lambda pid, number: self.told.append((pid, number)))
         mocker.patch.object(os, "waitpid", side_effect=self._waitpid)
-        mocker.patch.object(signal, "pthread_sigmask")
+        self.mask = mocker.patch.object(signal, "pthread_sigmask")
         mocker.patch.object(signal, "sigwait", side_effect=self._sigwait)
 
     def _sigwait(self, _: object) -> int:
@@ -109,3 +109,4 @@ def test_a_child_does_its_work_and_never_returns(
     work.assert_called_once_with(0, machine.listeners[0])
     machine.exit.assert_called_once_with(code)
     assert [listener.close.call_count for listener in machine.listeners] == [0, 1, 1]
+    assert machine.mask.call_args_list[-1].args == (signal.SIG_UNBLOCK, {SIGCHLD, SIGTERM, SIGINT})  # SIGHUP waits

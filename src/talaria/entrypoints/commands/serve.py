@@ -1,6 +1,7 @@
 """`talaria serve`: the gateway."""
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +15,8 @@ from talaria.entrypoints.commands.configuration import config_option, load_or_ex
 @config_option
 def command(path: Path) -> None:
     """Serve until SIGTERM or SIGINT, then let what is in flight end."""
+    # What is read now may be old before there is anybody to read it again: until then the signal waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     settings = load_or_exit(path)
     warn(settings.warnings)
     with tempfile.TemporaryDirectory(prefix="talaria-") as folder:
