@@ -30,22 +30,6 @@ async def test_during_the_exchange(town: Town, gateway: Gateway) -> None:
     assert town.upstream.calls == 0
 
 
-async def test_waiting_for_the_head_closes_the_upstreams_connection(town: Town, gateway: Gateway) -> None:
-    asked, left = asyncio.Event(), asyncio.Event()
-
-    async def hold(_: Head, line: Line) -> None:
-        asked.set()
-        await line.reader.read(-1)
-        left.set()
-
-    town.upstream.faults = [hold]
-    async with gateway.connected() as client:
-        client.send(request(town.token()))
-        await asyncio.wait_for(asked.wait(), 5)
-    await asyncio.wait_for(left.wait(), 5)
-    await _gone(gateway)
-
-
 async def test_inside_an_upload_closes_the_upstreams_connection(town: Town, gateway: Gateway) -> None:
     asked, left = asyncio.Event(), asyncio.Event()
 
