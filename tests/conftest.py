@@ -6,12 +6,13 @@ import logging
 import pytest
 
 from tests import support_examples  # noqa: F401 - sets the profile before any test is read
-from tests.support_printed import PRINTED, Records, Watch
+from tests.support_printed import PRINTED, Records, Watch, search_what_tests_take
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Search from now on."""
     config.pluginmanager.register(Watch(PRINTED), "printed")
+    search_what_tests_take()
     logging.getLogger().addHandler(Records(PRINTED))
     logging.getLogger("talaria").setLevel(logging.INFO)  # as the program says it
 

@@ -2,18 +2,22 @@
 
 Three things are searched: what a test and the code that it called wrote to stdout and stderr, the log records as the
 program itself would print them (pytest's own form quotes exceptions whole, ours does not), and the files that gateways
-wrote, which are called `log`, `….log` or `….jsonl`, below the folder of a test. What a command wrote into a test's own
-pipe is noted by that test.
+wrote, which are called `log`, `….log` or `….jsonl`, below the folder of a test. What a test takes for itself (the
+output of a command that it invokes, what it reads from capsys) is searched as it is taken. What a command wrote into
+a test's own pipe is noted by that test.
 """
 
+import functools
 import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from talaria.entrypoints.logs import JsonLines
 
@@ -28,11 +32,14 @@ MADE_UP = "ppid-(anna|boris|chloe|blocked|no-account|unsupported)"
 ON_PURPOSE = re.compile(
     r"^curl -sS -H 'x-api-tag: wind' -H 'authorization: Bearer eyJ[\w.-]+' '[^']+'$"
     rf"|^A request of {MADE_UP}, "
+    r"|^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$"
     rf"|; known are ({MADE_UP}(, |$))+$"
     rf"|^  talaria token --config \S+ {MADE_UP} ",
     re.MULTILINE,
 )
-"""What `talaria sandbox` shows to be pasted: one line with a token, and the names of the persons that it made up."""
+"""What `talaria sandbox` shows to be pasted: one line with a token, and the names of the persons that it made up. And
+what `talaria token` is there to print: a line that is a token and nothing else.
+"""
 
 SOURCES = ("output", "log", "file")
 AROUND = 60
@@ -65,6 +72,25 @@ PRINTED = Printed()
 def note_printed(text: str) -> None:
     """Search what a command wrote into a pipe of the test that runs."""
     PRINTED.note(text, "output", os.environ.get("PYTEST_CURRENT_TEST", "a test"))
+
+
+def search_what_tests_take() -> None:
+    """Search also what never comes to pytest: the results of these calls."""
+    _search(CliRunner, "invoke", lambda result: [result.output])
+    _search(pytest.CaptureFixture, "readouterr", lambda result: map(str, result))
+
+
+def _search(owner: type, name: str, texts: Callable[[Any], Iterable[str]]) -> None:
+    call = getattr(owner, name)
+
+    @functools.wraps(call)
+    def searched(*arguments: Any, **more: Any) -> Any:
+        result = call(*arguments, **more)
+        for text in texts(result):
+            note_printed(text)
+        return result
+
+    setattr(owner, name, searched)
 
 
 class Records(logging.Handler):

@@ -11,6 +11,20 @@ ROOT = Path(__file__).parents[2]
 PRINTS = """
 import logging
 
+import click
+from click.testing import CliRunner
+
+@click.command
+def command():
+    click.echo("ppid-somebody", err=True)
+
+def test_command():
+    CliRunner().invoke(command)
+
+def test_taken(capsys):
+    print("key: canary-key-1")
+    capsys.readouterr()
+
 def test_output():
     print("phone: +4915112345678")
 
@@ -32,7 +46,7 @@ def test_a_session_that_prints_a_name_fails(tmp_path: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
-    assert "4 passed" in done.stdout
+    assert "6 passed" in done.stdout
     told = done.stdout.partition("PRINTED, AND MUST NOT BE")[2]
-    names = ("output", "log", "file", "nothing")
-    assert [name for name in names if f"::test_{name}" in told] == ["output", "log", "file"]
+    names = ("command", "taken", "output", "log", "file", "nothing")
+    assert [name for name in names if f"::test_{name}" in told] == ["command", "taken", "output", "log", "file"]

@@ -7,7 +7,8 @@ import pytest
 
 from tests.support_printed import FORBIDDEN, SOURCES, Printed, Records, logs_in
 
-SHOWN = "curl -sS -H 'x-api-tag: wind' -H 'authorization: Bearer eyJhbGciOiJFUzI1NiJ9.e30.c2ln' 'http://127.0.0.1:1/v1'"
+TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"
+SHOWN = f"curl -sS -H 'x-api-tag: wind' -H 'authorization: Bearer {TOKEN}' 'http://127.0.0.1:1/v1'"
 
 
 def found(text: str) -> list[str]:
@@ -32,13 +33,16 @@ def test_each_kind_is_found(text: str, what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [SHOWN, "A request of ppid-anna, for the first time", "x; known are ppid-anna, ppid-boris", "said +1"]
+    "line",
+    [SHOWN, "A request of ppid-anna, for the first time", "x; known are ppid-anna, ppid-boris", "said +1", TOKEN],
 )
-def test_what_the_sandbox_shows_is_not(line: str) -> None:
+def test_what_is_shown_on_purpose_is_not(line: str) -> None:
     assert found(f"\n{line}\n") == []
 
 
-@pytest.mark.parametrize("line", [f" {SHOWN}", f"{SHOWN} ", SHOWN.replace("-sS", "-v"), "x; known are ppid-dora"])
+@pytest.mark.parametrize(
+    "line", [f" {SHOWN}", f"{SHOWN} ", SHOWN.replace("-sS", "-v"), "x; known are ppid-dora", f"{TOKEN} "]
+)
 def test_a_line_that_is_not_exactly_that_is_found(line: str) -> None:
     assert found(f"\n{line}\n")
 
