@@ -59,18 +59,6 @@ def refusal_of(error: Exception, method: bytes) -> Refusal:
     return BadRequestTarget()
 
 
-def not_http(data: bytes, method: bytes, target: bytes) -> bool:
-    """Is this head, somewhere in `data`, one of RTSP or ICE? httptools reads them as if they were HTTP."""
-    for mark in (b" RTSP/", b" ICE/"):
-        at = data.find(mark)
-        while at >= 0:
-            line = data[data.rfind(b"\n", 0, at) + 1 : at]
-            if line.split() == [method, target]:
-                return True
-            at = data.find(mark, at + 1)
-    return False
-
-
 def too_large(target: bytes, headers: Headers, limit: int) -> Refusal | None:
     """Is this head over the limit? For one that came in one piece with other bytes: its own size counts."""
     if len(target) > limit:

@@ -27,7 +27,8 @@ from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTo
 from talaria.domain.model import Headers
 from talaria.entrypoints.http.cycle import App, Cycle
 from talaria.entrypoints.http.early import EarlyEnds
-from talaria.entrypoints.http.heads import FRAMING, Limits, body_parser, frame, not_http, refusal_of, too_large
+from talaria.entrypoints.http.first_lines import FirstLines
+from talaria.entrypoints.http.heads import FRAMING, Limits, body_parser, frame, refusal_of, too_large
 from talaria.entrypoints.http.turns import UNSENT_AT_MOST, Turns, has_left, unsent_to
 
 _NO_PROGRESS = 64 * 1024
@@ -53,7 +54,7 @@ class Connection(HttpToolsProtocol):
         self._since = self.loop.time()
         self._limit_since = limits.header_timeout
         self._received = self._unsent = 0
-        self._arrived = self._begun = b""
+        self._lines = FirstLines()
         self._discarding = self._partly_counted = self._bypassed = False
         self._framing: list[tuple[bytes, bytes]] = []
 
@@ -68,7 +69,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._discarding:
             return
-        self._arrived = data
+        self._lines.arrived = data
         self._received += len(data)
         try:
             self.parser.feed_data(data)
@@ -79,15 +80,15 @@ class Connection(HttpToolsProtocol):
                 self._malformed(error)
         else:
             self._check_sizes()
-        self._arrived = b""
+        self._lines.over()
 
     def _check_sizes(self) -> None:
         """`_received` counts the bytes of a head, or those of a body since its last progress."""
         if self._in_head:
-            self._begun += self._arrived
+            self._lines.unfinished()
             if self._received > self.limits.header_limit:
                 self._end_with(TargetTooLong() if len(self.url) > self.limits.header_limit else HeadersTooLarge())
-        elif self._received > _NO_PROGRESS + len(self._arrived):
+        elif self._received > _NO_PROGRESS + len(self._lines.arrived):
             if self.cycle is not None and self.cycle.more_body:
                 self._break_body()
             else:
@@ -132,23 +133,21 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         parser = self.parser
         version = parser.get_http_version()
-        method, target, begun = parser.get_method(), self.url, self._begun
+        method, target = parser.get_method(), self.url
         cycle = Cycle(self, method.decode("ascii"), target, self.headers)
         if version != "1.1":
             cycle.old = True
             cycle.keep_alive = False
             if version != "1.0":
                 cycle.refusal = BadRequest("HTTP version")
-        if begun or self._partly_counted or not self._arrived.startswith(b" HTTP/", len(method) + 1 + len(target)):
-            self._begun = b""
-            if not_http(begun + self._arrived, method, target):
-                cycle.refusal = BadRequest("another protocol")
+        if self._lines.is_foreign(method, target, self._partly_counted):
+            cycle.refusal = BadRequest("another protocol")
         for name, value in self._framing:
             frame(cycle, name, value)
         cycle.keep_alive = cycle.keep_alive and not (self.draining or cycle.refusal) and parser.should_keep_alive()
         if self._framing:
             self._bypassed = bool(cycle.length or cycle.chunked) and parser.should_upgrade()
-        if self._partly_counted or max(self._received, len(self._arrived)) > self.limits.header_limit:
+        if self._partly_counted or max(self._received, len(self._lines.arrived)) > self.limits.header_limit:
             cycle.refusal = too_large(target, self.headers, self.limits.header_limit) or cycle.refusal
         self._in_head, self._received, self._limit_since = False, 0, 0.0
         self.cycle = cycle
