@@ -121,6 +121,18 @@ async def test_pairs_of_another_partner_of_the_same_name_are_forgotten(served: S
     assert len(served.world.wind.requests.all) == 2
 
 
+STRICTER = {"another claim": 'phone_id_claim = "another"', "a shorter life": 'max_lifetime = "1s"'}
+
+
+@pytest.mark.parametrize("rule", STRICTER.values(), ids=STRICTER.keys())
+async def test_a_token_that_was_verified_falls_with_the_rules_of_its_caller(served: Served, rule: str) -> None:
+    token = served.world.headers()["authorization"]
+    assert [(await served.get(authorization=token)).status_code for _ in range(2)] == [200, 200]
+    served.change("[callers.app]", f"[callers.app]\n{rule}")
+    assert await served.reload()
+    assert (await served.get(authorization=token)).status_code == 401
+
+
 async def test_the_keys_of_a_caller_outlast_a_reload_while_its_issuer_is_down(served: Served) -> None:
     await served.get()
     await served.world.issuer.stop()
