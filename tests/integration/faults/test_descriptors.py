@@ -50,8 +50,8 @@ async def test_without_a_socket_left_the_gateway_is_overloaded(tmp_path: Path) -
             while served.descriptors() > LIMIT - len(crowd) // 2:
                 await asyncio.sleep(0.01)
         assert await ask_at_once(clients) == [200] * CLIENTS
-        async with httpx.AsyncClient(trust_env=False) as client:
-            entries = (await client.get(f"{served.ops_url}/5xx?last=1000")).json()["entries"]
+        async with httpx.AsyncClient(trust_env=False) as operator:
+            entries = (await operator.get(f"{served.ops_url}/5xx?last=1000")).json()["entries"]
         whose = [(entry["origin"], entry["reason"], entry["cause"]) for entry in entries]
         assert whose == [("gateway", "overloaded", "too many open files")] * ROUNDS * (CLIENTS - 1)
         for kept in clients:
