@@ -20,7 +20,7 @@ from tests.integration.faults.support import CALM, Harness, Seen, harness, stead
 from tests.integration.faults.toxics import EIGHT, Direction, Toxic
 
 HOP, ROUTE = 0.3, 0.6
-SLACK, RECOVERY = 1.5, 5.0  # of a shared machine: how quick it really is, the scorecard says
+SLACK, RECOVERY = 0.1, 2.0
 CONFIG: dict[str, Any] = {
     "personal": {"timeout": "300ms", "attempts": 2},
     "partners": {"wind": {"timeout": "300ms", "attempts": 2}},

@@ -28,9 +28,9 @@ class WireOrigin:
     """The port `Upstream` for one url (scheme, host and port), over kept connections.
 
     `name` and `address` are what its attempts carry. `ssl_context`: else `client_tls` without files.
-    `local_address`: the address to call from. `now`: monotonic seconds for the attempts; the loop's own, which deadlines
-    go by, are those of its last turn. Every attempt is noted in `outbound.attempts`; its outcome is "ok", the status
-    from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer", "overloaded",
+    `local_address`: the address to call from. `now`: monotonic seconds for the attempts; the loop's own, by which
+    deadlines go, are those of its last turn. Every attempt is noted in `outbound.attempts`; its outcome is "ok", the
+    status from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer", "overloaded",
     "cancelled", or "client" where the request's own body failed.
     """
 
