@@ -7,6 +7,7 @@ seen after the last byte of the body, and is lost where the upstream closes the 
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Self, cast
@@ -48,7 +49,8 @@ class HttpxOrigin:
     """The port `Upstream` for one url: scheme, host and port.
 
     `name` and `address` are what its attempts carry. At most `max_connections` requests at once, bodies of answers
-    included; one more waits `connect_timeout` seconds for its turn, then GatewayOverloaded is raised.
+    included; one more waits `connect_timeout` seconds for its turn, then GatewayOverloaded is raised. `now`: monotonic
+    seconds, for the attempts.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class HttpxOrigin:
         egress_proxy: str = "",
         ssl_context: ssl.SSLContext | None = None,
         local_address: str | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.in_flight = 0
         self._url = httpx.URL(url)
         self._authority = self._url.netloc
         self._name, self._address = name, address
+        self._now = now
         self._connect_timeout = connect_timeout
         self._places = asyncio.Semaphore(max_connections)
         self._transport = httpx_transport(
@@ -84,7 +88,7 @@ class HttpxOrigin:
 
     async def send(self, outbound: Outbound) -> Answer:
         """As the port says. Nothing is ever sent twice."""
-        started = asyncio.get_running_loop().time()
+        started = self._now()
         upload = None if outbound.body is None else _Upload(outbound.body, outbound.length)
         self.in_flight += 1
         try:
@@ -100,8 +104,7 @@ class HttpxOrigin:
         return answer
 
     def _note(self, outbound: Outbound, started: float, outcome: str) -> None:
-        seconds = asyncio.get_running_loop().time() - started
-        outbound.attempts.append(Attempt(self._name, started, seconds, outcome, self._address))
+        outbound.attempts.append(Attempt(self._name, started, self._now() - started, outcome, self._address))
 
     async def _answer(self, outbound: Outbound, upload: "_Upload | None") -> Answer:
         await self._take_place()

@@ -2,25 +2,30 @@
 
 The traps: bytes after the end of an answer would be read as the next answer on that connection; a request cancelled
 while it waits for a place in httpcore's pool can take that place with it for good; one cancelled while it connects
-can leave its socket open; proxies are taken from the environment; what is logged at INFO and DEBUG holds URLs and
-headers. Those of HTTP/2 are closed in `http2.py`.
+can leave its socket open; all names of the process are looked up in the same few threads (wire/names.py); proxies are
+taken from the environment; what is logged at INFO and DEBUG holds URLs and headers. Those of HTTP/2 are closed in
+`http2.py`.
 """
 
 import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, Literal
 
 import httpcore
 import httpx
+from anyio.abc import SocketStream
 from httpcore import AsyncNetworkStream
 from httpcore._backends.anyio import AnyIOStream
 
 from talaria.adapters.http2 import mend_http2
 from talaria.adapters.tls import client_tls
+from talaria.adapters.wire.dial import is_ours, race, why
+from talaria.adapters.wire.names import Names
+from talaria.domain.errors import GatewayOverloaded
 
 LOGGERS = ("httpx", "httpcore", "hpack", "h2")
 _CHILDREN = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "hpack.hpack", "hpack.table")
@@ -87,7 +92,7 @@ def httpx_transport(
 
 
 class _Leavers:
-    """Connects to the end, also for who leaves meanwhile: what was asked for is closed then, and nothing stays open."""
+    """Speaks TLS to the end, also for who leaves meanwhile: the socket is closed then, and nothing stays open."""
 
     def __init__(self) -> None:
         self._closing: set[asyncio.Task[None]] = set()
@@ -116,8 +121,8 @@ async def _close(connecting: "asyncio.Task[AsyncNetworkStream]") -> None:
 class _Stream(AnyIOStream):
     """A socket that may go on to TLS."""
 
-    def __init__(self, stream: AnyIOStream, leavers: _Leavers) -> None:
-        super().__init__(stream._stream)
+    def __init__(self, stream: SocketStream, leavers: _Leavers) -> None:
+        super().__init__(stream)
         self._leavers = leavers
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> AsyncNetworkStream:
@@ -125,14 +130,34 @@ class _Stream(AnyIOStream):
 
 
 class _Backend(httpcore.AnyIOBackend):
-    """What httpcore takes anyway under asyncio, but for those who leave."""
+    """What httpcore takes anyway under asyncio, but that it connects as the wire does."""
 
     def __init__(self) -> None:
         self.leavers = _Leavers()
+        self._names = Names()
 
-    async def connect_tcp(self, *args: Any, **kwargs: Any) -> AsyncNetworkStream:
-        stream = await self.leavers.wait_for(super().connect_tcp(*args, **kwargs))
-        return _Stream(stream, self.leavers) if isinstance(stream, AnyIOStream) else stream
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> AsyncNetworkStream:
+        try:
+            async with asyncio.timeout(timeout):
+                sock = await race(await self._names.addresses_of(host, port), local_address)
+        except TimeoutError:
+            raise httpcore.ConnectTimeout from None
+        except OSError as error:
+            if is_ours(error):
+                raise GatewayOverloaded(why(error), retry_after=1.0) from None
+            raise httpcore.ConnectError from error
+        try:
+            return _Stream(await SocketStream.from_socket(sock), self.leavers)
+        except BaseException:
+            sock.close()
+            raise
 
 
 class _NoSurplus(httpcore.AsyncConnectionPool):

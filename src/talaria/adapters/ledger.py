@@ -59,19 +59,16 @@ class Entry(msgspec.Struct, frozen=True):
 class Ledger:
     """Keeps the entries; a consumer for the fan-out.
 
-    `states` gives the breakers' states by name, `now` monotonic seconds (the clock of the attempts), `clock` seconds
-    since the epoch.
+    `states` gives the breakers' states by name, `clock` seconds since the epoch.
     """
 
     def __init__(
         self,
         *,
-        now: Callable[[], float],
         states: Callable[[], Mapping[str, str]] = dict,
         clock: Callable[[], float] = time.time,
         kept: int = KEPT,
     ) -> None:
-        self._now = now
         self._states = states
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=kept)
@@ -91,7 +88,6 @@ class Ledger:
 
     def _entry(self, event: RequestEnded) -> Entry:
         journey = event.journey
-        began = self._now() - event.seconds
         return Entry(
             time=datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             request_id=journey.request_id,
@@ -108,7 +104,7 @@ class Ledger:
             healed=journey.healed,
             total_ms=_milliseconds(event.seconds),
             upstream_ms=_milliseconds(journey.upstream_seconds),
-            attempts=[_try(attempt, began) for attempt in journey.attempts],
+            attempts=[_try(attempt, journey.began) for attempt in journey.attempts],
             breakers=dict(self._states()),
             person=journey.person,
         )

@@ -249,7 +249,10 @@ class Answer:
 
 @dataclass(slots=True)
 class Journey:
-    """What became of one request so far. The gateway writes it, the access line and the 5xx ledger read it. Mutable."""
+    """What became of one request so far. The gateway writes it, the access line and the 5xx ledger read it. Mutable.
+
+    `began`: by the clock of the attempts.
+    """
 
     request_id: str = ""
     trace_id: str = ""
@@ -262,6 +265,7 @@ class Journey:
     attempts: list[Attempt] = field(default_factory=list)
     idle_timeout: float = 60.0
     person: str = ""
+    began: float = 0.0
 
 
 class RequestEnded(NamedTuple):

@@ -42,7 +42,7 @@ class Container(containers.DeclarativeContainer):
     access_log = providers.Singleton(AccessLog, access_descriptor)
     breakers = providers.Singleton(Breakers)
     stock = providers.Singleton(Stock)
-    ledger = providers.Singleton(Ledger, now=clock.provided.now, states=breakers.provided.states)
+    ledger = providers.Singleton(Ledger, states=breakers.provided.states)
     recorder = providers.Singleton(parts.recorder, metrics, access_log, ledger)
 
     key_history = providers.Singleton(KeyHistory, wall)

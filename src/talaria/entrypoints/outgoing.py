@@ -112,11 +112,11 @@ def destinations(
 
 def _upstream(upstream: UpstreamSettings, recorder: Recorder, clock: Clock) -> TalariaServices:
     return TalariaServices(
-        upstream.name, [UpstreamUrl(_origin(upstream, url)) for url in upstream.urls], clock, recorder
+        upstream.name, [UpstreamUrl(_origin(upstream, url, clock)) for url in upstream.urls], clock, recorder
     )
 
 
-def _origin(upstream: UpstreamSettings, url: str) -> UpstreamOrigin:
+def _origin(upstream: UpstreamSettings, url: str, clock: Clock) -> UpstreamOrigin:
     tls, source = _tls(upstream.tls), upstream.source_address
     if upstream.transport == "wire":
         return WireOrigin(
@@ -127,6 +127,7 @@ def _origin(upstream: UpstreamSettings, url: str) -> UpstreamOrigin:
             max_connections=upstream.max_connections,
             ssl_context=tls,
             local_address=source,
+            now=clock.now,
         )
     return HttpxOrigin(
         url,
@@ -138,6 +139,7 @@ def _origin(upstream: UpstreamSettings, url: str) -> UpstreamOrigin:
         egress_proxy=upstream.egress_proxy,
         ssl_context=tls,
         local_address=source,
+        now=clock.now,
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 from pathlib import Path
@@ -64,6 +65,7 @@ def run(settings: Settings, config_path: Path) -> int:
     """
     logs.configure()
     logger.info("starting", extra={"config": str(config_path), "version": __version__})
+    _take_all_descriptors()
     not_alone = is_answered(settings.server.ops_listen)  # before the socket is ours: then we would ask ourselves
     try:
         public, ops = bind_both(settings)
@@ -76,6 +78,12 @@ def run(settings: Settings, config_path: Path) -> int:
         return _run_workers(settings, config_path, public, ops)
     uvloop.run(_alone(Running(Container(settings=settings), public, ops), config_path))
     return 0
+
+
+def _take_all_descriptors() -> None:
+    """Raise our limit to what we may have. The usual one, 1,024, is for programs that use select()."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _alone(running: Running, config_path: Path) -> None:

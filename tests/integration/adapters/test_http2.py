@@ -137,6 +137,7 @@ class Hasty(Http2Echo):
         await writer.drain()
         self.headers.clear()
         serving.cancel()
+        writer.transport.abort()  # close() would wait for the other side, under uvloop
 
 
 async def test_a_connection_that_was_closed_while_idle_is_not_used_again(tmp_path: Path) -> None:

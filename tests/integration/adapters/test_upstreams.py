@@ -1,25 +1,31 @@
-"""Both real versions of `Upstream` pass its contract over sockets."""
+"""Both real versions of `Upstream` pass its contract over sockets, and the one that speaks HTTP/2 over that too."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
 
 from talaria.adapters.contracts.upstream import UpstreamContract
 from talaria.adapters.contracts.upstream_failures import UpstreamFailures, is_well
-from talaria.adapters.contracts.upstream_world import Script, UpstreamWorld, Visit, hello, request, text_of
+from talaria.adapters.contracts.upstream_world import Script, UpstreamWorld, Visit, hello, pieces, request, text_of
 from talaria.adapters.httpx_origin import HttpxOrigin
 from talaria.adapters.wire.origin import WireOrigin
+from talaria.domain.model import Headers
+from tests.integration.adapters.support_http2_visits import Http2BackEnd, http2_back_end
 from tests.integration.support_visits import RawBackEnd, back_end
+from tests.integration.wire.support_tls import client_context
 
 
 class _World:
-    def __init__(self, raw: RawBackEnd, upstream: HttpxOrigin | WireOrigin) -> None:
-        self.authority = raw.authority
+    def __init__(self, peer: RawBackEnd | Http2BackEnd, authority: bytes, upstream: HttpxOrigin | WireOrigin) -> None:
+        self.authority = authority
         self.upstream = upstream
-        self._raw = raw
+        self._peer = peer
 
     def serve(self, script: Script) -> None:
-        self._raw.script = script
+        self._peer.script = script
 
     def in_flight(self) -> int:
         return self.upstream.in_flight
@@ -32,7 +38,7 @@ class TestWireOrigin(UpstreamContract, UpstreamFailures):
     @asynccontextmanager
     async def world(self) -> AsyncIterator[UpstreamWorld]:
         async with back_end(hello) as raw:
-            world = _World(raw, self.origin(raw.url))
+            world = _World(raw, raw.authority, self.origin(raw.url))
             yield world
             await world.upstream.aclose()
 
@@ -62,3 +68,38 @@ class TestHttpxOrigin(TestWireOrigin):
             answer = await world.upstream.send(request("POST", body=body()))
             assert (answer.status, await text_of(answer), len(written)) == (413, b"no!", 50)
             await is_well(world)
+
+
+class TestHttpxOriginOverHttp2(TestHttpxOrigin):
+    """What HTTP/2 has no words for is not promised over it: how a body is framed."""
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    @asynccontextmanager
+    async def world(self) -> AsyncIterator[UpstreamWorld]:
+        async with http2_back_end(hello, self.folder) as (peer, raw):
+            origin = HttpxOrigin(raw.url, http2=True, ssl_context=client_context(self.folder))
+            yield _World(peer, raw.url.removeprefix("https://").encode(), origin)
+            await origin.aclose()
+
+    async def test_framing_follows_from_body_and_length(self) -> None:
+        """A length is told where there is one. A body without one has no other sign than its end."""
+        seen: list[tuple[Headers, bytes]] = []
+
+        async def script(visit: Visit) -> None:
+            seen.append((visit.headers[1:], await visit.read_all()))
+            await visit.head(200, length=0)
+
+        async with self.world() as world:
+            world.serve(script)
+            for outbound in (
+                request("GET"),
+                request("POST", length=0),
+                request("POST", body=pieces(b"ab", b"", b"c"), length=3),
+                request("POST", body=pieces(b"ab", b"", b"c")),
+            ):
+                await text_of(await world.upstream.send(outbound))
+            three = [(b"content-length", b"3")]
+            assert seen == [([], b""), ([(b"content-length", b"0")], b""), (three, b"abc"), ([], b"abc")]

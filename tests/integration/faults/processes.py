@@ -29,6 +29,10 @@ class Served:
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return sorted(map(int, path.read_text().split()))
 
+    def descriptors(self) -> int:
+        """How many files and sockets it has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
     async def ready(self) -> None:
         """Wait until the operators' listener says so."""
         async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(STARTING):
@@ -47,12 +51,16 @@ class Served:
         return await self.process.wait()
 
 
-async def serve(world: World, log: Path, ops_port: int, **settings: str) -> Served:
-    """Start one from the world's files; `settings` are variables below TALARIA__SERVER__. Returns once it is ready."""
+async def serve(world: World, log: Path, ops_port: int, *, descriptors: str = "", **settings: str) -> Served:
+    """Start one from the world's files; `settings` are variables below TALARIA__SERVER__. Returns once it is ready.
+
+    `descriptors`: the arguments of `ulimit`, where it gets fewer than we have.
+    """
     changes = {"ops_listen": f"{world.host}:{ops_port}", **settings}
     environ = {f"TALARIA__SERVER__{name.upper()}": value for name, value in changes.items()}
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
+            *("sh", "-c", f'{descriptors and f"ulimit {descriptors} && "}exec "$@"', "sh"),
             *(sys.executable, "-m", "talaria", "serve", "--config", str(world.config_path)),
             env={**os.environ, **environ},
             stdin=asyncio.subprocess.DEVNULL,
@@ -78,10 +86,10 @@ def held(world: World) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def serving(world: World, log: Path, **settings: str) -> AsyncIterator[Served]:
+async def serving(world: World, log: Path, *, descriptors: str = "", **settings: str) -> AsyncIterator[Served]:
     """One that is killed at the end, where it still runs."""
     with held(world):
-        served = await serve(world, log, world.ports.ops, **settings)
+        served = await serve(world, log, world.ports.ops, descriptors=descriptors, **settings)
         try:
             yield served
         finally:

@@ -19,6 +19,12 @@ async def under_way(running: Harness, person: str, count: int) -> "asyncio.Futur
     return requests
 
 
+async def all_have_come(running: Harness, requests: "list[asyncio.Task[Seen]]") -> None:
+    """Each of them is under way in the gateway, or over."""
+    while await running.metric("talaria_requests_in_flight") + sum(one.done() for one in requests) < len(requests):
+        await asyncio.sleep(0.005)
+
+
 async def test_above_the_limit_it_is_overloaded_at_once() -> None:
     async with harness(LIMIT) as running:
         (person,) = running.world.add_persons(1)
@@ -57,13 +63,16 @@ async def test_an_upstream_has_a_limit_of_its_own() -> None:
 
 
 async def test_cold_starts_are_paced_in_order() -> None:
-    async with harness({"personal": {"max_concurrent": 3}}) as running:
-        persons = running.world.add_persons(15)
-        running.world.personal.faults = Faults(latency=0.05)
-        requests = []
+    async with harness({"personal": {"max_concurrent": 3, "timeout": "5s"}}) as running:
+        known, *persons = running.world.add_persons(16)
+        assert (await running.get(known)).status == 200  # the keys are there: from now on nobody overtakes
+        running.world.personal.requests.clear()
+        running.world.personal.faults = Faults(latency=1.0)
+        requests: list[asyncio.Task[Seen]] = []
         for person in persons:
             requests.append(asyncio.create_task(running.get(person, **{"x-request-id": person})))
-            await asyncio.sleep(0.005)
+            await all_have_come(running, requests)
+        running.world.personal.faults = Faults(latency=0.05)
         assert {seen.status for seen in await asyncio.gather(*requests)} == {200}
         received = running.world.personal.requests.all
         assert [one.header(b"x-request-id") for one in received] == [[person.encode()] for person in persons]
@@ -88,7 +97,7 @@ async def test_at_three_times_its_capacity_it_does_what_it_can() -> None:
     async def check() -> None:
         normal, over = await offer(times=0.7, seconds=1.0), await offer(times=3.0, seconds=2.0)
         assert normal.refused == 0
-        assert over.goodput > 0.75 * over.capacity
+        assert over.goodput > 0.9 * over.capacity
         assert over.p99 < 2 * normal.p99
         assert over.others == 0
 

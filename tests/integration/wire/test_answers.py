@@ -1,6 +1,7 @@
 """Answers over real sockets: pieces, ends, reuse, refusals."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -191,3 +192,17 @@ async def test_attempts_are_noted() -> None:
     noted = [(a.dependency, a.address, a.outcome) for a in outbound.attempts]
     assert noted == [("services", "a:1", "ok"), ("services", "a:1", "503")]
     assert all(0 <= attempt.seconds < 5 for attempt in outbound.attempts)
+
+
+async def test_attempts_begin_when_they_do_and_not_with_the_turn_of_the_loop() -> None:
+    async with upstream(answering(HELLO)) as raw:
+        origin = WireOrigin(raw.url)
+        await origin.send(request())
+        for _ in range(20):
+            outbound = request()
+            await asyncio.sleep(0)
+            before = time.monotonic()
+            await origin.send(outbound)
+            assert before <= outbound.attempts[0].at
+            assert outbound.attempts[0].at + outbound.attempts[0].seconds <= time.monotonic()
+        await origin.aclose()

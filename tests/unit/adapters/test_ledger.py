@@ -12,7 +12,7 @@ from tests.unit.entrypoints.http.support_ops import entry
 
 
 def ledger(**options: Any) -> Ledger:
-    return Ledger(**({"now": lambda: 100.0, "clock": lambda: 0.5} | options))
+    return Ledger(**({"clock": lambda: 0.5} | options))
 
 
 def ended(request_id: str = "r-1", status: int = 502, journey: Journey | None = None) -> RequestEnded:
@@ -23,7 +23,7 @@ def ended(request_id: str = "r-1", status: int = 502, journey: Journey | None = 
 def test_an_entry_tells_how_the_request_went() -> None:
     attempts = [Attempt("wind", 99.3, 0.25, "503"), Attempt("wind", 99.7, 0.1, "refused", "10.0.0.7:443")]
     journey = Journey("r-1", "t-1", "wind", "app", "exchange", "failed", False, 0.0, attempts)
-    journey.person = "0123456789ab"
+    journey.person, journey.began = "0123456789ab", 99.25
     kept = ledger(states=lambda: {"wind": "open"})
     kept.record(ended(journey=journey))
     assert kept.find("r-1") == replace(

@@ -1,38 +1,44 @@
-"""From a url to a connected socket: the name is asked for again each time, addresses are raced (RFC 8305).
+"""From a url to a connected socket: the name is asked for again each time (names.py), addresses are raced (RFC 8305).
 
 The race is ours and works on plain sockets, for uvloop has none; TLS is spoken by the winner only.
 """
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, zip_longest
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from talaria.adapters.tls import client_tls
-from talaria.domain.errors import UpstreamUnreachable
+from talaria.adapters.wire.names import Address, Names
+from talaria.domain.errors import GatewayOverloaded, UpstreamUnreachable
 
 HEAD_START: Final = 0.25
 """Seconds that an address has before the next one is tried beside it."""
 
 _PORTS = {"http": 80, "https": 443}
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _P = TypeVar("_P", bound=asyncio.BaseProtocol)
-_Address = tuple[socket.AddressFamily, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a url points. `tls` is None for http. `local_address`: the address to call from."""
+    """Where a url points. `tls` is None for http. `local_address`: the address to call from.
+
+    `names`: who is asked where `host` is.
+    """
 
     host: str
     port: int
     authority: bytes
     tls: ssl.SSLContext | None = None
     local_address: str | None = None
+    names: Names = field(default_factory=Names, compare=False, repr=False)
 
     @classmethod
     def of(cls, url: str, tls: ssl.SSLContext | None = None, local_address: str | None = None) -> "Place":
@@ -57,15 +63,17 @@ class Place:
 async def dial(place: Place, protocol: Callable[[], _P]) -> _P:
     """Connect, with TLS where the place wants it. Cancelling it leaves nothing open.
 
-    Raises UpstreamUnreachable, or TimeoutError where the system gave up.
+    Raises UpstreamUnreachable, GatewayOverloaded where this machine has no socket left, or TimeoutError where the
+    system gave up.
     """
     loop = asyncio.get_running_loop()
     try:
-        addresses = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-        sock = await race([(info[0], info[4]) for info in addresses], place.local_address)
+        sock = await race(await place.names.addresses_of(place.host, place.port), place.local_address)
     except TimeoutError:
         raise
     except OSError as error:
+        if is_ours(error):
+            raise GatewayOverloaded(why(error), retry_after=1.0) from None
         raise UpstreamUnreachable(why(error)) from None
     try:
         name = place.host if place.tls is not None else None
@@ -77,6 +85,11 @@ async def dial(place: Place, protocol: Callable[[], _P]) -> _P:
         sock.close()
         raise
     return connected
+
+
+def is_ours(error: OSError) -> bool:
+    """Is it this machine that has no socket left?"""
+    return error.errno in _OURS and not isinstance(error, socket.gaierror | ssl.SSLError)
 
 
 def why(error: OSError) -> str:
@@ -92,7 +105,7 @@ def why(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else "connection failed"
 
 
-async def race(addresses: Sequence[_Address], local_address: str | None) -> socket.socket:
+async def race(addresses: Sequence[Address], local_address: str | None) -> socket.socket:
     """The first socket that connects; each address gets a head start before the next."""
     addresses = _interleaved(addresses)
     if len(addresses) == 1:
@@ -118,7 +131,7 @@ async def race(addresses: Sequence[_Address], local_address: str | None) -> sock
     raise errors[0] if errors else OSError("no address")
 
 
-def _interleaved(addresses: Sequence[_Address]) -> Sequence[_Address]:
+def _interleaved(addresses: Sequence[Address]) -> Sequence[Address]:
     """Families take turns, the resolver's first choice first."""
     first = [address for address in addresses if address[0] == addresses[0][0]]
     others = [address for address in addresses if address[0] != addresses[0][0]]
@@ -130,7 +143,7 @@ def _withdraw(task: "asyncio.Task[socket.socket]") -> None:
         task.result().close()
 
 
-async def _connected(address: _Address, local_address: str | None) -> socket.socket:
+async def _connected(address: Address, local_address: str | None) -> socket.socket:
     family, remote = address
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+import time
+from collections.abc import Callable
 from typing import Final
 
 from talaria.adapters.wire.connection import Connection
@@ -26,9 +28,10 @@ class WireOrigin:
     """The port `Upstream` for one url (scheme, host and port), over kept connections.
 
     `name` and `address` are what its attempts carry. `ssl_context`: else `client_tls` without files.
-    `local_address`: the address to call from. Every attempt is noted in `outbound.attempts`; its outcome is "ok", the
-    status from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer",
-    "overloaded", "cancelled", or "client" where the request's own body failed.
+    `local_address`: the address to call from. `now`: monotonic seconds for the attempts; the loop's own, by which
+    deadlines go, are those of its last turn. Every attempt is noted in `outbound.attempts`; its outcome is "ok", the
+    status from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer", "overloaded",
+    "cancelled", or "client" where the request's own body failed.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class WireOrigin:
         idle_seconds: float = 30.0,
         ssl_context: ssl.SSLContext | None = None,
         local_address: str | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         place = Place.of(url, ssl_context, local_address)
         limits = Limits(connect_timeout, max_connections, 4 * max_connections, idle_seconds)
@@ -49,6 +53,7 @@ class WireOrigin:
         self._head_of = RequestHeads(place.authority).head_of
         self._name = name
         self._address = address
+        self._now = now
 
     @property
     def in_flight(self) -> int:
@@ -67,10 +72,11 @@ class WireOrigin:
         """
         head = self._head_of(outbound)
         pool = self._pool
-        started = now = pool.now()
+        started = pool.now()
+        since = self._now()
         connection = pool.take()
         if connection is None:
-            connection = await self._connect(outbound, started, started, connect_timeout, new=False)
+            connection = await self._connect(outbound, started, since, connect_timeout, new=False)
         while True:
             body = outbound.body
             upload = None if body is None else Upload(body, outbound.length)
@@ -82,28 +88,27 @@ class WireOrigin:
             except BaseException as error:
                 connection.abandon(future)
                 outbound.hasty |= upload is not None and upload.starved
-                self._note(outbound, now, _outcome(error))
+                self._note(outbound, since, _outcome(error))
                 if not _may_go_again(error, outbound, connection):
                     raise
             else:
-                self._note(outbound, now, "ok" if answer.status < 500 else str(answer.status))
+                self._note(outbound, since, "ok" if answer.status < 500 else str(answer.status))
                 return answer
-            now = pool.now()
-            connection = await self._connect(outbound, started, now, connect_timeout, new=True)
+            since = self._now()
+            connection = await self._connect(outbound, started, since, connect_timeout, new=True)
 
     async def _connect(
-        self, outbound: Outbound, started: float, now: float, connect_timeout: float | None, *, new: bool
+        self, outbound: Outbound, started: float, since: float, connect_timeout: float | None, *, new: bool
     ) -> Connection:
         try:
             return await self._pool.get(started + outbound.timeout, new=new, connect_timeout=connect_timeout)
         except BaseException as error:
             outcome = "connect" if isinstance(error, Unreachable | TimedOut) else _outcome(error)
-            self._note(outbound, now, outcome)
+            self._note(outbound, since, outcome)
             raise
 
     def _note(self, outbound: Outbound, since: float, outcome: str) -> None:
-        seconds = self._pool.now() - since
-        outbound.attempts.append(Attempt(self._name, since, seconds, outcome, self._address))
+        outbound.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self._address))
 
 
 def _may_go_again(error: BaseException, outbound: Outbound, connection: Connection) -> bool:

@@ -36,7 +36,7 @@ class Dial(Protocol):
     """How a place is connected to."""
 
     def __call__(self, place: Place, protocol: Callable[[], Connection], /) -> Awaitable[Connection]:
-        """Raises UpstreamUnreachable or TimeoutError."""
+        """Raises UpstreamUnreachable, GatewayOverloaded or TimeoutError."""
         ...
 
 
@@ -83,8 +83,8 @@ class Pool:
         """A connection: an idle one, or else a new one, or else one's turn in the line.
 
         `new`: never one that was used before. `deadline` is by the loop's clock; `connect_timeout` in seconds, else
-        that of the limits. Raises GatewayOverloaded where the
-        line is full or the turn does not come in time, UpstreamUnreachable, UpstreamTimeout.
+        that of the limits. Raises GatewayOverloaded where the line is full, the turn does not come in time or this
+        machine has no socket left, UpstreamUnreachable, UpstreamTimeout.
         """
         while not self._closed:
             if not new and self._idle:

@@ -26,7 +26,6 @@ _TABLE: Final[tuple[tuple[type[Exception], type[httpx.TransportError]], ...]] = 
     (UpstreamTimeout, httpx.ReadTimeout),
     (BadAnswer, httpx.RemoteProtocolError),
     (UpstreamUnreachable, httpx.ReadError),
-    (GatewayOverloaded, httpx.PoolTimeout),
     (BadRequest, httpx.LocalProtocolError),
     (ValueError, httpx.LocalProtocolError),
 )
@@ -62,14 +61,16 @@ class WireTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and answer once the head is there.
 
-        Raises httpx.ConnectError, ConnectTimeout, PoolTimeout, ReadError, ReadTimeout, RemoteProtocolError or
-        LocalProtocolError; reading the answer raises the three in the middle too.
+        Raises httpx.ConnectError, ConnectTimeout, ReadError, ReadTimeout, RemoteProtocolError or LocalProtocolError;
+        reading the answer raises the three in the middle too. GatewayOverloaded is ours, and stays what it is.
         """
         timeouts = request.extensions.get("timeout", {})
         connect_timeout = timeouts.get("connect") or self._connect_timeout
         outbound = _outbound_of(request, connect_timeout, timeouts.get("read"))
         try:
             answer = await self._origin_of(request.url).send(outbound, connect_timeout=connect_timeout)
+        except GatewayOverloaded:
+            raise
         except (Refusal, ValueError) as error:
             connecting = bool(outbound.attempts) and outbound.attempts[-1].outcome == "connect"
             raise _translated(error, connecting) from None

@@ -1,7 +1,8 @@
 """One request and its answer on a client connection: what the app gets in place of an ASGI scope.
 
 An answer goes out in one of two ways: `respond` writes one that is whole, in one piece; `begin`, `write` and `finish`
-stream one. Framing is decided here (RFC 9112, section 6), so the app's headers never hold `transfer-encoding`, nor
+stream one. With the last byte of its length it is complete: whoever leaves then, with all that he asked for, has not
+left it behind. Framing is decided here (RFC 9112, section 6), so the app's headers never hold `transfer-encoding`, nor
 `connection` but to close.
 """
 
@@ -32,9 +33,9 @@ class Cycle:
     """
 
     __slots__ = (
-        "_arrived", "_bodyless", "_chunking", "_held", "_waiting", "afterwards", "broken", "chunked", "connection",
-        "disconnected", "expects", "headers", "idle_timeout", "keep_alive", "length", "method", "more_body", "old",
-        "on_gone", "refusal", "response_complete", "response_started", "target",
+        "_arrived", "_bodyless", "_chunking", "_held", "_left", "_waiting", "afterwards", "broken", "chunked",
+        "connection", "disconnected", "expects", "headers", "idle_timeout", "keep_alive", "length", "method",
+        "more_body", "old", "on_gone", "refusal", "response_complete", "response_started", "target",
     )  # fmt: skip
 
     def __init__(self, connection: "Connection", method: str, target: bytes, headers: Headers) -> None:
@@ -53,6 +54,7 @@ class Cycle:
         self.on_gone: Callable[[], object] | None = None
         self._arrived: list[bytes] = []
         self._held = 0
+        self._left = -1
         self._waiting: asyncio.Future[None] | None = None
         self._bodyless = self._chunking = False
 
@@ -140,8 +142,12 @@ class Cycle:
 
     def begin(self, status: int, headers: Headers) -> None:
         """The head of an answer whose body follows."""
-        if not self.disconnected:
-            self.connection.transport.write(self._head(status, headers, None))
+        if self.disconnected:
+            return
+        self.connection.transport.write(self._head(status, headers, None))
+        if not self._bodyless:
+            length = next((value for name, value in headers if name == b"content-length"), b"")
+            self._is_left(int(length) if length.isdigit() else -1)
 
     async def write(self, data: bytes) -> None:
         """A piece of the body. Waits while the client does not read. Raises ClientGone."""
@@ -149,12 +155,13 @@ class Cycle:
             await self.drained()
         if self.disconnected:
             raise ClientGone
-        if data and not self._bodyless:
+        if data and not (self._bodyless or self.response_complete):
             self.connection.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunking else data)
+            self._is_left(self._left - len(data))
 
     def finish(self) -> None:
         """The end of the body."""
-        if self.disconnected:
+        if self.disconnected or self.response_complete:
             return
         if self._chunking:
             self.connection.transport.write(b"0\r\n\r\n")
@@ -162,6 +169,8 @@ class Cycle:
 
     def abort(self) -> None:
         """Cut the connection: what was sent of the answer so far is not whole."""
+        if self.response_complete:
+            return
         self.disconnected = True
         self.connection.transport.abort()
 
@@ -193,6 +202,12 @@ class Cycle:
             return b""
         self._chunking = True
         return b"transfer-encoding: chunked\r\n"
+
+    def _is_left(self, left: int) -> None:
+        """So many bytes of the body are; below zero where its length is not known."""
+        self._left = left
+        if left == 0:
+            self._complete()
 
     def _complete(self) -> None:
         self.response_complete = True

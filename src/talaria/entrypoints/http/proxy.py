@@ -49,7 +49,7 @@ class Proxy:
     async def __call__(self, arrival: Arrival) -> None:
         """Answer one request. Never raises."""
         started = self._now()
-        journey, ending = Journey(), _Ending()
+        journey, ending = Journey(began=started), _Ending()
         inbound: Inbound | None = None
         try:
             inbound = take_in(arrival, journey, self._body_limit)

@@ -186,3 +186,30 @@ async def test_a_parked_body_is_read_in_its_turn() -> None:
     await settled()
     await door.feed(b"lo")
     assert await rest == (b"lo", False)
+
+
+@pytest.mark.parametrize("sizes", [(), (5,), (2, 3)])
+async def test_a_streamed_answer_is_complete_with_the_last_byte_of_its_length(sizes: tuple[int, ...]) -> None:
+    door = Door()
+    await door.feed(many(2))
+    cycle, left = door.began[0], []
+    cycle.on_gone = lambda: left.append(cycle)
+    cycle.begin(200, [(b"content-length", b"%d" % sum(sizes))])
+    for size in sizes:
+        assert not cycle.response_complete
+        await cycle.write(b"x" * size)
+    await settled()
+    assert (cycle.response_complete, door.targets) == (True, numbers(2))
+    door.connection.eof_received()
+    cycle.finish()
+    cycle.abort()  # as where its source fails after the last byte
+    assert (left, cycle.disconnected, door.transport.ended) == ([], False, "")
+
+
+async def test_no_byte_behind_its_length_is_written() -> None:
+    door = Door()
+    await door.feed(many(1))
+    door.began[0].begin(200, [(b"content-length", b"1")])
+    await door.began[0].write(b"x")
+    await door.began[0].write(b"HTTP/1.1 200 OK")
+    assert door.transport.written.endswith(b"\r\n\r\nx")

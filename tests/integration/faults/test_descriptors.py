@@ -1,0 +1,67 @@
+"""No socket left is our own trouble: nobody else is blamed for it, and all is well as soon as it is over."""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from talaria.entrypoints.sandbox.faults import Faults
+from talaria.entrypoints.sandbox.world import World, sandbox_world
+from tests.integration.faults.kept import KeptClient, Tally
+from tests.integration.faults.processes import Served, serving
+
+LIMIT, CLIENTS, ROUNDS = 60, 6, 3
+
+
+async def take(world: World, served: Served) -> list[asyncio.StreamWriter]:
+    """Connections without a request, until LIMIT descriptors are open there."""
+    url = urlsplit(world.public_url)
+    crowd: list[asyncio.StreamWriter] = []
+    async with asyncio.timeout(10):
+        while served.descriptors() < LIMIT:
+            crowd.append((await asyncio.open_connection(url.hostname, url.port))[1])
+    return crowd
+
+
+async def ask_at_once(clients: list[KeptClient]) -> list[int]:
+    """One request of each; their statuses, in order."""
+    tally = Tally()
+    await asyncio.gather(*(client.ask(tally) for client in clients))
+    assert tally.lost == []
+    return sorted(tally.statuses)
+
+
+async def test_without_a_socket_left_the_gateway_is_overloaded(tmp_path: Path) -> None:
+    async with (
+        sandbox_world(gateway=False) as world,
+        serving(world, tmp_path / "log", descriptors=f"-n {LIMIT}") as served,
+    ):
+        clients = [KeptClient(world.public_url, world.headers()) for _ in range(CLIENTS)]
+        for client in clients:  # one after the other: they share one connection to the upstream
+            assert await ask_at_once([client]) == [200]
+        world.services.faults = Faults(latency=0.2)
+        crowd = await take(world, served)
+        for _ in range(ROUNDS):
+            assert await ask_at_once(clients) == [200] + [503] * (CLIENTS - 1)
+        for writer in crowd:
+            writer.close()
+        async with asyncio.timeout(10):
+            while served.descriptors() > LIMIT - len(crowd) // 2:
+                await asyncio.sleep(0.01)
+        assert await ask_at_once(clients) == [200] * CLIENTS
+        async with httpx.AsyncClient(trust_env=False) as operator:
+            entries = (await operator.get(f"{served.ops_url}/5xx?last=1000")).json()["entries"]
+        whose = [(entry["origin"], entry["reason"], entry["cause"]) for entry in entries]
+        assert whose == [("gateway", "overloaded", "too many open files")] * ROUNDS * (CLIENTS - 1)
+        for kept in clients:
+            kept.close()
+
+
+async def test_the_limit_is_raised_as_far_as_it_may_be(tmp_path: Path) -> None:
+    async with (
+        sandbox_world(gateway=False) as world,
+        serving(world, tmp_path / "log", descriptors=f"-Sn {LIMIT // 2}") as served,
+    ):
+        for writer in await take(world, served):
+            writer.close()

@@ -1,0 +1,40 @@
+"""A name server that is silent about one dependency keeps nobody from finding the others."""
+
+import asyncio
+import socket
+from threading import Event
+from typing import Any
+
+import pytest
+
+from tests.integration.faults.relay import relay
+from tests.integration.faults.support import harness
+
+SILENT = "silent.example"
+BOLT = {"adapter": "wind", "user_id_header": "x-bolt-user-id", "api_key": {"file": "secrets/wind-api-key"}}
+
+
+async def test_a_name_that_nobody_answers_for_is_its_own_dependencys_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = Event()
+
+    def look_up(host: str, *args: Any, **kwargs: Any) -> Any:
+        if host == SILENT and not kwargs.get("flags"):
+            over.wait(20)
+        return found(host, *args, **kwargs)
+
+    found = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    async with relay() as beside:
+        bolt = {**BOLT, "url": beside.url.replace("127.0.0.1", "localhost")}
+        config = {
+            "partners": {"wind": {"url": f"http://{SILENT}"}, "bolt": bolt},
+            "routes": {"wind": {"timeout": "600ms"}, "bolt": {"partner": "bolt", "upstream": "talaria-services"}},
+        }
+        async with harness(config) as running:
+            beside.target = running.world.wind.url
+            strangers, others = running.world.add_persons(40), running.world.add_persons(10)
+            hanging = asyncio.gather(*(running.get(person) for person in strangers))
+            seen = [await running.get(person, tag="bolt") for person in others]
+            assert {one.outcome for one in seen} == {(200, "")}
+            assert {one.outcome for one in await hanging} <= {(504, "partner-timeout"), (503, "circuit-open")}
+            over.set()
