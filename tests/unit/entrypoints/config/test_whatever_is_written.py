@@ -1,0 +1,77 @@
+"""Whatever stands in a configuration or in a key's file: it is taken, or every problem is said, and nothing else."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from talaria.adapters.key_files import check_key_set, load_public_keys, load_signing_key
+from talaria.entrypoints.config import ConfigurationError, Problem, load
+from tests.unit.entrypoints.config.conftest import GOOD, Bench
+from tests.unit.entrypoints.config.workshop import ED25519, P256, RSA, key_set, private_pem, public_pem
+
+
+def paths_of(tree: dict[str, Any], at: str = "") -> Iterator[str]:
+    """Every key and every table of a configuration."""
+    for name, value in tree.items():
+        yield f"{at}{name}"
+        if isinstance(value, dict):
+            yield from paths_of(value, f"{at}{name}.")
+
+
+TEXTS = st.text(max_size=12) | st.sampled_from(
+    ["", "wind", "0s", "10s", "8KiB", "::1", "http://a", "a:1", "10.0.0.0/8"]
+)
+NAMES = st.text(min_size=1, max_size=8) | st.sampled_from(["env", "file", "url", "kid", "cert_file"])
+SIMPLE = TEXTS | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(SIMPLE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3))
+PLACES = st.sampled_from(sorted(paths_of(GOOD)))
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """One for all examples: each writes its file anew."""
+    folder: Path = tmp_path_factory.mktemp("whatever")
+    return Bench(folder)
+
+
+@given(st.dictionaries(PLACES.filter(lambda place: "." in place), VALUES, min_size=1, max_size=2))
+def test_a_configuration_is_taken_or_its_problems_are_said(room: Bench, changes: dict[str, Any]) -> None:
+    if any(place.startswith(f"{other}.") for place in changes for other in changes):
+        return  # one inside the other
+    problems: Sequence[Problem] = ()
+    try:
+        room.load(changes)
+    except ConfigurationError as refused:
+        problems = refused.problems
+    assert all(problem.wrong and problem.instead for problem in problems)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_a_file_is_taken_or_its_problem_is_said(room: Bench, text: bytes) -> None:
+    room.file.write_bytes(text)
+    with pytest.raises(ConfigurationError):
+        load(room.file, {}, {"wind"})
+
+
+READERS: list[Callable[[bytes], object]] = [load_signing_key, load_public_keys, check_key_set]
+DOCUMENTS = [private_pem(P256), private_pem(RSA), public_pem(ED25519), public_pem(P256), key_set(a=P256, b=RSA)]
+
+
+@given(
+    st.sampled_from(READERS), st.sampled_from(DOCUMENTS), st.integers(0, 2000), st.integers(0, 9), st.binary(max_size=9)
+)
+def test_a_key_is_taken_or_refused(
+    read: Callable[[bytes], object], document: bytes, at: int, gone: int, new: bytes
+) -> None:
+    at %= len(document)
+    said = "taken"
+    try:
+        read(document[:at] + new + document[at + gone :])
+    except ValueError as refused:
+        said = str(refused)
+    assert said
+    assert not [line for line in document.decode().splitlines() if line in said and not line.startswith("-")]
