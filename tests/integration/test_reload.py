@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -67,8 +68,8 @@ async def served() -> AsyncIterator[Served]:
     os.close(nowhere)
 
 
-def _kid_of(world: World) -> str:
-    token = world.services.requests.last.header(b"authorization")[0].removeprefix(b"Bearer ")
+def _kid_of(world: World, number: int = -1) -> str:
+    token = world.services.requests.all[number].header(b"authorization")[0].removeprefix(b"Bearer ")
     return str(jwt.get_unverified_header(token)["kid"])
 
 
@@ -88,6 +89,35 @@ async def test_a_new_signing_key_is_published_first_and_signs_later(served: Serv
     told = (await served.operators("/keys")).json()["keys"]
     assert [(key["kid"], key["signs"]) for key in told] == [("next", True), ("sandbox", False)]
     assert told[1]["good_until"] > told[0]["published_at"]
+
+
+async def test_a_whole_rotation_costs_no_request(served: Served) -> None:
+    """The upstream fetches the key set only for a kid that it does not know, and refuses what it can't verify."""
+    write_new_key(served.world.folder / "keys/next.pem")
+    old, new = '{ kid = "sandbox", file = "keys/signing.pem" }', '{ kid = "next", file = "keys/next.pem" }'
+    seen, over = served.world.services.requests, asyncio.Event()
+
+    async def keep_asking() -> int:
+        asked = 0
+        while not over.is_set():
+            assert (await served.get()).status_code == 200
+            asked += 1
+        return asked
+
+    signed_by_old = 0
+    async with asyncio.TaskGroup() as group:
+        asking = [group.create_task(keep_asking()) for _ in range(4)]
+        for before, after in pairwise([f"[{old}]", f"[{old}, {new}]", f"[{new}, {old}]", f"[{new}]"]):
+            await seen.wait_for(len(seen.all) + 20)
+            signed_by_old = signed_by_old or (len(seen.all) if after.startswith(f"[{new}") else 0)
+            served.change(before, after)
+            assert await served.reload()
+        await seen.wait_for(len(seen.all) + 20)
+        over.set()
+    kids = [_kid_of(served.world, number) for number in range(len(seen.all))]
+    assert len(kids) == sum(task.result() for task in asking)
+    assert set(kids[:signed_by_old]) == {"sandbox"}
+    assert set(kids[-20:]) == {"next"}
 
 
 async def test_a_request_under_way_keeps_what_it_began_with(served: Served) -> None:
