@@ -17,14 +17,14 @@ from tests.integration.faults.rolling import roll
 from tests.integration.faults.rough import Books, check_books, rough_weather
 from tests.soak.vitals import MIB, Vitals, vitals
 
-MINUTES, WARM_UP, RESTARTS = 3.0, 0.3, 10
+MINUTES, RESTARTS = 3.0, 10
 
 
 async def main(minutes: float, seed: int, restarts: int) -> int:
     """All of it; 0 where nothing is wrong."""
     wrong: list[str] = []
     async with rough_weather(seed) as weather:
-        warm = WARM_UP * minutes * 60
+        warm = _warm_up(minutes * 60)
         await weather.spell(warm, lambda gone: _progress("warming up", gone, warm))
         before = await vitals()
         rest = minutes * 60 - warm
@@ -45,6 +45,11 @@ async def main(minutes: float, seed: int, restarts: int) -> int:
     print(f"{restarts} rolling restarts: {len(tally.statuses)} requests, {len(tally.lost)} lost")
     print("\n".join(["", "WRONG:", *wrong] if wrong else ["nothing is wrong"]))
     return int(bool(wrong))
+
+
+def _warm_up(seconds: float) -> float:
+    """Long enough for what is bounded to fill: a soak of one minute has most of it gone by then."""
+    return max(0.3 * seconds, min(0.75 * seconds, 50.0))
 
 
 def _table(books: Books, before: Vitals, after: Vitals) -> Table:

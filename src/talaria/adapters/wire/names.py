@@ -8,6 +8,7 @@ of one name whose servers are silent would hold all of them, and nobody could co
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -58,8 +59,11 @@ class Names:
         if under_way and (len(under_way) >= LOOKUPS_AT_MOST or loop.time() - under_way[-1].began < self.joined_for):
             return under_way[-1]
         lookup = _LookingUp(loop.time(), loop.create_future())
+        try:
+            Thread(target=self._run, args=(loop, lookup, host, port), name=f"lookup {host}", daemon=True).start()
+        except RuntimeError:
+            raise OSError(errno.ENOMEM, "no thread left") from None
         under_way.append(lookup)
-        Thread(target=self._run, args=(loop, lookup, host, port), name=f"lookup {host}", daemon=True).start()
         return lookup
 
     def _run(self, loop: asyncio.AbstractEventLoop, lookup: _LookingUp, host: str, port: int) -> None:

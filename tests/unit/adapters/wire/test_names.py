@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from threading import Event
 
 import pytest
+from pytest_mock import MockerFixture
 
+from talaria.adapters.wire.dial import is_ours
 from talaria.adapters.wire.names import LOOKUPS_AT_MOST, Address, Names
 
 FOUND: Sequence[Address] = [(socket.AF_INET, ("192.0.2.1", 80))]
@@ -109,3 +111,15 @@ async def test_who_leaves_hurts_nobody() -> None:
         server.open.set()
         assert await second == FOUND
         assert (first.cancelled(), server.asked) == (True, 1)
+
+
+async def test_without_a_thread_left_it_fails_and_the_next_one_may_succeed(mocker: MockerFixture) -> None:
+    with silent() as server:
+        names = Names(server.look_up)
+        server.open.set()
+        started = mocker.patch("talaria.adapters.wire.names.Thread.start", side_effect=RuntimeError)
+        with pytest.raises(OSError, match="no thread left") as caught:
+            await names.addresses_of("name", 80)
+        assert is_ours(caught.value)
+        mocker.stop(started)
+        assert await names.addresses_of("name", 80) == FOUND
