@@ -55,7 +55,7 @@ async def test_two_thousand_connections_are_nobodys_trouble(tmp_path: Path) -> N
                 holding += [(hold, client) for client in await asyncio.gather(*opened)]
             await until(lambda: open_at(field) >= before + sum(CROWD.values()))
             over = asyncio.Event()
-            async with asyncio.TaskGroup() as group, contextlib.AsyncExitStack() as good:
+            async with contextlib.AsyncExitStack() as good, asyncio.TaskGroup() as group:
                 lines = [await good.enter_async_context(field.gateway.connected()) for _ in range(GOOD)]
                 asking = [group.create_task(keep_asking(field, line, over)) for line in lines]
                 await asyncio.gather(*(hold(field, client) for hold, client in holding))
