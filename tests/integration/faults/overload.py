@@ -11,7 +11,7 @@ from talaria.entrypoints.sandbox.faults import Faults
 from tests.integration.faults.kept import KeptClient, Tally
 from tests.integration.faults.support import harness
 
-IN_FLIGHT, LATENCY = 8, 0.1
+IN_FLIGHT, LATENCY = 16, 0.2
 
 
 @dataclass(frozen=True, slots=True)

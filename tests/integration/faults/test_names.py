@@ -27,8 +27,9 @@ async def test_a_name_that_nobody_answers_for_is_its_own_dependencys_trouble(mon
     async with relay() as beside:
         bolt = {**BOLT, "url": beside.url.replace("127.0.0.1", "localhost")}
         config = {
+            "personal": {"timeout": "5s"},
             "partners": {"wind": {"url": f"http://{SILENT}"}, "bolt": bolt},
-            "routes": {"wind": {"timeout": "600ms"}, "bolt": {"partner": "bolt", "upstream": "talaria-services"}},
+            "routes": {"wind": {"timeout": "2s"}, "bolt": {"partner": "bolt", "upstream": "talaria-services"}},
         }
         async with harness(config) as running:
             beside.target = running.world.wind.url

@@ -26,7 +26,7 @@ def identity_header(running: Harness) -> list[bytes]:
 @pytest.mark.parametrize("kind", ["down", "timeout"])
 @pytest.mark.parametrize("dependency", ["personal", "wind"])
 async def test_warm_persons_see_no_failure(dependency: str, kind: Literal["down", "timeout"]) -> None:
-    async with harness({dependency: {"timeout": "200ms"}} if dependency == "personal" else {}) as running:
+    async with harness({dependency: {"timeout": "1s"}} if dependency == "personal" else {}) as running:
         person = await warm(running)
         await running.relays[dependency].poison("request", Toxic(kind))
         assert ((await running.get(person)).status, identity_header(running)) == (200, [])
