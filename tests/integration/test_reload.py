@@ -224,6 +224,20 @@ async def test_a_secret_that_is_swapped_on_disk_is_picked_up(served: Served) -> 
         keeping_up.cancel()
 
 
+async def test_a_secret_that_was_swapped_since_the_start_read_it_is_picked_up(served: Served) -> None:
+    (served.world.folder / files.secret_file("talaria-services-api-key")).write_text("another-api-key-of-ours\n")
+    served.world.services.api_key = "another-api-key-of-ours"
+    assert (await served.get()).status_code == 401
+    late = Reloader(served.running, served.world.config_path, _read, poll_seconds=0.02)
+    keeping_up = asyncio.create_task(late.keep_up())
+    try:
+        async with asyncio.timeout(5):
+            while (await served.get()).status_code != 200:
+                await asyncio.sleep(0.02)
+    finally:
+        keeping_up.cancel()
+
+
 async def test_a_signal_asks_for_a_reload(served: Served) -> None:
     keeping_up = asyncio.create_task(served.reloader.keep_up())
     try:

@@ -7,21 +7,20 @@ writing it, and says so with SIGHUP when done.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from talaria.entrypoints.config import ConfigurationError, Settings, load
+from talaria.entrypoints.config.stamps import stamps_of
 from talaria.entrypoints.running import Running
 
 logger = logging.getLogger("talaria.reloading")
 
 POLL_SECONDS = 3.0
 _FIXED = ("listen", "ops_listen", "workers")
-
-_Stamps = dict[Path, tuple[int, int, int] | None]
 
 
 class Reloader:
@@ -39,7 +38,7 @@ class Reloader:
         self._read = read
         self._poll_seconds = poll_seconds
         self._asked = asyncio.Event()
-        self._seen = _stamps(running.settings.files)
+        self._seen = running.settings.files
 
     def ask(self) -> None:
         """Reload soon: for a signal."""
@@ -54,13 +53,13 @@ class Reloader:
             if self._asked.is_set():
                 self._asked.clear()
                 await self.reload("asked to")
-            elif _stamps(self._seen) != self._seen:
+            elif stamps_of(self._seen) != self._seen:
                 await self.reload("a key or secret file has changed")
 
     async def reload(self, why: str) -> bool:
         """Read everything anew and serve by it; False where the old goes on."""
-        # Looked at before they are read: a file that changes meanwhile is a reason to read it again.
-        self._seen = _stamps(self._seen)
+        # What is refused is not read again before it changes once more; a change while it is read is one.
+        self._seen = stamps_of(self._seen)
         try:
             settings = await asyncio.to_thread(self._read, self._path)
             self._running.renew(with_what_is_fixed(settings, self._running.settings))
@@ -71,7 +70,7 @@ class Reloader:
             logger.exception("a part of the new configuration can't be built")
             self._refuse(why, ["a part can't be built: the line before this one says which"])
             return False
-        self._seen = {file: self._seen.get(file, _stamp(file)) for file in settings.files}
+        self._seen = settings.files
         for warning in settings.warnings:
             logger.warning("warning: %s", warning)
         logger.info("configuration reloaded", extra={"why": why, "hash": settings.digest})
@@ -102,16 +101,3 @@ def with_what_is_fixed(settings: Settings, in_use: Settings) -> Settings:
     for name in kept:
         logger.warning("server.%s comes in force with the next start only", name)
     return replace(settings, server=replace(server, **kept))
-
-
-def _stamps(files: Iterable[Path]) -> _Stamps:
-    """What changes with a file's content, or with where its name leads; None where nothing can be read."""
-    return {file: _stamp(file) for file in files}
-
-
-def _stamp(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size

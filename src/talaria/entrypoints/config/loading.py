@@ -31,14 +31,15 @@ def load(
     """
     tree = _read(path)
     sources, unmatched = environment.override(tree, table_shape(Settings), environ)
-    settings, problems = decode(tree, Settings, Surroundings(path.parent.resolve(), environ))
+    around = Surroundings(path.parent.resolve(), environ)
+    settings, problems = decode(tree, Settings, around)
     findings = Findings([*unmatched, *problems])
     settings = read_tls(read_keys(rules.fill_in(settings), findings), findings)
     rules.check(settings, partners.known() if known_adapters is None else known_adapters, findings)
     if findings.problems:
         raise ConfigurationError([_with_source(problem, sources) for problem in findings.problems])
     warnings.look(settings, findings)
-    read, digest = tuple(dict.fromkeys(files_of(settings))), digest_of(tree, settings)
+    read, digest = {file: around.stamps[file] for file in files_of(settings)}, digest_of(tree, settings)
     return replace(settings, warnings=tuple(findings.warnings), files=read, digest=digest)
 
 

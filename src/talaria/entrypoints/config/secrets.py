@@ -37,7 +37,7 @@ def _read(value: object, around: Surroundings) -> Secret:
     source, name = next(iter(value.items()))
     if not isinstance(name, str) or not name or "\0" in name:
         raise Wrong(f"{source} is not the name of anything", INSTEAD)
-    secret = _from_environment(name, around) if source == "env" else _from_file(around.folder / name)
+    secret = _from_environment(name, around) if source == "env" else _from_file(around.file(name))
     if not secret.reveal():
         raise Wrong(f'the {"variable" if source == "env" else "file"} "{name}" is empty', "put the secret there")
     return secret

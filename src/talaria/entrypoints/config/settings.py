@@ -4,6 +4,7 @@ This file is the one list of keys, defaults and forms. The decoder, the environm
 all read it. The attributes are named as the keys are.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,7 @@ from talaria.entrypoints.config.addresses import (
 )
 from talaria.entrypoints.config.problems import Problem
 from talaria.entrypoints.config.secrets import API_KEYS, HEADER_SECRET, PERSON_KEY, SECRET, Secret
+from talaria.entrypoints.config.stamps import Stamp
 from talaria.entrypoints.config.values import FILE, PRIVATE_FILE, choice, count, duration, size, word
 
 
@@ -216,8 +218,8 @@ class LoggingSettings(Table, frozen=True, kw_only=True):
 class Settings(Table, frozen=True, kw_only=True):
     """The whole file. `warnings` are worth a look and stop nothing.
 
-    `files`: what was read besides the file itself. `digest`: 12 characters that change with the configuration, but not
-    with the content of a secret.
+    `files`: what was read besides the file itself, and the state in which it was read. `digest`: 12 characters that
+    change with the configuration, but not with the content of a secret.
     """
 
     server: ServerSettings = ServerSettings()
@@ -230,5 +232,5 @@ class Settings(Table, frozen=True, kw_only=True):
     routes: Annotated[dict[str, RouteSettings], Name]
     logging: LoggingSettings = LoggingSettings()
     warnings: Annotated[tuple[Problem, ...], Mark.LATER] = ()
-    files: Annotated[tuple[Path, ...], Mark.LATER] = ()
+    files: Annotated[Mapping[Path, Stamp], Mark.LATER] = {}
     digest: Annotated[str, Mark.LATER] = ""

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from talaria.entrypoints.config.problems import Wrong, kind_of, one_of, shown
+from talaria.entrypoints.config.stamps import Stamp, stamp_of
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)")
@@ -16,10 +17,20 @@ _SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB|)")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a value may refer to: the configuration file's folder and the environment."""
+    """What a value may refer to: the configuration file's folder and the environment.
+
+    `stamps`: the state of each file that a value has named, from before anybody read it.
+    """
 
     folder: Path
     environ: Mapping[str, str]
+    stamps: dict[Path, Stamp] = field(default_factory=dict, compare=False)
+
+    def file(self, name: str) -> Path:
+        """The file that a value names. From now on a change of it can be told from what is read."""
+        file = self.folder / name
+        self.stamps.setdefault(file, stamp_of(file))
+        return file
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +156,7 @@ def _file_path(value: object, around: Surroundings) -> Path:
     instead = "write the path of a file, relative to the configuration file"
     if not (text := text_of(value, instead)) or "\0" in text:
         raise Wrong("this is not a path", instead)
-    return around.folder / text
+    return around.file(text)
 
 
 FILE = Form(_file_path, {"type": "string", "minLength": 1}, kind="path")

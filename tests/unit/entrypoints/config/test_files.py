@@ -1,5 +1,10 @@
 """Which files are read, and when two configurations are called the same."""
 
+from pathlib import Path
+
+from pytest_mock import MockerFixture
+
+from talaria.entrypoints.config.stamps import stamp_of
 from tests.unit.entrypoints.config.conftest import Bench
 from tests.unit.entrypoints.config.workshop import ENVIRON
 
@@ -7,7 +12,25 @@ from tests.unit.entrypoints.config.workshop import ENVIRON
 def test_keys_and_secrets_are_among_the_files(bench: Bench) -> None:
     (bench.folder / "wind.key").write_text("wind-canary")
     settings = bench.load({"partners.wind.api_key": {"file": "wind.key"}})
-    assert settings.files == (bench.folder / "keys/2026-11.pem", bench.folder / "wind.key")
+    assert list(settings.files) == [bench.folder / "keys/2026-11.pem", bench.folder / "wind.key"]
+
+
+def test_the_state_of_a_file_is_the_one_from_before_it_was_read(bench: Bench, mocker: MockerFixture) -> None:
+    key = bench.folder / "wind.key"
+    key.write_text("wind-canary")
+    found = stamp_of(key)
+    read = Path.read_bytes
+
+    def replaced_meanwhile(path: Path) -> bytes:
+        content = read(path)
+        if path == key:
+            key.write_text("the next one")
+        return content
+
+    mocker.patch.object(Path, "read_bytes", replaced_meanwhile)
+    settings = bench.load({"partners.wind.api_key": {"file": "wind.key"}})
+    assert settings.partners["wind"].api_key.reveal() == "wind-canary"
+    assert settings.files[key] == found != stamp_of(key)
 
 
 def test_the_digest_changes_with_a_setting(bench: Bench) -> None:
