@@ -3,17 +3,20 @@
 The law of the writer: a line is encoded when its request ends and waits in a bounded buffer for a moment, so that one
 write carries many. The event loop never waits for whoever reads: lines are written only while the descriptor takes
 them, in pieces that a pipe takes whole (several workers share it). What does not fit into the buffer is dropped and
-counted, and a line says so later. A reader that is gone ends the writing, not the gateway.
+counted, and a line says so later. A full disk is waited out in the same way. A reader that is gone ends the writing,
+not the gateway.
 
 A line holds nothing of the request's path, query, headers or body, and no personal data: `person` is a pseudonym.
 """
 
 import asyncio
+import errno
 import logging
 import select
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from os import write as os_write
 
 import msgspec
@@ -26,6 +29,8 @@ _PIECE = select.PIPE_BUF
 _BUFFERED_AT_MOST = 4 * 1024 * 1024
 _FLUSH_NOW = 64 * 1024
 _FLUSH_SECONDS = 0.02
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+_NO_ROOM_SECONDS = 1.0
 _LONGEST_LINE = 2048
 _LONGEST_VALUE = 128
 _ENDINGS = tuple(f".{millisecond:03d}Z" for millisecond in range(1000))
@@ -99,6 +104,7 @@ class AccessLog:
         self._size = 0
         self._dropped = 0
         self._due = False
+        self._no_room = False
         self._gone = False
 
     def record(self, event: Event) -> None:
@@ -120,7 +126,7 @@ class AccessLog:
             while self._lines and self._poll.poll(0):
                 self._write_piece()
         except OSError as error:
-            self._give_up(error)
+            self._wait_for_room(error) if error.errno in _NO_ROOM else self._give_up(error)
         if self._lines:
             self._flush_soon()
 
@@ -131,6 +137,8 @@ class AccessLog:
         while self._lines and time.monotonic() < until:
             self._poll.poll(20)
             self.flush()
+            if self._no_room:
+                return
 
     def _encoded(self, event: RequestEnded) -> bytes:
         line = self._line(event)
@@ -181,7 +189,7 @@ class AccessLog:
         self._due = True
         if self._call_later is None:
             self._call_later = asyncio.get_running_loop().call_later
-        self._call_later(_FLUSH_SECONDS, self.flush)
+        self._call_later(_NO_ROOM_SECONDS if self._no_room else _FLUSH_SECONDS, self.flush)
 
     def _write_piece(self) -> None:
         """As many lines as go into one piece, one at least."""
@@ -191,18 +199,27 @@ class AccessLog:
             size += len(lines[0])
             piece.append(lines.popleft())
         joined = b"".join(piece)
+        written = 0
         try:
-            written = self._write(self._descriptor, joined)
-        except BlockingIOError:
-            written = 0
-        self._size -= written
-        if written < size:
-            lines.appendleft(joined[written:])
+            with suppress(BlockingIOError):
+                written = self._write(self._descriptor, joined)
+        finally:
+            self._size -= written
+            if written < size:
+                lines.appendleft(joined[written:])
+        if self._no_room and written:
+            self._no_room = False
+            _logger.info("access lines are written again")
 
     def _say_dropped(self) -> None:
         fields = {"time": self._timestamp(), "level": "warning", "event": "lines-dropped", "count": self._dropped}
         self._dropped = 0
         self._add(self._encode(fields) + b"\n")
+
+    def _wait_for_room(self, error: OSError) -> None:
+        if not self._no_room:
+            self._no_room = True
+            _logger.error("access lines can't be written now, and wait: %s", error.strerror)
 
     def _give_up(self, error: OSError) -> None:
         self._gone = True

@@ -15,6 +15,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, TextIO
 
 from talaria.adapters.access_log import Timestamps
@@ -55,10 +56,14 @@ def configure(stream: TextIO | None = None, *, level: str = "INFO") -> None:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes lines; a reader that is gone hurts nobody."""
+    """Writes lines, to stderr where the stream takes none: its disk is full, or its reader gone. That hurts nobody."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """There is nowhere left to say it."""
+        """Where stderr fails too there is nowhere left to say it."""
+        if sys.stderr is not None and self.stream is not sys.stderr:
+            with suppress(Exception):
+                sys.stderr.write(f"{self.format(record)}\n")
+                sys.stderr.flush()
 
 
 class JsonLines(logging.Formatter):

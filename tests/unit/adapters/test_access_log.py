@@ -1,6 +1,7 @@
 """The lines: what stands in one, that nothing breaks it, and that whoever reads can't hold up the gateway."""
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_mock import MockerFixture
 
 from talaria.adapters.access_log import AccessLog, Timestamps
 from talaria.domain.model import Attempt, ExchangeEnded, Journey, RequestEnded
@@ -208,6 +210,30 @@ def test_a_reader_that_is_gone_ends_the_writing_only(
     log.flush()
     assert sink.taken == b""
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_full_disk_is_waited_out(log: AccessLog, sink: Sink, loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    sink.error = OSError(errno.ENOSPC, "No space left on device")
+    for _ in range(3):
+        log.record(ended())
+        log.flush()
+    assert [record.getMessage() for record in caplog.records] == [
+        "access lines can't be written now, and wait: No space left on device"
+    ]
+    sink.error = None
+    loop.calls[-1]()
+    assert len(lines(sink)) == 3
+    assert caplog.messages[1:] == ["access lines are written again"]
+
+
+def test_the_end_does_not_wait_for_a_full_disk(mocker: MockerFixture, loop: Loop) -> None:
+    write = mocker.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    with open(os.devnull, "wb") as sink:
+        log = AccessLog(sink.fileno(), call_later=loop.call_later, write=write)
+        log.record(ended())
+        log.close()
+    assert write.call_count == 1
 
 
 def test_a_closed_pipe_is_noticed(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,7 @@
 """The JSON lines, and what never stands in one."""
 
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from talaria.domain.errors import PartnerBadAnswer
 from talaria.domain.model import PhoneNumber
@@ -48,6 +50,15 @@ def log_failure(error: BaseException, logger: str = "talaria.proxy") -> None:
         fails(error)()
     except BaseException:
         logging.getLogger(logger).exception("it failed", extra={"request_id": "r-1"})
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), BrokenPipeError()])
+def test_what_the_stream_does_not_take_is_said_on_stderr(
+    stream: io.StringIO, mocker: MockerFixture, capsys: pytest.CaptureFixture[str], error: OSError
+) -> None:
+    mocker.patch.object(stream, "write", side_effect=error)
+    logging.getLogger("talaria").info("serving")
+    assert json.loads(capsys.readouterr().err)["event"] == "serving"
 
 
 def test_our_own_lines_have_the_form_of_the_access_log(stream: io.StringIO) -> None:
