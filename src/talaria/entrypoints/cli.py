@@ -3,6 +3,8 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage, 78 (EX_CONFIG) a configuration that can't be used.
 """
 
+import errno
+import sys
 from importlib import import_module
 
 import rich_click as click
@@ -11,6 +13,8 @@ from talaria import __version__
 
 COMMANDS = ("serve", "check", "init", "sandbox", "token", "keys", "explain")
 """Each is the attribute `command` of the module `talaria.entrypoints.commands.<name>`."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 
 class _Commands(click.RichGroup):
@@ -34,4 +38,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command that the arguments name, and exit."""
-    cli(prog_name="talaria")
+    try:
+        cli(prog_name="talaria")
+    except OSError as error:
+        if error.errno not in _NO_ROOM or error.filename is not None:
+            raise
+        click.echo(f"What was to be said could not be written: {error.strerror}.", err=True)
+        sys.exit(1)

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 logger = logging.getLogger("talaria.workers")
 
 FAILED = 1
-_WAITED_FOR = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_STOP = frozenset({signal.SIGTERM, signal.SIGINT})
+_WAITED_FOR = _STOP | {signal.SIGCHLD, signal.SIGHUP}
 _HASTY_SECONDS = 1.0
 _PATIENCE_SECONDS = 1.0
 
@@ -58,7 +59,11 @@ class Supervisor:
         for post in [*self._workers, self._ops]:
             self._fork(post)
         while any(post.pid for post in self._workers):
-            self._handle(signal.sigwait(_WAITED_FOR))
+            number = signal.sigwait(_WAITED_FOR)
+            if self._stopping and number in _STOP:
+                self._tell([*self._workers, self._ops], signal.SIGKILL)
+                return FAILED
+            self._handle(number)
         self._stop_operators()
         return 0
 
@@ -67,9 +72,6 @@ class Supervisor:
             self._reap()
         elif number == signal.SIGHUP:
             self._tell(self._workers, signal.SIGHUP)
-        elif self._stopping:
-            self._tell([*self._workers, self._ops], signal.SIGKILL)
-            os._exit(FAILED)
         else:
             self._stopping = True
             for post in self._workers:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -35,6 +36,18 @@ def test_the_version_imports_no_command_and_no_server() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
     assert done.stderr.strip() == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "--schema"]])
+def test_a_full_disk_is_a_sentence_and_exit_code_1(arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "talaria", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    assert (done.returncode, done.stderr.splitlines()) == (
+        1,
+        ["What was to be said could not be written: No space left on device."],
+    )
 
 
 def test_the_module_runs_as_the_script_does() -> None:

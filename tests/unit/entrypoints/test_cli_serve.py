@@ -1,6 +1,7 @@
 """`talaria serve`: it hands good settings on, and nothing else."""
 
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
+from pytest_mock import MockerFixture
 
 from talaria.entrypoints.cli import cli
 from talaria.entrypoints.config import Settings
@@ -68,3 +70,22 @@ def test_warnings_are_told_before_serving(config: Path, served: list[tuple[Setti
     result = CliRunner().invoke(cli, ["serve", "--config", str(config)], env=VARIABLES)
     assert "warning: signing.keys[0].file: " in result.stderr
     assert len(served) == 1
+
+
+@pytest.mark.parametrize(("workers", "code"), [("1", 7), ("2", 1)])
+def test_only_several_workers_need_a_folder(
+    config: Path, served: list[tuple[Settings, Path]], mocker: MockerFixture, workers: str, code: int
+) -> None:
+    mocker.patch("tempfile.mkdtemp", side_effect=FileNotFoundError(2, "No usable temporary directory found"))
+    env = {**VARIABLES, "TALARIA__SERVER__WORKERS": workers}
+    result = CliRunner().invoke(cli, ["serve", "--config", str(config)], env=env)
+    assert result.exit_code == code
+    assert ("Set TMPDIR" in result.stderr) == (code == 1)
+
+
+def test_a_descriptor_that_is_closed_is_taken_before_a_socket_can_be_it() -> None:
+    code = (
+        "import os, sys; from talaria.entrypoints.commands.serve import take_standard_descriptors; os.close(1); "
+        "take_standard_descriptors(); sys.exit(os.fstat(1).st_rdev != os.stat(os.devnull).st_rdev)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
