@@ -22,7 +22,7 @@ from httpcore import AsyncNetworkStream
 from httpcore._backends.anyio import AnyIOStream
 
 from talaria.adapters.http2 import mend_http2
-from talaria.adapters.tls import client_tls
+from talaria.adapters.tls import client_tls, why_refused
 from talaria.adapters.wire.dial import is_ours, race, why
 from talaria.adapters.wire.names import Names
 from talaria.domain.errors import GatewayOverloaded
@@ -43,7 +43,6 @@ KINDS: tuple[tuple[type[httpx.HTTPError], Kind], ...] = (
 
 _GONE = ("Server disconnected", "peer closed connection", "<ConnectionTerminated", "<StreamReset")
 _CAUSES: tuple[tuple[type[Exception], str], ...] = (
-    (ssl.SSLCertVerificationError, "certificate not accepted"),
     (ssl.SSLError, "TLS failure"),
     (socket.gaierror, "name not found"),
     (ConnectionRefusedError, "connection refused"),
@@ -226,6 +225,9 @@ def _has_surplus(connection: object) -> bool:
 
 def _cause_of(error: BaseException) -> str:
     chain = _chain(error)
+    for link in chain:
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return why_refused(link)
     return next((words for type_, words in _CAUSES for link in chain if isinstance(link, type_)), "connection lost")
 
 

@@ -8,6 +8,22 @@ A ValueError of this file says in one clean sentence what is wrong with a file, 
 
 import ssl
 from pathlib import Path
+from typing import Final
+
+_NOT_ACCEPTED: Final = "certificate not accepted"
+_UNKNOWN_AUTHORITY: Final = "certificate of an unknown authority"
+_REFUSED: Final = {
+    9: "certificate not valid yet",
+    10: "certificate expired",
+    **dict.fromkeys((18, 19, 20, 21), _UNKNOWN_AUTHORITY),
+    **dict.fromkeys((62, 64), "certificate of another name"),
+}
+"""By OpenSSL's X509_V_ERR_*."""
+
+
+def why_refused(error: ssl.SSLCertVerificationError) -> str:
+    """What is wrong with a peer's certificate: fixed words, without a part of it."""
+    return _REFUSED.get(getattr(error, "verify_code", 0), _NOT_ACCEPTED)
 
 
 def client_tls(

@@ -1,6 +1,7 @@
 """What our TLS contexts insist on, and how they say what is wrong with a file."""
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from talaria.adapters.httpx_transport import httpx_transport
-from talaria.adapters.tls import client_tls, server_tls
+from talaria.adapters.tls import client_tls, server_tls, why_refused
 from talaria.adapters.wire.dial import Place
 from tests.integration.support_certificates import write_certificate
 
@@ -57,6 +58,36 @@ def trusted_by_httpx() -> ssl.SSLContext:
 
 def test_a_server_speaks_nothing_old(tmp_path: Path) -> None:
     assert server_tls(*write_certificate(tmp_path, "us")).minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize(
+    ("days", "host", "known", "why"),
+    [
+        ((-2, -1), "services.test", True, "certificate expired"),
+        ((1, 2), "services.test", True, "certificate not valid yet"),
+        ((-1, 1), "other.test", True, "certificate of another name"),
+        ((-1, 1), "127.0.0.1", True, "certificate of another name"),
+        ((-1, 1), "services.test", False, "certificate of an unknown authority"),
+    ],
+)
+def test_a_certificate_is_refused_with_the_reason(
+    tmp_path: Path, days: tuple[int, int], host: str, known: bool, why: str
+) -> None:
+    cert, key = write_certificate(tmp_path, "them", host, days=days)
+    client = client_tls(cert if known else write_certificate(tmp_path, "another")[0])
+    with pytest.raises(ssl.SSLCertVerificationError) as refused:
+        shake_hands(client, server_tls(cert, key), "services.test")
+    assert why_refused(refused.value) == why
+
+
+def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None:
+    """Without a socket: each side as far as it can, in turn."""
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = client.wrap_bio(back, there, server_hostname=name)
+    theirs = server.wrap_bio(there, back, server_side=True)
+    for side in (ours, theirs) * 3:
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
 
 
 def test_another_certificates_key_is_named_so(tmp_path: Path) -> None:

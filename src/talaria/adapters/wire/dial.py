@@ -14,7 +14,7 @@ from itertools import chain, zip_longest
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
-from talaria.adapters.tls import client_tls
+from talaria.adapters.tls import client_tls, why_refused
 from talaria.adapters.wire.names import Address, Names
 from talaria.domain.errors import GatewayOverloaded, UpstreamUnreachable
 
@@ -97,7 +97,7 @@ def why(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "name not found"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "TLS: certificate verify failed"
+        return f"TLS: {why_refused(error)}"
     if isinstance(error, ssl.SSLError):
         return "TLS: handshake failed"
     if isinstance(error, ConnectionRefusedError):

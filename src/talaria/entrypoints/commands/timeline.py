@@ -30,6 +30,7 @@ _ADVICE = {
     "internal-error": "A fault of ours: the traceback stands in the log under the request id.",
     "": "The upstream's own answer, passed on as it was. Its log knows it by the same request id.",
 }
+_CERTIFICATE = "Its certificate is not good for us: it is renewed there, or its authority named in our tls.ca_file."
 _OUR_LIMITS = "Our own limits were reached: see talaria_requests_in_flight, server.max_in_flight and server.workers."
 
 
@@ -62,6 +63,8 @@ def advice(entry: Entry) -> str:
     """What an operator may look at first."""
     if entry.reason == "overloaded":
         return _OUR_LIMITS
+    if "certificate" in entry.cause:
+        return _CERTIFICATE
     return _ADVICE.get(entry.reason.removeprefix(f"{entry.origin}-"), "")
 
 

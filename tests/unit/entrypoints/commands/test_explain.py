@@ -170,6 +170,12 @@ def test_there_is_advice_for_each_reason(reason: str) -> None:
     assert advice(msgspec.structs.replace(entry(), reason=reason, origin=origin))
 
 
+def test_a_certificate_has_an_advice_of_its_own() -> None:
+    refused = msgspec.structs.replace(entry(), reason="partner-unreachable", origin="partner")
+    assert "tls.ca_file" in advice(msgspec.structs.replace(refused, cause="certificate expired"))
+    assert "tls.ca_file" not in advice(msgspec.structs.replace(refused, cause="connection refused"))
+
+
 def test_the_upstreams_own_answer_reads_as_such(run: Run, listener: Listener) -> None:
     own = msgspec.structs.replace(entry(), status=500, reason="", origin="upstream", phase=PASSED_ON)
     listener.body = msgspec.json.encode(own)
