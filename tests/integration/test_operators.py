@@ -55,7 +55,9 @@ async def test_a_key_set_out_of_reach_is_shown_and_makes_nobody_unready() -> Non
         before = (await client.get(f"{world.ops_url}/readyz")).json()
         refused = await client.get(f"{world.public_url}/v1", headers=world.headers())
         after = await client.get(f"{world.ops_url}/readyz")
+        (entry,) = (await client.get(f"{world.ops_url}/5xx?last=1")).json()["entries"]
     assert refused.json()["reason"] == "keys-unavailable"
+    assert entry["cause"] == "caller-keys:app: connection refused"
     assert before["routes"][0]["dependencies"][0] == {"name": "caller-keys:app", "state": "ok"}
     assert after.json()["routes"][0]["dependencies"][0] == {"name": "caller-keys:app", "state": "unavailable"}
     assert (after.status_code, after.json()["ready"]) == (200, True)

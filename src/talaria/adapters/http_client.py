@@ -58,13 +58,14 @@ class _Passing(Exception):
 
 @dataclass(slots=True)
 class _Hop:
-    """One question on its way: until when (by the clock), for whom, and what bounds it. `failed`: one attempt has."""
+    """One question on its way, and what bounds it. `failed`: an attempt has; `status`, `silent`: of the present one."""
 
     request: httpx.Request
     call: Call
     ends: float
     scope: asyncio.Timeout
     status: int = 0
+    silent: bool = False
     failed: bool = False
 
 
@@ -217,7 +218,7 @@ class DependencyClient:
 
     async def _attempt(self, hop: _Hop, read: Callable[[Reply], T]) -> T:
         started = self._now()
-        hop.status = 0
+        hop.status, hop.silent = 0, False
         error: BaseException | None = None
         try:
             return read(await self._reply(hop))
@@ -230,7 +231,7 @@ class DependencyClient:
     def _note(self, hop: _Hop, started: float, error: BaseException | None) -> None:
         now = self._now()
         late = isinstance(error, asyncio.CancelledError) and hop.scope.expired()
-        outcome = "timeout" if late else _outcome(hop.status, error)
+        outcome = "timeout" if late else _outcome(hop, error)
         attempt = Attempt(self.name, started, now - started, outcome)
         hop.call.attempts.append(attempt)
         self._record(attempt)
@@ -247,6 +248,7 @@ class DependencyClient:
         except httpx.LocalProtocolError:
             raise InternalError(f"the request to {self.name} can't be written") from None
         except httpx.HTTPError as error:
+            hop.silent = isinstance(error, httpx.TimeoutException)
             raise self._translated(error) from None
 
     async def _read(self, response: httpx.Response) -> Reply:
@@ -285,15 +287,13 @@ class DependencyClient:
         return CircuitOpen(self._faults.unreachable.origin, f"{self.name} failed too often", retry_after=wait)
 
 
-def _outcome(status: int, error: BaseException | None) -> str:
+def _outcome(hop: _Hop, error: BaseException | None) -> str:
     if isinstance(error, _Passing):
         return error.outcome
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
-    if status >= 300:
-        return str(status)
-    if error is None:
+    if hop.status >= 300:
+        return str(hop.status)
+    if error is None or isinstance(error, UnknownUser):
         return "ok"
-    return (
-        "bad-answer" if isinstance(error, BadAnswer) else "timeout" if isinstance(error, DependencyFault) else "error"
-    )
+    return "timeout" if hop.silent else "bad-answer" if isinstance(error, DependencyFault) else "error"

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 
 from talaria.adapters.verifying_keys import BadKeySet, VerifyingKey, pick, read_key_set
-from talaria.domain.errors import KeysUnavailable, TimedOut, Unreachable
+from talaria.domain.errors import CircuitOpen, KeysUnavailable, Refusal, TimedOut, Unreachable
 from talaria.domain.model import Attempt
 from talaria.domain.ports import Recorder
 
@@ -73,6 +73,7 @@ class RemoteKeySet:
         self._fetched_at = -inf
         self._asked_for_unknown_at = -inf
         self._backoff = 0.0
+        self._why = "not fetched in time"
         self._retry_at = -inf
         self._running: asyncio.Task[None] | None = None
 
@@ -105,7 +106,8 @@ class RemoteKeySet:
     async def _first_key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
         await self._wait_for(self._begin_fetch())
         if self._age() >= KEPT_SECONDS:
-            raise KeysUnavailable("key set", retry_after=max(self._retry_at - self._now(), FIRST_BACKOFF))
+            why = f"{self._dependency}: {self._why}"
+            raise KeysUnavailable(why, retry_after=max(self._retry_at - self._now(), FIRST_BACKOFF))
         key = pick(self._keys, kid, algorithm)
         if key is None:
             self._asked_for_unknown_at = self._now()
@@ -147,6 +149,7 @@ class RemoteKeySet:
             self._take(document)
         except Exception as error:
             self._wait_out_failure(started)
+            self._why = _cause(error) or self._why
             outcome = _outcome(error)
         else:
             outcome = "ok"
@@ -164,6 +167,20 @@ class RemoteKeySet:
     def _wait_out_failure(self, started: float) -> None:
         self._backoff = min(max(self._backoff * 2, FIRST_BACKOFF), LONGEST_BACKOFF)
         self._retry_at = started + self._backoff
+
+
+def _cause(error: Exception) -> str:
+    """What was wrong, in the words of who fetched. Empty: an open circuit, which says nothing of what opened it."""
+    match error:
+        case CircuitOpen():
+            return ""
+        case Refusal():
+            return error.cause
+        case BadKeySet():
+            return str(error)
+        case TimeoutError():
+            return "no answer in time"
+    return "could not be fetched"
 
 
 def _outcome(error: Exception) -> str:

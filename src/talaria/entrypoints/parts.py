@@ -18,7 +18,7 @@ from talaria.adapters.recorder import Fanout
 from talaria.adapters.reply import Reply
 from talaria.adapters.service_tokens import ServiceTokenSigner, SigningKey
 from talaria.adapters.tokens import CallerRules, CallerTokens
-from talaria.adapters.verifying_keys import KeySource, public_key, read_key_set, secret_key
+from talaria.adapters.verifying_keys import BadKeySet, KeySource, public_key, read_key_set, secret_key
 from talaria.adapters.wire.transport import WireTransport
 from talaria.domain.admission import ApiKeys, Origins
 from talaria.domain.ages import Ages
@@ -148,6 +148,10 @@ def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock, stock:
     def read(reply: Reply) -> bytes:
         if reply.status != 200:
             raise KeysUnavailable(f"status {reply.status}")
+        try:
+            read_key_set(reply.body)
+        except BadKeySet as error:
+            raise KeysUnavailable(str(error)) from None
         return reply.body
 
     def fetch() -> Awaitable[bytes]:

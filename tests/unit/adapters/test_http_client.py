@@ -2,21 +2,26 @@
 
 import email.utils
 import logging
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from talaria.adapters.reply import Reply, seconds_of
 from talaria.domain.errors import (
+    CALLER_KEYS,
     DependencyFault,
     InternalError,
+    KeysUnavailable,
+    PartnerUserUnknown,
     PersonalBadAnswer,
     PersonalOverloaded,
     PersonalTimeout,
     PersonalUnreachable,
+    Refusal,
 )
 from talaria.domain.model import Attempt, Call
-from tests.unit.adapters.support_client import WALL, Bench, status
+from tests.unit.adapters.support_client import WALL, Bench, read, status
 
 
 async def test_a_good_answer_needs_one_request() -> None:
@@ -215,3 +220,29 @@ async def test_nothing_is_logged_at_any_level(caplog: pytest.LogCaptureFixture) 
 
 def test_a_reply_shows_no_body() -> None:
     assert "4915112345678" not in repr(Reply(200, b"+4915112345678"))
+
+
+def no_such_user(reply: Reply) -> Reply:
+    raise PartnerUserUnknown
+
+
+def no_key_set(reply: Reply) -> Reply:
+    raise KeysUnavailable("not a JWK set")
+
+
+@pytest.mark.parametrize(
+    ("answer", "read_by", "outcome"),
+    [
+        (200, no_such_user, "ok"),
+        (200, no_key_set, "bad-answer"),
+        (httpx.RemoteProtocolError("illegal status line"), read, "bad-answer"),
+        (httpx.ReadTimeout(""), read, "timeout"),
+    ],
+)
+async def test_the_outcome_is_by_what_happened_whatever_the_fault_is_called(
+    answer: object, read_by: Callable[[Reply], Reply], outcome: str
+) -> None:
+    bench, call = Bench(answer, faults=CALLER_KEYS), Call("request-1", 5.0)
+    with pytest.raises(Refusal):
+        await bench.client.get("", {}, call, read_by)
+    assert [attempt.outcome for attempt in call.attempts] == [outcome]
