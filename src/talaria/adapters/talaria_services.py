@@ -3,14 +3,15 @@
 Which url: the one with the fewest requests in flight among those whose breaker is closed; equals take turns. What is
 sent a second time: a request that reached nobody, by another url; a GET, HEAD or OPTIONS without a body whose
 connection broke, by another url or once more by the only one, within the retry budget. Nothing else, ever.
+A body that breaks is nothing that can be sent again, but its url's breaker hears of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
-from talaria.domain.errors import CircuitOpen, DependencyFault, TimedOut, Unreachable
-from talaria.domain.model import Answer, Outbound
+from talaria.domain.errors import BadAnswer, CircuitOpen, DependencyFault, TimedOut, Unreachable
+from talaria.domain.model import Answer, Body, Outbound
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker, Permit, RetryBudget
 
@@ -82,7 +83,10 @@ class TalariaServices:
                 if outbound.timeout <= 0 or not self._may_go_again(tried, outbound, error):
                     raise
             else:
-                url.breaker.succeeded(permit, self._now())
+                if answer.whole is None:
+                    answer.body = _HeardBody(answer.body, url.breaker, permit, self._now)
+                else:
+                    url.breaker.succeeded(permit, self._now())
                 self._note(outbound, before)
                 return answer
 
@@ -128,3 +132,44 @@ class TalariaServices:
             return False
         harmless = outbound.method in _HARMLESS and outbound.body is None and isinstance(fault, Unreachable)
         return harmless and self._budget.take(now)
+
+
+class _HeardBody:
+    """A body that is still arriving, and whose breaker hears how it ends: by itself or by the upstream's fault.
+
+    A silence is not told: whoever reads may be the one who was slow.
+    """
+
+    __slots__ = ("_body", "_breaker", "_now", "_permit", "_since")
+
+    def __init__(self, body: Body, breaker: CircuitBreaker, permit: Permit, now: Callable[[], float]) -> None:
+        self._body = body
+        self._breaker: CircuitBreaker | None = breaker
+        self._now = now
+        self._permit = permit
+        self._since = now()
+        breaker.begun(permit, self._since)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self._body.__anext__()
+        except StopAsyncIteration:
+            if (breaker := self._hand_back()) is not None:
+                breaker.ended()
+            raise
+        except (Unreachable, BadAnswer):
+            if (breaker := self._hand_back()) is not None:
+                breaker.broke(self._permit, self._since, self._now())
+            raise
+
+    def _hand_back(self) -> CircuitBreaker | None:
+        """The breaker, once."""
+        breaker, self._breaker = self._breaker, None
+        return breaker
+
+    async def aclose(self) -> None:
+        self._hand_back()
+        await self._body.aclose()

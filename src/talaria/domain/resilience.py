@@ -8,12 +8,16 @@ The law of the breaker:
                                         open twice as long, 60 s at most └──── the probe fails ───────┘
 
 1. Who wants to call asks `admit` and gets a permit, or None: then nothing may be sent.
-2. Each permit is handed back exactly once: `succeeded`, `failed`, or `abandoned` where nobody can know.
+2. Each permit is handed back exactly once: `succeeded`, `failed`, `abandoned` where nobody can know, or `begun` where
+   the body of the answer is still to come.
 3. While probing there is exactly one permit. An abandoned probe frees its place for the next one at once.
 4. A permit of an earlier phase changes nothing: what was in flight when the breaker opened says nothing new.
 5. What is counted is requests, by what came of them after their retries. Were it single calls, a dependency that fails
    three in ten at random would be cut off every 600 calls, for five in a row come by chance; and all for nothing, since
    the retries mend nearly all of it.
+6. A body that breaks within ten seconds of its head makes its answer a failure after all (`broke`). It is one of the
+   half of above; and five of them, with no answer between them that came to its end, open the circuit too. One that
+   breaks later says nothing about new calls: who restarts over there cuts all his old streams in one moment.
 """
 
 from collections import deque
@@ -62,7 +66,7 @@ class CircuitBreaker:
     `state`, and `opened_until` (seconds; it means something while open) are for metrics and readiness.
     """
 
-    __slots__ = ("_calls", "_failures_in_a_row", "_pause", "_phase", "opened_until", "state")
+    __slots__ = ("_broken_in_a_row", "_calls", "_failures_in_a_row", "_pause", "_phase", "opened_until", "state")
 
     def __init__(self) -> None:
         self.state: State = "closed"
@@ -70,6 +74,7 @@ class CircuitBreaker:
         self._phase = 0
         self._pause = FIRST_PAUSE
         self._failures_in_a_row = 0
+        self._broken_in_a_row = 0
         self._calls = Window()
 
     def refused_for(self, now: float) -> float:
@@ -89,14 +94,34 @@ class CircuitBreaker:
         return self._phase
 
     def succeeded(self, permit: Permit, now: float) -> None:
-        """The call got an answer that the contract allows."""
+        """The call got an answer that the contract allows, to its end."""
         if permit != self._phase:
             return
+        self._broken_in_a_row = 0
         if self.state == "probing":
             self._close()
             return
         self._failures_in_a_row = 0
         self._calls.add(now, 1, 0)
+
+    def begun(self, permit: Permit, now: float) -> None:
+        """The call got the head of such an answer: `ended` or `broke` may follow."""
+        broken = self._broken_in_a_row
+        self.succeeded(permit, now)
+        self._broken_in_a_row = broken
+
+    def ended(self) -> None:
+        """An answer that had begun came to its end."""
+        self._broken_in_a_row = 0
+
+    def broke(self, permit: Permit, since: float, now: float) -> None:
+        """An answer that had begun at `since` did not come to its end, by the dependency's fault."""
+        if permit != self._phase or now - since > WINDOW:
+            return
+        self._broken_in_a_row += 1
+        self._calls.add(now, 0, 1)
+        if self._broken_in_a_row >= FAILURES_IN_A_ROW or self._half_fail(now):
+            self._open(now)
 
     def failed(self, permit: Permit, now: float) -> None:
         """The call failed by the dependency's fault."""

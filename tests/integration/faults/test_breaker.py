@@ -103,6 +103,19 @@ def rides_received(running: Harness) -> list[bytes]:
     return [received.body for received in running.world.services.requests.all if received.method == "POST"]
 
 
+HALF = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it"
+
+
+async def test_bodies_that_always_break_open_the_circuit() -> None:
+    async with harness() as running:
+        (person,) = running.world.add_persons(1)
+        assert (await running.get(person)).status == 200
+        running.world.services.faults = Faults(error_rate=1, raw=HALF)
+        await in_turn(running, [person] * 5)
+        assert (await running.get(person)).outcome == (503, "circuit-open")
+        assert running.world.services.requests.count == 6
+
+
 async def test_an_open_url_is_left_out_while_another_works() -> None:
     async with relay() as first, relay() as second, harness(two_urls(first, second)) as running:
         first.target = second.target = running.world.services.url

@@ -1,13 +1,14 @@
 """Which url is asked, what is asked again, and what is told of it. The urls are functions."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from talaria.adapters.memory import MemoryClock, MemoryRecorder
 from talaria.adapters.talaria_services import TalariaServices, UpstreamUrl
 from talaria.adapters.wire.body import ArrivedBody
-from talaria.domain.errors import CircuitOpen, UpstreamTimeout, UpstreamUnreachable
+from talaria.domain.errors import CircuitOpen, UpstreamBadAnswer, UpstreamTimeout, UpstreamUnreachable
 from talaria.domain.model import Answer, Attempt, Outbound
 
 Step = Callable[[Outbound], Answer]
@@ -29,6 +30,37 @@ GOOD = step("ok")
 BROKEN = step("broken", error=UpstreamUnreachable("the connection broke"))
 NOBODY = step("connect", error=UpstreamUnreachable("connection refused"))
 LATE = step("timeout", error=UpstreamTimeout("no head of an answer in time"))
+
+
+class Cut:
+    """A body that ends, or breaks, after one piece."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self._left: list[bytes | Exception] = [b"half", *([error] if error else [])]
+
+    def __aiter__(self) -> "Cut":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        piece = self._left.pop(0)
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    async def aclose(self) -> None:
+        self._left = []
+
+
+def streamed(error: Exception | None = None) -> Step:
+    """An answer whose body comes after its head."""
+    return lambda outbound: Answer(200, [], Cut(error))
+
+
+CUT = streamed(UpstreamUnreachable("the upstream closed the connection"))
+NONSENSE = streamed(UpstreamBadAnswer("a malformed chunk"))
+SILENT = streamed(UpstreamTimeout("silence inside the body of the answer"))
 
 
 class Origin:
@@ -58,6 +90,16 @@ class Bench:
 
     async def ask(self, method: str = "GET") -> int:
         return (await self.upstream.send(Outbound(method, b"/", [], None, None, 1.0, 1.0))).status
+
+    async def read(self, after: float = 0.0) -> bytes:
+        """The body of an answer to GET, or what had come of it; so many seconds after its head."""
+        answer, body = await self.upstream.send(Outbound("GET", b"/", [], None, None, 1.0, 1.0)), b""
+        self.clock.move(after)
+        with suppress(UpstreamUnreachable, UpstreamBadAnswer, UpstreamTimeout):
+            async for piece in answer.body:
+                body += piece
+        await answer.body.aclose()
+        return body
 
     @property
     def asked(self) -> list[int]:
@@ -118,3 +160,34 @@ async def test_one_probe_brings_a_url_back() -> None:
     for _ in range(10):
         await bench.ask()
     assert bench.origins[0].asked == before + 5
+
+
+@pytest.mark.parametrize("doing", [CUT, NONSENSE])
+async def test_a_url_whose_bodies_break_is_left_out(doing: Step) -> None:
+    bench = Bench(doing, streamed())
+    assert [await bench.read() for _ in range(30)] == [b"half"] * 30
+    assert bench.asked == [5, 25]
+
+
+async def test_what_broke_is_not_sent_again_and_the_only_url_is_refused_then() -> None:
+    bench = Bench(CUT)
+    assert [await bench.read() for _ in range(5)] == [b"half"] * 5
+    with pytest.raises(CircuitOpen):
+        await bench.read()
+    assert bench.asked == [5]
+
+
+@pytest.mark.parametrize(("doing", "after"), [(SILENT, 0.0), (CUT, 11.0), (streamed(), 0.0)])
+async def test_a_silence_an_old_stream_and_an_end_open_nothing(doing: Step, after: float) -> None:
+    bench = Bench(doing)
+    for _ in range(30):
+        await bench.read(after)
+    assert bench.asked == [30]
+
+
+async def test_who_closes_a_body_tells_nothing_of_the_upstream() -> None:
+    bench = Bench(CUT)
+    for _ in range(10):
+        answer = await bench.upstream.send(Outbound("GET", b"/", [], None, None, 1.0, 1.0))
+        await answer.body.aclose()
+    assert bench.upstream.breakers[0].state == "closed"

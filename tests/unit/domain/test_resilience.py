@@ -56,6 +56,61 @@ def test_failures_of_long_ago_do_not_count_towards_the_half() -> None:
     assert state_of(breaker) == "closed"
 
 
+def begin(breaker: CircuitBreaker, now: float) -> int:
+    permit = breaker.admit(now)
+    assert permit is not None
+    breaker.begun(permit, now)
+    return permit
+
+
+def test_five_bodies_in_a_row_that_break_open_it() -> None:
+    breaker = CircuitBreaker()
+    for at in (100.0, 120.0, 140.0, 160.0, 180.0):
+        assert state_of(breaker) == "closed"
+        breaker.broke(begin(breaker, at), at, at + 9.0)
+    assert (state_of(breaker), breaker.opened_until) == ("open", 194.0)
+    breaker.broke(begin(breaker, 194.0), 194.0, 194.0)
+    assert state_of(breaker) == "closed", "a probe that broke was one of another phase"
+    breaker.broke(begin(breaker, 194.0), 194.0, 194.0)
+    assert state_of(breaker) == "open", "still none came to its end"
+
+
+@pytest.mark.parametrize("well", ["ended", "succeeded"])
+def test_an_answer_that_came_to_its_end_is_between_them(well: str) -> None:
+    breaker = CircuitBreaker()
+    for turn in range(18):
+        permit = breaker.admit(100.0)
+        assert permit is not None
+        if turn % 4 == 0 and well == "succeeded":
+            breaker.succeeded(permit, 100.0)
+            continue
+        breaker.begun(permit, 100.0)
+        if turn % 4:
+            breaker.broke(permit, 100.0, 101.0)
+        else:
+            breaker.ended()
+    assert state_of(breaker) == "closed"
+
+
+def test_half_of_twenty_whose_bodies_break_open_it() -> None:
+    breaker = CircuitBreaker()
+    permits = [begin(breaker, 100.0) for _ in range(20)]
+    for permit in permits[:9]:
+        breaker.broke(permit, 100.0, 101.0)
+        breaker.ended()
+    assert state_of(breaker) == "closed"
+    breaker.broke(permits[9], 100.0, 101.0)
+    assert state_of(breaker) == "open"
+
+
+def test_streams_that_are_cut_later_open_nothing() -> None:
+    breaker = CircuitBreaker()
+    permits = [begin(breaker, 100.0) for _ in range(100)]
+    for permit in permits:
+        breaker.broke(permit, 100.0, 110.1)
+    assert state_of(breaker) == "closed"
+
+
 def test_exactly_one_probe() -> None:
     breaker = opened()
     permit = breaker.admit(105.0)
