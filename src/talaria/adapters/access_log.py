@@ -155,7 +155,7 @@ class AccessLog:
         attempts = journey.attempts
         return Line(
             self._timestamp(),
-            "info" if event.status < 500 else "error" if event.origin == "gateway" else "warning",
+            _level(event),
             "request",
             journey.request_id,
             journey.trace_id,
@@ -226,6 +226,13 @@ class AccessLog:
         self._lines.clear()
         self._size = 0
         _logger.error("nobody reads the access lines any more; they end here: %s", error.strerror)
+
+
+def _level(event: RequestEnded) -> str:
+    """An answer that broke off is trouble too, whatever its status was."""
+    if event.status < 500 and (not event.reason or event.origin == "client"):
+        return "info"
+    return "error" if event.origin == "gateway" else "warning"
 
 
 def _clipped(line: Line) -> Line:

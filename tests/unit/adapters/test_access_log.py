@@ -111,11 +111,22 @@ def test_retries_healing_and_cause_are_named_only_where_there_are_any(log: Acces
 
 
 @pytest.mark.parametrize(
-    ("status", "origin", "level"),
-    [(200, "", "info"), (499, "client", "info"), (502, "partner", "warning"), (500, "gateway", "error")],
+    ("status", "origin", "reason", "level"),
+    [
+        (200, "", "", "info"),
+        (404, "upstream", "", "info"),
+        (499, "client", "client-gone", "info"),
+        (502, "partner", "partner-timeout", "warning"),
+        (500, "upstream", "", "warning"),
+        (500, "gateway", "internal-error", "error"),
+        (200, "upstream", "upstream-unreachable", "warning"),
+        (200, "gateway", "draining", "error"),
+    ],
 )
-def test_the_level_says_whose_trouble_it_is(log: AccessLog, sink: Sink, status: int, origin: str, level: str) -> None:
-    log.record(ended(status=status, origin=origin))
+def test_the_level_says_whose_trouble_it_is(
+    log: AccessLog, sink: Sink, status: int, origin: str, reason: str, level: str
+) -> None:
+    log.record(ended(status=status, origin=origin, reason=reason))
     log.flush()
     assert lines(sink)[0]["level"] == level
 
