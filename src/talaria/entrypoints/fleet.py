@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +139,10 @@ class Control:
         return await asyncio.start_unix_server(self._serve, path)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with closing(writer), suppress(ConnectionError):  # who asks does not wait for long
             order = msgspec.json.decode(await reader.readline(), type=Order)
             writer.write(msgspec.json.encode(await self._orders[order.what](*order.arguments)) + b"\n")
             await writer.drain()
-        finally:
-            writer.close()
 
 
 class AllWorkers:
@@ -154,11 +153,12 @@ class AllWorkers:
         self._count = count
 
     async def ready(self) -> Readiness:
-        """Ready while any worker is: another one that just died is being replaced."""
+        """Ready while any worker is: another one that just died is being replaced. Who refused a reload is heard."""
         answers: list[Readiness] = await self._ask(Readiness, "ready")
         if not answers:
             return Readiness(False, False, [])
-        return next((answer for answer in answers if answer.ready), answers[0])
+        ready = [answer for answer in answers if answer.ready] or answers
+        return min(ready, key=lambda answer: answer.configuration is None or answer.configuration.last_reload_ok)
 
     async def metrics(self) -> bytes:
         """Everything that was counted, summed over the workers."""

@@ -83,7 +83,9 @@ class Reloader:
 
 
 def latest(started_with: Settings, path: Path, read: Callable[[Path], Settings] = load) -> Settings:
-    """What a worker begins with that takes the place of another: what is on disk now, if it is valid."""
+    """What a worker begins with that takes the place of another: what is on disk now if it is valid, else the very
+    settings that the start had.
+    """
     try:
         return with_what_is_fixed(read(path), started_with)
     except ConfigurationError as error:

@@ -29,6 +29,10 @@ logger = logging.getLogger("talaria")
 
 FAILED = 1
 
+_FEW_DESCRIPTORS = (
+    "the hard limit of descriptors (ulimit -Hn) is low: a client past it is cut off without an answer; "
+    "raise it, or lower server.max_in_flight"
+)
 _NOT_ALONE = "another instance serves at these addresses: until it ends, clients and operators meet either of the two"
 
 
@@ -65,7 +69,7 @@ def run(settings: Settings, config_path: Path) -> int:
     """
     logs.configure()
     logger.info("starting", extra={"config": str(config_path), "version": __version__})
-    _take_all_descriptors()
+    _take_all_descriptors(settings.server.max_in_flight)
     not_alone = is_answered(settings.server.ops_listen)  # before the socket is ours: then we would ask ourselves
     try:
         public, ops = bind_both(settings)
@@ -80,10 +84,12 @@ def run(settings: Settings, config_path: Path) -> int:
     return 0
 
 
-def _take_all_descriptors() -> None:
-    """Raise our limit to what we may have. The usual one, 1,024, is for programs that use select()."""
+def _take_all_descriptors(max_in_flight: int) -> None:
+    """Raise our limit to what we may have, and say if that is low. The usual one, 1,024, is for users of select()."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if most != resource.RLIM_INFINITY and most < 2 * max_in_flight:  # a client and a call each
+        logger.warning(_FEW_DESCRIPTORS, extra={"limit": most, "wanted": 2 * max_in_flight})
 
 
 async def _alone(running: Running, config_path: Path) -> None:
@@ -144,9 +150,13 @@ def _run_workers(settings: Settings, config_path: Path, public: socket.socket, o
 
     def work(number: int, listening: socket.socket) -> None:
         count_as(number)
-        container = Container(settings=latest(settings, config_path))
+        begins_with = latest(settings, config_path)
+        container = Container(settings=begins_with)
         container.random_person_key.override(person_key)  # a person has one name in the lines of all workers
-        uvloop.run(_work(container, config_path, number, listening, folder))
+        running = Running(container, listening, None)
+        if begins_with is settings:
+            running.refused()
+        uvloop.run(_work(running, config_path, number, folder))
 
     def watch(_: int, listening: socket.socket) -> None:
         uvloop.run(_watch(AllWorkers(folder, settings.server.workers), listening))
@@ -154,9 +164,9 @@ def _run_workers(settings: Settings, config_path: Path, public: socket.socket, o
     return Supervisor([public, *more], work, ops, watch, lambda number: forget_worker(number, str(folder))).run()
 
 
-async def _work(container: Container, config_path: Path, number: int, listening: socket.socket, folder: Path) -> None:
+async def _work(running: Running, config_path: Path, number: int, folder: Path) -> None:
     """One of several workers."""
-    running = Running(container, listening, None)
+    container = running.container
     control = await Control(container.fleet()).listen(control_path(folder, number))
     flushing = asyncio.create_task(container.metrics().keep_flushing())
     told = _told_to_stop(supervised=True)

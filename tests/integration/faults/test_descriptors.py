@@ -37,6 +37,7 @@ async def test_without_a_socket_left_the_gateway_is_overloaded(tmp_path: Path) -
         sandbox_world(gateway=False) as world,
         serving(world, tmp_path / "log", descriptors=f"-n {LIMIT}") as served,
     ):
+        assert f'"limit": {LIMIT}, "wanted": 2048' in served.log.read_text()
         clients = [KeptClient(world.public_url, world.headers()) for _ in range(CLIENTS)]
         for client in clients:  # one after the other: they share one connection to the upstream
             assert await ask_at_once([client]) == [200]

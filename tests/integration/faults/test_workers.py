@@ -110,6 +110,19 @@ async def test_a_worker_that_dies_leaves_no_file_behind(
         await until(lambda: files() == before)
 
 
+async def test_a_worker_that_can_not_begin_with_what_is_on_disk_says_so(world: World, served: Served) -> None:
+    assert await metric(served, "talaria_config_last_reload_success ") == 1
+    world.config_path.write_text("[server\n")
+    victim = served.children()[1]
+    os.kill(victim, signal.SIGKILL)
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(15):
+        while (await client.get(f"{served.ops_url}/readyz")).json()["configuration"]["last_reload_ok"]:
+            await asyncio.sleep(0.02)
+        while await metric(served, "talaria_config_last_reload_success ") != 0:
+            await asyncio.sleep(0.02)
+    assert "a worker begins with the configuration of the start" in served.log.read_text()
+
+
 async def test_invalidation_reaches_every_worker(world: World, served: Served) -> None:
     with crowd(world) as clients:
         await ask_all(clients)
