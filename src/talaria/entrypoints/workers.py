@@ -82,15 +82,18 @@ class Supervisor:
 
     def _reap(self) -> None:
         for post in [*self._workers, self._ops]:
-            if post.pid and os.waitpid(post.pid, os.WNOHANG)[0]:
-                self._ended(post)
+            if post.pid:
+                ended, status = os.waitpid(post.pid, os.WNOHANG)
+                if ended:
+                    self._ended(post, status)
 
-    def _ended(self, post: _Post) -> None:
+    def _ended(self, post: _Post, status: int) -> None:
         pid, post.pid = post.pid, 0
         self._gone(post.number)
         if self._stopping:
             return
-        logger.error("%s %d (pid %d) died and is replaced", post.name, post.number, pid)
+        how = {"how": _how_it_ended(status)}
+        logger.error("%s %d (pid %d) died and is replaced", post.name, post.number, pid, extra=how)
         if time.monotonic() - post.since < _HASTY_SECONDS:
             time.sleep(_PATIENCE_SECONDS)  # it can't even start: not in a tight loop
         self._fork(post)
@@ -128,3 +131,9 @@ class Supervisor:
         for post in posts:
             if post.pid:
                 os.kill(post.pid, number)
+
+
+def _how_it_ended(status: int) -> str:
+    """By a signal, as the kernel does it where memory is short (SIGKILL), or with an exit code of its own."""
+    code = os.waitstatus_to_exitcode(status)
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name

@@ -24,6 +24,7 @@ class Machine:
     def __init__(self, mocker: MockerFixture) -> None:
         self.told: list[tuple[int, int]] = []
         self.gone: list[int] = []
+        self.status = 0
         self.steps: list[Step] = []
         time = mocker.patch("talaria.entrypoints.workers.time")
         self.slept, self.clock = time.sleep, time.monotonic
@@ -43,7 +44,7 @@ class Machine:
         return number
 
     def _waitpid(self, pid: int, options: int) -> tuple[int, int]:
-        return (pid if pid in self._ended else 0, 0)
+        return (pid, self.status) if pid in self._ended else (0, 0)
 
     def run(self, *steps: Step) -> int:
         """The exit code of a supervisor of two workers to whom this happens."""
@@ -87,6 +88,13 @@ def test_who_dies_is_replaced(machine: Machine) -> None:
     assert machine.told == [(FIRST, SIGTERM), (THIRD, SIGTERM), (OPS, SIGTERM)]
     assert machine.gone == [1, 0, 1]
     machine.slept.assert_not_called()
+
+
+@pytest.mark.parametrize(("status", "how"), [(SIGKILL, "SIGKILL"), (1 << 8, "exit code 1")])
+def test_it_is_said_how_it_died(machine: Machine, caplog: pytest.LogCaptureFixture, status: int, how: str) -> None:
+    machine.status = status
+    machine.run((SIGCHLD, [SECOND]), (SIGTERM, []), (SIGCHLD, [FIRST, THIRD]))
+    assert [vars(record)["how"] for record in caplog.records if "died" in record.message] == [how]
 
 
 def test_who_dies_at_once_is_replaced_with_patience(machine: Machine) -> None:
