@@ -153,9 +153,11 @@ class AccessLog:
     def _line(self, event: RequestEnded) -> Line:
         journey = event.journey
         attempts = journey.attempts
+        # An answer that broke off is trouble too, whatever its status was.
+        trouble = event.status >= 500 or (event.reason and event.origin != "client")
         return Line(
             self._timestamp(),
-            _level(event),
+            "info" if not trouble else "error" if event.origin == "gateway" else "warning",
             "request",
             journey.request_id,
             journey.trace_id,
@@ -226,13 +228,6 @@ class AccessLog:
         self._lines.clear()
         self._size = 0
         _logger.error("nobody reads the access lines any more; they end here: %s", error.strerror)
-
-
-def _level(event: RequestEnded) -> str:
-    """An answer that broke off is trouble too, whatever its status was."""
-    if event.status < 500 and (not event.reason or event.origin == "client"):
-        return "info"
-    return "error" if event.origin == "gateway" else "warning"
 
 
 def _clipped(line: Line) -> Line:
