@@ -83,10 +83,10 @@ class TalariaServices:
                 if outbound.timeout <= 0 or not self._may_go_again(tried, outbound, error):
                     raise
             else:
-                if answer.whole is None:
-                    answer.body = _HeardBody(answer.body, url.breaker, permit, self._now)
-                else:
+                if answer.whole is not None or _may_be_cut(outbound, answer):
                     url.breaker.succeeded(permit, self._now())
+                else:
+                    answer.body = _HeardBody(answer.body, url.breaker, permit, self._now)
                 self._note(outbound, before)
                 return answer
 
@@ -132,6 +132,11 @@ class TalariaServices:
             return False
         harmless = outbound.method in _HARMLESS and outbound.body is None and isinstance(fault, Unreachable)
         return harmless and self._budget.take(now)
+
+
+def _may_be_cut(outbound: Outbound, answer: Answer) -> bool:
+    """Many servers refuse an upload and close with the rest of it unread, which may cost the end of their answer."""
+    return outbound.body is not None and answer.status >= 400
 
 
 class _HeardBody:

@@ -55,7 +55,7 @@ class Cut:
 
 def streamed(error: Exception | None = None) -> Step:
     """An answer whose body comes after its head."""
-    return lambda outbound: Answer(200, [], Cut(error))
+    return lambda outbound: Answer(200 if outbound.body is None else 413, [], Cut(error))
 
 
 CUT = streamed(UpstreamUnreachable("the upstream closed the connection"))
@@ -183,6 +183,15 @@ async def test_a_silence_an_old_stream_and_an_end_open_nothing(doing: Step, afte
     for _ in range(30):
         await bench.read(after)
     assert bench.asked == [30]
+
+
+async def test_an_upload_that_is_refused_may_cost_the_end_of_the_answer() -> None:
+    bench = Bench(CUT)
+    for _ in range(10):
+        upload = Outbound("POST", b"/", [], Cut(None), None, 1.0, 1.0)
+        with pytest.raises(UpstreamUnreachable):
+            [piece async for piece in (await bench.upstream.send(upload)).body]
+    assert bench.upstream.breakers[0].state == "closed"
 
 
 async def test_who_closes_a_body_tells_nothing_of_the_upstream() -> None:
