@@ -11,7 +11,10 @@ The law of what may be said:
 
 import json
 import logging
+import os
 import re
+import select
+import stat
 import sys
 import traceback
 from collections.abc import Iterator
@@ -35,6 +38,7 @@ _PLAIN_TYPES = (
     RuntimeError,
     TypeError,
 )
+_WAITING_AT_MOST = 256 * 1024
 _BLOTTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+")
 
 
@@ -55,15 +59,77 @@ def configure(stream: TextIO | None = None, *, level: str = "INFO") -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
+def never_wait_for(descriptor: int) -> None:
+    """Where it is a pipe, have it again as a file of our own that does not wait, and leave that of others as it is.
+
+    For who is not alone on it: another may fill it between our look and our writing.
+    """
+    with suppress(OSError):
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
+            os.dup2(own, descriptor)
+            os.close(own)
+
+
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes lines, to stderr where the stream takes none: its disk is full, or its reader gone. That hurts nobody."""
+    """Writes lines, and waits for nobody: what a pipe does not take at once goes with the next line.
+
+    What the stream refuses goes to stderr: its disk is full, or its reader gone. That hurts nobody.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._waiting = b""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Never waits: the event loop says this, and whoever reads may have stopped reading."""
+        descriptor = _descriptor_of(self.stream)
+        if descriptor is None:
+            super().emit(record)
+            return
+        try:
+            line = self._line(record)
+            if len(self._waiting) + len(line) <= _WAITING_AT_MOST:
+                self._waiting += line
+            self._waiting = self._waiting[_write(descriptor, self._waiting) :]
+        except Exception:
+            self._waiting = b""
+            self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Where stderr fails too there is nowhere left to say it."""
-        if sys.stderr is not None and self.stream is not sys.stderr:
-            with suppress(Exception):
-                sys.stderr.write(f"{self.format(record)}\n")
-                sys.stderr.flush()
+        if sys.stderr is None or self.stream is sys.stderr:
+            return
+        with suppress(Exception):
+            descriptor = _descriptor_of(sys.stderr)
+            if descriptor is not None:
+                _write(descriptor, self._line(record))
+            else:
+                sys.stderr.write(self._line(record).decode())
+
+    def _line(self, record: logging.LogRecord) -> bytes:
+        return f"{self.format(record)}\n".encode()
+
+
+def _descriptor_of(stream: TextIO) -> int | None:
+    """None where it is no file of the system's."""
+    try:
+        return stream.fileno()
+    except OSError:
+        return None
+
+
+def _write(descriptor: int, data: bytes) -> int:
+    """As much as is taken without waiting, in pieces that a pipe takes whole."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    written = 0
+    while written < len(data) and poll.poll(0):
+        try:
+            written += os.write(descriptor, data[written : written + select.PIPE_BUF])
+        except BlockingIOError:
+            break
+    return written
 
 
 class JsonLines(logging.Formatter):

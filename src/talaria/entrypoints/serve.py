@@ -67,6 +67,8 @@ def run(settings: Settings, config_path: Path) -> int:
 
     SIGHUP must have been blocked before the settings were read: it is heeded from the moment in which it can be.
     """
+    for descriptor in (1, 2):
+        logs.never_wait_for(descriptor)
     logs.configure()
     logger.info("starting", extra={"config": str(config_path), "version": __version__})
     _take_all_descriptors(settings.server.max_in_flight)

@@ -5,7 +5,10 @@ import errno
 import io
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +62,52 @@ def test_what_the_stream_does_not_take_is_said_on_stderr(
     mocker.patch.object(stream, "write", side_effect=error)
     logging.getLogger("talaria").info("serving")
     assert json.loads(capsys.readouterr().err)["event"] == "serving"
+
+
+def fill(pipe: int) -> int:
+    """How many bytes it took."""
+    os.set_blocking(pipe, False)
+    filled = 0
+    with suppress(BlockingIOError):
+        while True:
+            filled += os.write(pipe, b"x" * 4096)
+    os.set_blocking(pipe, True)
+    return filled
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs the files of a process as files")
+def test_a_pipe_is_made_our_own_and_that_of_others_stays_what_it_was() -> None:
+    reads, writes = os.pipe()
+    ours = os.dup(writes)
+    logs.never_wait_for(ours)
+    assert (os.get_blocking(ours), os.get_blocking(writes), os.get_inheritable(ours)) == (False, True, True)
+    os.write(ours, b"the same pipe")
+    assert os.read(reads, 100) == b"the same pipe"
+    for one in (reads, writes, ours):
+        os.close(one)
+
+
+@pytest.mark.usefixtures("stream")
+def test_a_reader_that_does_not_read_is_not_waited_for() -> None:
+    reads, writes = os.pipe()
+    with open(reads, "rb") as reader, open(writes, "w") as writer:
+        filled = fill(writes)
+        logs.configure(writer)
+        logging.getLogger("talaria").info("said while it did not read")
+        reader.read(filled)
+        logging.getLogger("talaria").error("said when it did", extra={"long": "x" * 9000})
+        os.set_blocking(reads, False)
+        lines = reader.read().splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["said while it did not read", "said when it did"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+@pytest.mark.usefixtures("stream")
+def test_a_full_disk_is_said_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    with open("/dev/full", "w") as full:
+        logs.configure(full)
+        logging.getLogger("talaria").info("serving")
+    assert json.loads(capfd.readouterr().err)["event"] == "serving"
 
 
 def test_our_own_lines_have_the_form_of_the_access_log(stream: io.StringIO) -> None:
