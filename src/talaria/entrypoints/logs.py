@@ -115,7 +115,7 @@ def _descriptor_of(stream: TextIO) -> int | None:
     """None where it is no file of the system's."""
     try:
         return stream.fileno()
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 
