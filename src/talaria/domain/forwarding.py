@@ -13,7 +13,8 @@ from talaria.domain.shaping import Head
 
 _KEPT_AT_MOST = 1024
 _HOST_KEPT = 255
-_PAIR = re.compile(rb"""[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]*))?[ \t]*([,;]|$)""")
+# Spaces are swallowed whole, or each of them would be tried as the end of the first run of spaces.
+_PAIR = re.compile(rb"""[ \t]*+(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]*))?[ \t]*+([,;]|$)""")
 _ESCAPED = re.compile(rb"\\(.)")
 
 
