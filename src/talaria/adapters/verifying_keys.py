@@ -22,6 +22,8 @@ DOCUMENT_LIMIT = 64 * 1024
 KEYS_LIMIT = 100
 _MOST_RSA_BITS = 8192
 """What a verification may cost; the least is the rule of key_files.py."""
+_LONGEST_MODULUS = 1500
+"""A modulus of so many bits in base64url, with room for those who pad it: a longer text is not even a number here."""
 
 _READERS = {"RSA": RSAAlgorithm.from_jwk, "EC": ECAlgorithm.from_jwk, "OKP": OKPAlgorithm.from_jwk}
 
@@ -101,7 +103,7 @@ def read_key_set(document: bytes) -> tuple[VerifyingKey, ...]:
 
 
 def _read_jwk(jwk: Any) -> VerifyingKey | None:
-    if not isinstance(jwk, dict) or not _for_signatures(jwk):
+    if not isinstance(jwk, dict) or not _for_signatures(jwk) or not _is_cheap(jwk):
         return None
     kty, kid, alg = jwk.get("kty"), jwk.get("kid"), jwk.get("alg")
     reader = _READERS.get(kty) if isinstance(kty, str) else None
@@ -109,13 +111,20 @@ def _read_jwk(jwk: Any) -> VerifyingKey | None:
         return None
     try:
         key = reader(jwk)
-        # What was published with its private half proves nothing any more.
         bound = public_key(key, kid) if isinstance(key, PublicKey) else None
     except (PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
         return None
     if bound is None or alg is None:
         return bound
     return replace(bound, algorithms=frozenset({alg})) if alg in bound.algorithms else None
+
+
+def _is_cheap(jwk: dict[str, Any]) -> bool:
+    """Whether it can be read without a search: none has a private half (that was published, and proves nothing any
+    more), from which the primes of an RSA key would be looked for, for minutes and while nobody is served.
+    """
+    modulus = jwk.get("n")
+    return "d" not in jwk and not (isinstance(modulus, str) and len(modulus) > _LONGEST_MODULUS)
 
 
 def _for_signatures(jwk: dict[str, Any]) -> bool:

@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import time
+from base64 import urlsafe_b64encode
+from random import Random
 
 import jwt
 import pytest
@@ -68,6 +71,17 @@ def test_an_unusable_key_is_passed_over(entry: object) -> None:
 def test_a_key_is_bound_to_its_algorithms(name: str, fields: dict[str, object], algorithms: set[str]) -> None:
     (key,) = read_key_set(key_set({**jwk(name), **fields}))
     assert key.algorithms == algorithms
+
+
+@pytest.mark.parametrize("bits", [8_192, 20_000])
+def test_a_private_half_is_not_looked_into(bits: int) -> None:
+    """From a modulus and a private exponent alone the primes are searched for: 8,192 bits took a second of CPU."""
+    modulus, exponent = (urlsafe_b64encode(Random(seed).randbytes(bits // 8)).decode() for seed in (1, 2))
+    entry = {"kty": "RSA", "kid": "private", "e": "AQAB", "n": modulus, "d": exponent}
+    before = time.thread_time()
+    (key,) = read_key_set(key_set(entry, jwk("ec-2")))
+    assert key.kid == "ec-2"
+    assert time.thread_time() - before < 0.5
 
 
 def test_a_hundred_keys_are_kept() -> None:
