@@ -6,6 +6,11 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 Network = IPv4Network | IPv6Network
 
 
+def plain(address: str) -> str:
+    """An IPv4 address that came over an IPv6 socket, as IPv4; any other as it is."""
+    return address.removeprefix("::ffff:") if "." in address else address
+
+
 def contain(networks: Sequence[Network], address: str) -> bool:
     """Whether a network has this address. An IPv4 address that came over an IPv6 socket is IPv4; a text that is no
     address is nowhere.

@@ -25,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from talaria.adapters.wire.outbox import Outbox
 from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
 from talaria.domain.model import Headers
+from talaria.domain.networks import plain
 from talaria.entrypoints.http.cycle import App, Cycle
 from talaria.entrypoints.http.early import EarlyEnds
 from talaria.entrypoints.http.first_lines import FirstLines
@@ -62,7 +63,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=UNSENT_AT_MOST)
         self.turns.flow = self.flow
-        self.peer = self.client[0] if self.client else ""
+        self.peer = plain(self.client[0]) if self.client else ""
 
     # What arrives
 

@@ -40,6 +40,22 @@ async def test_a_malformed_head_costs_no_other_connection_its_answer() -> None:
     assert other.transport.written.endswith(b"mine")
 
 
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [
+        (("::ffff:203.0.113.7", 4711), "203.0.113.7"),
+        (("203.0.113.7", 4711), "203.0.113.7"),
+        (("2001:db8::7", 4711), "2001:db8::7"),
+    ],
+)
+async def test_an_ipv4_client_of_a_listener_for_both_families_is_one_of_ipv4(
+    name: tuple[str, int], peer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uvicorn.protocols.http.httptools_impl.get_remote_addr", lambda transport: name)
+    door = Door()
+    assert door.connection.peer == peer
+
+
 class Weighed(bytes):
     """Counts how often its length is asked for."""
 
