@@ -14,6 +14,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _NOT_IN_URLS = re.compile(r'[^\x21-\x7e]|["<>\\^`{|}]')
+_LONGEST_NAME, _LONGEST_LABEL = 253, 63
+_MAPPED_BITS = 96
 _LISTEN_INSTEAD = 'write "host:port", such as "127.0.0.1:8080" or "[::1]:8080"'
 
 
@@ -41,14 +43,24 @@ def _network(value: object, _: Surroundings) -> Network:
     text = text_of(value, 'write a network such as "10.0.0.0/8" or "fd00::/8"')
     _refuse_zone(text)
     try:
-        return ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text)
     except ValueError:
         pass
+    else:
+        return _not_mapped(network)
     try:
         instead = f'write "{ipaddress.ip_network(text, strict=False)}"'
     except ValueError:
         instead = 'write a network such as "10.0.0.0/8" or "fd00::/8"'
     raise Wrong(f"{shown(value)} is not a network in CIDR form", instead)
+
+
+def _not_mapped(network: Network) -> Network:
+    """Raises Wrong for IPv4 written as IPv6: an address is compared as IPv4 then, so nothing would ever be in there."""
+    mapped = isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped
+    if mapped and network.prefixlen >= _MAPPED_BITS:
+        raise Wrong(f'"{network}" is IPv4 in IPv6', f'write "{mapped}/{network.prefixlen - _MAPPED_BITS}"')
+    return network
 
 
 def _ip(value: object, _: Surroundings) -> str:
@@ -132,7 +144,11 @@ def _is_ip(host: str) -> bool:
 
 
 def _is_host(host: str, in_brackets: bool) -> bool:
-    return ":" in host and _is_ip(host) if in_brackets else _HOST.fullmatch(host) is not None
+    if in_brackets:
+        return ":" in host and "%" not in host and _is_ip(host)
+    labels = host.removesuffix(".").split(".")
+    fits = len(host) <= _LONGEST_NAME and all(0 < len(label) <= _LONGEST_LABEL for label in labels)
+    return fits and _HOST.fullmatch(host) is not None
 
 
 _URL_SCHEMA = {"type": "string", "pattern": "^https?://[^\\s/?#@]+(/[^\\s?#]*)?$"}

@@ -21,6 +21,10 @@ from talaria.entrypoints.config.tls import read_tls
 from talaria.entrypoints.config.values import Surroundings
 
 
+_BYTE_ORDER_MARK = "\ufeff"
+"""Some editors begin a file with it, and nobody sees it there."""
+
+
 def load(
     path: Path, environ: Mapping[str, str] = os.environ, known_adapters: Collection[str] | None = None
 ) -> Settings:
@@ -64,7 +68,7 @@ def _concerns(problem: Problem, key: str) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(path.read_bytes().decode().removeprefix(_BYTE_ORDER_MARK))
     except OSError as error:
         wrong = f"{path} can't be read ({error.strerror})"
         instead = "name another file with --config, or make one with: talaria init ."
@@ -72,6 +76,8 @@ def _read(path: Path) -> dict[str, Any]:
         wrong, instead = f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
     except tomllib.TOMLDecodeError as error:
         wrong, instead = f"{path} is not TOML: {error}", "put that line right"
+    except RecursionError:
+        wrong, instead = f"{path} nests too deeply", "no setting has arrays in arrays"
     raise ConfigurationError([Problem("", wrong, instead)])
 
 

@@ -47,6 +47,7 @@ def test_an_address_to_listen_on(text: str, host: str, port: int) -> None:
         (BASE_URL, "http://[::1]:8001/v1", "http://[::1]:8001/v1"),
         (ORIGIN_URL, "http://127.0.0.1:9/", "http://127.0.0.1:9"),
         (DOCUMENT_URL, "https://id.example/keys?p=policy", "https://id.example/keys?p=policy"),
+        (ORIGIN_URL, "http://" + "a" * 63 + ".example.", "http://" + "a" * 63 + ".example."),
         (PROXY_URL, "", ""),
         (PROXY_URL, "http://proxy.internal:3128", "http://proxy.internal:3128"),
     ],
@@ -81,6 +82,11 @@ def test_urls_that_are_taken(form: Form, text: str, kept: str) -> None:
                 "http://[v1.x]/",
                 "http://münchen.example",
                 "http://-h",
+                "http://a..example",
+                "http://.example",
+                "http://" + "a" * 64 + ".example",
+                "http://" + "a." * 130 + "example",
+                "http://[fe80::1%25eth0]",
                 7,
             )
         ),
@@ -115,6 +121,17 @@ def test_a_network_with_host_bits_is_put_right() -> None:
     with pytest.raises(Wrong) as refused:
         NETWORK.parse("10.1.2.3/8", HERE)
     assert refused.value.instead == 'write "10.0.0.0/8"'
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [("::ffff:10.0.0.0/104", "10.0.0.0/8"), ("::ffff:a00:1", "10.0.0.1/32"), ("::ffff:0:0/96", "0.0.0.0/0")],
+)
+def test_ipv4_is_not_written_as_ipv6(text: str, instead: str) -> None:
+    """No address would ever be in such a network, for it is compared as IPv4."""
+    with pytest.raises(Wrong) as refused:
+        NETWORK.parse(text, HERE)
+    assert refused.value.instead == f'write "{instead}"'
 
 
 @pytest.mark.parametrize(

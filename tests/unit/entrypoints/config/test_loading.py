@@ -106,6 +106,7 @@ def test_zero_stands_for_no_limit_and_for_never(bench: Bench) -> None:
         (b"[server\n", "line 1"),
         (b"[server]\nworkers = 1\nworkers = 2\n", "line 3"),
         (b"[server]\n\xff", "byte 9"),
+        (b"x = " + b"[" * 3000 + b"]" * 3000, "too deeply"),
     ],
 )
 def test_what_is_not_toml_is_one_problem_with_its_place(bench: Bench, content: bytes, sentence: str) -> None:
@@ -113,6 +114,12 @@ def test_what_is_not_toml_is_one_problem_with_its_place(bench: Bench, content: b
     with pytest.raises(ConfigurationError, match=sentence) as refused:
         load(bench.file, ENVIRON, {"wind"})
     assert len(refused.value.problems) == 1
+
+
+def test_a_byte_order_mark_is_passed_over(bench: Bench) -> None:
+    bench.load()
+    bench.file.write_bytes(b"\xef\xbb\xbf" + bench.file.read_bytes())
+    load(bench.file, ENVIRON, {"wind"})
 
 
 def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
