@@ -20,7 +20,6 @@ from talaria.entrypoints.config.shape import table_shape
 from talaria.entrypoints.config.tls import read_tls
 from talaria.entrypoints.config.values import Surroundings
 
-
 _BYTE_ORDER_MARK = "\ufeff"
 """Some editors begin a file with it, and nobody sees it there."""
 
