@@ -95,6 +95,15 @@ async def test_a_kept_connection_hears_of_a_drain_while_others_are_let_in(
     assert b"connection: close" in answer
 
 
+async def test_a_kept_client_that_does_not_say_goodbye_does_not_hold_up_a_drain(tmp_path: Path) -> None:
+    """As one does that keeps connections in a pool, and looks at them when it needs one."""
+    door = Door(tmp_path, 30.0)
+    await door.open()
+    async with door.kept() as (_, writer):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.wait_for(door.listener.stop(), 15)
+
+
 def _close_sending_half(writer: asyncio.StreamWriter) -> None:
     with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as sock:
         sock.shutdown(socket.SHUT_WR)

@@ -15,12 +15,15 @@ from talaria.entrypoints.http.cycle import App
 from talaria.entrypoints.http.early import EarlyEnds
 from talaria.entrypoints.http.heads import Limits
 from talaria.entrypoints.http.server import Connection
+from talaria.entrypoints.http.turns import unsent_to
 from talaria.entrypoints.listening import accept_again, accept_no_more, accepted
 
 HANDSHAKE = 0.2
 """How long a drain waits for those who are connected and still agree on keys: nothing says that they are there."""
 
 _HANDSHAKE_LIMIT = 2.0
+_FAREWELL = 1.0
+"""How long a drain waits for the goodbye (TLS) of a client that has all that was said to it, and reads nothing now."""
 IDLE_GRACE = 2.0
 """How long a drain leaves idle kept connections open, for a request that is on its way already."""
 
@@ -117,11 +120,17 @@ class Listener(uvicorn.Server):
     async def _drained(self) -> None:
         loop = asyncio.get_running_loop()
         patience = loop.time() + self._idle_grace
+        closed: dict[Any, float] = {}
         while self.server_state.connections:
             for connection in list(self.server_state.connections):
                 idle = connection.is_idle() if isinstance(connection, Connection) else not self.server_state.tasks
-                if idle and loop.time() >= patience:
+                now = loop.time()
+                if not idle or now < patience:
+                    continue
+                if closed.setdefault(connection, now) == now:
                     _close(connection)
+                elif now - closed[connection] > _FAREWELL and not unsent_to(connection.transport):
+                    connection.transport.abort()
             await asyncio.sleep(0.02)
         while self.server_state.tasks:
             await asyncio.sleep(0.02)
