@@ -102,6 +102,25 @@ async def test_an_old_client(gateway: Gateway, town: Town, kept: str) -> None:
         assert await client.at_end() == b""
 
 
+@pytest.mark.parametrize("pieces", [[b"abc"], [b"abc", b"d" * 100_000]])
+async def test_what_is_cut_does_not_look_whole_to_an_old_client(
+    gateway: Gateway, town: Town, pieces: list[bytes]
+) -> None:
+    """Its body has no other end than that of the connection, and that end is no regular one."""
+
+    async def cut(head: Head, line: Line) -> None:
+        await line.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        for piece in pieces:
+            await line.send(chunked(piece))
+        line.reset()
+
+    town.upstream.fault = cut
+    async with gateway.connected() as client:
+        client.send(request(town.token(), "/old").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        with pytest.raises(ConnectionResetError):
+            assert (await client.get()).status == 200
+
+
 async def test_expect_is_answered_here_and_goes_no_further(gateway: Gateway, town: Town) -> None:
     async with gateway.connected() as client:
         client.send(request(town.token(), "/", "Expect: 100-continue", "content-length: 4", method="PUT"))

@@ -7,7 +7,10 @@ left it behind. Framing is decided here (RFC 9112, section 6), so the app's head
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,7 @@ _STATUS_LINES = {
     for status in range(100, 600)
 }
 _NO_BODY = frozenset({204, 304})
+_RESET = struct.pack("ii", 1, 0)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -172,6 +176,8 @@ class Cycle:
         if self.response_complete:
             return
         self.disconnected = True
+        if self.response_started and self._left < 0 and not (self._chunking or self._bodyless):
+            _let_close_reset(self.connection.transport)
         self.connection.transport.abort()
 
     def _head(self, status: int, headers: Headers, size: int | None) -> bytes:
@@ -212,6 +218,14 @@ class Cycle:
     def _complete(self) -> None:
         self.response_complete = True
         self.connection.answered(self)
+
+
+def _let_close_reset(transport: asyncio.Transport) -> None:
+    """For a body that has no other end than that of the connection: a plain end would say that it is whole."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
 App = Callable[[Cycle], Coroutine[Any, Any, None]]
