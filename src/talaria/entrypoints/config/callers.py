@@ -7,6 +7,7 @@ from talaria.entrypoints.config.findings import Findings
 from talaria.entrypoints.config.settings import CallerSettings, RouteSettings, Settings
 
 _DEFAULTS = CallerSettings()
+_OF_THE_TOKEN = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
 
 
 def has_api_key(caller: CallerSettings) -> bool:
@@ -25,6 +26,9 @@ def check(settings: Settings, findings: Findings) -> None:
         _issuer(f"callers.{name}.issuer", caller, findings)
         if has_api_key(caller):
             _rules_of_tokens(f"callers.{name}", caller, findings)
+        elif sound(caller.phone_id_claim) and caller.phone_id_claim in _OF_THE_TOKEN:
+            wrong = f'"{caller.phone_id_claim}" says something of the token, and of no person'
+            findings.refuse(f"callers.{name}.phone_id_claim", wrong, "name a claim that tells persons apart")
     _api_keys(settings, findings)
     for tag, route in settings.routes.items():
         if sound(route.identity):

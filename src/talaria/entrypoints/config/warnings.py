@@ -1,4 +1,6 @@
-"""What stops nothing and is worth a look: secrets that everybody may read, ways that anybody may listen on."""
+"""What stops nothing and is worth a look: secrets that everybody may read, ways that anybody may listen on, proxies
+that anybody may be.
+"""
 
 import stat
 from collections.abc import Iterator
@@ -22,6 +24,10 @@ def look(settings: Settings, findings: Findings) -> None:
     for at, url in _outside(settings):
         if not is_private_way(url):
             findings.warn(at, "plain http can be read and changed on the way", "use https")
+    for position, network in enumerate(settings.server.trusted_proxies):
+        if not network.prefixlen:
+            wrong = "whoever connects is believed what address he claims"
+            findings.warn(f"server.trusted_proxies[{position}]", wrong, "name the networks of your own proxies")
 
 
 def _secret_files(value: Any, shape: Shape, key: str) -> Iterator[tuple[str, Path]]:

@@ -20,6 +20,7 @@ from talaria.entrypoints.config.addresses import (
 )
 from talaria.entrypoints.config.problems import Wrong
 from talaria.entrypoints.config.values import Form, Surroundings
+from tests.unit.entrypoints.config.conftest import Bench
 
 HERE = Surroundings(Path(), {})
 
@@ -178,3 +179,9 @@ def test_an_egress_proxy_is_shown_as_one(bad: object) -> None:
         PROXY_URL.parse(bad, HERE)
     assert '"http://proxy.internal:3128"' in refused.value.instead
     assert "upstream" not in refused.value.wrong
+
+
+def test_to_trust_everybody_is_worth_a_look(bench: Bench) -> None:
+    everybody = {"server.trusted_proxies": ["10.0.0.0/8", "0.0.0.0/0", "::/0"]}
+    keys = [warning.key for warning in bench.load(everybody).warnings]
+    assert keys == ["server.trusted_proxies[1]", "server.trusted_proxies[2]"]

@@ -41,6 +41,8 @@ def test_two_keys_may_be_good_at_once(bench: Bench) -> None:
         ({"callers.jobs": {"api_key": {"env": "JOBS"}, "secret": {"env": "NEXT"}}}, "callers.jobs"),
         ({"callers.more": {"api_key": {"env": "JOBS"}}}, "callers.more.api_key"),
         ({"callers.app.issuer": None}, "callers.app.issuer"),
+        ({"callers.app.phone_id_claim": "iss"}, "callers.app.phone_id_claim"),
+        ({"callers.app.phone_id_claim": "jti"}, "callers.app.phone_id_claim"),
         ({"callers.app.networks": ["10.0.0.1/8"]}, "callers.app.networks[0]"),
         ({"routes.jobs.callers": ["app"]}, "routes.jobs.callers"),
         ({"routes.wind.callers": ["jobs"]}, "routes.wind.callers"),
