@@ -25,11 +25,13 @@ from talaria.domain.model import Event, RequestEnded
 
 _logger = logging.getLogger("talaria.access_log")
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""What a write fails with where a disk is full."""
+
 _PIECE = select.PIPE_BUF
 _BUFFERED_AT_MOST = 4 * 1024 * 1024
 _FLUSH_NOW = 64 * 1024
 _FLUSH_SECONDS = 0.02
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 _NO_ROOM_SECONDS = 1.0
 _LONGEST_LINE = 2048
 _LONGEST_VALUE = 128
@@ -126,7 +128,10 @@ class AccessLog:
             while self._lines and self._poll.poll(0):
                 self._write_piece()
         except OSError as error:
-            self._wait_for_room(error) if error.errno in _NO_ROOM else self._give_up(error)
+            if error.errno in NO_ROOM:
+                self._wait_for_room(error)
+            else:
+                self._give_up(error)
         if self._lines:
             self._flush_soon()
 

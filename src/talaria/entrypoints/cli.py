@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage, 78 (EX_CONFIG) a configuration that can't be used.
 """
 
-import errno
 import sys
 from importlib import import_module
 
@@ -13,8 +12,6 @@ from talaria import __version__
 
 COMMANDS = ("serve", "check", "init", "sandbox", "token", "keys", "explain")
 """Each is the attribute `command` of the module `talaria.entrypoints.commands.<name>`."""
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 
 class _Commands(click.RichGroup):
@@ -41,7 +38,9 @@ def main() -> None:
     try:
         cli(prog_name="talaria")
     except OSError as error:
-        if error.errno not in _NO_ROOM or error.filename is not None:
+        from talaria.adapters.access_log import NO_ROOM  # no command needs it but for this
+
+        if error.errno not in NO_ROOM or error.filename is not None:
             raise
         click.echo(f"What was to be said could not be written: {error.strerror}.", err=True)
         sys.exit(1)

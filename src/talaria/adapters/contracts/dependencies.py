@@ -1,5 +1,4 @@
 """What every `PhoneDirectory` and every `PartnerAccounts` does."""
-# ruff: noqa: S101
 
 import asyncio
 from contextlib import AbstractAsyncContextManager

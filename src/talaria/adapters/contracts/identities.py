@@ -1,5 +1,4 @@
 """What every `Identities` does."""
-# ruff: noqa: S101
 
 from talaria.domain.model import Identity, IdentityKey, PartnerUserId, PersonalPhoneId
 from talaria.domain.ports import Identities

@@ -1,5 +1,4 @@
 """What every `TokenVerifier`, `ServiceTokens`, `Clock` and `Recorder` does."""
-# ruff: noqa: S101
 
 from talaria.adapters.contracts import raised
 from talaria.domain.errors import ExpiredToken, InvalidToken

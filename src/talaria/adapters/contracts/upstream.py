@@ -1,5 +1,4 @@
 """What every `Upstream` does when all goes well: every byte where it belongs, as soon as it is there."""
-# ruff: noqa: S101
 
 import asyncio
 from collections.abc import AsyncIterator

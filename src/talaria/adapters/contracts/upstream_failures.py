@@ -1,5 +1,4 @@
 """What every `Upstream` does when somebody fails or leaves: the right name for it, and nothing left behind."""
-# ruff: noqa: S101
 
 import asyncio
 from collections.abc import AsyncIterator

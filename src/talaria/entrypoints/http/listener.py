@@ -127,7 +127,8 @@ class Listener(uvicorn.Server):
                 now = loop.time()
                 if not idle or now < patience:
                     continue
-                if closed.setdefault(connection, now) == now:
+                if connection not in closed:
+                    closed[connection] = now
                     _close(connection)
                 elif now - closed[connection] > _FAREWELL and not unsent_to(connection.transport):
                     connection.transport.abort()
