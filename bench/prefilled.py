@@ -37,7 +37,7 @@ def main() -> None:
             fill(self, count, time.monotonic())
 
     identity_cache.LruIdentities = Filled  # type: ignore[misc]
-    from talaria.entrypoints import cli
+    from talaria.entrypoints.cli import main as cli
 
     cli.main()
 

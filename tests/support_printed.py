@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from talaria.entrypoints.logs import JsonLines
+from talaria.entrypoints.runtime.logging import JsonLines
 
 FORBIDDEN = {
     "a phone number": re.compile(r"\+[1-9]\d{6,14}\b"),

@@ -1,6 +1,6 @@
 """`python -m talaria`."""
 
-from talaria.entrypoints.cli import main
+from talaria.entrypoints.cli.main import main
 
 if __name__ == "__main__":
     main()

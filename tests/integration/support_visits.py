@@ -7,8 +7,8 @@ import struct
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from talaria.adapters.contracts.upstream_world import Script
 from talaria.domain.model import Headers
+from talaria.testing.contracts.upstream_world import Script
 
 
 class Left(Exception):

@@ -9,8 +9,8 @@ import httpx
 import jwt
 import pytest
 
-from talaria.entrypoints.sandbox.record import Received
-from talaria.entrypoints.sandbox.world import World, sandbox_world
+from talaria.sandbox.request_log import Received
+from talaria.sandbox.world import World, sandbox_world
 
 KEY, NEXT = "canary-key-of-jobs-0123456789abcdef", "canary-next-of-jobs-0123456789abcde"
 WAY = "/v1/scooters/nearby"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_mock import MockerFixture
 
-from talaria.entrypoints.fleet import Control
+from talaria.entrypoints.ops.admin import Control
 
 
 async def test_who_asked_and_left_is_no_error(

@@ -7,7 +7,7 @@ from urllib.error import HTTPError, URLError
 
 import pytest
 
-from talaria.entrypoints.commands.explain import fetch
+from talaria.entrypoints.cli.explain import fetch
 
 
 class Pages(BaseHTTPRequestHandler):

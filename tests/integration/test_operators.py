@@ -8,8 +8,8 @@ import httpx
 import msgspec
 import pytest
 
-from talaria.entrypoints.sandbox.world import World, sandbox_world
-from tests.integration.faults.processes import STARTING, end, serve, serving
+from talaria.sandbox.world import World, sandbox_world
+from tests.integration.faults.support_processes import STARTING, end, serve, serving
 
 
 @pytest.fixture

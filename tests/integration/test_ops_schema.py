@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 
-from talaria.entrypoints.http.ops import create_ops_app
-from tests.unit.entrypoints.http.support_ops import MemoryFleet, entry
+from talaria.entrypoints.ops.app import create_ops_app
+from tests.unit.entrypoints.ops.support_ops import MemoryFleet, entry
 
 fleet = MemoryFleet()
 fleet.entries = [entry()]

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 
-from talaria.entrypoints.sandbox import people
-from talaria.entrypoints.sandbox.faults import Faults
-from talaria.entrypoints.sandbox.world import sandbox_world
+from talaria.sandbox import fixtures as people
+from talaria.sandbox.faults import Faults
+from talaria.sandbox.world import sandbox_world
 
 WAY = "/v1/scooters/nearby"
 

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from talaria.adapters.memory import MemoryPhoneDirectory
 from talaria.entrypoints.config import load
-from talaria.entrypoints.container import Container
-from talaria.entrypoints.serve import start
+from talaria.entrypoints.runtime.container import Container
+from talaria.entrypoints.runtime.process import start
+from talaria.testing.memory import MemoryPhoneDirectory
 from tests.integration.gateway.support_client import ask, request
 from tests.integration.gateway.support_gateway import town_at
 

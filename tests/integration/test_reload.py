@@ -10,16 +10,16 @@ import httpx
 import jwt
 import pytest
 
-from talaria.adapters.key_files import write_new_key
+from talaria.adapters.auth.key_files import write_new_key
 from talaria.domain.errors import UpstreamUnreachable
 from talaria.domain.model import Outbound
 from talaria.domain.ports import Upstream
 from talaria.entrypoints.config import load
 from talaria.entrypoints.config.settings import Settings
-from talaria.entrypoints.reloading import Reloader
-from talaria.entrypoints.sandbox import files
-from talaria.entrypoints.sandbox.faults import Faults
-from talaria.entrypoints.sandbox.world import World, sandbox_world
+from talaria.entrypoints.runtime.reload import Reloader
+from talaria.sandbox import files
+from talaria.sandbox.faults import Faults
+from talaria.sandbox.world import World, sandbox_world
 
 WAY = "/v1/scooters/nearby"
 

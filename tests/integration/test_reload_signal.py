@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from talaria.entrypoints.sandbox.world import World, sandbox_world
+from talaria.sandbox.world import World, sandbox_world
 
 WAY = "/v1/scooters/nearby"
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from talaria.entrypoints.config import load
-from talaria.entrypoints.reloading import Reloader
-from talaria.entrypoints.sandbox.world import World, sandbox_world
+from talaria.entrypoints.runtime.reload import Reloader
+from talaria.sandbox.world import World, sandbox_world
 from tests.integration.support_certificates import write_certificate
 
 WAY = "/v1/scooters/nearby"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import httpx
 
-from talaria.entrypoints.sandbox.world import sandbox_world
+from talaria.sandbox.world import sandbox_world
 from tests.integration.adapters.support_http2 import Http2Echo
-from tests.integration.wire.support import upstream
-from tests.integration.wire.support_tls import server_context
+from tests.integration.http1.support_peers import upstream
+from tests.integration.http1.support_tls import server_context
 
 
 async def test_an_upstream_that_offers_http2_is_spoken_to_so(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The soak: `python -m tests.soak [MINUTES]`, three where none are named.
 
-Rough weather (tests/integration/faults/rough.py) for so long, then ten rolling restarts under load. Ends with 1 where
-an answer was another person's, where the gateway counted otherwise than the clients saw, where memory, tasks or
+Rough weather (tests/integration/faults/support_rough.py) for so long, then ten rolling restarts under load. Ends with 1
+where an answer was another person's, where the gateway counted otherwise than the clients saw, where memory, tasks or
 descriptors have grown since the warm-up, or where a restart lost a request. Says where it is on a terminal only.
 """
 
@@ -13,8 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 from bench.table import Table
-from tests.integration.faults.rolling import roll
-from tests.integration.faults.rough import Books, check_books, rough_weather
+from tests.integration.faults.support_rolling import roll
+from tests.integration.faults.support_rough import Books, check_books, rough_weather
 from tests.soak.vitals import MIB, Vitals, vitals
 
 MINUTES, RESTARTS = 3.0, 10

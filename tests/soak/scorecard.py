@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from bench.table import Table
-from tests.integration.faults import schedules
-from tests.integration.faults.overload import Offered, offer
-from tests.integration.faults.schedules import Score, failures
+from tests.integration.faults import support_schedules as schedules
+from tests.integration.faults.support_overload import Offered, offer
+from tests.integration.faults.support_schedules import Score, failures
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- scorecard: written by tests.soak.scorecard -->", "<!-- end of the scorecard -->"

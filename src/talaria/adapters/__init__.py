@@ -1,17 +1,9 @@
-"""One file for each system that we talk to, and for each thing that we keep or tell. They implement the domain's ports.
+"""One file for each system we talk to, one folder for each thing that takes several: the domain's ports, implemented.
 
-outwards    personal  partners/  talaria_services       who is asked, each in its own words
-  http_client                  time limits, retries, a breaker: how personal, partners and key sets are asked
-  wire/                        our HTTP/1.1 client, below nearly all of it
-  httpx_origin  httpx_transport  http2                  an upstream by HTTP/2 or through an egress proxy
-  tls  reply                   the contexts of every way out and in; what an answer's parts mean
-tokens      tokens  token_form                          callers' tokens, read and believed
-  key_sets  verifying_keys  key_files                   whose keys verify them
-  service_tokens  key_history  our own tokens, and since when their keys are known
-kept        identity_cache     the exchange results
-told        recorder  access_log  metrics  ledger       who hears of each event, and what they make of it
-  pseudonyms  clock            a person's name in lines; the time
-for tests   memory  memory_upstream  contracts/         every port in memory, and what every version of a port must pass
-
-They do not import one another, but for http_client, wire/ and the helpers in the indented lines.
+personal  partners/  talaria_services    the three systems
+  dependency_client  balanced_upstream   how a dependency is asked; which url of an upstream is
+  http1/                                 our HTTP/1.1 client, below both
+identity_cache  clock  tls               exchange results; time; the contexts of every TLS connection
+auth/                                    callers' tokens and the keys that verify them; our own tokens
+telemetry/                               what each event becomes: metrics, the access line, the failure log
 """

@@ -21,10 +21,10 @@ from anyio.abc import SocketStream
 from httpcore import AsyncNetworkStream
 from httpcore._backends.anyio import AnyIOStream
 
+from talaria.adapters.http1.connect import is_ours, race, why
+from talaria.adapters.http1.resolver import Names
 from talaria.adapters.http2 import mend_http2
 from talaria.adapters.tls import client_tls, why_refused
-from talaria.adapters.wire.dial import is_ours, race, why
-from talaria.adapters.wire.names import Names
 from talaria.domain.errors import GatewayOverloaded
 
 LOGGERS = ("httpx", "httpcore", "hpack", "h2")

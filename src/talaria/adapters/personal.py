@@ -2,7 +2,7 @@
 
 import msgspec
 
-from talaria.adapters.http_client import DependencyClient
+from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.reply import Reply
 from talaria.domain.errors import IdentityUnknown, PersonalBadAnswer
 from talaria.domain.model import Call, PersonalPhoneId, PhoneNumber

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from talaria.domain import shaping
-from talaria.domain.admission import ApiKeys, Origins, admit, bearer_token
+from talaria.domain import headers as shaping
+from talaria.domain.authorization import ApiKeys, Origins, admit, bearer_token
 from talaria.domain.errors import DependencyFault, GatewayOverloaded, KeysUnavailable, UpstreamTimeout
 from talaria.domain.exchange import Exchange
-from talaria.domain.forwarding import Forwarding
+from talaria.domain.forwarded import Forwarding
 from talaria.domain.model import (
     Answer,
     Grant,

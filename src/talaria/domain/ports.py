@@ -1,7 +1,7 @@
 """What the domain needs of the outside, each as small as it can be.
 
-Every port has a working in-memory version (`adapters/memory.py`) and tests that each version must pass
-(`adapters/contracts/`).
+Every port has a working in-memory version (`testing/memory.py`) and tests that each version must pass
+(`testing/contracts/`).
 """
 
 from typing import Protocol

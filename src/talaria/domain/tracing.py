@@ -3,8 +3,8 @@
 from random import randbytes
 from typing import NamedTuple
 
+from talaria.domain.headers import Head
 from talaria.domain.model import Headers
-from talaria.domain.shaping import Head
 
 _HEX = b"0123456789abcdef"
 _VISIBLE = bytes(range(0x20, 0x7F)) + b"\t"

@@ -1,15 +1,9 @@
-"""Where the program begins: the commands, the configuration, the listeners, and what puts all parts together.
+"""Where the program begins. Five rooms; each imports only those below it.
 
-cli         the command line; `commands/` has one file for each
+cli/        the command line, one file a command
+runtime/    processes, reload, and the containers that build everything once
+ops/        the operators' listener: health, metrics, the failure log, invalidation, a page
+public/     the public listener: the proxy and what is ours to serve
+  server/   our HTTP/1.1 server
 config/     a file and the environment -> settings
-container   the graph of the parts, built once
-  parts  outgoing              how each part is made of the settings; those that hold connections
-  stock  breakers              which of them outlast a reload; how the dependencies do
-serve       from start to the end of the drain
-  listening  running           the sockets; a gateway that serves, by one configuration after the other
-  reloading                    what is on disk comes in force
-  workers  fleet               several processes; all of them as operators see them
-  logs                         what is said on stdout besides the access lines
-http/       the public listener and the operators'
-sandbox/    everybody around the gateway, simulated
 """

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 import httpx
 
 from talaria.adapters.clock import MonotonicClock
-from talaria.adapters.contracts.dependencies import Trouble
-from talaria.adapters.http_client import DependencyClient
-from talaria.adapters.memory import MemoryRecorder
+from talaria.adapters.dependency_client import DependencyClient
 from talaria.domain.errors import Faults
-from talaria.entrypoints.sandbox.faults import Faults as Script
-from talaria.entrypoints.sandbox.service import Service
+from talaria.sandbox.faults import Faults as Script
+from talaria.sandbox.service import Service
+from talaria.testing.contracts.dependencies import Trouble
+from talaria.testing.memory import MemoryRecorder
 
 SCRIPTS: dict[Trouble | None, Script] = {
     None: Script(),

@@ -11,11 +11,11 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
-from talaria.adapters.contracts.upstream_world import Script
 from talaria.domain.model import Headers
+from talaria.testing.contracts.upstream_world import Script
+from tests.integration.http1.support_peers import RawUpstream, upstream
+from tests.integration.http1.support_tls import server_context
 from tests.integration.support_visits import Left
-from tests.integration.wire.support import RawUpstream, upstream
-from tests.integration.wire.support_tls import server_context
 
 _CONFIG = h2.config.H2Configuration(
     client_side=False, header_encoding=None, normalize_outbound_headers=False, validate_outbound_headers=False

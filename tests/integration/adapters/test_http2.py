@@ -14,8 +14,8 @@ import pytest
 from talaria.adapters.httpx_origin import HttpxOrigin
 from talaria.domain.errors import UpstreamBadAnswer, UpstreamUnreachable
 from tests.integration.adapters.support_http2 import Http2Echo
-from tests.integration.wire.support import RawUpstream, pieces, read, request, upstream
-from tests.integration.wire.support_tls import client_context, server_context
+from tests.integration.http1.support_peers import RawUpstream, pieces, read, request, upstream
+from tests.integration.http1.support_tls import client_context, server_context
 
 
 @asynccontextmanager

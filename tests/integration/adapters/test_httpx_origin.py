@@ -9,8 +9,8 @@ import pytest
 from talaria.adapters.httpx_origin import HttpxOrigin
 from talaria.domain.errors import UpstreamUnreachable
 from tests.integration.adapters.support_http2 import Http2Echo
-from tests.integration.wire.support import HELLO, RawUpstream, forever, pieces, read, request, upstream
-from tests.integration.wire.support_tls import client_context, server_context
+from tests.integration.http1.support_peers import HELLO, RawUpstream, forever, pieces, read, request, upstream
+from tests.integration.http1.support_tls import client_context, server_context
 
 SURPLUS = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
 

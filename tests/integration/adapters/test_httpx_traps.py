@@ -6,10 +6,9 @@ import logging
 import pytest
 
 from talaria.adapters.clock import MonotonicClock
-from talaria.adapters.http_client import DependencyClient
+from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.httpx_origin import HttpxOrigin
 from talaria.adapters.httpx_transport import httpx_transport
-from talaria.adapters.memory import MemoryRecorder
 from talaria.adapters.reply import Reply
 from talaria.domain.errors import (
     PERSONAL,
@@ -21,7 +20,8 @@ from talaria.domain.errors import (
     UpstreamUnreachable,
 )
 from talaria.domain.model import Call
-from tests.integration.wire.support import HELLO, answering, forever, pieces, read, request, upstream
+from talaria.testing.memory import MemoryRecorder
+from tests.integration.http1.support_peers import HELLO, answering, forever, pieces, read, request, upstream
 
 SURPLUS = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
 

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from talaria.adapters.contracts.dependencies import PHONES, DirectoryWorld, PhoneDirectoryContract, Trouble
-from talaria.adapters.http_client import DependencyClient
+from talaria.adapters.dependency_client import DependencyClient
+from talaria.adapters.http1.transport import WireTransport
 from talaria.adapters.httpx_transport import httpx_transport
 from talaria.adapters.personal import Personal
-from talaria.adapters.wire.transport import WireTransport
 from talaria.domain.errors import PERSONAL
-from talaria.entrypoints.sandbox import personal
+from talaria.sandbox import personal
+from talaria.testing.contracts.dependencies import PHONES, DirectoryWorld, PhoneDirectoryContract, Trouble
 from tests.integration.adapters.support_dependencies import SCRIPTS, client_of
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from talaria.adapters.contracts.upstream import UpstreamContract
-from talaria.adapters.contracts.upstream_failures import UpstreamFailures, is_well
-from talaria.adapters.contracts.upstream_world import Script, UpstreamWorld, Visit, hello, pieces, request, text_of
+from talaria.adapters.http1.upstream import WireOrigin
 from talaria.adapters.httpx_origin import HttpxOrigin
-from talaria.adapters.wire.origin import WireOrigin
 from talaria.domain.model import Headers
+from talaria.testing.contracts.upstream import UpstreamContract
+from talaria.testing.contracts.upstream_failures import UpstreamFailures, is_well
+from talaria.testing.contracts.upstream_world import Script, UpstreamWorld, Visit, hello, pieces, request, text_of
 from tests.integration.adapters.support_http2_visits import Http2BackEnd, http2_back_end
+from tests.integration.http1.support_tls import client_context
 from tests.integration.support_visits import RawBackEnd, back_end
-from tests.integration.wire.support_tls import client_context
 
 
 class _World:

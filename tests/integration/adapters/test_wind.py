@@ -5,7 +5,13 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from talaria.adapters.contracts.dependencies import (
+from talaria.adapters.dependency_client import DependencyClient
+from talaria.adapters.http1.transport import WireTransport
+from talaria.adapters.httpx_transport import httpx_transport
+from talaria.adapters.partners.wind import Accounts
+from talaria.domain.errors import PARTNER
+from talaria.sandbox import wind
+from talaria.testing.contracts.dependencies import (
     BLOCKED,
     STRANGER,
     USERS,
@@ -13,12 +19,6 @@ from talaria.adapters.contracts.dependencies import (
     PartnerAccountsContract,
     Trouble,
 )
-from talaria.adapters.http_client import DependencyClient
-from talaria.adapters.httpx_transport import httpx_transport
-from talaria.adapters.partners.wind import Accounts
-from talaria.adapters.wire.transport import WireTransport
-from talaria.domain.errors import PARTNER
-from talaria.entrypoints.sandbox import wind
 from tests.integration.adapters.support_dependencies import SCRIPTS, client_of
 
 

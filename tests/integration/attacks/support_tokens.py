@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from tests.integration.attacks.support_cases import Case
 from tests.integration.gateway.support_client import request
 from tests.integration.gateway.support_gateway import Town, Tree
-from tests.unit.adapters import token_workshop as workshop
-from tests.unit.adapters.token_workshop import BOUND, HMAC, KEYS, MANY, PEM, b64, jwk, key_set, sign, unb64
+from tests.unit.adapters.auth import support_tokens as workshop
+from tests.unit.adapters.auth.support_tokens import BOUND, HMAC, KEYS, MANY, PEM, b64, jwk, key_set, sign, unb64
 
 _NOW = re.compile(r"NOW([+-]\d+)?")
 _MANY_ALGORITHMS = ["ES256", "ES384", "RS256", "PS256", "EdDSA"]

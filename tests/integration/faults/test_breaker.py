@@ -4,11 +4,11 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from talaria.entrypoints.sandbox.faults import Faults
-from tests.integration.faults.relay import Relay, relay
-from tests.integration.faults.stalls import on_a_running_machine
-from tests.integration.faults.support import PATH, Harness, Seen, harness
-from tests.integration.faults.toxics import Toxic
+from talaria.sandbox.faults import Faults
+from tests.integration.faults.support_faults import PATH, Harness, Seen, harness
+from tests.integration.faults.support_relay import Relay, relay
+from tests.integration.faults.support_stalls import on_a_running_machine
+from tests.integration.faults.support_toxics import Toxic
 
 RIDES = "/v1/rides"
 ONCE = {"personal": {"attempts": 1}}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from talaria.entrypoints.sandbox.faults import Faults
-from tests.integration.faults.stalls import on_a_running_machine
-from tests.integration.faults.support import Harness, harness
+from talaria.sandbox.faults import Faults
+from tests.integration.faults.support_faults import Harness, harness
+from tests.integration.faults.support_stalls import on_a_running_machine
 
 SLACK = 0.1
 

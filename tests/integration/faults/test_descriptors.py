@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from talaria.entrypoints.sandbox.faults import Faults
-from talaria.entrypoints.sandbox.world import World, sandbox_world
-from tests.integration.faults.kept import KeptClient, Tally
-from tests.integration.faults.processes import Served, serving
+from talaria.sandbox.faults import Faults
+from talaria.sandbox.world import World, sandbox_world
+from tests.integration.faults.support_kept import KeptClient, Tally
+from tests.integration.faults.support_processes import Served, serving
 
 LIMIT, CLIENTS, ROUNDS = 60, 6, 3
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.integration.faults.support import PATH, Harness, harness
-from tests.integration.faults.toxics import Toxic
+from tests.integration.faults.support_faults import PATH, Harness, harness
+from tests.integration.faults.support_toxics import Toxic
 
 TIMES: dict[str, Any] = {
     "personal": {"timeout": "1500ms", "max_concurrent": 1, "attempts": 1},

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from talaria.entrypoints.sandbox.faults import Faults
-from tests.integration.faults.overload import offer
-from tests.integration.faults.stalls import on_a_running_machine
-from tests.integration.faults.support import Harness, Seen, harness
+from talaria.sandbox.faults import Faults
+from tests.integration.faults.support_faults import Harness, Seen, harness
+from tests.integration.faults.support_overload import offer
+from tests.integration.faults.support_stalls import on_a_running_machine
 
 LIMIT = {"server": {"max_in_flight": 10}}
 SLOW = Faults(latency=0.3)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.faults.relay import relay
-from tests.integration.faults.support import harness
+from tests.integration.faults.support_faults import harness
+from tests.integration.faults.support_relay import relay
 
 SILENT = "silent.example"
 BOLT = {"adapter": "wind", "user_id_header": "x-bolt-user-id", "api_key": {"file": "secrets/wind-api-key"}}

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.integration.faults.relay import relay
+from tests.integration.faults.support_relay import relay
 
 
 @pytest.mark.parametrize("passes", range(6))

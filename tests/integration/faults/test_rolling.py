@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.faults.rolling import roll
+from tests.integration.faults.support_rolling import roll
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -1,6 +1,6 @@
 """A few seconds of the soak, so that it can't rot: `make soak` does it for minutes."""
 
-from tests.integration.faults.rough import check_books, rough_weather
+from tests.integration.faults.support_rough import check_books, rough_weather
 
 
 async def test_books_agree_after_a_spell_of_rough_weather() -> None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from tests.integration.faults import schedules
+from tests.integration.faults import support_schedules as schedules
 
 
 @pytest.mark.parametrize("kind", ["down", "timeout"])

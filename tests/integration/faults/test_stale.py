@@ -4,9 +4,9 @@ from typing import Literal
 
 import pytest
 
-from talaria.entrypoints.sandbox.faults import Faults
-from tests.integration.faults.support import Harness, harness
-from tests.integration.faults.toxics import Toxic
+from talaria.sandbox.faults import Faults
+from tests.integration.faults.support_faults import Harness, harness
+from tests.integration.faults.support_toxics import Toxic
 
 PAST_MAX_AGE, PAST_STALE = 1000.0, 5000.0
 

@@ -1,8 +1,8 @@
 """What the ledger tells of a 5xx is what happened, in its order."""
 
-from talaria.entrypoints.sandbox.faults import Faults
-from tests.integration.faults.support import harness
-from tests.integration.faults.toxics import Toxic
+from talaria.sandbox.faults import Faults
+from tests.integration.faults.support_faults import harness
+from tests.integration.faults.support_toxics import Toxic
 
 
 async def test_every_call_of_a_request_lies_within_it() -> None:

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.faults.stalls import on_a_running_machine
-from tests.integration.faults.support import CALM, Harness, Seen, harness, steady_load
-from tests.integration.faults.toxics import EIGHT, Direction, Toxic
+from tests.integration.faults.support_faults import CALM, Harness, Seen, harness, steady_load
+from tests.integration.faults.support_stalls import on_a_running_machine
+from tests.integration.faults.support_toxics import EIGHT, Direction, Toxic
 
 HOP, ROUTE = 0.6, 1.0  # a retry comes up to 0.25 s after the failure, and has to have time left
 SLACK, RECOVERY = 0.1, 2.0

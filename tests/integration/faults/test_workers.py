@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from talaria.entrypoints.sandbox import people
-from talaria.entrypoints.sandbox.faults import Faults
-from talaria.entrypoints.sandbox.world import World, sandbox_world
-from tests.integration.faults.kept import KeptClient, Tally
-from tests.integration.faults.processes import Served, serving
+from talaria.sandbox import fixtures as people
+from talaria.sandbox.faults import Faults
+from talaria.sandbox.world import World, sandbox_world
+from tests.integration.faults.support_kept import KeptClient, Tally
+from tests.integration.faults.support_processes import Served, serving
 
 CLIENTS = 24
 

@@ -15,11 +15,11 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from talaria.entrypoints import serve
 from talaria.entrypoints.config import Settings, load
-from talaria.entrypoints.container import Container
-from talaria.entrypoints.running import Running
-from talaria.entrypoints.sandbox.toml import dumps, merged
+from talaria.entrypoints.runtime import process as serve
+from talaria.entrypoints.runtime.container import Container
+from talaria.entrypoints.runtime.gateway_server import Running
+from talaria.sandbox.toml import dumps, merged
 from tests.integration.gateway.support_client import Client, Got, ask, connected, request
 from tests.integration.gateway.support_raw import SECONDS
 from tests.integration.gateway.support_services import (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
-from talaria.adapters.service_tokens import ServiceTokenSigner
+from talaria.adapters.auth.service_tokens import ServiceTokenSigner
 from tests.integration.gateway.support_client import chunked, request
 from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in
 from tests.integration.gateway.support_problem import refused

@@ -11,8 +11,8 @@ import pytest
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from talaria.entrypoints.http.listener import Listener
-from talaria.entrypoints.listening import accept_again, accept_no_more, bind
+from talaria.entrypoints.public.server.listener import Listener
+from talaria.entrypoints.public.server.sockets import accept_again, accept_no_more, bind
 
 
 class Patient(HttpToolsProtocol):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from talaria.entrypoints.http.turns import PARKED_AT_MOST
+from talaria.entrypoints.public.server.pipeline import PARKED_AT_MOST
 from tests.integration.gateway.support_client import request
 from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in, process_of
 from tests.integration.gateway.support_services import answer

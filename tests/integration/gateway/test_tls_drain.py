@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from talaria.adapters.memory import MemoryRecorder
-from talaria.entrypoints import listening
-from talaria.entrypoints.http import listener
-from talaria.entrypoints.http.cycle import App, Cycle
-from talaria.entrypoints.http.early import EarlyEnds
-from talaria.entrypoints.http.heads import Limits
-from talaria.entrypoints.http.listener import Listener, public_listener
-from talaria.entrypoints.listening import bind
+from talaria.entrypoints.public.early import EarlyEnds
+from talaria.entrypoints.public.server import listener
+from talaria.entrypoints.public.server import sockets as listening
+from talaria.entrypoints.public.server.cycle import App, Cycle
+from talaria.entrypoints.public.server.framing import Limits
+from talaria.entrypoints.public.server.listener import Listener, public_listener
+from talaria.entrypoints.public.server.sockets import bind
+from talaria.testing.memory import MemoryRecorder
 from tests.integration.support_certificates import write_certificate
 
 ASK = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from talaria.entrypoints.http.turns import has_left, unsent_to
-from tests.unit.entrypoints.http.support_server import LIMITS, ClientTransport, Door, get, post
+from talaria.entrypoints.public.server.pipeline import has_left, unsent_to
+from tests.unit.entrypoints.public.server.support_server import LIMITS, ClientTransport, Door, get, post
 
 CLOSE = (b"connection", b"close")
 KEPT = LIMITS.keepalive_timeout

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from talaria.entrypoints.sandbox.world import World, sandbox_world
+from talaria.sandbox.world import World, sandbox_world
 
 
 @pytest.fixture

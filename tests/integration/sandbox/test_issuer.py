@@ -4,8 +4,8 @@ import httpx
 import jwt
 import pytest
 
-from talaria.entrypoints.sandbox import people
-from talaria.entrypoints.sandbox.world import World
+from talaria.sandbox import fixtures as people
+from talaria.sandbox.world import World
 
 
 async def test_a_token_over_http_verifies_by_the_key_set(world: World, client: httpx.AsyncClient) -> None:

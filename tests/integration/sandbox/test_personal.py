@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from talaria.entrypoints.sandbox import people
-from talaria.entrypoints.sandbox.world import World
+from talaria.sandbox import fixtures as people
+from talaria.sandbox.world import World
 
 
 async def ask(client: httpx.AsyncClient, world: World, body: object, **changes: str) -> httpx.Response:

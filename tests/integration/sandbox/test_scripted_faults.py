@@ -5,8 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from talaria.entrypoints.sandbox.faults import Faults
-from talaria.entrypoints.sandbox.world import World
+from talaria.sandbox.faults import Faults
+from talaria.sandbox.world import World
 
 JWKS = "/.well-known/jwks.json"
 

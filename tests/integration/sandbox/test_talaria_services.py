@@ -9,7 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from talaria.entrypoints.sandbox.world import World
+from talaria.sandbox.world import World
 
 KEY = generate_private_key(SECP256R1())
 

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from talaria.entrypoints.config import load
-from talaria.entrypoints.listening import CannotListen
-from talaria.entrypoints.sandbox import people
-from talaria.entrypoints.sandbox.world import Ports, sandbox_world
+from talaria.entrypoints.public.server.sockets import CannotListen
+from talaria.sandbox import fixtures as people
+from talaria.sandbox.world import Ports, sandbox_world
 
 
 def test_the_default_ports_stand_in_a_row() -> None:

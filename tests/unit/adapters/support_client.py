@@ -6,11 +6,11 @@ from typing import cast
 
 import httpx
 
-from talaria.adapters.http_client import DependencyClient
-from talaria.adapters.memory import MemoryClock, MemoryRecorder
+from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.reply import Reply
 from talaria.domain.errors import PERSONAL, Faults, PersonalBadAnswer
 from talaria.domain.model import Call
+from talaria.testing.memory import MemoryClock, MemoryRecorder
 
 WALL = 1_800_000_000.0
 

@@ -3,7 +3,7 @@
 from pytest_mock import MockerFixture
 
 from talaria.adapters.clock import MonotonicClock, wall
-from talaria.adapters.contracts.small import ClockContract
+from talaria.testing.contracts.small import ClockContract
 
 
 class TestMonotonicClock(ClockContract):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.adapters.contracts.identities import IdentitiesContract, key, pair
 from talaria.adapters.identity_cache import LruIdentities
-from talaria.adapters.memory import MemoryIdentities
+from talaria.testing.contracts.identities import IdentitiesContract, key, pair
+from talaria.testing.memory import MemoryIdentities
 
 operations = st.lists(
     st.tuples(st.sampled_from(["get", "put", "drop", "clear", "get", "put"]), st.integers(0, 6)), max_size=60

@@ -8,9 +8,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from talaria.adapters.http1.connect import Place
 from talaria.adapters.httpx_transport import httpx_transport
 from talaria.adapters.tls import client_tls, server_tls, why_refused
-from talaria.adapters.wire.dial import Place
 from tests.integration.support_certificates import write_certificate
 
 

@@ -3,12 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from talaria.adapters.memory import (
-    MemoryIdentities,
-    MemoryPartnerAccounts,
-    MemoryPhoneDirectory,
-    MemoryRecorder,
-)
 from talaria.domain.ages import Ages
 from talaria.domain.errors import (
     CircuitOpen,
@@ -26,6 +20,12 @@ from talaria.domain.errors import (
 )
 from talaria.domain.exchange import Exchange
 from talaria.domain.model import ExchangeEnded, IdentityKey, Journey, PartnerUserId, Person, PersonalPhoneId
+from talaria.testing.memory import (
+    MemoryIdentities,
+    MemoryPartnerAccounts,
+    MemoryPhoneDirectory,
+    MemoryRecorder,
+)
 from tests.unit.domain.support_time import JumpingLoop, clock
 
 PHONE = "+4915100000001"

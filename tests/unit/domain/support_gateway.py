@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Self
 
-from talaria.adapters.memory import MemoryServiceTokens, MemoryTokenVerifier
 from talaria.domain.errors import ExpiredToken, Refusal
-from talaria.domain.forwarding import Forwarding
+from talaria.domain.forwarded import Forwarding
 from talaria.domain.gateway import Destination, Gateway
+from talaria.domain.headers import Sieve
 from talaria.domain.model import Answer, Headers, Inbound, Journey, Outbound, Partner, Person, Route
-from talaria.domain.shaping import Sieve
+from talaria.testing.memory import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import World, person
 
 API_KEY = b"api-key-canary"

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.adapters.memory import MemoryIdentities
 from talaria.domain.ages import Ages
 from talaria.domain.errors import (
     IdentityUnknown,
@@ -15,6 +14,7 @@ from talaria.domain.errors import (
     Refusal,
 )
 from talaria.domain.model import Identity, Journey, PartnerUserId, PersonalPhoneId
+from talaria.testing.memory import MemoryIdentities
 from tests.unit.domain.support_exchange import FAULTS, PHONE, World, person
 from tests.unit.domain.support_time import run
 

@@ -21,8 +21,8 @@ from talaria.domain.errors import (
     UnknownApiTag,
     UpstreamUnreachable,
 )
+from talaria.domain.headers import fold
 from talaria.domain.model import Answer, Journey, Outbound
-from talaria.domain.shaping import fold
 from tests.unit.domain.support_gateway import API_KEY, Chunks, Door, reply
 from tests.unit.domain.support_time import run
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from talaria.domain import model
 from talaria.domain.gateway import Destination
+from talaria.domain.headers import Head
 from talaria.domain.model import (
     Answer,
     Attempt,
@@ -24,7 +25,6 @@ from talaria.domain.model import (
     PhoneNumber,
     RequestEnded,
 )
-from talaria.domain.shaping import Head
 
 SECRET = "+491711canary"
 OPAQUES = [PersonalPhoneId, PhoneNumber, PartnerUserId]

@@ -12,7 +12,7 @@ from talaria.domain.ports import PartnerAccounts
 
 if TYPE_CHECKING:
     # Only `build` needs it, and its caller has it: the names alone should not cost the import of an HTTP library.
-    from talaria.adapters.http_client import DependencyClient
+    from talaria.adapters.dependency_client import DependencyClient
 
 
 def known() -> frozenset[str]:

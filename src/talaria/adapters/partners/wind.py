@@ -4,7 +4,7 @@ import uuid
 
 import msgspec
 
-from talaria.adapters.http_client import DependencyClient
+from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.reply import Reply
 from talaria.domain.errors import PartnerBadAnswer, PartnerUserRefused, PartnerUserUnknown, UnknownUser
 from talaria.domain.model import Call, PartnerUserId, PhoneNumber

@@ -7,7 +7,7 @@ loading         the steps: read, override, decode, fill in, check
   decode        a tree of TOML values -> settings
   keys  tls  rules  callers  warnings     what no single value shows
   files         which files the settings were read from, and their digest
-  schema  reference     the same list as a JSON Schema, and as the tables of docs/settings.md
+  schema                the same list as a JSON Schema
 """
 
 from talaria.entrypoints.config.addresses import Address

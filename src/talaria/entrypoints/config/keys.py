@@ -5,8 +5,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from talaria.adapters.key_files import check_key_set, load_public_keys, load_signing_key
-from talaria.adapters.verifying_keys import VerifyingKey, public_key, read_key_set, secret_key
+from talaria.adapters.auth.jwk import VerifyingKey, public_key, read_key_set, secret_key
+from talaria.adapters.auth.key_files import check_key_set, load_public_keys, load_signing_key
 from talaria.entrypoints.config.decode import sound
 from talaria.entrypoints.config.findings import Findings
 from talaria.entrypoints.config.secrets import Secret

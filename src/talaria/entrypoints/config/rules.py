@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from msgspec.structs import replace
 
-from talaria.domain.shaping import Sieve, fold
+from talaria.domain.headers import Sieve, fold
 from talaria.entrypoints.config import callers
 from talaria.entrypoints.config.decode import sound
 from talaria.entrypoints.config.findings import Findings

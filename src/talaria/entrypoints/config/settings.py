@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from talaria.adapters.verifying_keys import ALGORITHMS
+from talaria.adapters.auth.jwk import ALGORITHMS
 from talaria.domain.routing import ANY_METHOD
 from talaria.entrypoints.config.addresses import (
     BASE_URL,

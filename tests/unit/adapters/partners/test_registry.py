@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from talaria.adapters import partners
-from talaria.adapters.http_client import DependencyClient
-from talaria.adapters.memory import MemoryClock, MemoryRecorder
+from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.partners import wind
 from talaria.domain.errors import PARTNER
+from talaria.testing.memory import MemoryClock, MemoryRecorder
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from talaria.adapters.key_files import write_new_key
+from talaria.adapters.auth.key_files import write_new_key
 from talaria.entrypoints.config import ConfigurationError, Problem, Settings, load
-from talaria.entrypoints.sandbox.toml import dumps
-from tests.unit.entrypoints.config.workshop import ENVIRON
+from talaria.sandbox.toml import dumps
+from tests.unit.entrypoints.config.support_config import ENVIRON
 
 GOOD = tomllib.loads((Path(__file__).parent / "contract.toml").read_text())
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.entrypoints.config.conftest import Bench
-from tests.unit.entrypoints.config.workshop import ENVIRON
+from tests.unit.entrypoints.config.support_config import ENVIRON
 
 KEYS = {**ENVIRON, "JOBS": "j" * 32, "NEXT": "n" * 32, "SHORT": "canary-short"}
 JOBS: dict[str, Any] = {

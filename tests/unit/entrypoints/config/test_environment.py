@@ -4,7 +4,7 @@ import pytest
 
 from talaria.entrypoints.config import Address, Settings
 from tests.unit.entrypoints.config.conftest import Bench
-from tests.unit.entrypoints.config.workshop import ENVIRON
+from tests.unit.entrypoints.config.support_config import ENVIRON
 
 
 def load(bench: Bench, **variables: str) -> Settings:

@@ -6,7 +6,7 @@ from pytest_mock import MockerFixture
 
 from talaria.entrypoints.config.stamps import stamp_of
 from tests.unit.entrypoints.config.conftest import Bench
-from tests.unit.entrypoints.config.workshop import ENVIRON
+from tests.unit.entrypoints.config.support_config import ENVIRON
 
 
 def test_keys_and_secrets_are_among_the_files(bench: Bench) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.entrypoints.config.conftest import Bench
-from tests.unit.entrypoints.config.workshop import (
+from tests.unit.entrypoints.config.support_config import (
     ED25519,
     ENVIRON,
     P256,

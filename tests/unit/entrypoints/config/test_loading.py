@@ -7,7 +7,7 @@ import pytest
 
 from talaria.entrypoints.config import Address, ConfigurationError, load
 from tests.unit.entrypoints.config.conftest import GOOD, Bench
-from tests.unit.entrypoints.config.workshop import ENVIRON
+from tests.unit.entrypoints.config.support_config import ENVIRON
 
 BARE = """
 [callers.app]

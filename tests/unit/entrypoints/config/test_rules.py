@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from talaria.domain import shaping
+from talaria.domain import headers as shaping
 from talaria.entrypoints.config import load
 from tests.unit.entrypoints.config.conftest import GOOD, Bench
-from tests.unit.entrypoints.config.workshop import ENVIRON
+from tests.unit.entrypoints.config.support_config import ENVIRON
 
 HEADER = "partners.wind.user_id_header"
 OTHER_PARTNER = {"url": "https://b.example", "api_key": {"env": "WIND_API_KEY"}, "adapter": "wind"}

@@ -7,8 +7,8 @@ import pytest
 
 from talaria.entrypoints.config import schema
 from tests.unit.entrypoints.config.conftest import GOOD, Bench
+from tests.unit.entrypoints.config.support_config import ENVIRON
 from tests.unit.entrypoints.config.test_decode import ALL_AT_ONCE
-from tests.unit.entrypoints.config.workshop import ENVIRON
 
 VALIDATOR = jsonschema_rs.Draft202012Validator(schema())
 NO_MATTER_OF_FORM = {

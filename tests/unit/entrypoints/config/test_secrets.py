@@ -9,7 +9,7 @@ from talaria.entrypoints.config.problems import Wrong
 from talaria.entrypoints.config.secrets import HEADER_SECRET, SECRET, Secret
 from talaria.entrypoints.config.values import Surroundings
 from tests.unit.entrypoints.config.conftest import Bench
-from tests.unit.entrypoints.config.workshop import ENVIRON
+from tests.unit.entrypoints.config.support_config import ENVIRON
 
 
 def test_a_secret_shows_stars_whatever_is_asked() -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.adapters.key_files import check_key_set, load_public_keys, load_signing_key
+from talaria.adapters.auth.key_files import check_key_set, load_public_keys, load_signing_key
 from talaria.entrypoints.config import ConfigurationError, Problem, load
 from tests.unit.entrypoints.config.conftest import GOOD, Bench
-from tests.unit.entrypoints.config.workshop import ED25519, P256, RSA, key_set, private_pem, public_pem
+from tests.unit.entrypoints.config.support_config import ED25519, P256, RSA, key_set, private_pem, public_pem
 
 
 def paths_of(tree: dict[str, Any], at: str = "") -> Iterator[str]:

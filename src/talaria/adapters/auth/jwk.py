@@ -1,0 +1,141 @@
+"""Keys that verify callers' tokens, each bound to the algorithms that it may be used with.
+
+The binding is the key's own (its type, its curve, a JWK's `alg`), never the token's: an EC key verifies no RS256, and
+a public key is never a shared secret. RFC 7517 (JWK sets), RFC 8725 section 3.1.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.exceptions import PyJWTError
+
+from talaria.adapters.auth.key_files import PublicKey, algorithms_of, check_hmac_secret
+
+ALGORITHMS = frozenset({"ES256", "ES384", "RS256", "PS256", "EdDSA", "HS256"})
+DOCUMENT_LIMIT = 64 * 1024
+"""As for every answer that `http_client.py` reads whole; for a file no more than for a url."""
+KEYS_LIMIT = 100
+_MOST_RSA_BITS = 8192
+"""What a verification may cost; the least is the rule of key_files.py."""
+_LONGEST_MODULUS = 1500
+"""A modulus of so many bits in base64url, with room for those who pad it: a longer text is not even a number here."""
+
+_READERS = {"RSA": RSAAlgorithm.from_jwk, "EC": ECAlgorithm.from_jwk, "OKP": OKPAlgorithm.from_jwk}
+
+
+class BadKeySet(ValueError):
+    """A document that is no JWK set."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerifyingKey:
+    """A key and the algorithms that it may verify. `kid` is None where the key has no name."""
+
+    key: PublicKey | bytes = field(repr=False)
+    algorithms: frozenset[str]
+    kid: str | None = None
+
+
+class KeySource(Protocol):
+    """The keys of one caller."""
+
+    @property
+    def generation(self) -> int:
+        """Another number whenever the keys have changed: what was verified before is to be verified again."""
+        ...
+
+    async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
+        """The one key of this name that may verify `algorithm`; None where there is none, or no single one.
+
+        Raises KeysUnavailable where the keys could never be fetched.
+        """
+        ...
+
+
+def public_key(key: PublicKey, kid: str | None = None) -> VerifyingKey:
+    """A public key with every algorithm that its type and curve allow.
+
+    Raises ValueError for an unused curve and for RSA under 2048 or over 8192 bits.
+    """
+    if isinstance(key, RSAPublicKey) and key.key_size > _MOST_RSA_BITS:
+        raise ValueError(f"the RSA key has {key.key_size} bits; at most {_MOST_RSA_BITS} are taken")
+    return VerifyingKey(key, algorithms_of(key), kid)
+
+
+def secret_key(secret: bytes) -> VerifyingKey:
+    """A shared secret, for HS256 alone. Raises ValueError where it is under 32 bytes or is a key in a file's form."""
+    check_hmac_secret(secret)
+    try:
+        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+    except PyJWTError:
+        raise ValueError("a public key or a certificate is not a secret") from None
+    return VerifyingKey(secret, frozenset({"HS256"}))
+
+
+class _Document(msgspec.Struct):
+    keys: list[Any]
+
+
+def read_key_set(document: bytes) -> tuple[VerifyingKey, ...]:
+    """The usable keys of a JWK set, at most 100; the others are passed over. An empty set is a set.
+
+    Raises BadKeySet where the document is over 64 KiB or is no JWK set.
+    """
+    if len(document) > DOCUMENT_LIMIT:
+        raise BadKeySet("a key set of more than 64 KiB")
+    try:
+        entries = msgspec.json.decode(document, type=_Document).keys
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadKeySet("not a JWK set") from None
+    found: list[VerifyingKey] = []
+    for entry in entries:
+        if len(found) == KEYS_LIMIT:
+            break
+        key = _read_jwk(entry)
+        if key is not None:
+            found.append(key)
+    return tuple(found)
+
+
+def _read_jwk(jwk: Any) -> VerifyingKey | None:
+    if not isinstance(jwk, dict) or not _for_signatures(jwk) or not _is_cheap(jwk):
+        return None
+    kty, kid, alg = jwk.get("kty"), jwk.get("kid"), jwk.get("alg")
+    reader = _READERS.get(kty) if isinstance(kty, str) else None
+    if reader is None or not isinstance(kid, str | None) or not isinstance(alg, str | None):
+        return None
+    try:
+        key = reader(jwk)
+        bound = public_key(key, kid) if isinstance(key, PublicKey) else None
+    except (PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
+        return None
+    if bound is None or alg is None:
+        return bound
+    return replace(bound, algorithms=frozenset({alg})) if alg in bound.algorithms else None
+
+
+def _is_cheap(jwk: dict[str, Any]) -> bool:
+    """Whether it can be read without a search: none has a private half (that was published, and proves nothing any
+    more), from which the primes of an RSA key would be looked for, for minutes and while nobody is served.
+    """
+    modulus = jwk.get("n")
+    return "d" not in jwk and not (isinstance(modulus, str) and len(modulus) > _LONGEST_MODULUS)
+
+
+def _for_signatures(jwk: dict[str, Any]) -> bool:
+    """Whether its owner means it for signatures, or does not say."""
+    operations = jwk.get("key_ops")
+    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
+        return False
+    return bool(jwk.get("use", "sig") == "sig")
+
+
+def pick(keys: Iterable[VerifyingKey], kid: str | None, algorithm: str) -> VerifyingKey | None:
+    """The one key that fits. Without a `kid`, whatever the keys are called; two that fit are as bad as none."""
+    fitting = [key for key in keys if algorithm in key.algorithms and (kid is None or key.kid == kid)]
+    return fitting[0] if len(fitting) == 1 else None

@@ -1,0 +1,177 @@
+"""The head of an answer, read strictly (RFC 9112): what two programs could read differently is refused.
+
+httptools (llhttp) refuses most: a bare CR or LF, obs-fold, NUL, white space before a colon, two lengths, a length
+beside a transfer coding. What it lets pass is checked here: the version, a status outside 100-599, control characters
+in the reason, any coding but one `chunked`, sizes and counts.
+"""
+
+import re
+from typing import Final
+
+import httptools
+
+from talaria.adapters.http1.body_framing import CHUNKED, UNTIL_CLOSE
+from talaria.domain.errors import UpstreamBadAnswer
+from talaria.domain.model import Headers
+
+HEAD_END: Final = b"\r\n\r\n"
+HEAD_LIMIT: Final = 64 * 1024
+HEADER_COUNT_LIMIT: Final = 200
+INTERIM_LIMIT: Final = 20
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
+_STATUS_LINE_START = b"HTTP/1."
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_REMEMBERED = 1024
+
+_names: dict[bytes, bytes] = {}
+_status_lines: dict[bytes, tuple[int, bool]] = {}
+
+
+class AnswerHead:
+    """Status, headers and framing of an answer.
+
+    `length` is the length of the body that follows, CHUNKED or UNTIL_CLOSE; `keep_alive` says whether the connection
+    may carry another request. The methods are httptools' callbacks.
+    """
+
+    __slots__ = ("_closes", "_coded", "_keeps", "_sized", "headers", "keep_alive", "length", "status", "trouble")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: Headers = []
+        self.length = UNTIL_CLOSE
+        self.keep_alive = False
+        self.trouble = ""
+        self._sized = -1
+        self._coded = self._closes = self._keeps = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header line. Framing is never among the remembered names, so others pay nothing for it."""
+        lower = _names.get(name)
+        if lower is None:
+            lower = name.lower()
+            if lower in _FRAMING:
+                self._note_framing(lower, value.rstrip(b" \t"))
+                return
+            if len(_names) < _REMEMBERED and len(name) <= 64:
+                _names[name] = lower
+        self.headers.append((lower, value.rstrip(b" \t")))
+
+    def _note_framing(self, name: bytes, value: bytes) -> None:
+        if name == b"transfer-encoding":
+            if self._coded or value.lower() != b"chunked":
+                self.trouble = "a transfer coding other than chunked"
+            self._coded = True
+            return
+        self.headers.append((name, value))
+        if name == b"content-length":
+            self._sized = int(value)
+        elif value == b"keep-alive":
+            self._keeps = True
+        else:
+            tokens = [token.strip(b" \t").lower() for token in value.split(b",")]
+            self._closes = self._closes or b"close" in tokens
+            self._keeps = self._keeps or b"keep-alive" in tokens
+
+    def settle(self, status: int, is_1_1: bool, to_head: bool) -> None:
+        """Decide on framing and keep-alive, once all headers are there (RFC 9112, sections 6.3 and 9.3)."""
+        self.status = status
+        if self._coded and not is_1_1:
+            self.trouble = "a transfer coding in HTTP/1.0"
+        if to_head or status < 200 or status == 204 or status == 304:
+            self.length = 0
+        elif self._coded:
+            self.length = CHUNKED
+        else:
+            self.length = self._sized if self._sized >= 0 else UNTIL_CLOSE
+        self.keep_alive = (is_1_1 or self._keeps) and not self._closes and self.length != UNTIL_CLOSE
+
+
+def parse_head(raw: bytes, to_head: bool) -> AnswerHead:
+    """The head whose bytes are `raw`, the empty line included; `to_head`: it answers a HEAD.
+
+    Raises UpstreamBadAnswer.
+    """
+    if len(raw) > HEAD_LIMIT:
+        raise UpstreamBadAnswer("head too large")
+    line = raw[: raw.find(b"\r")]
+    status, is_1_1 = _status_lines.get(line) or _read_status_line(line)
+    head = AnswerHead()
+    try:
+        httptools.HttpResponseParser(head).feed_data(raw)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+        raise UpstreamBadAnswer("malformed head: " + _reason(error)) from None
+    head.settle(status, is_1_1, to_head)
+    if head.trouble:
+        raise UpstreamBadAnswer(head.trouble)
+    if len(head.headers) > HEADER_COUNT_LIMIT:
+        raise UpstreamBadAnswer("too many headers")
+    return head
+
+
+def _reason(error: Exception) -> str:
+    """llhttp's own words; they never hold bytes of the answer."""
+    return "upgrade" if isinstance(error, httptools.HttpParserUpgrade) else str(error)
+
+
+def _read_status_line(line: bytes) -> tuple[int, bool]:
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise UpstreamBadAnswer("malformed status line")
+    status = int(match[2])
+    if status == 101:
+        raise UpstreamBadAnswer("101: nobody asked to switch protocols")
+    if len(_status_lines) < _REMEMBERED and len(line) <= 64:
+        _status_lines[line] = (status, match[1] == b"1")
+    return status, match[1] == b"1"
+
+
+class HeadReader:
+    """Finds the final head among the bytes of a connection, however they are cut. Interim heads (1xx) are skipped."""
+
+    __slots__ = ("_held", "_interims")
+
+    def __init__(self) -> None:
+        self._held: bytearray | None = None
+        self._interims = 0
+
+    def read(self, data: bytes, to_head: bool) -> tuple[AnswerHead, bytes] | None:
+        """The final head and the bytes after it, once it is complete; `to_head`: it answers a HEAD.
+
+        Raises UpstreamBadAnswer.
+        """
+        while data:
+            end = data.find(HEAD_END) if self._held is None else -1
+            if end < 0:
+                gathered = self._gather(data)
+                if gathered is None:
+                    return None
+                data, end = gathered, gathered.find(HEAD_END)
+            end += 4
+            head = parse_head(data[:end], to_head)
+            data = data[end:]
+            if head.status >= 200:
+                self._interims = 0
+                return head, data
+            self._interims += 1
+            if self._interims > INTERIM_LIMIT:
+                raise UpstreamBadAnswer("too many interim answers")
+        return None
+
+    def _gather(self, data: bytes) -> bytes | None:
+        """All bytes so far, once the end of a head is among them; refuses early what can't become a head."""
+        held = self._held = bytearray() if self._held is None else self._held
+        before = max(0, len(held) - 3)
+        line_start = len(held) - held.endswith(b"\r")
+        held += data
+        if held.find(HEAD_END, before) >= 0:
+            self._held = None
+            return bytes(held)
+        if len(held) > HEAD_LIMIT:
+            raise UpstreamBadAnswer("head too large")
+        if not held.startswith(_STATUS_LINE_START[: len(held)]):
+            raise UpstreamBadAnswer("malformed status line")
+        if held.count(b"\n", line_start) != held.count(b"\r\n", line_start):
+            raise UpstreamBadAnswer("malformed head: bare LF")
+        return None

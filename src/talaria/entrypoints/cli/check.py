@@ -1,0 +1,100 @@
+"""`talaria check`: what a configuration says, or what is wrong with it, without serving."""
+
+import json
+from pathlib import Path
+
+import rich_click as click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from talaria.entrypoints.cli.shared import config_option, load_or_exit, warn
+from talaria.entrypoints.config import Settings, schema
+from talaria.entrypoints.config.settings import CallerSettings
+from talaria.entrypoints.config.values import write_seconds
+
+_WIDTH_OF_A_FILE = 160
+
+
+@click.command("check")
+@config_option
+@click.option("--schema", "as_schema", is_flag=True, help="Print the JSON Schema of the configuration instead.")
+def command(path: Path, as_schema: bool) -> None:
+    """Check the configuration: all problems at once, or what was found."""
+    if as_schema:
+        click.echo(json.dumps(schema(), indent=2))
+        return
+    settings = load_or_exit(path)
+    _print(settings)
+    warn(settings.warnings)
+    click.echo(f"{path} is good.")
+
+
+def _print(settings: Settings) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDTH_OF_A_FILE)
+    for table in (_routes(settings), _callers(settings), _partners(settings), _upstreams(settings)):
+        console.print(table)
+    server, kids = settings.server, ", ".join(key.kid for key in settings.signing.keys)
+    way = " (TLS)" if server.tls.cert_file else ""
+    console.print(Text(f"clients {server.listen}{way}, operators {server.ops_listen}, signing keys {kids}"))
+
+
+def _table(title: str, *columns: str) -> Table:
+    return Table(*columns, title=title, title_justify="left", title_style="bold")
+
+
+def _add(table: Table, *cells: str) -> None:
+    # As Text: a name in square brackets is no markup.
+    table.add_row(*map(Text, cells))
+
+
+def _routes(settings: Settings) -> Table:
+    table = _table("Routes", "x-api-tag", "identity", "partner", "upstream", "callers", "methods", "timeout")
+    for tag, route in settings.routes.items():
+        methods = ", ".join(route.methods) or "all"
+        callers = ", ".join(route.callers)
+        partner, timeout = route.partner or "-", write_seconds(route.timeout)
+        _add(table, tag, route.identity, partner, route.upstream, callers, methods, timeout)
+    return table
+
+
+def _callers(settings: Settings) -> Table:
+    table = _table("Callers", "caller", "issuer", "audience", "algorithms", "keys", "from")
+    for name, caller in settings.callers.items():
+        networks = ", ".join(map(str, caller.networks)) or "anywhere"
+        tokens = caller.issuer, caller.audience, ", ".join(caller.algorithms)
+        _add(table, name, *(tokens if caller.api_key is None else "---"), _key_source(caller), networks)
+    return table
+
+
+def _key_source(caller: CallerSettings) -> str:
+    if caller.api_key is not None:
+        return "API key" if len(caller.api_key) == 1 else f"{len(caller.api_key)} API keys"
+    if caller.secret is not None:
+        return "shared secret"
+    return caller.jwks_url or str(caller.jwks_file or caller.public_key_file)
+
+
+def _partners(settings: Settings) -> Table:
+    table = _table("Partners", "partner", "adapter", "url", "way", "user id header", "timeout", "attempts")
+    for id, partner in settings.partners.items():
+        way = _way("direct", partner.egress_proxy, partner.source_address)
+        times = write_seconds(partner.timeout), str(partner.attempts)
+        _add(table, id, partner.adapter, partner.url, way, partner.user_id_header, *times)
+    return table
+
+
+def _upstreams(settings: Settings) -> Table:
+    table = _table("Upstreams", "upstream", "urls", "audience", "API key", "transport")
+    for name, upstream in settings.upstreams.items():
+        way = _way(upstream.transport, upstream.egress_proxy, upstream.source_address)
+        key = "sent" if upstream.api_key else "none"
+        _add(table, name, ", ".join(upstream.urls), upstream.audience, key, way)
+    return table
+
+
+def _way(transport: str, egress_proxy: str, source_address: str | None) -> str:
+    through = f" through {egress_proxy}" if egress_proxy else ""
+    return f"{transport}{through}{f' from {source_address}' if source_address else ''}"

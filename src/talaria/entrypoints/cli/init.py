@@ -1,0 +1,43 @@
+"""`talaria init`: a configuration and a signing key to start from."""
+
+import datetime
+import re
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import rich_click as click
+
+from talaria.adapters.auth.key_files import write_new_key
+from talaria.entrypoints.cli.starter import starter
+
+_VARIABLE = re.compile(r'^[^#\n]*env = "(\w+)"', re.MULTILINE)
+
+
+@click.command("init")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+def command(folder: Path) -> None:
+    """Write DIR/talaria.toml and a fresh signing key beside it. Nothing is overwritten."""
+    month = f"{datetime.datetime.now(datetime.UTC):%Y-%m}"
+    config, key = folder / "talaria.toml", folder / "keys" / f"{month}.pem"
+    for path in (config, key):
+        if path.exists() or path.is_symlink():
+            _fail(f"{path} is there already; nothing was written.")
+    text = starter(month)
+    try:
+        key.parent.mkdir(parents=True, exist_ok=True)
+        write_new_key(key)
+        with config.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        _fail(f"{error.filename} can't be written: {error.strerror}.")
+    variables = ", ".join(dict.fromkeys(_VARIABLE.findall(text)))
+    click.echo(f"Written: {config}, and {key} (P-256, mode 0600).")
+    click.echo("Put your own addresses into the file; what it shows without a comment sign is in force.")
+    click.echo(f"It reads its secrets from the environment: set {variables}.")
+    click.echo(f"Then: talaria check --config {config}")
+
+
+def _fail(sentence: str) -> NoReturn:
+    click.echo(sentence, err=True)
+    sys.exit(1)

@@ -1,0 +1,54 @@
+"""The command line. A command's module is imported when the command runs, or when help lists it; not before.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 78 (EX_CONFIG) a configuration that can't be used.
+"""
+
+import sys
+from importlib import import_module
+
+import rich_click as click
+
+from talaria import __version__
+
+COMMANDS = {
+    "serve": "talaria.entrypoints.cli.serve",
+    "check": "talaria.entrypoints.cli.check",
+    "init": "talaria.entrypoints.cli.init",
+    "sandbox": "talaria.sandbox.command",
+    "token": "talaria.entrypoints.cli.token",
+    "keys": "talaria.entrypoints.cli.keys",
+    "explain": "talaria.entrypoints.cli.explain",
+}
+"""The module of each command; its attribute `command` is the command."""
+
+
+class _Commands(click.RichGroup):
+    """Finds a command by importing its module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name]).command
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="talaria")
+def cli() -> None:
+    """One door between an app's clients and its partners."""
+
+
+def main() -> None:
+    """Run the command that the arguments name, and exit."""
+    try:
+        cli(prog_name="talaria")
+    except OSError as error:
+        from talaria.adapters.telemetry.access_log import NO_ROOM  # no command needs it but for this
+
+        if error.errno not in NO_ROOM or error.filename is not None:
+            raise
+        click.echo(f"What was to be said could not be written: {error.strerror}.", err=True)
+        sys.exit(1)

@@ -1,0 +1,89 @@
+"""`talaria token`: a caller's token for trying things out, signed with a key that the developer has."""
+
+import time
+import uuid
+from pathlib import Path
+
+import jwt
+import rich_click as click
+
+from talaria.adapters.auth.key_files import PrivateKey, load_signing_key
+from talaria.domain.model import PersonalPhoneId
+from talaria.entrypoints.cli.shared import config_option, load_or_exit
+from talaria.entrypoints.config.settings import CallerSettings, Settings
+from talaria.entrypoints.config.values import seconds_of, write_seconds
+
+
+def _lifetime(_: click.Context, __: click.Parameter, text: str) -> float:
+    seconds = seconds_of(text)
+    if seconds is None or seconds < 1:
+        raise click.BadParameter('write a duration of at least a second, such as "15m" or "12h"')
+    return seconds
+
+
+@click.command("token")
+@config_option
+@click.option("--caller", metavar="NAME", help="Whose token: a table of [callers]. The only one, if there is one.")
+@click.option(
+    "--key",
+    "key_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The caller's private key (PEM). By default keys/callers/NAME.pem beside the configuration; "
+    "a caller with a secret in the configuration needs none.",
+)
+@click.option("--kid", help="Name the key so; the issuer's key set must have the name.")
+@click.option("--lifetime", default="12h", show_default=True, callback=_lifetime, help="How long it is good.")
+@click.argument("personal_phone_id")
+def command(
+    path: Path, caller: str | None, key_file: Path | None, kid: str | None, lifetime: float, personal_phone_id: str
+) -> None:
+    """Print a token that names a person as PERSONAL_PHONE_ID, as this caller's issuer would sign it."""
+    if PersonalPhoneId.parse(personal_phone_id) is None:
+        raise click.UsageError("A personal_phone_id is 1 to 128 visible ASCII characters.")
+    chosen = _caller(load_or_exit(path), caller)
+    if chosen.api_key is not None:
+        raise click.UsageError(f"callers.{chosen.name} has an API key and no tokens.")
+    if lifetime > chosen.max_lifetime:
+        raise click.UsageError(
+            f"callers.{chosen.name}.max_lifetime is {write_seconds(chosen.max_lifetime)}: ask for less."
+        )
+    key, algorithm = _key(chosen, key_file, path.parent)
+    if algorithm not in chosen.algorithms:
+        raise click.ClickException(f"The key signs {algorithm}, which callers.{chosen.name}.algorithms does not allow.")
+    headers = {"kid": kid} if kid else None
+    click.echo(jwt.encode(_claims(chosen, personal_phone_id, lifetime), key, algorithm=algorithm, headers=headers))
+
+
+def _caller(settings: Settings, name: str | None) -> CallerSettings:
+    callers = settings.callers
+    if name is None and len(callers) == 1:
+        return next(iter(callers.values()))
+    if name is None or name not in callers:
+        raise click.UsageError(f"Name one of the callers: --caller {' | '.join(callers)}.")
+    return callers[name]
+
+
+def _key(caller: CallerSettings, key_file: Path | None, folder: Path) -> tuple[PrivateKey | str, str]:
+    """What signs, and by which algorithm: the named file, the secret that the configuration has, or the usual file."""
+    if key_file is None and caller.secret is not None:
+        return caller.secret.reveal(), "HS256"
+    path = key_file or folder / "keys" / "callers" / f"{caller.name}.pem"
+    try:
+        return load_signing_key(path.read_bytes())
+    except OSError as error:
+        raise click.ClickException(f"{path} can't be read ({error.strerror}); name the key with --key.") from error
+    except ValueError as error:
+        raise click.ClickException(f"{path}: {error}.") from error
+
+
+def _claims(caller: CallerSettings, personal_phone_id: str, lifetime: float) -> dict[str, object]:
+    now = int(time.time())
+    return {
+        "iss": caller.issuer,
+        "aud": caller.audience,
+        "iat": now,
+        "exp": now + int(lifetime),
+        "jti": uuid.uuid4().hex,
+        caller.phone_id_claim: personal_phone_id,
+    }

@@ -1,0 +1,283 @@
+"""The one table from refusals to HTTP: what the gateway answers when it does not pass an answer on (RFC 9457).
+
+Nothing of the refusal's own text goes out: `cause` is for the operators.
+"""
+
+import logging
+import math
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from talaria.domain.errors import BadRequest, BodyTooLarge, InternalError, MethodNotAllowed, Refusal
+from talaria.domain.headers import usable_request_id
+from talaria.domain.model import Header, Headers
+
+_logger = logging.getLogger("talaria.http")
+
+PageRequest = Request[Any, Any, Any]
+Handlers = dict[int | type[Exception], Callable[[PageRequest, Exception], Response[bytes]]]
+
+
+class Row(NamedTuple):
+    """One reason as clients see it.
+
+    `detail` is for the client's developer. `proxy_error` is an error type of RFC 9209, empty where none fits.
+    `always_retry_after`: the answer carries `retry-after` even where the refusal names no time.
+    """
+
+    status: int
+    title: str
+    detail: str
+    proxy_error: str = ""
+    always_retry_after: bool = False
+    extra: tuple[Header, ...] = ()
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The body of every answer that the gateway makes itself."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str
+    request_id: str
+
+
+MEDIA_TYPE = "application/problem+json"
+
+_REQUEST = "http_request_error"
+_DENIED = "http_request_denied"
+_UNAVAILABLE = "destination_unavailable"
+_PROTOCOL = "http_protocol_error"
+_TIMEOUT = "http_response_timeout"
+_INTERNAL = "proxy_internal_response"
+_INVALID_TOKEN = b'Bearer error="invalid_token"'
+
+
+def _bearer(challenge: bytes) -> tuple[Header]:
+    return ((b"www-authenticate", challenge),)
+
+
+ROWS: dict[str, Row] = {
+    "missing-api-tag": Row(
+        400, "No x-api-tag", "Name the back end in the header x-api-tag: exactly one, not empty.", _REQUEST
+    ),
+    "ambiguous-api-tag": Row(
+        400, "More than one x-api-tag", "Send the header x-api-tag once, with one value and no list.", _REQUEST
+    ),
+    "unknown-api-tag": Row(
+        404, "Unknown x-api-tag", "No back end has the name that the header x-api-tag gives.", _REQUEST
+    ),
+    "bad-request-target": Row(
+        400,
+        "Bad request target",
+        "Send a path and query in origin form: no dot segments, encoded or not, no backslash, fragment or control"
+        " character.",
+        _REQUEST,
+    ),
+    "bad-request": Row(
+        400,
+        "Bad request",
+        "Send well-formed HTTP with exactly one Host, at most one Authorization and unambiguous framing.",
+        _REQUEST,
+    ),
+    "method-not-allowed": Row(
+        405, "Method not allowed", "Use one of the methods that the header allow names.", _REQUEST
+    ),
+    "headers-too-large": Row(431, "Header fields too large", "Send fewer or shorter header fields.", _REQUEST),
+    "target-too-long": Row(414, "Request target too long", "Send a shorter path and query.", _REQUEST),
+    "body-too-large": Row(413, "Body too large", "Send a smaller body; the limit is the gateway's.", _REQUEST),
+    "missing-token": Row(
+        401,
+        "No token",
+        "Send the person's token: Authorization: Bearer <token>. A back end without persons wants x-api-key.",
+        _DENIED,
+        extra=_bearer(b"Bearer"),
+    ),
+    "invalid-token": Row(
+        401,
+        "Invalid token",
+        "The token is malformed, is signed by nobody that we know, or is not meant for this gateway.",
+        _DENIED,
+        extra=_bearer(_INVALID_TOKEN),
+    ),
+    "expired-token": Row(
+        401,
+        "Expired token",
+        "The token's time is over: get a new one and send the request again.",
+        _DENIED,
+        extra=_bearer(_INVALID_TOKEN),
+    ),
+    "caller-not-allowed": Row(
+        403,
+        "Caller not allowed",
+        "The token or key is good, but its caller may not use this back end, or not from here.",
+        _DENIED,
+    ),
+    "identity-unknown": Row(
+        403, "Unknown person", "The token is good, but nobody is known by the personal id in it.", _DENIED
+    ),
+    "partner-user-unknown": Row(403, "No user at the partner", "The partner has no user for this person.", _DENIED),
+    "partner-user-refused": Row(403, "Refused by the partner", "The partner does not serve this person.", _DENIED),
+    "personal-unreachable": Row(
+        502, "Identity service unreachable", "The person could not be looked up; try again.", _UNAVAILABLE
+    ),
+    "partner-unreachable": Row(
+        502, "Partner unreachable", "The partner could not be asked who the person is; try again.", _UNAVAILABLE
+    ),
+    "upstream-unreachable": Row(
+        502, "Back end unreachable", "The back end could not be reached or cut the connection.", _UNAVAILABLE
+    ),
+    "personal-bad-answer": Row(
+        502, "Bad answer of the identity service", "The person could not be looked up.", _PROTOCOL
+    ),
+    "partner-bad-answer": Row(
+        502, "Bad answer of the partner", "The partner did not say properly who the person is.", _PROTOCOL
+    ),
+    "upstream-bad-answer": Row(
+        502, "Bad answer of the back end", "The back end's answer was not one to be passed on.", _PROTOCOL
+    ),
+    "personal-timeout": Row(
+        504, "Identity service too slow", "The person was not looked up in time; try again.", _TIMEOUT
+    ),
+    "partner-timeout": Row(
+        504, "Partner too slow", "The partner did not say in time who the person is; try again.", _TIMEOUT
+    ),
+    "upstream-timeout": Row(504, "Back end too slow", "The back end did not answer in time.", _TIMEOUT),
+    "personal-overloaded": Row(
+        503, "Identity service overloaded", "The person can't be looked up now; try again later.", _UNAVAILABLE
+    ),
+    "partner-overloaded": Row(
+        503, "Partner overloaded", "The partner has too much to do; try again later.", _UNAVAILABLE
+    ),
+    "circuit-open": Row(
+        503,
+        "Paused after failures",
+        "Something behind the gateway failed too often just now; try again after the time in retry-after.",
+        _UNAVAILABLE,
+        always_retry_after=True,
+    ),
+    "overloaded": Row(
+        503,
+        "Gateway overloaded",
+        "The gateway has too much to do; try again after the time in retry-after.",
+        _INTERNAL,
+        always_retry_after=True,
+    ),
+    "draining": Row(
+        503,
+        "Shutting down",
+        "This instance is shutting down; send the request again on a new connection.",
+        _INTERNAL,
+        extra=((b"connection", b"close"),),
+    ),
+    "keys-unavailable": Row(
+        503, "Token can't be checked", "The keys of the token's issuer can't be had now; try again later."
+    ),
+    "internal-error": Row(
+        500,
+        "Internal error",
+        "A fault of the gateway; quote the request id when you report it.",
+        "proxy_internal_error",
+    ),
+}
+"""Every reason of `domain/errors.py`."""
+
+NOT_FOUND = Row(404, "Not found", "There is nothing at this path.", _REQUEST)
+"""`not-found`: of the operators' listener only, which has paths of its own."""
+
+
+def render(refusal: Refusal, request_id: str) -> tuple[int, Headers, bytes]:
+    """Status, headers and body of the answer that says this refusal."""
+    row = ROWS[refusal.reason]
+    headers = list(row.extra)
+    if isinstance(refusal, MethodNotAllowed):
+        headers.append((b"allow", ", ".join(sorted(refusal.allow)).encode("ascii")))
+    if refusal.retry_after is not None or row.always_retry_after:
+        headers.append((b"retry-after", _whole_seconds(refusal.retry_after)))
+    return answer(refusal.reason, row, request_id, headers)
+
+
+def answer(reason: str, row: Row, request_id: str, headers: Headers) -> tuple[int, Headers, bytes]:
+    """Status, headers and body for one row; `headers` are sent besides those that every problem has."""
+    body = msgspec.json.encode(document(reason, row, request_id))
+    common: Headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        (b"x-request-id", request_id.encode("ascii", "replace")),
+    ]
+    if row.proxy_error:
+        common.append((b"proxy-status", b"talaria; error=" + row.proxy_error.encode()))
+    return row.status, common + headers, body
+
+
+def on_the_wire(status: int, headers: Headers, body: bytes) -> bytes:
+    """The answer as HTTP/1.1, for a head that never became a request. It is the last one of its connection."""
+    lines = [b"%b: %b\r\n" % header for header in headers if header[0] != b"connection"]
+    phrase = HTTPStatus(status).phrase.encode()
+    return b"HTTP/1.1 %d %b\r\n%bconnection: close\r\n\r\n%b" % (status, phrase, b"".join(lines), body)
+
+
+def document(reason: str, row: Row, request_id: str) -> Problem:
+    """The body of the answer, as a value."""
+    return Problem(f"urn:talaria:problem:{reason}", row.title, row.status, row.detail, reason, request_id)
+
+
+def _whole_seconds(seconds: float | None) -> bytes:
+    """`Retry-After`: at least one second, at most a day."""
+    return b"%d" % math.ceil(min(max(1.0, seconds or 0.0), 86_400.0))
+
+
+def handlers() -> Handlers:
+    """Litestar's exception handlers: whatever fails on a page of ours takes the form of a problem.
+
+    The request id is `request_id` of the scope's state, else the client's, else a new one.
+    """
+    return {HTTPException: _page_refused, Refusal: _page_refused, Exception: _page_failed}
+
+
+def _page_refused(request: PageRequest, error: Exception) -> Response[bytes]:
+    request_id = _request_id_of(request)
+    if isinstance(error, Refusal):
+        return _response(*render(error, request_id))
+    status = getattr(error, "status_code", 500)
+    if status >= 500:
+        return _page_failed(request, error)
+    if status == 404:
+        return _response(*answer("not-found", NOT_FOUND, request_id, []))
+    if status == 405:
+        return _response(*render(MethodNotAllowed(_allowed(error)), request_id))
+    return _response(*render(BodyTooLarge() if status == 413 else BadRequest(), request_id))
+
+
+def _page_failed(request: PageRequest, error: Exception) -> Response[bytes]:
+    request_id = _request_id_of(request)
+    _logger.error("a page failed by a fault of ours", exc_info=error, extra={"request_id": request_id})
+    return _response(*render(InternalError(), request_id))
+
+
+def _allowed(error: Exception) -> frozenset[str]:
+    headers = getattr(error, "headers", None) or {}
+    return frozenset(method.strip() for method in headers.get("allow", "").split(",") if method.strip())
+
+
+def _request_id_of(request: PageRequest) -> str:
+    given = request.scope["state"].get("request_id") or _usable(request.headers.getall("x-request-id", []))
+    return given or uuid.uuid4().hex
+
+
+def _usable(values: list[str]) -> str | None:
+    return usable_request_id(values[0].encode("latin-1")) if len(values) == 1 else None
+
+
+def _response(status: int, headers: Headers, body: bytes) -> Response[bytes]:
+    sent = {name.decode(): value.decode() for name, value in headers if name != b"content-length"}
+    return Response(body, status_code=status, headers=sent, media_type=MEDIA_TYPE)

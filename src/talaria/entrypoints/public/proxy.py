@@ -1,0 +1,150 @@
+"""Everything that is passed on: takes a request in, runs the gateway, streams the answer back."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import cast
+
+from talaria.domain.errors import ClientGone, Draining, InternalError, Refusal
+from talaria.domain.gateway import Gateway
+from talaria.domain.headers import usable_request_id
+from talaria.domain.load import Load
+from talaria.domain.model import Answer, Headers, Inbound, Journey, Origin, RequestEnded
+from talaria.domain.ports import Clock, Recorder
+from talaria.domain.tracing import new_request_id
+from talaria.entrypoints.public import problems
+from talaria.entrypoints.public.dates import date_header
+from talaria.entrypoints.public.validation import Arrival, RequestBody, take_in
+
+logger = logging.getLogger("talaria.proxy")
+
+_NO_BODY = frozenset({204, 304})
+
+
+@dataclass(slots=True)
+class _Ending:
+    """How a request ended, as far as is known."""
+
+    status: int = 0
+    reason: str = ""
+    origin: Origin | str = ""
+    cause: str = ""
+    bytes_out: int = 0
+
+
+class Proxy:
+    """Passes requests on. One event for each request, whatever became of it."""
+
+    def __init__(self, gateway: Gateway, recorder: Recorder, clock: Clock, load: Load, *, body_limit: int) -> None:
+        self.pass_on_by(gateway, body_limit)
+        self._load = load
+        self._record = recorder.record
+        self._now = clock.now
+
+    def pass_on_by(self, gateway: Gateway, body_limit: int) -> None:
+        """Requests that come from now on go this way; the others end as they began."""
+        self._handle = gateway.handle
+        self._body_limit = body_limit
+
+    async def __call__(self, arrival: Arrival) -> None:
+        """Answer one request. Never raises."""
+        started = self._now()
+        journey, ending = Journey(began=started), _Ending()
+        inbound: Inbound | None = None
+        try:
+            inbound = take_in(arrival, journey, self._body_limit)
+            self._load.enter()
+            try:
+                answer = await self._handle(inbound, journey)
+                if answer.whole is not None and not arrival.congested:
+                    ending.status, ending.bytes_out = answer.status, len(answer.whole)
+                    arrival.respond(answer.status, self._completed(answer.headers, journey), answer.whole)
+                else:
+                    await self._stream(answer, arrival, journey, ending)
+            finally:
+                self._load.leave()
+        except Refusal as refusal:
+            self._refuse(refusal, arrival, journey, ending)
+        except ClientGone as gone:
+            self._gone(arrival, ending, str(gone))
+        except asyncio.CancelledError:
+            self._cancelled(arrival, journey, ending)
+        except Exception as error:
+            journey.request_id = journey.request_id or request_id_of(arrival.headers)
+            logger.exception("a request failed by a fault of ours", extra={"request_id": journey.request_id})
+            self._refuse(InternalError(type(error).__name__), arrival, journey, ending)
+        finally:
+            arrival.on_gone = None
+            self._end(arrival.method, inbound, started, journey, ending)
+
+    def _completed(self, headers: Headers, journey: Journey) -> Headers:
+        headers.append((b"x-request-id", journey.request_id.encode("ascii")))
+        for name, _ in headers:
+            if name == b"date":
+                break
+        else:
+            headers.append(date_header())
+        return headers
+
+    async def _stream(self, answer: Answer, arrival: Arrival, journey: Journey, ending: _Ending) -> None:
+        arrival.idle_timeout = journey.idle_timeout
+        try:
+            if arrival.congested:
+                await arrival.drained()
+            ending.status = answer.status
+            arrival.begin(answer.status, self._completed(answer.headers, journey))
+            if arrival.method != "HEAD" and answer.status not in _NO_BODY:
+                async for chunk in answer.body:
+                    ending.bytes_out += len(chunk)
+                    await arrival.write(chunk)
+            arrival.finish()
+        finally:
+            await answer.body.aclose()
+
+    def _refuse(self, refusal: Refusal, arrival: Arrival, journey: Journey, ending: _Ending) -> None:
+        """Say no in problem+json; where the answer has begun already, all that is left is to cut it."""
+        ending.reason, ending.origin, ending.cause = refusal.reason, refusal.origin, refusal.cause
+        journey.request_id = journey.request_id or request_id_of(arrival.headers)
+        if arrival.disconnected and not arrival.response_started:
+            self._gone(arrival, ending, "")
+        elif arrival.response_started:
+            arrival.abort()
+        else:
+            ending.status, headers, body = problems.render(refusal, journey.request_id)
+            headers.append(date_header())
+            ending.bytes_out = len(body)
+            arrival.respond(ending.status, headers, body)
+
+    def _gone(self, arrival: Arrival, ending: _Ending, cause: str) -> None:
+        ending.status, ending.reason, ending.origin, ending.cause = 499, "client-gone", "client", cause
+        arrival.abort()
+
+    def _cancelled(self, arrival: Arrival, journey: Journey, ending: _Ending) -> None:
+        """The task was cancelled because its client left, or because the time to drain is over."""
+        if arrival.disconnected:
+            self._gone(arrival, ending, "")
+        else:
+            self._refuse(Draining("cut off at the end of the drain"), arrival, journey, ending)
+
+    def _end(self, method: str, inbound: Inbound | None, started: float, journey: Journey, ending: _Ending) -> None:
+        if not ending.reason:  # passed on, whatever it says
+            ending.origin = "upstream"
+        body = inbound.body if inbound is not None else None
+        event = RequestEnded(
+            journey,
+            method,
+            ending.status,
+            ending.reason,
+            cast(Origin, ending.origin),
+            body.bytes_in if isinstance(body, RequestBody) else 0,
+            ending.bytes_out,
+            self._now() - started,
+            ending.cause,
+        )
+        self._record(event)
+
+
+def request_id_of(headers: Headers) -> str:
+    """The client's request id, where its head was refused before it was sorted; else a new one."""
+    given = [value for name, value in headers if name == b"x-request-id"]
+    return (usable_request_id(given[0]) if len(given) == 1 else None) or new_request_id()

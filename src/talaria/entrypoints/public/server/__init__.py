@@ -1,0 +1,6 @@
+"""Our HTTP/1.1 server.
+
+listener  sockets              sockets, their connections, and the drain
+connection  pipeline  cycle    a connection; its requests in order; one request and its response
+framing                        how a request's head and body are read
+"""

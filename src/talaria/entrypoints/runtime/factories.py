@@ -1,0 +1,180 @@
+"""How each part is made of the settings: plain functions, which the container calls once each."""
+
+import random
+import time
+from collections.abc import Awaitable
+from functools import partial
+
+from talaria import __version__
+from talaria.adapters.auth.jwk import BadKeySet, KeySource, public_key, read_key_set, secret_key
+from talaria.adapters.auth.jwks import RemoteKeySet, StaticKeys, keys_behind_url
+from talaria.adapters.auth.jwt_verifier import CallerRules, CallerTokens
+from talaria.adapters.auth.key_files import load_public_keys, load_signing_key
+from talaria.adapters.auth.key_rotation import KeyHistory
+from talaria.adapters.auth.service_tokens import ServiceTokenSigner, SigningKey
+from talaria.adapters.dependency_client import DependencyClient
+from talaria.adapters.http1.transport import WireTransport
+from talaria.adapters.reply import Reply
+from talaria.adapters.telemetry.access_log import AccessLog
+from talaria.adapters.telemetry.failure_log import Ledger
+from talaria.adapters.telemetry.metrics import Metrics
+from talaria.adapters.telemetry.pseudonyms import pseudonyms
+from talaria.adapters.telemetry.recorder import Fanout
+from talaria.domain.ages import Ages
+from talaria.domain.authorization import ApiKeys, Origins
+from talaria.domain.errors import CALLER_KEYS, KeysUnavailable
+from talaria.domain.forwarded import Forwarding
+from talaria.domain.headers import Sieve
+from talaria.domain.load import Load
+from talaria.domain.model import Call, Partner, RequestEnded, Route
+from talaria.domain.ports import Clock, Identities, Recorder
+from talaria.entrypoints.config import Secret, Settings
+from talaria.entrypoints.config.settings import CallerSettings
+from talaria.entrypoints.runtime.health import Breakers
+from talaria.entrypoints.runtime.resources import Stock
+
+KEY_SET_TIMEOUT = 2.0
+_NO_PARTNER = Partner("", b"")
+_NO_SECRET = Secret("")
+
+
+def metrics(settings: Settings, identities: Identities, load: Load) -> Metrics:
+    """The counters of this process."""
+    return Metrics(
+        tags=settings.routes,
+        identities=lambda: len(identities),
+        in_flight=lambda: load.in_flight,
+        version=__version__,
+    )
+
+
+def recorder(metrics: Metrics, access_log: AccessLog, ledger: Ledger) -> Recorder:
+    """Who hears of each event."""
+    consumers = {kind: [taker] for kind, taker in metrics.takers.items()}
+    consumers[RequestEnded] += [access_log.record, ledger.record]
+    return Fanout(consumers)
+
+
+def ages(settings: Settings) -> Ages:
+    """How long exchange results are kept."""
+    kept = settings.identities
+    return Ages(kept.max_age, kept.negative_age, kept.stale_if_error, random.random)
+
+
+def partners_of(settings: Settings) -> dict[str, Partner]:
+    """The partners as the request path needs them."""
+    return {name: Partner(name, partner.user_id_header.encode()) for name, partner in settings.partners.items()}
+
+
+def routes(settings: Settings) -> dict[str, Route]:
+    """What each tag stands for."""
+    known = partners_of(settings)
+    return {
+        tag: Route(
+            tag=tag,
+            partner=known.get(route.partner, _NO_PARTNER),
+            upstream=route.upstream,
+            callers=frozenset(route.callers),
+            methods=frozenset(route.methods),
+            timeout=route.timeout,
+            idle_timeout=route.idle_timeout,
+            personless=route.identity == "none",
+        )
+        for tag, route in settings.routes.items()
+    }
+
+
+def api_keys(settings: Settings) -> ApiKeys:
+    """The callers that name no person."""
+    known = {name: caller.api_key for name, caller in settings.callers.items() if caller.api_key is not None}
+    return ApiKeys({name: [key.reveal().encode() for key in keys] for name, keys in known.items()})
+
+
+def origins(settings: Settings) -> Origins:
+    """Where callers may call from."""
+    return Origins({name: caller.networks for name, caller in settings.callers.items()})
+
+
+def sieve(settings: Settings) -> Sieve:
+    """Which headers pass."""
+    return Sieve(partners_of(settings).values())
+
+
+def forwarding(settings: Settings) -> Forwarding:
+    """Whose forwarding headers are believed."""
+    return Forwarding(settings.server.trusted_proxies)
+
+
+def caller_tokens(
+    settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock, random_person_key: bytes
+) -> CallerTokens:
+    """The rules of each caller, with its keys."""
+    keys = partial(_keys_of, recorder=recorder, clock=clock, breakers=breakers, stock=stock)
+    rules = [
+        CallerRules(
+            name=caller.name,
+            issuer=caller.issuer,
+            audience=caller.audience,
+            algorithms=frozenset(caller.algorithms),
+            keys=keys(caller),
+            phone_id_claim=caller.phone_id_claim,
+            leeway=caller.leeway,
+            max_lifetime=caller.max_lifetime,
+        )
+        for caller in settings.callers.values()
+        if caller.api_key is None
+    ]
+    given = settings.logging.person_key
+    names = pseudonyms(given.reveal().encode() if given is not None else random_person_key)
+    return CallerTokens(rules, time.time, own_issuers=[settings.signing.issuer], pseudonym=names)
+
+
+def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock) -> KeySource:
+    if caller.jwks_url is not None:
+        keys = _remote_keys(caller.name, caller.jwks_url, recorder, clock, stock)
+        breakers.add(keys_behind_url(caller.name), keys)
+        return keys
+    if caller.secret is not None:
+        return StaticKeys([secret_key(caller.secret.reveal().encode())], any_kid=True)
+    if caller.jwks_file is not None:
+        return StaticKeys(read_key_set(caller.key_material))
+    return StaticKeys([public_key(key) for key in load_public_keys(caller.key_material)], any_kid=True)
+
+
+def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock, stock: Stock) -> RemoteKeySet:
+    """Taken over from before: the keys that are known outlast a reload while their issuer is out of reach."""
+    client = stock.part(("keys by", caller, url), partial(_key_client, caller, url, recorder, clock))
+
+    def read(reply: Reply) -> bytes:
+        if reply.status != 200:
+            raise KeysUnavailable(f"status {reply.status}")
+        try:
+            read_key_set(reply.body)
+        except BadKeySet as error:
+            raise KeysUnavailable(str(error)) from None
+        return reply.body
+
+    def fetch() -> Awaitable[bytes]:
+        return client.get("", {}, Call("", KEY_SET_TIMEOUT), read)
+
+    return stock.part(("keys", caller, url), lambda: RemoteKeySet(caller, fetch, clock.now))
+
+
+def _key_client(caller: str, url: str, recorder: Recorder, clock: Clock) -> DependencyClient:
+    return DependencyClient(
+        keys_behind_url(caller),
+        url,
+        CALLER_KEYS,
+        timeout=KEY_SET_TIMEOUT,
+        attempts=1,
+        recorder=recorder,
+        clock=clock,
+        transport=WireTransport(connect_timeout=KEY_SET_TIMEOUT, max_connections=1),
+    )
+
+
+def service_tokens(settings: Settings, history: KeyHistory) -> ServiceTokenSigner:
+    """The signer; the first key signs."""
+    signing = settings.signing
+    keys = [SigningKey(key.kid, *load_signing_key(key.pem.reveal().encode())) for key in signing.keys]
+    return ServiceTokenSigner(keys, signing.issuer, signing.lifetime, time.time, signed=history.signed)

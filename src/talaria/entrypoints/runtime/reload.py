@@ -1,0 +1,105 @@
+"""What is on disk comes in force: after SIGHUP, and when a key or a secret has changed in its file.
+
+Both ways read everything anew, the configuration too. What is valid replaces what was, in one step; of what is not,
+every problem is logged and nothing changes. The configuration file itself is not watched: a person may still be
+writing it, and says so with SIGHUP when done.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from talaria.entrypoints.config import ConfigurationError, Settings, load
+from talaria.entrypoints.config.stamps import stamps_of
+from talaria.entrypoints.runtime.gateway_server import Running
+
+logger = logging.getLogger("talaria.reloading")
+
+POLL_SECONDS = 3.0
+_FIXED = ("listen", "ops_listen", "workers")
+
+
+class Reloader:
+    """Keeps a gateway in step with its files; `read` gives the settings or raises ConfigurationError."""
+
+    def __init__(
+        self,
+        running: Running,
+        path: Path,
+        read: Callable[[Path], Settings] = load,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        self._running = running
+        self._path = path
+        self._read = read
+        self._poll_seconds = poll_seconds
+        self._asked = asyncio.Event()
+        self._seen = running.settings.files
+
+    def ask(self) -> None:
+        """Reload soon: for a signal."""
+        self._asked.set()
+
+    async def keep_up(self) -> None:
+        """Reload whenever there is a reason to, for ever."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._asked.wait()
+            if self._asked.is_set():
+                self._asked.clear()
+                await self.reload("asked to")
+            elif stamps_of(self._seen) != self._seen:
+                await self.reload("a key or secret file has changed")
+
+    async def reload(self, why: str) -> bool:
+        """Read everything anew and serve by it; False where the old goes on."""
+        # What is refused is not read again before it changes once more; a change while it is read is one.
+        self._seen = stamps_of(self._seen)
+        try:
+            settings = await asyncio.to_thread(self._read, self._path)
+            self._running.renew(with_what_is_fixed(settings, self._running.settings))
+        except ConfigurationError as error:
+            self._refuse(why, [str(problem) for problem in error.problems])
+            return False
+        except Exception:
+            logger.exception("a part of the new configuration can't be built")
+            self._refuse(why, ["a part can't be built: the line before this one says which"])
+            return False
+        self._seen = settings.files
+        for warning in settings.warnings:
+            logger.warning("warning: %s", warning)
+        logger.info("configuration reloaded", extra={"why": why, "hash": settings.digest})
+        return True
+
+    def _refuse(self, why: str, problems: Sequence[str]) -> None:
+        self._running.refused()
+        extra = {"why": why, "problems": list(problems)}
+        logger.error("the configuration on disk is not taken; the one before goes on", extra=extra)
+
+
+def latest(started_with: Settings, path: Path, read: Callable[[Path], Settings] = load) -> Settings:
+    """What a worker begins with that takes the place of another: what is on disk now if it is valid, else the very
+    settings that the start had.
+    """
+    try:
+        return with_what_is_fixed(read(path), started_with)
+    except ConfigurationError as error:
+        problems = [str(problem) for problem in error.problems]
+        logger.error("a worker begins with the configuration of the start", extra={"problems": problems})
+        return started_with
+
+
+def with_what_is_fixed(settings: Settings, in_use: Settings) -> Settings:
+    """The settings with the addresses and the number of workers that are in use: no reload can change them."""
+    server, fixed = settings.server, in_use.server
+    kept = {name: getattr(fixed, name) for name in _FIXED if getattr(fixed, name) != getattr(server, name)}
+    if (server.tls.cert_file is None) != (fixed.tls.cert_file is None):
+        kept["tls"] = fixed.tls  # another certificate is taken, but a listener does not change its language
+    for name in kept:
+        logger.warning("server.%s comes in force with the next start only", name)
+    return replace(settings, server=replace(server, **kept))

@@ -1,0 +1,207 @@
+"""A working version of every port that lives in memory, for tests and for trying things out.
+
+They pass the tests of `testing/contracts/`, like the real ones. What they do next can be scripted: see `Script`.
+The port `Upstream` has its own file, `memory_upstream.py`.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from talaria.domain.errors import (
+    PARTNER,
+    PERSONAL,
+    Faults,
+    IdentityUnknown,
+    InvalidToken,
+    PartnerUserUnknown,
+    Refusal,
+)
+from talaria.domain.model import (
+    Attempt,
+    Call,
+    Event,
+    Grant,
+    Identity,
+    IdentityKey,
+    PartnerUserId,
+    Person,
+    PersonalPhoneId,
+    PhoneNumber,
+)
+
+
+@dataclass(slots=True)
+class Script:
+    """What a dependency in memory does when it is called, and how often it was.
+
+    `failing` is raised by every call, `fail_next` by one call each, in order. Calls wait while `gate` is not set.
+    """
+
+    calls: int = 0
+    failing: Refusal | None = None
+    fail_next: deque[Refusal] = field(default_factory=deque)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def play(self, name: str, call: Call, faults: Faults) -> None:
+        """One call of the dependency `name`: raises what the script says, or a timeout past `call.timeout`."""
+        self.calls += 1
+        outcome = "timeout"
+        try:
+            async with asyncio.timeout(call.timeout):
+                await self.gate.wait()
+            self._fail()
+            outcome = "ok"
+        except TimeoutError:
+            raise faults.timeout() from None
+        except Refusal as refusal:
+            outcome = refusal.reason
+            raise
+        finally:
+            call.attempts.append(Attempt(name, 0.0, 0.0, outcome))
+
+    def _fail(self) -> None:
+        if self.fail_next:
+            raise self.fail_next.popleft()
+        if self.failing is not None:
+            raise self.failing
+
+
+class MemoryPhoneDirectory:
+    """The port `PhoneDirectory`. `phones` maps ids to numbers in E.164 and may be changed at any time."""
+
+    def __init__(self, phones: Mapping[str, str]) -> None:
+        self.phones = dict(phones)
+        self.script = Script()
+
+    async def phone_of(self, phone_id: PersonalPhoneId, call: Call) -> PhoneNumber:
+        """As the port says."""
+        await self.script.play("personal", call, PERSONAL)
+        phone = self.phones.get(phone_id.reveal())
+        if phone is None:
+            raise IdentityUnknown
+        return PhoneNumber(phone)
+
+
+class MemoryPartnerAccounts:
+    """The port `PartnerAccounts`. `users` maps numbers to user ids, or to the refusal that a number meets."""
+
+    def __init__(self, users: Mapping[str, str | Refusal], partner: str = "wind") -> None:
+        self.users = dict(users)
+        self.script = Script()
+        self._partner = partner
+
+    async def user_of(self, phone: PhoneNumber, call: Call) -> PartnerUserId:
+        """As the port says."""
+        await self.script.play(self._partner, call, PARTNER)
+        user = self.users.get(phone.reveal())
+        if user is None:
+            raise PartnerUserUnknown
+        if isinstance(user, Refusal):
+            raise user
+        return PartnerUserId(user)
+
+
+class MemoryTokenVerifier:
+    """The port `TokenVerifier`. `people` maps tokens to persons, or to the refusal that a token meets.
+
+    While `gate` is not set no token is recalled, and each waits for it as for a key set.
+    """
+
+    def __init__(self, people: Mapping[bytes, Person | Refusal]) -> None:
+        self.people = dict(people)
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def verify(self, token: bytes) -> Person:
+        """As the port says."""
+        await self.gate.wait()
+        person = self.people.get(token)
+        if person is None:
+            raise InvalidToken
+        if isinstance(person, Refusal):
+            raise person
+        return person
+
+    def recall(self, token: bytes) -> Person | None:
+        """As the port says."""
+        person = self.people.get(token) if self.gate.is_set() else None
+        return person if isinstance(person, Person) else None
+
+
+class MemoryServiceTokens:
+    """The port `ServiceTokens`. The tokens are names; `grants` says what each one stands for."""
+
+    def __init__(self) -> None:
+        self.grants: dict[bytes, Grant] = {}
+        self._tokens: dict[Grant, bytes] = {}
+
+    def token_for(self, grant: Grant) -> bytes:
+        """As the port says. The same grant always gets the same token."""
+        token = self._tokens.setdefault(grant, b"service-token-%d" % (len(self._tokens) + 1))
+        self.grants[token] = grant
+        return token
+
+
+class MemoryIdentities:
+    """The port `Identities`: a plain model of what the cache of production does."""
+
+    def __init__(self, max_entries: int = 1000) -> None:
+        self._max_entries = max_entries
+        self._kept: OrderedDict[IdentityKey, Identity] = OrderedDict()
+
+    def get(self, key: IdentityKey) -> Identity | None:
+        """As the port says."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def put(self, key: IdentityKey, identity: Identity) -> None:
+        """As the port says."""
+        self._kept[key] = identity
+        self._kept.move_to_end(key)
+        if len(self._kept) > self._max_entries:
+            self._kept.popitem(last=False)
+
+    def drop(self, key: IdentityKey) -> bool:
+        """As the port says."""
+        return self._kept.pop(key, None) is not None
+
+    def clear(self) -> int:
+        """As the port says."""
+        forgotten = len(self._kept)
+        self._kept.clear()
+        return forgotten
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+class MemoryClock:
+    """The port `Clock`, and a wall clock too: stands still until it is moved."""
+
+    def __init__(self, at: float = 1000.0) -> None:
+        self._at = at
+
+    def now(self) -> float:
+        """Seconds."""
+        return self._at
+
+    def move(self, seconds: float) -> None:
+        """Let time pass."""
+        self._at += seconds
+
+
+class MemoryRecorder:
+    """The port `Recorder`: keeps every event, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def record(self, event: Event) -> None:
+        """As the port says."""
+        self.events.append(event)

@@ -1,0 +1,104 @@
+"""`talaria serve` as a process of its own, in front of a sandbox's services."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import httpx
+
+from talaria.sandbox.world import World
+
+STARTING = 15.0
+
+
+class Served:
+    """A running `talaria serve`. `log` is all that it wrote."""
+
+    def __init__(self, process: asyncio.subprocess.Process, ops_url: str, log: Path) -> None:
+        self.process = process
+        self.ops_url = ops_url
+        self.log = log
+
+    def children(self) -> list[int]:
+        """The pids below it: the workers in their order, then the operators' process."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return sorted(map(int, path.read_text().split()))
+
+    def descriptors(self) -> int:
+        """How many files and sockets it has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    async def ready(self) -> None:
+        """Wait until the operators' listener says so."""
+        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(STARTING):
+            while True:
+                assert self.process.returncode is None, self.log.read_text()
+                try:
+                    if (await client.get(f"{self.ops_url}/readyz")).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(0.02)
+
+    async def stop(self) -> int:
+        """SIGTERM, and its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return await self.process.wait()
+
+
+async def serve(world: World, log: Path, ops_port: int, *, descriptors: str = "", **settings: str) -> Served:
+    """Start one from the world's files; `settings` are variables below TALARIA__SERVER__. Returns once it is ready.
+
+    `descriptors`: the arguments of `ulimit`, where it gets fewer than we have.
+    """
+    changes = {"ops_listen": f"{world.host}:{ops_port}", **settings}
+    environ = {f"TALARIA__SERVER__{name.upper()}": value for name, value in changes.items()}
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *("sh", "-c", f'{descriptors and f"ulimit {descriptors} && "}exec "$@"', "sh"),
+            *(sys.executable, "-m", "talaria", "serve", "--config", str(world.config_path)),
+            env={**os.environ, **environ},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    served = Served(process, f"http://{world.host}:{ops_port}", log)
+    try:
+        await served.ready()
+    except BaseException:
+        await end(served)
+        raise
+    return served
+
+
+@contextmanager
+def held(world: World) -> Iterator[None]:
+    """The world's port for the gateway stays ours: bound, though nobody listens on this socket."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind((world.host, world.ports.gateway))
+        yield
+
+
+@asynccontextmanager
+async def serving(world: World, log: Path, *, descriptors: str = "", **settings: str) -> AsyncIterator[Served]:
+    """One that is killed at the end, where it still runs."""
+    with held(world):
+        served = await serve(world, log, world.ports.ops, descriptors=descriptors, **settings)
+        try:
+            yield served
+        finally:
+            await end(served)
+
+
+async def end(served: Served) -> None:
+    """Kill it and all below it, where they still run."""
+    if served.process.returncode is None:
+        for pid in [served.process.pid, *served.children()]:
+            os.kill(pid, signal.SIGKILL)
+        await served.process.wait()

@@ -1,0 +1,99 @@
+"""What goes wrong before a request is written: it is no answer, costs no place, and nobody else anything."""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from talaria.adapters.http1.connection import Connection
+from talaria.adapters.http1.request_body import Upload
+from talaria.adapters.http1.upstream import WireOrigin
+from talaria.adapters.http1.write_batcher import Outbox
+from talaria.domain.errors import UpstreamUnreachable
+from talaria.domain.model import Outbound
+from tests.integration.http1.support_peers import HELLO, RawUpstream, forever, pieces, request, upstream
+
+POISON = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
+
+
+class Late(Outbox):
+    """An answer too many arrives when the next request waits to be written, once."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection: Connection | None = connection
+
+    def write(self, loop: asyncio.AbstractEventLoop, write: Callable[[bytes], None], data: bytes) -> None:
+        super().write(loop, write, data)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.get_buffer(-1)[: len(POISON)] = POISON
+            connection.buffer_updated(len(POISON))
+
+
+async def _poisoned(raw: RawUpstream, outbound: Outbound) -> bytes | None:
+    """What a request gets on a kept connection where bytes arrive before it is written."""
+    origin = WireOrigin(raw.url)
+    await origin.send(request())
+    (connection,) = origin._pool._members
+    origin._pool.outbox = Late(connection)
+    try:
+        return (await origin.send(outbound)).whole
+    finally:
+        assert connection.closed
+        assert origin.in_flight == 0
+        await origin.aclose()
+
+
+async def test_bytes_before_a_request_are_no_answer_and_it_is_sent_again() -> None:
+    async with upstream(forever) as raw:
+        outbound = request()
+        assert await _poisoned(raw, outbound) == b"hello"
+        assert (raw.connections, [attempt.outcome for attempt in outbound.attempts]) == (2, ["broken", "ok"])
+
+
+async def test_bytes_before_a_request_that_may_do_harm_are_no_answer_either() -> None:
+    async with upstream(forever) as raw:
+        with pytest.raises(UpstreamUnreachable):
+            await _poisoned(raw, request("POST"))
+        assert raw.connections == 1
+
+
+async def test_a_request_that_can_not_be_begun_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no")
+
+    async with upstream(forever) as raw:
+        origin = WireOrigin(raw.url, max_connections=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(Upload, "start", fail)
+            for _ in range(2):
+                with pytest.raises(RuntimeError, match="no"):
+                    await origin.send(request("POST", body=pieces(b"a"), length=1))
+        assert origin.in_flight == 0
+        assert (await origin.send(request())).whole == b"hello"
+        await origin.aclose()
+    assert complaints == []
+
+
+async def test_an_upload_needs_no_descriptor_to_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.readuntil(b"0\r\n\r\n")
+        writer.write(HELLO)
+
+    async with upstream(handler) as raw:
+        origin = WireOrigin(raw.url)
+        monkeypatch.setattr(os, "dup", full)
+        answer = await origin.send(request("POST", body=pieces(b"a")))
+        monkeypatch.undo()
+        assert (answer.whole, origin.in_flight) == (b"hello", 0)
+        await origin.aclose()

@@ -1,0 +1,183 @@
+"""From a url to a connection: refusals and their causes, TLS, IPv6, the race of addresses."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from talaria.adapters.http1.connect import HEAD_START, race
+from talaria.adapters.http1.upstream import WireOrigin
+from talaria.domain.errors import UpstreamTimeout, UpstreamUnreachable
+from tests.integration.http1.support_peers import HELLO, forever, read, request, upstream
+from tests.integration.http1.support_tls import client_context, server_context
+
+
+async def _cause(origin: WireOrigin, error: type[Exception] = UpstreamUnreachable) -> str:
+    """Why a request could not even be sent."""
+    outbound = request("POST", length=0)
+    with pytest.raises(error) as caught:
+        await origin.send(outbound)
+    assert [attempt.outcome for attempt in outbound.attempts] == ["connect"]
+    assert origin.in_flight == 0
+    return str(caught.value)
+
+
+@contextlib.contextmanager
+def hanging() -> Iterator[tuple[str, int]]:
+    """An address that takes no more connections, and refuses none: its queue is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[tuple[str, int]]:
+    """An address where nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()
+
+
+async def test_nobody_listens() -> None:
+    with refusing() as (host, port):
+        assert await _cause(WireOrigin(f"http://{host}:{port}")) == "connection refused"
+
+
+async def test_an_unknown_name() -> None:
+    assert await _cause(WireOrigin("http://nowhere.invalid", connect_timeout=5.0)) == "name not found"
+
+
+async def test_connecting_has_its_own_time() -> None:
+    with hanging() as (host, port):
+        await _cause(WireOrigin(f"http://{host}:{port}", connect_timeout=0.05), UpstreamTimeout)
+
+
+async def test_a_connection_that_is_closed_at_once() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        writer.close()
+
+    async with upstream(handler) as raw:
+        with pytest.raises(UpstreamUnreachable):
+            await WireOrigin(raw.url).send(request())
+
+
+async def test_ipv6() -> None:
+    async with upstream(forever, host="::1") as raw:
+        origin = WireOrigin(raw.url)
+        assert (await origin.send(request())).whole == b"hello"
+        await origin.aclose()
+
+
+async def test_the_address_to_call_from() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        callers.append(writer.get_extra_info("peername")[0])
+        writer.write(HELLO)
+
+    callers: list[str] = []
+    async with upstream(handler) as raw:
+        await WireOrigin(raw.url, local_address="127.0.0.9").send(request())
+    assert callers == ["127.0.0.9"]
+
+
+async def test_tls(tmp_path: Path) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        protocols.append(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(HELLO)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 3000000\r\n\r\n" + b"x" * 3_000_000)
+        await reader.read()
+
+    protocols: list[str] = []
+    async with upstream(handler, tls=server_context(tmp_path, "localhost")) as raw:
+        origin = WireOrigin(raw.url, ssl_context=client_context(tmp_path))
+        for _ in range(2):
+            assert (await origin.send(request())).whole == b"hello"
+        assert len(await read(await origin.send(request()))) == 3_000_000
+        assert (protocols, raw.connections) == (["http/1.1"], 1)
+        await origin.aclose()
+        await raw.until(lambda: raw.open == 0)
+
+
+async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
+    async with upstream(forever, tls=server_context(tmp_path, "localhost")) as raw:
+        assert await _cause(WireOrigin(raw.url)) == "TLS: certificate of an unknown authority"
+
+
+async def test_a_certificate_for_another_name(tmp_path: Path) -> None:
+    async with upstream(forever, tls=server_context(tmp_path, "other.example")) as raw:
+        origin = WireOrigin(raw.url, ssl_context=client_context(tmp_path))
+        assert await _cause(origin) == "TLS: certificate of another name"
+
+
+async def test_no_tls_at_the_other_end() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
+
+    async with upstream(handler) as raw:
+        origin = WireOrigin(raw.url.replace("http:", "https:"))
+        assert await _cause(origin) == "TLS: handshake failed"
+
+
+async def test_a_handshake_that_hangs_is_given_up_and_closed() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.read()
+
+    async with upstream(handler) as raw:
+        origin = WireOrigin(raw.url.replace("http:", "https:"), connect_timeout=0.05)
+        await _cause(origin, UpstreamTimeout)
+        await raw.until(lambda: raw.connections == 1 and raw.open == 0)
+
+
+async def test_an_address_that_hangs_costs_a_head_start() -> None:
+    async with upstream(forever) as raw:
+        good = ("127.0.0.1", int(raw.url.rsplit(":", 1)[1]))
+        with hanging() as bad:
+            started = asyncio.get_running_loop().time()
+            sock = await race([(socket.AF_INET, bad), (socket.AF_INET, good)], None)
+            took = asyncio.get_running_loop().time() - started
+        with sock:
+            assert sock.getpeername() == good
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert HEAD_START - 0.05 < took < HEAD_START + 0.5
+
+
+async def test_an_address_that_refuses_costs_nothing() -> None:
+    async with upstream(forever) as raw:
+        good = ("127.0.0.1", int(raw.url.rsplit(":", 1)[1]))
+        with refusing() as bad:
+            started = asyncio.get_running_loop().time()
+            sock = await race([(socket.AF_INET, bad), (socket.AF_INET, good)], None)
+            took = asyncio.get_running_loop().time() - started
+        sock.close()
+        assert took < HEAD_START
+
+
+async def test_all_addresses_refuse() -> None:
+    with refusing() as bad, refusing() as worse, pytest.raises(ConnectionRefusedError):
+        await race([(socket.AF_INET, bad), (socket.AF_INET, worse)], None)
+
+
+async def test_a_race_that_is_given_up_leaves_nothing() -> None:
+    with hanging() as bad, hanging() as worse:
+        racing = asyncio.create_task(race([(socket.AF_INET, bad), (socket.AF_INET, worse)], None))
+        await asyncio.wait([racing], timeout=HEAD_START + 0.05)
+        racing.cancel()
+        await asyncio.wait([racing])
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert racing.cancelled()
+        assert len(asyncio.all_tasks()) == 1

@@ -1,0 +1,178 @@
+"""Service tokens as the upstream sees them, and how long one serves."""
+
+import json
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from talaria.adapters.auth.key_files import load_signing_key
+from talaria.adapters.auth.service_tokens import ServiceTokenSigner, SigningKey
+from talaria.domain.model import Grant, PartnerUserId
+from talaria.testing.contracts.small import ServiceTokensContract
+from tests.unit.adapters.auth.support_tokens import KEYS, NOW, Wall
+
+GRANT = Grant(PartnerUserId("w-1"), "wind", "wind-tag", "app", "talaria-services")
+ALGORITHMS = {"ec-1": "ES256", "rsa": "RS256", "ed": "EdDSA"}
+
+
+def signing_key(name: str) -> SigningKey:
+    return SigningKey(f"kid-of-{name}", KEYS[name], ALGORITHMS[name])
+
+
+def signer(*names: str, wall: Wall | None = None, lifetime: float = 60, max_entries: int = 10) -> ServiceTokenSigner:
+    keys = [signing_key(name) for name in names or ("ec-1",)]
+    return ServiceTokenSigner(keys, "talaria-proxy", lifetime, wall or Wall(), max_entries)
+
+
+class TestServiceTokenSigner(ServiceTokensContract):
+    def tokens(self) -> ServiceTokenSigner:
+        return signer()
+
+
+def opened(token: bytes, key: str = "ec-1") -> dict[str, object]:
+    """The claims, with the signature checked and the times left alone: the clock here stands still."""
+    options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+    claims: dict[str, object] = jwt.decode(
+        token,
+        KEYS[key].public_key(),
+        algorithms=[ALGORITHMS[key]],
+        audience="talaria-services",
+        options=options,  # type: ignore[arg-type]
+    )
+    return claims
+
+
+def test_the_claims_are_those_of_the_contract() -> None:
+    claims = opened(signer().token_for(GRANT))
+    jti = claims.pop("jti")
+    assert isinstance(jti, str)
+    assert len(jti) == 32
+    assert claims == {
+        "iss": "talaria-proxy",
+        "sub": "w-1",
+        "aud": "talaria-services",
+        "iat": NOW,
+        "nbf": NOW,
+        "exp": NOW + 60,
+        "partner": "wind",
+        "tag": "wind-tag",
+        "caller": "app",
+    }
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_header_names_the_first_key(name: str) -> None:
+    token = signer(name, *(other for other in ALGORITHMS if other != name)).token_for(GRANT)
+    assert jwt.get_unverified_header(token) == {"alg": ALGORITHMS[name], "kid": f"kid-of-{name}", "typ": "JWT"}
+    assert opened(token, name)["sub"] == "w-1"
+
+
+def test_a_token_serves_for_half_of_its_life() -> None:
+    wall = Wall(NOW + 0.9)
+    tokens = signer(wall=wall)
+    first = tokens.token_for(GRANT)
+    wall.seconds = NOW + 29.9
+    assert tokens.token_for(GRANT._replace()) is first
+    wall.seconds = NOW + 30
+    second = tokens.token_for(GRANT)
+    assert second != first
+    assert opened(second)["exp"] == NOW + 90
+
+
+def test_a_clock_set_back_gives_a_token_that_holds_already() -> None:
+    wall = Wall()
+    tokens = signer(wall=wall)
+    tokens.token_for(GRANT)
+    wall.seconds = NOW - 5
+    assert opened(tokens.token_for(GRANT))["nbf"] == NOW - 5
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        GRANT._replace(user_id=PartnerUserId("w-2")),
+        GRANT._replace(partner="volt"),
+        GRANT._replace(tag="other"),
+        GRANT._replace(caller="web"),
+        GRANT._replace(audience="other"),
+        GRANT._replace(partner="windw", tag="ind-tag"),
+    ],
+)
+def test_another_grant_gets_another_token(other: Grant) -> None:
+    tokens = signer()
+    first = tokens.token_for(GRANT)
+    assert tokens.token_for(other) != first
+    assert tokens.token_for(GRANT) is first
+
+
+def test_the_oldest_of_too_many_goes() -> None:
+    tokens = signer(max_entries=2)
+    one, two, three = (GRANT._replace(tag=str(number)) for number in range(3))
+    first = tokens.token_for(one)
+    for grant in (two, one, three):
+        tokens.token_for(grant)
+    assert tokens.token_for(one) is first
+
+
+IDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=128)
+
+
+@given(st.lists(IDS, min_size=1, max_size=8))
+def test_every_token_names_its_own_user(ids: list[str]) -> None:
+    tokens = signer(max_entries=3)
+    for user in ids + ids[::-1]:
+        assert opened(tokens.token_for(GRANT._replace(user_id=PartnerUserId(user))))["sub"] == user
+
+
+@given(st.floats(0, 1e9), st.floats(2, 86_400))
+def test_at_least_half_of_the_life_is_left(now: float, lifetime: float) -> None:
+    wall = Wall(now)
+    tokens = signer("ed", wall=wall, lifetime=lifetime)
+    for step in (0, lifetime / 4, lifetime / 4, lifetime / 4):
+        wall.seconds += step
+        claims = opened(tokens.token_for(GRANT), "ed")
+        life = int(lifetime)
+        assert claims["exp"] == int(str(claims["iat"])) + life
+        assert int(str(claims["exp"])) - wall.seconds >= life / 2
+        assert int(str(claims["nbf"])) <= wall.seconds
+
+
+def test_all_public_keys_are_published() -> None:
+    published = json.loads(signer("ec-1", "rsa", "ed").jwks())["keys"]
+    assert [(key["kid"], key["use"], key["alg"]) for key in published] == [
+        (f"kid-of-{name}", "sig", algorithm) for name, algorithm in ALGORITHMS.items()
+    ]
+    assert not any({"d", "p", "q", "dp", "dq", "qi"} & key.keys() for key in published)
+
+
+def test_a_published_key_proves_a_token() -> None:
+    tokens = signer("rsa", "ec-1")
+    key = jwt.PyJWKSet.from_json(tokens.jwks().decode())["kid-of-rsa"]
+    assert jwt.PyJWS().decode(tokens.token_for(GRANT), key)
+
+
+def test_a_key_file_makes_a_signer() -> None:
+    pem = KEYS["ec-1"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    key, algorithm = load_signing_key(pem)
+    tokens = ServiceTokenSigner([SigningKey("a", key, algorithm)], "talaria-proxy", 60, Wall())
+    assert opened(tokens.token_for(GRANT))["sub"] == "w-1"
+
+
+def test_what_cannot_sign_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        ServiceTokenSigner([], "talaria-proxy", 60, Wall())
+    with pytest.raises(ValueError, match="kid of its own"):
+        signer("ec-1", "ec-1")
+    with pytest.raises(ValueError, match="two seconds"):
+        signer(lifetime=1)
+
+
+def test_nothing_private_is_printed() -> None:
+    tokens = signer()
+    token = tokens.token_for(GRANT).decode()
+    assert "key=" not in repr(signing_key("ec-1"))
+    assert token not in repr(tokens)
+    assert token not in repr(vars(tokens))

@@ -1,0 +1,134 @@
+"""A connection without a socket: a transport that records, a keeper that notes, and the bytes fed by hand."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+
+from talaria.adapters.http1.connection import Connection
+from talaria.adapters.http1.write_batcher import Outbox
+from talaria.domain.errors import Refusal
+from talaria.domain.model import Answer
+
+
+class FakeTransport(asyncio.Transport):
+    """Keeps what is written; `ended` says how it was ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.writes = 0
+        self.ended = ""
+        self.reading = True
+        self.unsent = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+        self.writes += 1
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Nothing is ever held back here."""
+
+    def close(self) -> None:
+        self.ended = self.ended or "closed"
+
+    def abort(self) -> None:
+        self.ended = self.ended or "aborted"
+
+    def is_closing(self) -> bool:
+        return bool(self.ended)
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+class Straight(Outbox):
+    """Writes at once: what a test has begun, it sees."""
+
+    def write(self, loop: asyncio.AbstractEventLoop, write: Callable[[bytes], None], data: bytes) -> None:
+        write(data)
+
+
+class FakeKeeper:
+    """Counts what a pool would be told."""
+
+    def __init__(self) -> None:
+        self.outbox: Outbox = Straight()
+        self.released = 0
+        self.forgotten = 0
+
+    def release(self, connection: Connection) -> None:
+        self.released += 1
+
+    def forget(self, connection: Connection) -> None:
+        self.forgotten += 1
+
+
+class Wire:
+    """One connection and the two ends of it that a test holds. Needs a running loop."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.transport = FakeTransport()
+        self.keeper = FakeKeeper()
+        self._buffer = bytearray(64 * 1024)
+        self.connection = Connection(self.loop, self.keeper, memoryview(self._buffer))
+        self.connection.connection_made(self.transport)
+
+    def begin(self, method: str = "GET") -> "asyncio.Future[Answer]":
+        """A request without a body."""
+        return self.connection.begin(b"x", method == "HEAD", self.loop.time() + 60, 60.0)
+
+    async def owned(self, future: "asyncio.Future[Answer]") -> Answer:
+        """Await it as its owner does."""
+        try:
+            return await future
+        except BaseException:
+            self.connection.abandon(future)
+            raise
+
+    def feed(self, *pieces: bytes) -> None:
+        """Bytes of the peer; nothing more once the connection is ended, as with a real transport."""
+        for piece in pieces:
+            for at in range(0, len(piece), len(self._buffer)):
+                part = piece[at : at + len(self._buffer)]
+                if self.transport.ended:
+                    return
+                self.connection.get_buffer(-1)[: len(part)] = part
+                self.connection.buffer_updated(len(part))
+
+    def end_of_file(self) -> None:
+        """The peer sends no more."""
+        if not self.transport.ended:
+            self.connection.eof_received()
+            self.connection.connection_lost(None)
+
+
+Outcome = tuple[int, list[tuple[bytes, bytes]], bytes, bool] | str
+
+
+async def outcome_of(pieces: list[bytes], method: str = "GET", *, eof: bool = True) -> Outcome:
+    """What one answer, cut into `pieces`, came to: status, headers, body, kept alive; or the name of the refusal."""
+    wire = Wire()
+    future = wire.begin(method)
+    wire.feed(*pieces)
+    kept = wire.keeper.released == 1 and not wire.transport.ended
+    if eof:
+        wire.end_of_file()
+    try:
+        answer = await future
+        body = b"".join([chunk async for chunk in answer.body])
+    except Refusal as refusal:
+        return type(refusal).__name__
+    return answer.status, answer.headers, body, kept
+
+
+def cut(data: bytes, at: list[int]) -> list[bytes]:
+    """`data` in pieces, cut at the given places."""
+    places = [0, *sorted({place % (len(data) + 1) for place in at}), len(data)]
+    return [data[a:b] for a, b in itertools.pairwise(places) if a < b]

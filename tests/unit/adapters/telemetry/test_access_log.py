@@ -1,0 +1,288 @@
+"""The lines: what stands in one, that nothing breaks it, and that whoever reads can't hold up the gateway."""
+
+import asyncio
+import errno
+import json
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_mock import MockerFixture
+
+from talaria.adapters.telemetry.access_log import AccessLog, Timestamps
+from talaria.domain.model import Attempt, ExchangeEnded, Journey, RequestEnded
+
+NOON = 1_795_003_200_123_456_789
+
+
+class Loop:
+    """Keeps what is to be called later."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        self.calls.append(call)
+
+
+class Sink:
+    """A descriptor that takes what it is told to; the poll behind it is /dev/null's."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+        self.pieces: list[int] = []
+        self.error: OSError | None = None
+        self.at_most: int | None = None
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if self.error is not None:
+            raise self.error
+        taken = data[: self.at_most]
+        self.taken += taken
+        self.pieces.append(len(taken))
+        return len(taken)
+
+
+@pytest.fixture
+def loop() -> Loop:
+    return Loop()
+
+
+@pytest.fixture
+def sink() -> Sink:
+    return Sink()
+
+
+@pytest.fixture
+def log(loop: Loop, sink: Sink) -> Any:
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    yield AccessLog(descriptor, clock=lambda: NOON, call_later=loop.call_later, write=sink.write)
+    os.close(descriptor)
+
+
+def ended(journey: Journey | None = None, status: int = 200, **fields: Any) -> RequestEnded:
+    values: dict[str, Any] = {"reason": "", "origin": "", "bytes_in": 0, "bytes_out": 735, "seconds": 0.0017}
+    return RequestEnded(journey or Journey("r-1", tag="wind"), "GET", status, **(values | fields))
+
+
+def lines(sink: Sink) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in sink.taken.decode().splitlines()]
+
+
+def test_a_line_holds_the_request_in_this_order(log: AccessLog, sink: Sink) -> None:
+    attempts = [Attempt(name, 1.0, 0.01, "ok") for name in ("personal", "personal", "wind", "talaria-services")]
+    journey = Journey("r-1", "t-1", "wind", "app", "body", "miss", True, 0.00125, attempts)
+    journey.person = "0123456789ab"
+    log.record(ended(journey, 503, reason="x", origin="upstream", bytes_in=3, cause="503"))
+    log.flush()
+    assert list(lines(sink)[0].items()) == [
+        ("time", "2026-11-18T12:00:00.123Z"),
+        ("level", "warning"),
+        ("event", "request"),
+        ("request_id", "r-1"),
+        ("trace_id", "t-1"),
+        ("tag", "wind"),
+        ("method", "GET"),
+        ("status", 503),
+        ("reason", "x"),
+        ("origin", "upstream"),
+        ("caller", "app"),
+        ("exchange", "miss"),
+        ("attempts", 4),
+        ("bytes_in", 3),
+        ("bytes_out", 735),
+        ("total_ms", 1.7),
+        ("upstream_ms", 1.25),
+        ("retries", 1),
+        ("healed", True),
+        ("cause", "503"),
+        ("person", "0123456789ab"),
+    ]
+
+
+def test_retries_healing_and_cause_are_named_only_where_there_are_any(log: AccessLog, sink: Sink) -> None:
+    log.record(ended())
+    log.flush()
+    assert not {"retries", "healed", "cause", "person"} & lines(sink)[0].keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "origin", "reason", "level"),
+    [
+        (200, "", "", "info"),
+        (404, "upstream", "", "info"),
+        (499, "client", "client-gone", "info"),
+        (502, "partner", "partner-timeout", "warning"),
+        (500, "upstream", "", "warning"),
+        (500, "gateway", "internal-error", "error"),
+        (200, "upstream", "upstream-unreachable", "warning"),
+        (200, "gateway", "draining", "error"),
+    ],
+)
+def test_the_level_says_whose_trouble_it_is(
+    log: AccessLog, sink: Sink, status: int, origin: str, reason: str, level: str
+) -> None:
+    log.record(ended(status=status, origin=origin, reason=reason))
+    log.flush()
+    assert lines(sink)[0]["level"] == level
+
+
+def test_other_events_pass(log: AccessLog, sink: Sink, loop: Loop) -> None:
+    log.record(ExchangeEnded("wind", "hit"))
+    log.flush()
+    assert sink.taken == b""
+    assert loop.calls == []
+
+
+def test_one_flush_is_asked_for_many_lines(log: AccessLog, sink: Sink, loop: Loop) -> None:
+    for _ in range(100):
+        log.record(ended())
+    assert sink.taken == b""
+    assert len(loop.calls) == 1
+    loop.calls.pop()()
+    assert len(lines(sink)) == 100
+    assert max(sink.pieces) <= 4096
+    assert len(sink.pieces) < 15
+
+
+def test_a_great_many_lines_do_not_wait(log: AccessLog, sink: Sink) -> None:
+    for _ in range(400):
+        log.record(ended())
+    assert len(lines(sink)) > 100
+
+
+@given(text=st.text(max_size=40), long=st.integers(0, 5000))
+def test_no_value_breaks_the_line(text: str, long: int) -> None:
+    sink, descriptor = Sink(), os.open(os.devnull, os.O_WRONLY)
+    log = AccessLog(descriptor, clock=lambda: NOON, call_later=Loop().call_later, write=sink.write)
+    log.record(ended(Journey(text, tag="\ud800" + text, caller="x" * long), cause=text + "\r\n\x00\x1b"))
+    log.close()
+    os.close(descriptor)
+    (line,) = sink.taken.splitlines()
+    assert json.loads(line)["event"] == "request"
+    assert len(line) < 4096
+    assert not re.search(rb"[\x00-\x1f]", line)
+
+
+def test_a_slow_reader_is_not_waited_for(sink: Sink, loop: Loop) -> None:
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    os.write(writes, b"x" * 65_536)
+    full = AccessLog(writes, call_later=loop.call_later, write=sink.write)
+    full.record(ended())
+    full.flush()
+    assert sink.pieces == []
+    assert len(loop.calls) == 2
+    os.read(reads, 65_536)
+    loop.calls[-1]()
+    assert len(lines(sink)) == 1
+    os.close(reads)
+    os.close(writes)
+
+
+def test_a_piece_taken_in_part_is_continued(log: AccessLog, sink: Sink) -> None:
+    sink.at_most = 100
+    for _ in range(5):
+        log.record(ended())
+    log.flush()
+    assert len(lines(sink)) == 5
+
+
+def test_what_does_not_fit_is_dropped_and_said(
+    monkeypatch: pytest.MonkeyPatch, log: AccessLog, sink: Sink, loop: Loop
+) -> None:
+    monkeypatch.setattr("talaria.adapters.telemetry.access_log._BUFFERED_AT_MOST", 1000)
+    for _ in range(10):
+        log.record(ended())
+    log.flush()
+    log.flush()
+    said = lines(sink)
+    kept = [line for line in said if line["event"] == "request"]
+    assert said[-1] == {
+        "time": "2026-11-18T12:00:00.123Z",
+        "level": "warning",
+        "event": "lines-dropped",
+        "count": 10 - len(kept),
+    }
+
+
+def test_a_reader_that_is_gone_ends_the_writing_only(
+    log: AccessLog, sink: Sink, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink.error = BrokenPipeError(32, "Broken pipe")
+    log.record(ended())
+    log.flush()
+    sink.error = None
+    log.record(ended())
+    log.flush()
+    assert sink.taken == b""
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_full_disk_is_waited_out(log: AccessLog, sink: Sink, loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    sink.error = OSError(errno.ENOSPC, "No space left on device")
+    for _ in range(3):
+        log.record(ended())
+        log.flush()
+    assert [record.getMessage() for record in caplog.records] == [
+        "access lines can't be written now, and wait: No space left on device"
+    ]
+    sink.error = None
+    loop.calls[-1]()
+    assert len(lines(sink)) == 3
+    assert caplog.messages[1:] == ["access lines are written again"]
+
+
+def test_the_end_does_not_wait_for_a_full_disk(mocker: MockerFixture, loop: Loop) -> None:
+    write = mocker.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    with open(os.devnull, "wb") as sink:
+        log = AccessLog(sink.fileno(), call_later=loop.call_later, write=write)
+        log.record(ended())
+        log.close()
+    assert write.call_count == 1
+
+
+def test_a_closed_pipe_is_noticed(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    log = AccessLog(writes, call_later=loop.call_later)
+    log.record(ended())
+    log.flush()
+    log.close()
+    os.close(writes)
+    assert len(caplog.records) == 1
+
+
+def test_closing_writes_what_waits(log: AccessLog, sink: Sink) -> None:
+    log.record(ended())
+    log.close()
+    assert len(lines(sink)) == 1
+
+
+async def test_the_running_loop_flushes(sink: Sink) -> None:
+    reads, writes = os.pipe()
+    log = AccessLog(writes)
+    log.record(ended())
+    arrived = asyncio.Event()
+    asyncio.get_running_loop().add_reader(reads, arrived.set)
+    await asyncio.wait_for(arrived.wait(), 5)
+    asyncio.get_running_loop().remove_reader(reads)
+    assert json.loads(os.read(reads, 4096))["request_id"] == "r-1"
+    os.close(reads)
+    os.close(writes)
+
+
+def test_the_time_is_that_of_the_clock() -> None:
+    moments = [0, 999_999_999, 1_000_000_000, NOON]
+    stamps = Timestamps(iter(moments).__next__)
+    assert [stamps.now() for _ in moments] == [
+        "1970-01-01T00:00:00.000Z",
+        "1970-01-01T00:00:00.999Z",
+        "1970-01-01T00:00:01.000Z",
+        "2026-11-18T12:00:00.123Z",
+    ]

@@ -1,0 +1,82 @@
+"""`talaria check`: what it shows, and what it says of a configuration that can't be used."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from talaria.entrypoints.cli.main import cli
+
+VARIABLES = {"PERSONAL_TOKEN": "canary-1", "WIND_API_KEY": "canary-2", "TALARIA_SERVICES_API_KEY": "canary-3"}
+Check = Callable[..., Result]
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What `talaria init` writes, with the registry's wind."""
+    monkeypatch.setattr("talaria.adapters.partners.known", lambda: frozenset({"wind"}))
+    assert CliRunner().invoke(cli, ["init", str(tmp_path)]).exit_code == 0
+    return tmp_path / "talaria.toml"
+
+
+def check(config: Path, **variables: str | None) -> Result:
+    """The command's result with the variables set."""
+    return CliRunner().invoke(cli, ["check", "--config", str(config)], env={**VARIABLES, **variables})
+
+
+def test_it_shows_what_it_found(config: Path) -> None:
+    result = check(config)
+    assert result.exit_code == 0
+    for shown in ("Routes", "Callers", "Partners", "Upstreams", "x-wind-user-id", "https://id.app.example", "is good"):
+        assert shown in result.stdout
+    assert "canary" not in result.output
+    assert result.stderr == ""
+
+
+def test_names_in_brackets_are_no_markup(config: Path) -> None:
+    text = config.read_text().replace('"http://talaria-services.internal"', '"http://[::1]:8003"')
+    config.write_text(text)
+    assert "http://[::1]:8003" in check(config, TALARIA__SIGNING__ISSUER="[bold]").stdout
+
+
+def test_all_problems_are_on_stderr_with_exit_code_78(config: Path) -> None:
+    config.write_text(
+        config.read_text().replace('partner = "wind"', 'partner = "wnid"').replace("[signing]", "[signin]")
+    )
+    result = check(config, WIND_API_KEY=None)
+    assert result.exit_code == 78
+    assert result.stdout == ""
+    for key in ("routes.wind.partner", "signin", "signing.keys", "partners.wind.api_key"):
+        assert f"  {key}: " in result.stderr
+    assert f"{config}: 4 problems" in result.stderr
+    assert 'did you mean "wind"?' in result.stderr
+    assert "canary" not in result.output
+
+
+def test_a_warning_is_shown_and_stops_nothing(config: Path) -> None:
+    key = next((config.parent / "keys").iterdir())
+    key.chmod(0o644)
+    result = check(config)
+    assert result.exit_code == 0
+    assert "warning: signing.keys[0].file: " in result.stderr
+    assert "chmod o-r" in result.stderr
+
+
+def test_a_file_that_is_not_there_gets_a_sentence(tmp_path: Path) -> None:
+    result = check(tmp_path / "talaria.toml")
+    assert result.exit_code == 78
+    assert result.stderr.strip() == f"There is no {tmp_path}/talaria.toml. Make one with: talaria init {tmp_path}"
+
+
+def test_the_default_is_talaria_toml_in_this_folder(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(config.parent)
+    assert CliRunner().invoke(cli, ["check"], env=VARIABLES).exit_code == 0
+
+
+def test_the_schema_needs_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["check", "--schema"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["title"] == "talaria.toml"

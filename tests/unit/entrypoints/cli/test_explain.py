@@ -1,0 +1,209 @@
+"""`talaria explain`: the timeline, the list, and what it says where there is nothing to be had."""
+
+import json
+from collections.abc import Callable
+from email.message import Message
+from http.client import BadStatusLine
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from talaria.adapters.telemetry.failure_log import PASSED_ON, Entry, Try
+from talaria.entrypoints.cli import explain
+from talaria.entrypoints.cli.init import command as init
+from talaria.entrypoints.cli.timeline import advice
+from talaria.entrypoints.public.problems import ROWS
+from tests.unit.entrypoints.ops.support_ops import entry
+
+Run = Callable[..., Result]
+
+
+class Listener:
+    """What stands behind `fetch`."""
+
+    def __init__(self) -> None:
+        self.urls: list[str] = []
+        self.body: bytes | None = None
+        self.error: Exception | None = None
+
+    def fetch(self, url: str) -> bytes | None:
+        self.urls.append(url)
+        if self.error is not None:
+            raise self.error
+        return self.body
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
+    listener = Listener()
+    monkeypatch.setattr(explain, "fetch", listener.fetch)
+    return listener
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr("talaria.adapters.partners.known", lambda: frozenset({"wind"}))
+    CliRunner().invoke(init, [str(tmp_path)])
+    config = str(tmp_path / "talaria.toml")
+
+    def run(*arguments: str, **variables: str) -> Result:
+        return CliRunner().invoke(explain.command, [*arguments, "--config", config], env=variables)
+
+    return run
+
+
+def failed() -> Entry:
+    attempts = [
+        Try("wind", 300.0, 100.5, "503"),
+        Try("personal", -12.0, 20.0, "ok"),
+        Try("wind", 450.0, 300.0, "refused", "10.0.0.7:443"),
+    ]
+    return msgspec.structs.replace(entry(), attempts=attempts)
+
+
+def test_a_timeline_tells_the_story_in_order(run: Run, listener: Listener) -> None:
+    listener.body = msgspec.json.encode(failed())
+    result = run("r-1")
+    assert result.exit_code == 0
+    assert listener.urls == ["http://127.0.0.1:9090/5xx/r-1"]
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert lines[:2] == ["502 partner-unreachable", "Whose: the partner. Ended in: exchange."]
+    assert "breakers wind open" in lines
+    start = lines.index("at took what outcome")
+    assert lines[start + 1 : start + 6] == [
+        "-12.0 ms 20.0 ms personal (for an earlier request) ok",
+        "0.0 ms the head of the request is here",
+        "300.0 ms 100.5 ms wind 503",
+        "450.0 ms 300.0 ms wind at 10.0.0.7:443 refused",
+        "750.0 ms answered 502 partner-unreachable",
+    ]
+    assert lines[-1].startswith("Look whether it runs")
+
+
+def test_json_is_the_entry(run: Run, listener: Listener) -> None:
+    listener.body = msgspec.json.encode(failed())
+    assert msgspec.json.decode(run("r-1", "--json").stdout, type=Entry) == failed()
+
+
+def test_the_last_ones_are_listed(run: Run, listener: Listener) -> None:
+    listener.body = msgspec.json.encode({"entries": [entry("r-9"), entry("r-8")]})
+    result = run("--last", "20")
+    assert listener.urls == ["http://127.0.0.1:9090/5xx?last=20"]
+    assert result.stdout.index("r-9") < result.stdout.index("r-8")
+    assert "750 ms" in result.stdout
+
+
+def test_the_list_as_json(run: Run, listener: Listener) -> None:
+    listener.body = msgspec.json.encode({"entries": [entry("r-9")]})
+    assert json.loads(run("--last", "1", "--json").stdout)[0]["request_id"] == "r-9"
+
+
+def test_an_empty_list_says_so(run: Run, listener: Listener) -> None:
+    listener.body = b'{"entries": []}'
+    result = run("--last", "20")
+    assert (result.exit_code, result.stdout) == (0, "No answer of 500 or above is remembered.\n")
+
+
+def test_markup_in_an_entry_is_text(run: Run, listener: Listener) -> None:
+    listener.body = msgspec.json.encode(msgspec.structs.replace(entry(), cause="[bold]x[/nothing]"))
+    assert "[bold]x[/nothing]" in run("r-1").stdout
+
+
+def test_an_unknown_id_says_why_it_may_be_unknown(run: Run, listener: Listener) -> None:
+    result = run("r-1")
+    assert result.exit_code == 1
+    assert "No answer of 500 or above is remembered for r-1." in result.stderr
+    assert "talaria explain --last 20" in result.stderr
+
+
+def test_an_odd_id_is_sent_encoded_and_not_printed(run: Run, listener: Listener) -> None:
+    result = run("a/b?\x1b[31m")
+    assert listener.urls == ["http://127.0.0.1:9090/5xx/a%2Fb%3F%1B%5B31m"]
+    assert "for this id." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (URLError(ConnectionRefusedError(111, "Connection refused")), "can't be reached (Connection refused)"),
+        (URLError(TimeoutError("timed out")), "can't be reached (no answer within 2 s)"),
+        (TimeoutError("timed out"), "can't be reached (no answer within 2 s)"),
+        (BadStatusLine("SSH-2.0"), "can't be reached (BadStatusLine)"),
+        (HTTPError("http://x", 500, "no", Message(), None), "answered 500"),
+        (msgspec.DecodeError("x"), "is no operators' listener of this version"),
+    ],
+)
+def test_what_can_not_be_asked_is_named_with_what_to_do(
+    run: Run, listener: Listener, error: Exception, said: str
+) -> None:
+    listener.error = error
+    result = run("r-1")
+    assert result.exit_code == 1
+    assert "127.0.0.1:9090" in result.stderr
+    assert said in result.stderr
+    assert result.stderr.splitlines()[1].endswith("?")
+
+
+@pytest.mark.parametrize(
+    ("listens", "asked"),
+    [("0.0.0.0:91", "127.0.0.1:91"), ("[::]:91", "[::1]:91"), ("gateway.internal:91", "gateway.internal:91")],
+)
+def test_a_listener_on_every_address_is_asked_on_the_loopback(
+    run: Run, listener: Listener, listens: str, asked: str
+) -> None:
+    run("r-1", TALARIA__SERVER__OPS_LISTEN=listens)
+    assert listener.urls == [f"http://{asked}/5xx/r-1"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["r-1", "--last", "3"], ["--last", "0"], ["--last", "1001"]])
+def test_wrong_usage(run: Run, listener: Listener, arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+    assert listener.urls == []
+
+
+@pytest.mark.parametrize("reason", [reason for reason, row in ROWS.items() if row.status >= 500] + [""])
+def test_there_is_advice_for_each_reason(reason: str) -> None:
+    origin = reason.partition("-")[0] if reason.partition("-")[0] in ("personal", "partner", "upstream") else "gateway"
+    assert advice(msgspec.structs.replace(entry(), reason=reason, origin=origin))
+
+
+def test_a_certificate_has_an_advice_of_its_own() -> None:
+    refused = msgspec.structs.replace(entry(), reason="partner-unreachable", origin="partner")
+    assert "tls.ca_file" in advice(msgspec.structs.replace(refused, cause="certificate expired"))
+    assert "tls.ca_file" not in advice(msgspec.structs.replace(refused, cause="connection refused"))
+
+
+def test_the_upstreams_own_answer_reads_as_such(run: Run, listener: Listener) -> None:
+    own = msgspec.structs.replace(entry(), status=500, reason="", origin="upstream", phase=PASSED_ON)
+    listener.body = msgspec.json.encode(own)
+    lines = run("r-1").stdout.splitlines()
+    assert lines[:2] == ["500 passed on", "Whose: the upstream. Its own answer, passed on to its end."]
+    assert any("answered 500 passed on" in line for line in lines)
+
+
+def test_a_shell_without_the_services_secrets_will_do(run: Run, listener: Listener, tmp_path: Path) -> None:
+    config = tmp_path / "talaria.toml"
+    config.write_text(
+        config.read_text().replace('partner = "wind"', 'partner = "wnid"').replace("[logging]", "[lgging]")
+    )
+    assert run("--last", "1").exit_code == 0
+    assert run("--last", "1", TALARIA__SERVER__OPS_LISTEN="127.0.0.1:9").exit_code == 0
+    assert [url.split("/")[2] for url in listener.urls] == ["127.0.0.1:9090", "127.0.0.1:9"]
+
+
+@pytest.mark.parametrize("line", ['ops_listen = "9090"', "ops_listen = 9090"])
+def test_an_address_that_is_none_is_told_alone(run: Run, tmp_path: Path, line: str) -> None:
+    config = tmp_path / "talaria.toml"
+    config.write_text(config.read_text().replace('ops_listen = "127.0.0.1:9090"', line))
+    result = run("--last", "1")
+    assert result.exit_code == 78
+    assert "1 problem" in result.stderr
+    assert "server.ops_listen" in result.stderr
+
+
+def test_an_address_in_no_table_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "talaria.toml").write_text("server = 1\n")
+    assert "write a table: [server]" in run("--last", "1").stderr

@@ -1,0 +1,91 @@
+"""`talaria serve`: it hands good settings on, and nothing else."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner
+from pytest_mock import MockerFixture
+
+from talaria.entrypoints.cli.main import cli
+from talaria.entrypoints.config import Settings
+
+VARIABLES = {"PERSONAL_TOKEN": "canary-1", "WIND_API_KEY": "canary-2", "TALARIA_SERVICES_API_KEY": "canary-3"}
+
+
+@pytest.fixture(autouse=True)
+def mask() -> Iterator[None]:
+    """The signals of the tests stay what they are."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Path]]:
+    """What `talaria.entrypoints.runtime.process.run` was called with; it answers 7."""
+    calls: list[tuple[Settings, Path]] = []
+
+    def run(settings: Settings, config_path: Path) -> int:
+        calls.append((settings, config_path))
+        return 7
+
+    module = ModuleType("talaria.entrypoints.runtime.process")
+    module.__dict__["run"] = run
+    monkeypatch.setitem(sys.modules, "talaria.entrypoints.runtime.process", module)
+    monkeypatch.setattr("talaria.adapters.partners.known", lambda: frozenset({"wind"}))
+    return calls
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """What `talaria init` writes."""
+    CliRunner().invoke(cli, ["init", str(tmp_path)])
+    return tmp_path / "talaria.toml"
+
+
+def test_good_settings_are_served_and_the_exit_code_is_passed_on(
+    config: Path, served: list[tuple[Settings, Path]]
+) -> None:
+    result = CliRunner().invoke(cli, ["serve", "--config", str(config)], env=VARIABLES)
+    assert result.exit_code == 7
+    ((settings, path),) = served
+    assert settings.routes["wind"].callers == ("app",)
+    assert path == config
+
+
+def test_a_configuration_with_problems_is_not_served(config: Path, served: list[tuple[Settings, Path]]) -> None:
+    result = CliRunner().invoke(cli, ["serve", "--config", str(config)], env={"WIND_API_KEY": "canary-2"})
+    assert result.exit_code == 78
+    assert "PERSONAL_TOKEN" in result.stderr
+    assert served == []
+
+
+def test_warnings_are_told_before_serving(config: Path, served: list[tuple[Settings, Path]]) -> None:
+    next((config.parent / "keys").iterdir()).chmod(0o644)
+    result = CliRunner().invoke(cli, ["serve", "--config", str(config)], env=VARIABLES)
+    assert "warning: signing.keys[0].file: " in result.stderr
+    assert len(served) == 1
+
+
+@pytest.mark.parametrize(("workers", "code"), [("1", 7), ("2", 1)])
+def test_only_several_workers_need_a_folder(
+    config: Path, served: list[tuple[Settings, Path]], mocker: MockerFixture, workers: str, code: int
+) -> None:
+    mocker.patch("tempfile.mkdtemp", side_effect=FileNotFoundError(2, "No usable temporary directory found"))
+    env = {**VARIABLES, "TALARIA__SERVER__WORKERS": workers}
+    result = CliRunner().invoke(cli, ["serve", "--config", str(config)], env=env)
+    assert result.exit_code == code
+    assert ("Set TMPDIR" in result.stderr) == (code == 1)
+
+
+def test_a_descriptor_that_is_closed_is_taken_before_a_socket_can_be_it() -> None:
+    code = (
+        "import os, sys; from talaria.entrypoints.cli.serve import take_standard_descriptors; os.close(1); "
+        "take_standard_descriptors(); sys.exit(os.fstat(1).st_rdev != os.stat(os.devnull).st_rdev)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603

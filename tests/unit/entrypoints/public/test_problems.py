@@ -1,0 +1,167 @@
+"""Every refusal has its row, every row its refusal, and each answer the form of RFC 9457."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from talaria.domain import errors
+from talaria.entrypoints.public.problems import ROWS, render
+
+CONTRACT = {
+    "missing-api-tag": 400,
+    "ambiguous-api-tag": 400,
+    "unknown-api-tag": 404,
+    "bad-request-target": 400,
+    "bad-request": 400,
+    "method-not-allowed": 405,
+    "headers-too-large": 431,
+    "target-too-long": 414,
+    "body-too-large": 413,
+    "missing-token": 401,
+    "invalid-token": 401,
+    "expired-token": 401,
+    "caller-not-allowed": 403,
+    "identity-unknown": 403,
+    "partner-user-unknown": 403,
+    "partner-user-refused": 403,
+    "personal-unreachable": 502,
+    "partner-unreachable": 502,
+    "upstream-unreachable": 502,
+    "personal-bad-answer": 502,
+    "partner-bad-answer": 502,
+    "upstream-bad-answer": 502,
+    "personal-timeout": 504,
+    "partner-timeout": 504,
+    "upstream-timeout": 504,
+    "personal-overloaded": 503,
+    "partner-overloaded": 503,
+    "circuit-open": 503,
+    "overloaded": 503,
+    "draining": 503,
+    "keys-unavailable": 503,
+    "internal-error": 500,
+}
+
+
+def leaves(base: type[errors.Refusal] = errors.Refusal) -> Iterator[type[errors.Refusal]]:
+    """Every refusal that has no kinds of its own."""
+    kinds = base.__subclasses__()
+    if not kinds:
+        yield base
+    for kind in kinds:
+        yield from leaves(kind)
+
+
+LEAVES = sorted(leaves(), key=lambda kind: kind.reason)
+
+
+def make(kind: type[errors.Refusal], cause: str = "", retry_after: float | None = None) -> errors.Refusal:
+    """A refusal of this kind."""
+    if kind is errors.MethodNotAllowed:
+        return errors.MethodNotAllowed(frozenset({"POST", "GET"}))
+    if kind is errors.CircuitOpen:
+        return errors.CircuitOpen("partner", cause, retry_after=retry_after)
+    return kind(cause, retry_after=retry_after)
+
+
+def answer(refusal: errors.Refusal) -> tuple[int, dict[str, str], dict[str, object]]:
+    """Status, headers (each name once) and document."""
+    status, pairs, body = render(refusal, "r-1")
+    headers = {name.decode(): value.decode() for name, value in pairs}
+    assert len(headers) == len(pairs)
+    return status, headers, json.loads(body)
+
+
+def test_each_leaf_of_the_tree_has_a_row_and_each_row_a_leaf() -> None:
+    assert {kind.reason for kind in LEAVES} == ROWS.keys()
+    assert len({kind.reason for kind in LEAVES}) == len(LEAVES)
+
+
+def test_the_statuses_are_those_of_the_contract() -> None:
+    assert {reason: row.status for reason, row in ROWS.items()} == CONTRACT
+
+
+@pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.reason)
+def test_each_refusal_takes_the_form_of_a_problem(kind: type[errors.Refusal]) -> None:
+    status, headers, document = answer(make(kind, "10.0.0.7 said +491710000001"))
+    row = ROWS[kind.reason]
+    assert document == {
+        "type": f"urn:talaria:problem:{kind.reason}",
+        "title": row.title,
+        "status": status,
+        "detail": row.detail,
+        "reason": kind.reason,
+        "request_id": "r-1",
+    }
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-request-id"] == "r-1"
+    assert "10.0.0.7" not in str(headers)
+
+
+@pytest.mark.parametrize("reason", sorted(ROWS))
+def test_the_detail_is_a_sentence(reason: str) -> None:
+    assert re.fullmatch(r"[A-Z].+\.", ROWS[reason].detail)
+
+
+def test_a_refused_method_names_the_allowed_ones_in_order() -> None:
+    assert answer(errors.MethodNotAllowed(frozenset({"POST", "GET"})))[1]["allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize(
+    ("kind", "challenge"),
+    [
+        (errors.MissingToken, "Bearer"),
+        (errors.InvalidToken, 'Bearer error="invalid_token"'),
+        (errors.ExpiredToken, 'Bearer error="invalid_token"'),
+    ],
+)
+def test_a_refused_token_is_answered_with_a_challenge(kind: type[errors.Refusal], challenge: str) -> None:
+    assert answer(kind())[1]["www-authenticate"] == challenge
+
+
+def test_only_401_challenges() -> None:
+    for kind in LEAVES:
+        status, headers, _ = answer(make(kind))
+        assert ("www-authenticate" in headers) == (status == 401)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "seconds"),
+    [
+        (errors.CircuitOpen("partner"), "1"),
+        (errors.CircuitOpen("partner", retry_after=4.01), "5"),
+        (errors.GatewayOverloaded(), "1"),
+        (errors.PartnerOverloaded(retry_after=0.2), "1"),
+        (errors.PersonalOverloaded(retry_after=7.0), "7"),
+        (errors.PersonalOverloaded(), None),
+        (errors.PersonalOverloaded(retry_after=float("inf")), "86400"),
+    ],
+)
+def test_retry_after(refusal: errors.Refusal, seconds: str | None) -> None:
+    assert answer(refusal)[1].get("retry-after") == seconds
+
+
+@given(st.floats(allow_nan=True))
+def test_retry_after_is_always_whole_seconds_of_a_day_at_most(seconds: float) -> None:
+    value = answer(errors.CircuitOpen("upstream", retry_after=seconds))[1]["retry-after"]
+    assert 1 <= int(value) <= 86_400
+
+
+def test_draining_closes_the_connection() -> None:
+    assert answer(errors.Draining())[1]["connection"] == "close"
+
+
+def test_the_proxy_status_names_what_happened() -> None:
+    assert answer(errors.UpstreamTimeout())[1]["proxy-status"] == "talaria; error=http_response_timeout"
+    assert "proxy-status" not in answer(errors.KeysUnavailable())[1]
+
+
+def test_an_odd_request_id_can_not_break_the_answer() -> None:
+    _, headers, body = render(errors.MissingToken(), 'é"')
+    assert json.loads(body)["request_id"] == 'é"'
+    assert dict(headers)[b"x-request-id"] == b'?"'

@@ -1,0 +1,125 @@
+"""The versions in memory pass the contracts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from talaria.domain.errors import PARTNER, PERSONAL, ExpiredToken, Faults, PartnerUserRefused
+from talaria.domain.model import ExchangeEnded, Grant, PartnerUserId, Person, PersonalPhoneId
+from talaria.testing.contracts.dependencies import (
+    BLOCKED,
+    PHONES,
+    USERS,
+    AccountsWorld,
+    DirectoryWorld,
+    PartnerAccountsContract,
+    PhoneDirectoryContract,
+    Trouble,
+    call,
+)
+from talaria.testing.contracts.identities import IdentitiesContract
+from talaria.testing.contracts.small import (
+    ClockContract,
+    RecorderContract,
+    ServiceTokensContract,
+    TokenVerifierContract,
+)
+from talaria.testing.memory import (
+    MemoryClock,
+    MemoryIdentities,
+    MemoryPartnerAccounts,
+    MemoryPhoneDirectory,
+    MemoryRecorder,
+    MemoryServiceTokens,
+    MemoryTokenVerifier,
+    Script,
+)
+
+
+def script_trouble(script: Script, faults: Faults, trouble: Trouble | None) -> None:
+    script.gate.set()
+    script.failing = None
+    if trouble == "timeout":
+        script.gate.clear()
+    elif trouble is not None:
+        script.failing = getattr(faults, trouble)(retry_after=7.0 if trouble == "overloaded" else None)
+
+
+class _Directory:
+    def __init__(self) -> None:
+        self.directory = MemoryPhoneDirectory(PHONES)
+
+    async def suffer(self, trouble: Trouble | None) -> None:
+        script_trouble(self.directory.script, PERSONAL, trouble)
+
+
+class _Accounts:
+    def __init__(self) -> None:
+        self.accounts = MemoryPartnerAccounts({**USERS, BLOCKED: PartnerUserRefused()})
+
+    async def suffer(self, trouble: Trouble | None) -> None:
+        script_trouble(self.accounts.script, PARTNER, trouble)
+
+
+class TestMemoryPhoneDirectory(PhoneDirectoryContract):
+    @asynccontextmanager
+    async def world(self) -> AsyncIterator[DirectoryWorld]:
+        yield _Directory()
+
+    async def test_it_counts_its_calls(self) -> None:
+        world = _Directory()
+        await self.ask(world, call())
+        assert world.directory.script.calls == 1
+
+
+class TestMemoryPartnerAccounts(PartnerAccountsContract):
+    @asynccontextmanager
+    async def world(self) -> AsyncIterator[AccountsWorld]:
+        yield _Accounts()
+
+
+class TestMemoryIdentities(IdentitiesContract):
+    def identities(self, max_entries: int) -> MemoryIdentities:
+        return MemoryIdentities(max_entries)
+
+
+class TestMemoryTokenVerifier(TokenVerifierContract):
+    anna = Person("app", PersonalPhoneId("ppid-anna"))
+
+    def verifier(self) -> MemoryTokenVerifier:
+        return MemoryTokenVerifier({b"anna.s.token": self.anna, b"old.anna.token": ExpiredToken()})
+
+    def good_token(self) -> tuple[bytes, Person]:
+        return b"anna.s.token", self.anna
+
+    def expired_token(self) -> bytes:
+        return b"old.anna.token"
+
+
+class TestMemoryServiceTokens(ServiceTokensContract):
+    def tokens(self) -> MemoryServiceTokens:
+        return MemoryServiceTokens()
+
+    def test_it_says_what_a_token_stands_for(self) -> None:
+        tokens = self.tokens()
+        grant = Grant(PartnerUserId("one"), "wind", "wind", "app", "talaria-services")
+        assert tokens.grants[tokens.token_for(grant)] == grant
+
+
+class TestMemoryClock(ClockContract):
+    def clock(self) -> MemoryClock:
+        return MemoryClock()
+
+    def test_it_is_moved_by_hand(self) -> None:
+        clock = MemoryClock(5.0)
+        clock.move(2.5)
+        assert clock.now() == 7.5
+
+
+class TestMemoryRecorder(RecorderContract):
+    def recorder(self) -> MemoryRecorder:
+        return MemoryRecorder()
+
+    def test_it_keeps_them(self) -> None:
+        recorder = self.recorder()
+        recorder.record(ExchangeEnded("wind", "hit"))
+        assert recorder.events == [ExchangeEnded("wind", "hit")]
