@@ -1,4 +1,4 @@
-"""One url as the domain's `Upstream`."""
+"""One url (scheme, host and port), over kept connections."""
 
 import asyncio
 import ssl
@@ -6,32 +6,45 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from talaria.adapters.http1.connect import Place
+from talaria.adapters.http1.connect import Endpoint
 from talaria.adapters.http1.connection import Connection
+from talaria.adapters.http1.errors import (
+    ConnectError,
+    ConnectionClosed,
+    ConnectTimeout,
+    LocalProtocolError,
+    PoolExhausted,
+    ReadTimeout,
+    RemoteProtocolError,
+    RequestBodyTimeout,
+    WriteTimeout,
+)
 from talaria.adapters.http1.pool import Limits, Pool
-from talaria.adapters.http1.request import RequestHeads
-from talaria.adapters.http1.request_body import Upload
-from talaria.domain.errors import BadAnswer, GatewayOverloaded, TimedOut, Unreachable, UpstreamUnreachable
+from talaria.adapters.http1.request_body import RequestBody
 from talaria.domain.model import Answer, Attempt, Outbound
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _OUTCOMES: Final = (
-    (TimedOut, "timeout"),
-    (BadAnswer, "bad-answer"),
-    (Unreachable, "broken"),
-    (GatewayOverloaded, "overloaded"),
+    ((ConnectError, ConnectTimeout), "connect"),
+    ((ReadTimeout, WriteTimeout, RequestBodyTimeout), "timeout"),
+    (RemoteProtocolError, "bad-answer"),
+    (ConnectionClosed, "broken"),
+    (PoolExhausted, "overloaded"),
     (asyncio.CancelledError, "cancelled"),
 )
+_METHODS: Final = {
+    name: name.encode() + b" " for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+}
 
 
-class WireOrigin:
-    """The port `Upstream` for one url (scheme, host and port), over kept connections.
+class Http1Upstream:
+    """Requests to one url.
 
-    `name` and `address` are what its attempts carry. `ssl_context`: else `client_tls` without files.
-    `local_address`: the address to call from. `now`: monotonic seconds for the attempts; the loop's own, by which
-    deadlines go, are those of its last turn. Every attempt is noted in `outbound.attempts`; its outcome is "ok", the
-    status from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer", "overloaded",
-    "cancelled", or "client" where the request's own body failed.
+    `name` and `address` are what its attempts carry. `ssl_context`: else `client_tls` without files. `local_address`:
+    the address to call from. `egress_proxy`: the url of an http proxy to tunnel through. `now`: monotonic seconds for
+    the attempts; deadlines go by the loop's clock. Every attempt is noted in `outbound.attempts`; its outcome is "ok",
+    the status from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer",
+    "overloaded", "cancelled", or "client" where the request's own body failed.
     """
 
     def __init__(
@@ -45,80 +58,97 @@ class WireOrigin:
         idle_seconds: float = 30.0,
         ssl_context: ssl.SSLContext | None = None,
         local_address: str | None = None,
+        egress_proxy: str = "",
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        place = Place.of(url, ssl_context, local_address)
+        endpoint = Endpoint.of(url, ssl_context, local_address, egress_proxy)
         limits = Limits(connect_timeout, max_connections, 4 * max_connections, idle_seconds)
-        self._pool = Pool(place, limits)
-        self._head_of = RequestHeads(place.authority).head_of
+        self._pool = Pool(endpoint, limits)
+        self._line_end = b" HTTP/1.1\r\nhost: " + endpoint.authority
         self._name = name
         self._address = address
         self._now = now
 
     @property
     def in_flight(self) -> int:
-        """Requests that are under way or wait for a connection, bodies of answers included."""
+        """Requests that are under way or wait for a connection, bodies of responses included."""
         return self._pool.in_flight
 
     async def aclose(self) -> None:
         """Close every connection, those in use too."""
         await self._pool.aclose()
 
-    async def send(self, outbound: Outbound, *, connect_timeout: float | None = None) -> Answer:
-        """As the port says; `connect_timeout` in place of the origin's own.
+    async def send(self, outbound: Outbound, timeout: float, connect_timeout: float | None = None) -> Answer:
+        """The response, once its head is there: within `timeout` seconds. `connect_timeout`: else the upstream's own.
 
         A kept connection that turns out to be closed costs an idempotent request without a body a second attempt, on
-        a new connection; nothing else is ever sent twice.
+        a new connection; nothing else is ever sent twice. Raises an Http1Error, or what reading the request's body
+        raises; reading the response's body raises ConnectionClosed, RemoteProtocolError or ReadTimeout.
         """
-        head = self._head_of(outbound)
+        head = serialize_head(outbound, self._line_end)
         pool = self._pool
-        started = pool.now()
+        deadline = pool.now() + timeout
         since = self._now()
         connection = pool.take()
         if connection is None:
-            connection = await self._connect(outbound, started, since, connect_timeout, new=False)
+            connection = await self._connect(outbound, deadline, since, connect_timeout, new=False)
         while True:
-            body = outbound.body
-            upload = None if body is None else Upload(body, outbound.length)
-            deadline = started + outbound.timeout
+            body = None if outbound.body is None else RequestBody(outbound.body, outbound.length)
             future: asyncio.Future[Answer] | None = None
             try:
-                future = connection.begin(head, outbound.method == "HEAD", deadline, outbound.idle_timeout, upload)
-                answer = await future
+                future = connection.begin(head, outbound.method == "HEAD", deadline, outbound.idle_timeout, body)
+                response = await future
             except BaseException as error:
                 connection.abandon(future)
-                outbound.hasty |= upload is not None and upload.starved
                 self._note(outbound, since, _outcome(error))
                 if not _may_go_again(error, outbound, connection):
                     raise
             else:
-                self._note(outbound, since, "ok" if answer.status < 500 else str(answer.status))
-                return answer
+                self._note(outbound, since, "ok" if response.status < 500 else str(response.status))
+                return response
             since = self._now()
-            connection = await self._connect(outbound, started, since, connect_timeout, new=True)
+            connection = await self._connect(outbound, deadline, since, connect_timeout, new=True)
 
     async def _connect(
-        self, outbound: Outbound, started: float, since: float, connect_timeout: float | None, *, new: bool
+        self, outbound: Outbound, deadline: float, since: float, connect_timeout: float | None, *, new: bool
     ) -> Connection:
         try:
-            return await self._pool.get(started + outbound.timeout, new=new, connect_timeout=connect_timeout)
+            return await self._pool.get(deadline, new=new, connect_timeout=connect_timeout)
         except BaseException as error:
-            outcome = "connect" if isinstance(error, Unreachable | TimedOut) else _outcome(error)
-            self._note(outbound, since, outcome)
+            self._note(outbound, since, _outcome(error))
             raise
 
     def _note(self, outbound: Outbound, since: float, outcome: str) -> None:
         outbound.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self._address))
 
 
+def serialize_head(outbound: Outbound, line_end: bytes) -> bytes:
+    """The head of a request, the empty line included: one join, framing from its `body` and `length`.
+
+    `line_end`: what follows the target, up to the authority. Raises LocalProtocolError where a header or the target
+    holds a line break or the target a space: never sent.
+    """
+    headers = outbound.headers
+    framing = outbound.framing()
+    if framing is not None:
+        headers = [*headers, framing]
+    method = _METHODS.get(outbound.method) or outbound.method.encode("ascii") + b" "
+    first = method + outbound.target + line_end
+    head = b"\r\n".join([first, *map(b": ".join, headers), b"\r\n"])
+    lines = len(headers) + 3
+    if head.count(b"\n") != lines or head.count(b"\r") != lines or first.count(b" ") != 3:
+        raise LocalProtocolError("a request head with a line break inside a line")
+    return head
+
+
 def _may_go_again(error: BaseException, outbound: Outbound, connection: Connection) -> bool:
-    """Had the peer closed a kept connection before it said anything, and is it harmless to ask again?"""
+    """Had the peer closed a kept connection before it said anything, and is it safe to ask again?"""
     return (
-        isinstance(error, UpstreamUnreachable)
+        isinstance(error, ConnectionClosed)
         and connection.served > 0
         and not connection.heard
         and outbound.body is None
-        and outbound.method in _IDEMPOTENT
+        and (outbound.method in _IDEMPOTENT or not error.request_sent)
     )
 
 
