@@ -6,6 +6,7 @@ turns. A response whose body breaks can't be asked for again, but the breaker of
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol, Self
 
 from talaria.adapters.http1.errors import (
@@ -21,34 +22,33 @@ from talaria.adapters.http1.errors import (
     WriteTimeout,
 )
 from talaria.domain.errors import (
+    BadAnswer,
     BadRequest,
     CircuitOpen,
     DependencyFault,
     GatewayOverloaded,
     Refusal,
     TimedOut,
-    UpstreamBadAnswer,
-    UpstreamTimeout,
-    UpstreamUnreachable,
+    Unreachable,
 )
-from talaria.domain.model import Answer, Body, Outbound
+from talaria.domain.http import Body, UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker, Permit
 
-_FAULTS: Final[tuple[tuple[type[Http1Error], type[Refusal]], ...]] = (
-    (ConnectError, UpstreamUnreachable),
-    (ConnectTimeout, UpstreamTimeout),
-    (ConnectionClosed, UpstreamUnreachable),
-    (RemoteProtocolError, UpstreamBadAnswer),
-    (ReadTimeout, UpstreamTimeout),
-    (WriteTimeout, UpstreamTimeout),
-    (RequestBodyTimeout, UpstreamTimeout),
+_RETRY_AFTER: Final = 1.0
+
+_REFUSALS: Final[tuple[tuple[type[Http1Error], Callable[[str], Refusal]], ...]] = (
+    (ConnectError, partial(Unreachable, "upstream")),
+    (ConnectTimeout, partial(TimedOut, "upstream")),
+    (ConnectionClosed, partial(Unreachable, "upstream")),
+    (RemoteProtocolError, partial(BadAnswer, "upstream")),
+    (ReadTimeout, partial(TimedOut, "upstream")),
+    (WriteTimeout, partial(TimedOut, "upstream")),
+    (RequestBodyTimeout, partial(TimedOut, "upstream")),
     (BodyLengthMismatch, BadRequest),
-    (PoolExhausted, GatewayOverloaded),
+    (PoolExhausted, partial(GatewayOverloaded, retry_after=_RETRY_AFTER)),
 )
 """What an error of the client is for the domain. An error that is not here is a fault of ours and stays as it is."""
-
-_RETRY_AFTER: Final = 1.0
 
 
 class UpstreamClient(Protocol):
@@ -59,7 +59,8 @@ class UpstreamClient(Protocol):
         """Requests that are under way or wait for a connection."""
         ...
 
-    async def send(self, outbound: Outbound, timeout: float, /) -> Answer:
+<<<<<<< HEAD
+    async def send(self, request: UpstreamRequest, timeout: float, /) -> UpstreamResponse:
         """The response within `timeout` seconds. Raises Http1Errors, or what the request's body raises."""
         ...
 
@@ -92,30 +93,30 @@ class BalancedUpstream:
         """Those of the backends, in their order."""
         return [backend.breaker for backend in self._backends]
 
-    async def send(self, outbound: Outbound, timeout: float, tried: list[Backend]) -> Answer:
+    async def send(self, request: UpstreamRequest, timeout: float, tried: list[Backend]) -> UpstreamResponse:
         """The response of one backend, the head within `timeout` seconds; `tried` is where it was sent before.
 
-        Raises CircuitOpen where no backend may be tried, the refusals of `_FAULTS`, and what reading the request's body
+        Raises CircuitOpen where no backend may be tried, the refusals of `_REFUSALS`, and what reading the request's body
         raises. A backend that failed is added to `tried`.
         """
         backend, permit = self._choose(tried)
-        before = len(outbound.attempts)
+        before = len(request.attempts)
         try:
-            response = await backend.client.send(outbound, timeout)
+            response = await backend.client.send(request, timeout)
         except BaseException as error:
             fault = _translated(error) if isinstance(error, Http1Error) else error
-            theirs = isinstance(fault, DependencyFault) and not _is_ours(error, fault, outbound)
-            (backend.breaker.failed if theirs else backend.breaker.abandoned)(permit, self._now())
+            theirs = isinstance(fault, DependencyFault) and not _is_ours(error, fault, request)
+            (backend.breaker.failed if theirs else backend.breaker.cancelled)(permit, self._now())
             tried.append(backend)
             raise fault from None
         else:
-            if response.whole is None:
-                response.body = self._monitored(outbound, response, backend.breaker, permit)
+            if response.complete_body is None:
+                response.body = self._monitored(request, response, backend.breaker, permit)
             else:
                 backend.breaker.succeeded(permit, self._now())
             return response
         finally:
-            for attempt in outbound.attempts[before:]:
+            for attempt in request.attempts[before:]:
                 self._record(attempt)
 
     def may_try(self, tried: list[Backend], *, another: bool) -> bool:
@@ -149,8 +150,8 @@ class BalancedUpstream:
         turned = self._backends[self._turn :] + self._backends[: self._turn]
         return sorted(turned, key=lambda backend: backend.client.in_flight)
 
-    def _monitored(self, outbound: Outbound, response: Answer, breaker: CircuitBreaker, permit: Permit) -> Body:
-        if outbound.body is not None and response.status >= 400:
+    def _monitored(self, request: UpstreamRequest, response: UpstreamResponse, breaker: CircuitBreaker, permit: Permit) -> Body:
+        if request.body is not None and response.status >= 400:
             # Many servers refuse an upload and close with the rest of it unread, which may cost the end of the response.
             breaker.succeeded(permit, self._now())
             return _MonitoredBody(response.body, None, permit, self._now)
@@ -158,25 +159,24 @@ class BalancedUpstream:
 
 
 def _translated(error: Http1Error) -> Exception:
-    kind = next((kind for type_, kind in _FAULTS if isinstance(error, type_)), None)
-    if kind is None:
+    refusal_of = next((refusal_of for kind, refusal_of in _REFUSALS if isinstance(error, kind)), None)
+    if refusal_of is None:
         return error
-    refusal = kind(str(error), retry_after=_RETRY_AFTER if kind is GatewayOverloaded else None)
+    refusal = refusal_of(str(error))
     if isinstance(refusal, DependencyFault):
         refusal.request_sent = error.request_sent
     return refusal
 
 
-def _is_ours(error: BaseException, fault: DependencyFault, outbound: Outbound) -> bool:
+def _is_ours(error: BaseException, fault: DependencyFault, request: UpstreamRequest) -> bool:
     """Was it the client's haste, or its slow upload, that took the time?"""
-    return isinstance(error, RequestBodyTimeout) or (isinstance(fault, TimedOut) and outbound.hasty)
+    return isinstance(error, RequestBodyTimeout) or (isinstance(fault, TimedOut) and request.client_deadline)
 
 
 class _MonitoredBody:
     """A body that is still arriving, and whose breaker hears how it ends: by itself or by the upstream's fault.
 
-    A silence is not reported: the slow side may be our client. Raises UpstreamUnreachable, UpstreamBadAnswer or
-    UpstreamTimeout.
+    A silence is not reported: the slow side may be our client. Raises Unreachable, BadAnswer or TimedOut.
     """
 
     __slots__ = ("_body", "_breaker", "_now", "_permit", "_since")
@@ -190,7 +190,7 @@ class _MonitoredBody:
         self._permit = permit
         self._since = now()
         if breaker is not None:
-            breaker.begun(permit, self._since)
+            breaker.head_received(permit, self._since)
 
     def __aiter__(self) -> Self:
         return self
@@ -200,12 +200,12 @@ class _MonitoredBody:
             return await self._body.__anext__()
         except StopAsyncIteration:
             if (breaker := self._hand_back()) is not None:
-                breaker.ended()
+                breaker.body_completed()
             raise
         except Http1Error as error:
             breaker = None if isinstance(error, ReadTimeout) else self._hand_back()
             if breaker is not None:
-                breaker.broke(self._permit, self._since, self._now())
+                breaker.body_failed(self._permit, self._since, self._now())
             raise _translated(error) from None
 
     def _hand_back(self) -> CircuitBreaker | None:

@@ -48,7 +48,7 @@ from talaria.adapters.http1.response_body import BufferedBody, StreamingBody
 from talaria.adapters.http1.response_head import ResponseHead, ResponseHeadParser
 from talaria.adapters.http1.timer import NEVER, MovableDeadline
 from talaria.adapters.http1.write_batcher import WriteBatcher
-from talaria.domain.model import Answer
+from talaria.domain.http import UpstreamResponse
 
 IDLE: Final = 0
 HEAD: Final = 1
@@ -88,7 +88,7 @@ class Connection(asyncio.BufferedProtocol):
         self._state = IDLE
         self._transport: asyncio.Transport
         self._write: Callable[[bytes], None]
-        self._future: asyncio.Future[Answer] | None = None
+        self._future: asyncio.Future[UpstreamResponse] | None = None
         self._body: StreamingBody | None = None
         self._body_reader: BodyReader | None = None
         self._head_parser = ResponseHeadParser()
@@ -109,7 +109,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def begin(
         self, request: bytes, to_head: bool, deadline: float, idle_timeout: float, body: RequestBody | None = None
-    ) -> "asyncio.Future[Answer]":
+    ) -> "asyncio.Future[UpstreamResponse]":
         """Send a request, of which `request` is the whole head, and `body` the body if it has one.
 
         `deadline` is for the head of the response, by the loop's clock; `idle_timeout` (seconds) for a silence inside
@@ -130,7 +130,7 @@ class Connection(asyncio.BufferedProtocol):
             self._begin_request_body(request, body, deadline)
         return future
 
-    def abandon(self, future: "asyncio.Future[Answer] | None") -> None:
+    def abandon(self, future: "asyncio.Future[UpstreamResponse] | None") -> None:
         """The owner waits no more: give up its request, or its response. None: `begin` itself failed."""
         if future is None or future is self._future:
             if self._future is not None:
@@ -300,7 +300,7 @@ class Connection(asyncio.BufferedProtocol):
         body = self._body or BufferedBody(complete or b"")
         self._future = None
         if future is not None and not future.done():
-            future.set_result(Answer(head.status, head.headers, body, complete))
+            future.set_result(UpstreamResponse(head.status, head.headers, body, complete))
         elif self._state == BODY:
             self.fail(asyncio.CancelledError())
 

@@ -12,7 +12,8 @@ import httptools
 
 from talaria.adapters.http1.body_framing import CHUNKED, UNTIL_CLOSE
 from talaria.adapters.http1.errors import RemoteProtocolError
-from talaria.domain.model import Headers
+from talaria.domain.http import Headers
+from talaria.domain.memo import BoundedMemo
 
 HEAD_END: Final = b"\r\n\r\n"
 HEAD_LIMIT: Final = 64 * 1024
@@ -24,8 +25,8 @@ _STATUS_LINE_START = b"HTTP/1."
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _MEMO_SIZE = 1024
 
-_names: dict[bytes, bytes] = {}
-_status_lines: dict[bytes, tuple[int, bool]] = {}
+_names: BoundedMemo[bytes, bytes] = BoundedMemo(_MEMO_SIZE)
+_status_lines: BoundedMemo[bytes, tuple[int, bool]] = BoundedMemo(_MEMO_SIZE)
 
 
 class ResponseHead:
@@ -54,8 +55,8 @@ class ResponseHead:
             if lower in _FRAMING:
                 self._note_framing(lower, value.rstrip(b" \t"))
                 return
-            if len(_names) < _MEMO_SIZE and len(name) <= 64:
-                _names[name] = lower
+            if len(name) <= 64:
+                _names.remember(name, lower)
         self.headers.append((lower, value.rstrip(b" \t")))
 
     def _note_framing(self, name: bytes, value: bytes) -> None:
@@ -122,9 +123,8 @@ def _read_status_line(line: bytes) -> tuple[int, bool]:
     status = int(match[2])
     if status == 101:
         raise RemoteProtocolError("101: no switch of protocols was asked for")
-    if len(_status_lines) < _MEMO_SIZE and len(line) <= 64:
-        _status_lines[line] = (status, match[1] == b"1")
-    return status, match[1] == b"1"
+    found = (status, match[1] == b"1")
+    return _status_lines.remember(line, found) if len(line) <= 64 else found
 
 
 class ResponseHeadParser:

@@ -11,7 +11,7 @@ import httpx
 
 from talaria.adapters.http1.timer import NEVER
 from talaria.adapters.http1.upstream import Http1Upstream
-from talaria.domain.model import Answer, Body, Headers, Outbound
+from talaria.domain.http import Body, Headers, UpstreamRequest, UpstreamResponse
 
 _FRAMING: Final = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
 
@@ -48,8 +48,8 @@ class Http1Transport(httpx.AsyncBaseTransport):
         read = timeouts.get("read")
         idle_timeout = NEVER if read is None else read
         timeout = connect_timeout + idle_timeout
-        outbound = _outbound_of(request, timeout, idle_timeout)
-        response = await self._upstream_of(request.url).send(outbound, timeout, connect_timeout)
+        upstream = self._upstream_of(request.url)
+        response = await upstream.send(_request_of(request, timeout, idle_timeout), timeout, connect_timeout)
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -91,11 +91,11 @@ class _Stream(httpx.AsyncByteStream):
         await self._body.aclose()
 
 
-def _stream_of(response: Answer) -> httpx.AsyncByteStream:
-    return _Stream(response.body) if response.whole is None else httpx.ByteStream(response.whole)
+def _stream_of(response: UpstreamResponse) -> httpx.AsyncByteStream:
+    return _Stream(response.body) if response.complete_body is None else httpx.ByteStream(response.complete_body)
 
 
-def _outbound_of(request: httpx.Request, timeout: float, idle_timeout: float) -> Outbound:
+def _request_of(request: httpx.Request, timeout: float, idle_timeout: float) -> UpstreamRequest:
     headers: Headers = []
     framing: dict[bytes, bytes] = {}
     for raw, value in request.headers.raw:
@@ -108,4 +108,4 @@ def _outbound_of(request: httpx.Request, timeout: float, idle_timeout: float) ->
     body: AsyncIterator[bytes] | None = None
     if length or b"transfer-encoding" in framing:
         body = aiter(request.stream)  # type: ignore[arg-type]
-    return Outbound(request.method, request.url.raw_path, headers, body, length, timeout, idle_timeout)
+    return UpstreamRequest(request.method, request.url.raw_path, headers, body, length, timeout, idle_timeout)

@@ -21,9 +21,10 @@ from talaria.adapters.http1.errors import (
 )
 from talaria.adapters.http1.pool import Limits, Pool
 from talaria.adapters.http1.request_body import RequestBody
-from talaria.domain.model import Answer, Attempt, Outbound
+from talaria.domain.events import Attempt
+from talaria.domain.http import UpstreamRequest, UpstreamResponse
+from talaria.domain.resilience import may_retry
 
-_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _OUTCOMES: Final = (
     ((ConnectError, ConnectTimeout), "connect"),
     ((ReadTimeout, WriteTimeout, RequestBodyTimeout), "timeout"),
@@ -42,7 +43,7 @@ class Http1Upstream:
 
     `name` and `address` are what its attempts carry. `ssl_context`: else `client_tls` without files. `local_address`:
     the address to call from. `egress_proxy`: the url of an http proxy to tunnel through. `now`: monotonic seconds for
-    the attempts; deadlines go by the loop's clock. Every attempt is noted in `outbound.attempts`; its outcome is "ok",
+    the attempts; deadlines go by the loop's clock. Every attempt is noted in `request.attempts`; its outcome is "ok",
     the status from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer",
     "overloaded", "cancelled", or "client" where the request's own body failed.
     """
@@ -78,62 +79,62 @@ class Http1Upstream:
         """Close every connection, those in use too."""
         await self._pool.aclose()
 
-    async def send(self, outbound: Outbound, timeout: float, connect_timeout: float | None = None) -> Answer:
+    async def send(self, request: UpstreamRequest, timeout: float, connect_timeout: float | None = None) -> UpstreamResponse:
         """The response, once its head is there: within `timeout` seconds. `connect_timeout`: else the upstream's own.
 
-        A kept connection that turns out to be closed costs an idempotent request without a body a second attempt, on
-        a new connection; nothing else is ever sent twice. Raises an Http1Error, or what reading the request's body
+        Where a kept connection turns out to be closed, a request that may be sent again (`may_retry`) gets a second
+        attempt, on a new connection; nothing else is ever sent twice. Raises an Http1Error, or what reading the request's body
         raises; reading the response's body raises ConnectionClosed, RemoteProtocolError or ReadTimeout.
         """
-        head = serialize_head(outbound, self._line_end)
+        head = serialize_head(request, self._line_end)
         pool = self._pool
         deadline = pool.now() + timeout
         since = self._now()
         connection = pool.take()
         if connection is None:
-            connection = await self._connect(outbound, deadline, since, connect_timeout, new=False)
+            connection = await self._connect(request, deadline, since, connect_timeout, new=False)
         while True:
-            body = None if outbound.body is None else RequestBody(outbound.body, outbound.length)
-            future: asyncio.Future[Answer] | None = None
+            body = None if request.body is None else RequestBody(request.body, request.length)
+            future: asyncio.Future[UpstreamResponse] | None = None
             try:
-                future = connection.begin(head, outbound.method == "HEAD", deadline, outbound.idle_timeout, body)
+                future = connection.begin(head, request.method == "HEAD", deadline, request.idle_timeout, body)
                 response = await future
             except BaseException as error:
                 connection.abandon(future)
-                self._note(outbound, since, _outcome(error))
-                if not _may_go_again(error, outbound, connection):
+                self._note(request, since, _outcome(error))
+                if not _may_go_again(error, request, connection):
                     raise
             else:
-                self._note(outbound, since, "ok" if response.status < 500 else str(response.status))
+                self._note(request, since, "ok" if response.status < 500 else str(response.status))
                 return response
             since = self._now()
-            connection = await self._connect(outbound, deadline, since, connect_timeout, new=True)
+            connection = await self._connect(request, deadline, since, connect_timeout, new=True)
 
     async def _connect(
-        self, outbound: Outbound, deadline: float, since: float, connect_timeout: float | None, *, new: bool
+        self, request: UpstreamRequest, deadline: float, since: float, connect_timeout: float | None, *, new: bool
     ) -> Connection:
         try:
             return await self._pool.get(deadline, new=new, connect_timeout=connect_timeout)
         except BaseException as error:
-            self._note(outbound, since, _outcome(error))
+            self._note(request, since, _outcome(error))
             raise
 
-    def _note(self, outbound: Outbound, since: float, outcome: str) -> None:
-        outbound.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self._address))
+    def _note(self, request: UpstreamRequest, since: float, outcome: str) -> None:
+        request.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self._address))
 
 
-def serialize_head(outbound: Outbound, line_end: bytes) -> bytes:
+def serialize_head(request: UpstreamRequest, line_end: bytes) -> bytes:
     """The head of a request, the empty line included: one join, framing from its `body` and `length`.
 
     `line_end`: what follows the target, up to the authority. Raises LocalProtocolError where a header or the target
     holds a line break or the target a space: never sent.
     """
-    headers = outbound.headers
-    framing = outbound.framing()
+    headers = request.headers
+    framing = request.framing()
     if framing is not None:
         headers = [*headers, framing]
-    method = _METHODS.get(outbound.method) or outbound.method.encode("ascii") + b" "
-    first = method + outbound.target + line_end
+    method = _METHODS.get(request.method) or request.method.encode("ascii") + b" "
+    first = method + request.target + line_end
     head = b"\r\n".join([first, *map(b": ".join, headers), b"\r\n"])
     lines = len(headers) + 3
     if head.count(b"\n") != lines or head.count(b"\r") != lines or first.count(b" ") != 3:
@@ -141,14 +142,13 @@ def serialize_head(outbound: Outbound, line_end: bytes) -> bytes:
     return head
 
 
-def _may_go_again(error: BaseException, outbound: Outbound, connection: Connection) -> bool:
+def _may_go_again(error: BaseException, request: UpstreamRequest, connection: Connection) -> bool:
     """Had the peer closed a kept connection before it said anything, and is it safe to ask again?"""
     return (
         isinstance(error, ConnectionClosed)
         and connection.served > 0
         and not connection.heard
-        and outbound.body is None
-        and (outbound.method in _IDEMPOTENT or not error.request_sent)
+        and may_retry(request.method, error.request_sent, request.body)
     )
 
 
