@@ -59,7 +59,6 @@ class UpstreamClient(Protocol):
         """Requests that are under way or wait for a connection."""
         ...
 
-<<<<<<< HEAD
     async def send(self, request: UpstreamRequest, timeout: float, /) -> UpstreamResponse:
         """The response within `timeout` seconds. Raises Http1Errors, or what the request's body raises."""
         ...
@@ -96,19 +95,22 @@ class BalancedUpstream:
     async def send(self, request: UpstreamRequest, timeout: float, tried: list[Backend]) -> UpstreamResponse:
         """The response of one backend, the head within `timeout` seconds; `tried` is where it was sent before.
 
-        Raises CircuitOpen where no backend may be tried, the refusals of `_REFUSALS`, and what reading the request's body
-        raises. A backend that failed is added to `tried`.
+        Raises CircuitOpen where no backend may be tried, the refusals of `_REFUSALS`, and what reading the request's
+        body raises. A backend that failed is added to `tried`.
         """
         backend, permit = self._choose(tried)
         before = len(request.attempts)
         try:
             response = await backend.client.send(request, timeout)
-        except BaseException as error:
-            fault = _translated(error) if isinstance(error, Http1Error) else error
-            theirs = isinstance(fault, DependencyFault) and not _is_ours(error, fault, request)
-            (backend.breaker.failed if theirs else backend.breaker.cancelled)(permit, self._now())
+        except Http1Error as error:
             tried.append(backend)
+            fault = _translated(error)
+            failed = isinstance(fault, DependencyFault) and not _is_ours(error, fault, request)
+            (backend.breaker.failed if failed else backend.breaker.cancelled)(permit, self._now())
             raise fault from None
+        except BaseException:
+            backend.breaker.cancelled(permit, self._now())
+            raise
         else:
             if response.complete_body is None:
                 response.body = self._monitored(request, response, backend.breaker, permit)
@@ -123,9 +125,7 @@ class BalancedUpstream:
         """Is there a backend that may be tried after those? `another`: one that is not among them."""
         now = self._now()
         tries = 1 if another else self._tries
-        return any(
-            tried.count(backend) < tries and backend.breaker.refused_for(now) == 0 for backend in self._backends
-        )
+        return any(tried.count(backend) < tries and backend.breaker.refused_for(now) == 0 for backend in self._backends)
 
     async def aclose(self) -> None:
         """Close every connection of every backend."""
@@ -150,9 +150,11 @@ class BalancedUpstream:
         turned = self._backends[self._turn :] + self._backends[: self._turn]
         return sorted(turned, key=lambda backend: backend.client.in_flight)
 
-    def _monitored(self, request: UpstreamRequest, response: UpstreamResponse, breaker: CircuitBreaker, permit: Permit) -> Body:
+    def _monitored(
+        self, request: UpstreamRequest, response: UpstreamResponse, breaker: CircuitBreaker, permit: Permit
+    ) -> Body:
         if request.body is not None and response.status >= 400:
-            # Many servers refuse an upload and close with the rest of it unread, which may cost the end of the response.
+            # Many servers refuse an upload and close with the rest of it unread: the response may be cut by that.
             breaker.succeeded(permit, self._now())
             return _MonitoredBody(response.body, None, permit, self._now)
         return _MonitoredBody(response.body, breaker, permit, self._now)
@@ -181,9 +183,7 @@ class _MonitoredBody:
 
     __slots__ = ("_body", "_breaker", "_now", "_permit", "_since")
 
-    def __init__(
-        self, body: Body, breaker: CircuitBreaker | None, permit: Permit, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, body: Body, breaker: CircuitBreaker | None, permit: Permit, now: Callable[[], float]) -> None:
         self._body = body
         self._breaker = breaker
         self._now = now

@@ -246,7 +246,7 @@ class DependencyClient:
         )
         answered = False
         try:
-            result = await retrying(self._attempt, hop, read)
+            result: T = await retrying(self._attempt, hop, read)
             answered = True
             return result
         except UnknownUser:
@@ -351,7 +351,8 @@ class DependencyClient:
 
 
 def _codings(response: httpx.Response) -> list[str]:
-    return response.headers.get("content-encoding", "").split(",")
+    value: str = response.headers.get("content-encoding", "")
+    return value.split(",")
 
 
 def _outcome(status: int, word: str = "ok") -> str:

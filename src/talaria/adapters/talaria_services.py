@@ -12,7 +12,7 @@ from talaria.adapters.balanced_upstream import Backend, BalancedUpstream
 from talaria.domain.errors import DependencyFault, Unreachable
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Clock
-from talaria.domain.resilience import RetryBudget, may_retry
+from talaria.domain.resilience import CircuitBreaker, RetryBudget, may_retry
 
 UNKNOWN_USER: Final = (b"x-talaria-unknown-user", b"1")
 """With one of the statuses below: the user id is not (or no longer) known."""
@@ -27,6 +27,11 @@ class TalariaServices:
         self._upstream = upstream
         self._now = clock.now
         self._budget = RetryBudget()
+
+    @property
+    def breakers(self) -> list[CircuitBreaker]:
+        """Those of the urls, in their order."""
+        return self._upstream.breakers
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         started = self._now()

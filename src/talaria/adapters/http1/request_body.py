@@ -1,4 +1,4 @@
-"""The body of a request as HTTP/1.1 frames it, and what a peer may answer while it is being sent. No connection here."""
+"""The body of a request as HTTP/1.1 frames it, and what a peer may answer meanwhile. Knows no connection."""
 
 import contextlib
 import os

@@ -46,10 +46,8 @@ class Http1Transport(httpx.AsyncBaseTransport):
         timeouts = request.extensions.get("timeout", {})
         connect_timeout = timeouts.get("connect") or self._connect_timeout
         read = timeouts.get("read")
-        idle_timeout = NEVER if read is None else read
-        timeout = connect_timeout + idle_timeout
-        upstream = self._upstream_of(request.url)
-        response = await upstream.send(_request_of(request, timeout, idle_timeout), timeout, connect_timeout)
+        to_send = _request_of(request, connect_timeout, NEVER if read is None else read)
+        response = await self._upstream_of(request.url).send(to_send, connect_timeout=connect_timeout)
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -95,7 +93,7 @@ def _stream_of(response: UpstreamResponse) -> httpx.AsyncByteStream:
     return _Stream(response.body) if response.complete_body is None else httpx.ByteStream(response.complete_body)
 
 
-def _request_of(request: httpx.Request, timeout: float, idle_timeout: float) -> UpstreamRequest:
+def _request_of(request: httpx.Request, connect_timeout: float, idle_timeout: float) -> UpstreamRequest:
     headers: Headers = []
     framing: dict[bytes, bytes] = {}
     for raw, value in request.headers.raw:
@@ -108,4 +106,5 @@ def _request_of(request: httpx.Request, timeout: float, idle_timeout: float) -> 
     body: AsyncIterator[bytes] | None = None
     if length or b"transfer-encoding" in framing:
         body = aiter(request.stream)  # type: ignore[arg-type]
+    timeout = connect_timeout + idle_timeout
     return UpstreamRequest(request.method, request.url.raw_path, headers, body, length, timeout, idle_timeout)

@@ -33,9 +33,7 @@ _OUTCOMES: Final = (
     (PoolExhausted, "overloaded"),
     (asyncio.CancelledError, "cancelled"),
 )
-_METHODS: Final = {
-    name: name.encode() + b" " for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-}
+_METHODS: Final = {name: name.encode() + b" " for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
 class Http1Upstream:
@@ -79,16 +77,20 @@ class Http1Upstream:
         """Close every connection, those in use too."""
         await self._pool.aclose()
 
-    async def send(self, request: UpstreamRequest, timeout: float, connect_timeout: float | None = None) -> UpstreamResponse:
-        """The response, once its head is there: within `timeout` seconds. `connect_timeout`: else the upstream's own.
+    async def send(
+        self, request: UpstreamRequest, timeout: float | None = None, *, connect_timeout: float | None = None
+    ) -> UpstreamResponse:
+        """The response, once its head is there: within `timeout` seconds, else the request's own.
+
+        `connect_timeout`: in place of that of all requests.
 
         Where a kept connection turns out to be closed, a request that may be sent again (`may_retry`) gets a second
-        attempt, on a new connection; nothing else is ever sent twice. Raises an Http1Error, or what reading the request's body
-        raises; reading the response's body raises ConnectionClosed, RemoteProtocolError or ReadTimeout.
+        attempt, on a new connection; nothing else is ever sent twice. Raises an Http1Error, or what reading the
+        request's body raises; reading the response's body raises ConnectionClosed, RemoteProtocolError or ReadTimeout.
         """
         head = serialize_head(request, self._line_end)
         pool = self._pool
-        deadline = pool.now() + timeout
+        deadline = pool.now() + (request.timeout if timeout is None else timeout)
         since = self._now()
         connection = pool.take()
         if connection is None:

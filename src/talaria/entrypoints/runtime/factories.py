@@ -12,9 +12,8 @@ from talaria.adapters.auth.jwt_verifier import CallerRules, CallerTokens
 from talaria.adapters.auth.key_files import load_public_keys, load_signing_key
 from talaria.adapters.auth.key_rotation import KeyHistory
 from talaria.adapters.auth.service_tokens import ServiceTokenSigner, SigningKey
-from talaria.adapters.dependency_client import DependencyClient
-from talaria.adapters.http1.transport import WireTransport
-from talaria.adapters.reply import Reply
+from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
+from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import Ledger
 from talaria.adapters.telemetry.metrics import Metrics
@@ -146,14 +145,14 @@ def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock, stock:
     """Taken over from before: the keys that are known outlast a reload while their issuer is out of reach."""
     client = stock.part(("keys by", caller, url), partial(_key_client, caller, url, recorder, clock))
 
-    def read(reply: Reply) -> bytes:
-        if reply.status != 200:
-            raise KeysUnavailable(f"status {reply.status}")
+    def read(response: DependencyResponse) -> bytes:
+        if response.status != 200:
+            raise KeysUnavailable(f"status {response.status}")
         try:
-            read_key_set(reply.body)
+            read_key_set(response.body)
         except BadKeySet as error:
             raise KeysUnavailable(str(error)) from None
-        return reply.body
+        return response.body
 
     def fetch() -> Awaitable[bytes]:
         return client.get("", {}, HopContext("", KEY_SET_TIMEOUT), read)
@@ -170,7 +169,7 @@ def _key_client(caller: str, url: str, recorder: Recorder, clock: Clock) -> Depe
         attempts=1,
         recorder=recorder,
         clock=clock,
-        transport=WireTransport(connect_timeout=KEY_SET_TIMEOUT, max_connections=1),
+        transport=Http1Transport(connect_timeout=KEY_SET_TIMEOUT, max_connections=1),
     )
 
 

@@ -22,7 +22,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from talaria.adapters.http1.write_batcher import Outbox
+from talaria.adapters.http1.write_batcher import WriteBatcher
 from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
 from talaria.domain.forwarded import unmap_ipv4
 from talaria.domain.http import Headers
@@ -43,7 +43,7 @@ class Connection(HttpToolsProtocol):
     cycle: Cycle | None  # type: ignore[assignment]  # uvicorn says that it is always there; it is not at first
     headers: Headers
 
-    def __init__(self, limits: Limits, serve: App, early: EarlyEnds, outbox: Outbox, **uvicorn: Any) -> None:
+    def __init__(self, limits: Limits, serve: App, early: EarlyEnds, outbox: WriteBatcher, **uvicorn: Any) -> None:
         super().__init__(**uvicorn)
         self.limits = limits
         self.outbox = outbox

@@ -10,7 +10,7 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.server import ServerState
 
-from talaria.adapters.http1.write_batcher import Outbox
+from talaria.adapters.http1.write_batcher import WriteBatcher
 from talaria.entrypoints.public.early import EarlyEnds
 from talaria.entrypoints.public.server.connection import Connection
 from talaria.entrypoints.public.server.cycle import App
@@ -165,7 +165,7 @@ def _waiting_at(listener: socket.socket) -> list[socket.socket]:
 
 def protocol(limits: Limits, serve: App, early: EarlyEnds) -> Callable[..., asyncio.Protocol]:
     """What uvicorn calls for each new connection."""
-    outbox = Outbox()
+    outbox = WriteBatcher()
 
     def build(
         config: uvicorn.Config,

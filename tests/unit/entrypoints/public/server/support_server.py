@@ -8,7 +8,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from talaria.adapters.http1.write_batcher import Outbox
+from talaria.adapters.http1.write_batcher import WriteBatcher
 from talaria.domain.errors import Refusal
 from talaria.domain.events import RequestFinished
 from talaria.entrypoints.public.early import EarlyEnds
@@ -76,7 +76,7 @@ class Door:
         self.loop = asyncio.get_running_loop()
         self.transport = ClientTransport()
         self.state = ServerState()
-        self.outbox = Outbox()
+        self.outbox = WriteBatcher()
         self.began: list[Cycle] = []
         self.early = Early()
         self._hold = hold
