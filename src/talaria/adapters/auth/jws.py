@@ -1,7 +1,7 @@
 """The form of a token, read before anything of it is believed.
 
-Law: what is cheap is checked first, and every limit holds before the step that it protects. Nothing here says that
-a token is good: the result only selects the caller whose rules and keys the token is then verified with.
+Rules: what is cheap is checked first, and every limit holds before the step that it protects. Nothing here says that
+a token is good: the result only selects a caller, and that caller's rules and keys then verify the token.
 
 RFC 7515 (compact form, header), RFC 7519 (claims), RFC 8725 (what goes wrong with both).
 """

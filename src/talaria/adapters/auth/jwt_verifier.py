@@ -1,16 +1,16 @@
-"""Callers' tokens: which caller's, and for which person.
+"""Callers' tokens: JWTs (RFC 7519), verified by the rules and keys of the caller that issued them (RFC 8725).
 
 The steps of a token that is not known yet, each cheaper or harder to reach than the next:
-1. its form (token_form.py), which believes nothing;
+1. its form (jws.py), which believes nothing;
 2. the issuer that it claims selects a caller, and from here on that caller's rules alone count;
-3. claims that could not be good whoever signed them;
+3. claims that could not be good under any signature;
 4. the caller's key for the token's `kid` and algorithm;
 5. PyJWT: signature, issuer, audience, required claims;
 6. last, whether its time is over: only a token that is good otherwise is called expired.
 
-A token that passed is kept by its digest for a minute, never beyond its `exp` nor a change of its caller's keys. Bad
-tokens are not kept, so no flood of them displaces good ones. PyJWT's own checks of times are off because they read
-the machine's clock and take floats and digits in strings; the rules here do not.
+The verdict on a token that passed is kept by the token's digest for a minute, never beyond its `exp` nor a change of
+its caller's keys. Bad tokens are not kept, so no flood of them displaces good ones. PyJWT's own checks of times are off
+because they read the machine's clock and take digits in strings; the rules here do not.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -57,8 +57,8 @@ class CallerRules:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """A token that was good at `since`, and until when nobody needs to ask again."""
+class _CachedVerdict:
+    """The principal of a token that was good at `since`; both times in seconds since the epoch."""
 
     person: Person
     since: float
@@ -67,12 +67,12 @@ class _Kept:
     generation: int
 
 
-class CallerTokens:
-    """The TokenVerifier of configured callers.
+class JwtVerifier:
+    """The port `TokenVerifier` for configured callers.
 
-    `clock` is wall-clock seconds. Tokens of `own_issuers` (our service tokens) are refused whatever a caller's rules
-    say: what we signed for an upstream must not come back as a client. Raises ValueError where two callers share an
-    issuer.
+    `clock` gives seconds since the epoch. Tokens of `own_issuers` (our service tokens) are refused whatever a caller's
+    rules say: what we signed for an upstream must not come back as a client. Raises ValueError where two callers share
+    an issuer.
     """
 
     def __init__(
@@ -89,55 +89,41 @@ class CallerTokens:
         self._own_issuers = frozenset(own_issuers)
         self._clock = clock
         self._pseudonym = pseudonym
-        self._kept: LRUCache[bytes, _Kept] = LRUCache(max_entries)
-
-    async def verify(self, token: bytes) -> Person:
-        """The person named by a token that is good now.
-
-        Raises InvalidToken, ExpiredToken, or KeysUnavailable where the caller's keys could never be fetched.
-        """
-        person = self.recall(token)
-        if person is None:
-            kept = await self._verify_anew(token)
-            self._kept[sha256(token).digest()] = kept
-            person = kept.person
-        return person
+        self._verdicts: LRUCache[bytes, _CachedVerdict] = LRUCache(max_entries)
 
     def recall(self, token: bytes) -> Person | None:
-        """The person named by a token that was verified within the last minute and is good now; else None."""
         if len(token) > TOKEN_LIMIT:
             return None
         digest = sha256(token).digest()
         try:
-            kept = self._kept[digest]
+            verdict = self._verdicts[digest]
         except KeyError:
             return None
-        # A clock that was set back makes a kept token unknown, not longer-lived.
-        if kept.since <= self._clock() < kept.until and kept.generation == kept.keys.generation:
-            return kept.person
-        del self._kept[digest]
+        # A clock that was set back makes a token unknown, not longer-lived.
+        if verdict.since <= self._clock() < verdict.until and verdict.generation == verdict.keys.generation:
+            return verdict.person
+        del self._verdicts[digest]
         return None
 
-    async def _verify_anew(self, token: bytes) -> _Kept:
-        if len(token) > TOKEN_LIMIT:
-            raise InvalidToken("too long")
-        form = read_token(token)
-        rules = self._rules_of(form)
-        phone_id = _check_claims(rules, form.claims, self._clock())
-        key = await rules.keys.key_for(form.kid, form.algorithm)
+    async def verify(self, token: bytes) -> Person:
+        unverified = read_token(token)
+        rules = self._rules_of(unverified)
+        phone_id = _check_claims(rules, unverified.claims, self._clock())
+        key = await rules.keys.key_for(unverified.kid, unverified.algorithm)
         if key is None:
             raise InvalidToken("kid unknown")
         generation = rules.keys.generation
         _check_signature(rules, key, token)
-        now, exp = self._clock(), form.claims["exp"]
+        now, exp = self._clock(), unverified.claims["exp"]
         if exp + rules.leeway <= now:
             raise ExpiredToken("expired")
-        until = min(exp, now + KEPT_SECONDS)
         person = Person(rules.name, phone_id, self._pseudonym(rules.name, phone_id))
-        return _Kept(person, now, until, rules.keys, generation)
+        verdict = _CachedVerdict(person, now, min(exp, now + KEPT_SECONDS), rules.keys, generation)
+        self._verdicts[sha256(token).digest()] = verdict
+        return person
 
-    def _rules_of(self, form: UnverifiedToken) -> CallerRules:
-        issuer = form.claims.get("iss")
+    def _rules_of(self, unverified: UnverifiedToken) -> CallerRules:
+        issuer = unverified.claims.get("iss")
         if not isinstance(issuer, str):
             raise InvalidToken("issuer")
         if issuer in self._own_issuers:
@@ -145,7 +131,7 @@ class CallerTokens:
         rules = self._callers.get(issuer)
         if rules is None:
             raise InvalidToken("issuer")
-        if form.algorithm not in rules.algorithms:
+        if unverified.algorithm not in rules.algorithms:
             raise InvalidToken("algorithm")
         return rules
 

@@ -133,12 +133,12 @@ CONFUSED = (
 )
 
 BOUND_KEYS = (
-    Case("a key whose JWK says PS256", JWK, "good", _header("PS256", "ps-only"), _caller(BOUND), "rsa", "PS256"),
+    Case("a key that its JWK binds to PS256", JWK, "good", _header("PS256", "ps-only"), _caller(BOUND), "rsa", "PS256"),
     Case("the same key with RS256", JWK, "kid unknown", _header("RS256", "ps-only"), _caller(BOUND), "rsa", "RS256"),
     Case("a key for encryption", JWK, "kid unknown", _header("ES256", "enc"), _caller(BOUND)),
-    Case("a key whose operations lack verify", JWK, "kid unknown", _header("ES256", "ops"), _caller(BOUND)),
+    Case("a key without the operation verify", JWK, "kid unknown", _header("ES256", "ops"), _caller(BOUND)),
     Case("a key published with its private half", JWK, "kid unknown", _header("ES256", "private"), _caller(BOUND)),
-    Case("an EC key whose JWK says RS256", JWK, "kid unknown", _header("ES256", "misnamed"), _caller(BOUND)),
+    Case("an EC key that its JWK calls RS256", JWK, "kid unknown", _header("ES256", "misnamed"), _caller(BOUND)),
     Case("RSA of 1024 bits", WEAK, "kid unknown", _header("RS256", "weak"), _caller(BOUND), "rsa-weak", "RS256"),
     Case("two keys of one kid", JWK, "kid unknown", _header("ES256", "twin"), _caller(BOUND)),
 )

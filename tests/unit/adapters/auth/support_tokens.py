@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from talaria.adapters.auth.jwk import public_key, read_key_set, secret_key
 from talaria.adapters.auth.jwks import StaticKeys
-from talaria.adapters.auth.jwt_verifier import CallerRules, CallerTokens
+from talaria.adapters.auth.jwt_verifier import CallerRules, JwtVerifier
+from talaria.domain.model import Person
+from talaria.domain.ports import TokenVerifier
 
 NOW = 1_800_000_000
 LEEWAY, MAX_LIFETIME = 30, 86_400
@@ -101,9 +103,14 @@ class Wall:
         return self.seconds
 
 
-def verifier(wall: Wall | None = None) -> CallerTokens:
+def verifier(wall: Wall | None = None) -> JwtVerifier:
     """All callers of this workshop behind one verifier, at NOW."""
-    return CallerTokens(CALLERS, wall or Wall(), own_issuers=(OWN,))
+    return JwtVerifier(CALLERS, wall or Wall(), own_issuers=(OWN,))
+
+
+async def person_of(tokens: TokenVerifier, token: bytes) -> Person:
+    """What the gateway does: a token that is not known is verified."""
+    return tokens.recall(token) or await tokens.verify(token)
 
 
 Twist = Callable[[bytes], bytes]

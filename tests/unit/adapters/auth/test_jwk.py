@@ -17,7 +17,7 @@ from tests.unit.adapters.auth.support_tokens import KEYS, SECRET, jwk, key_set
 
 
 def private_jwk(name: str) -> object:
-    """What nobody should publish."""
+    """What should never be published."""
     method = jwt.get_algorithm_by_name({"rsa": "RS256", "ed": "EdDSA"}.get(name, "ES256"))
     private = {k: v for k, v in method.to_jwk(KEYS[name], as_dict=True).items() if k != "key_ops"}
     assert "d" in private
