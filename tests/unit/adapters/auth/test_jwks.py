@@ -228,9 +228,7 @@ async def test_each_fetch_is_recorded(issuer: Issuer, answer: bytes | int | Exce
         (OSError(2, "canary"), "could not be read"),
     ],
 )
-async def test_the_cause_names_its_dependency(
-    issuer: Issuer, answer: bytes | int | Exception, why: str
-) -> None:
+async def test_the_cause_names_its_dependency(issuer: Issuer, answer: bytes | int | Exception, why: str) -> None:
     issuer.answer = answer
     for _ in range(10):
         with pytest.raises(KeysUnavailable) as caught:
