@@ -39,8 +39,8 @@ class StaticKeys:
     generation = 0
 
     def __init__(self, keys: Sequence[VerifyingKey], *, any_kid: bool = False) -> None:
-        uses = [algorithm for key in keys for algorithm in key.algorithms]
-        if any_kid and len(set(uses)) != len(uses):
+        uses = {algorithm for key in keys for algorithm in key.algorithms}
+        if any_kid and any(pick(keys, None, algorithm) is None for algorithm in uses):
             raise ValueError("two keys of one algorithm without names; give a JWK set with a kid for each")
         self._keys = tuple(keys)
         self._any_kid = any_kid

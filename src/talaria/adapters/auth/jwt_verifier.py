@@ -16,6 +16,7 @@ because they read the machine's clock and take digits in strings; the rules here
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from math import inf, isfinite
 from typing import Any
 
 import jwt
@@ -28,8 +29,6 @@ from talaria.domain.errors import ExpiredToken, InvalidToken
 from talaria.domain.model import Person, PersonalPhoneId
 
 KEPT_SECONDS = 60.0
-LATEST_TIME = 253_402_300_799
-"""The last second of the year 9999."""
 
 _CAUSES: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
     (jwt.InvalidSignatureError, "signature"),
@@ -44,7 +43,11 @@ _CAUSES: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class CallerRules:
-    """What a caller's tokens must be. Times in seconds; `max_lifetime` bounds `exp - iat`."""
+    """What a caller's tokens must be. Times in seconds; `max_lifetime` bounds `exp - iat`.
+
+    `phone_id_claim` is a claim, or a path of names with dots that reaches into objects. A name that has dots itself,
+    such as a url, counts where the path leads nowhere.
+    """
 
     name: str
     issuer: str
@@ -108,13 +111,13 @@ class JwtVerifier:
     async def verify(self, token: bytes) -> Person:
         unverified = read_token(token)
         rules = self._rules_of(unverified)
-        phone_id = _check_claims(rules, unverified.claims, self._clock())
+        phone_id, exp = _check_claims(rules, unverified.claims, self._clock())
         key = await rules.keys.key_for(unverified.kid, unverified.algorithm)
         if key is None:
             raise InvalidToken("kid unknown")
         generation = rules.keys.generation
         _check_signature(rules, key, token)
-        now, exp = self._clock(), unverified.claims["exp"]
+        now = self._clock()
         if exp + rules.leeway <= now:
             raise ExpiredToken("expired")
         person = Person(rules.name, phone_id, self._pseudonym(rules.name, phone_id))
@@ -136,8 +139,8 @@ class JwtVerifier:
         return rules
 
 
-def _check_claims(rules: CallerRules, claims: dict[str, Any], now: float) -> PersonalPhoneId:
-    """The phone id of claims that only lack a signature and perhaps a time that is not over."""
+def _check_claims(rules: CallerRules, claims: dict[str, Any], now: float) -> tuple[PersonalPhoneId, float]:
+    """The phone id and the `exp` of claims that only lack a signature and perhaps a time that is not over."""
     if "exp" not in claims:
         raise InvalidToken("exp")
     exp, iat, nbf = (_time(claims, name, now) for name in ("exp", "iat", "nbf"))
@@ -150,26 +153,36 @@ def _check_claims(rules: CallerRules, claims: dict[str, Any], now: float) -> Per
     longest = rules.max_lifetime + (0 if "iat" in claims else rules.leeway)
     if exp - iat > longest or ("iat" in claims and exp <= iat):
         raise InvalidToken("lifetime")
-    phone_id = PersonalPhoneId.parse(claims.get(rules.phone_id_claim))
+    phone_id = PersonalPhoneId.parse(_claim(claims, rules.phone_id_claim))
     if phone_id is None:
         raise InvalidToken("phone id")
-    return phone_id
+    return phone_id, exp
+
+
+def _claim(claims: dict[str, Any], path: str) -> object:
+    """What the path leads to, else the claim of that very name, else None."""
+    found: object = claims
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return claims.get(path) if found is None else found
 
 
 def _time(claims: dict[str, Any], name: str, default: float) -> float:
-    """A NumericDate that is an integer, as PyJWT would truncate a float or read a string of digits."""
-    if name not in claims:
-        return default
-    value = claims[name]
-    if type(value) is not int or not 0 <= value <= LATEST_TIME:
+    """A NumericDate (RFC 7519, 2): any finite number, which a string of digits and true are not."""
+    value = claims.get(name, default)
+    try:
+        seconds = float(value) if type(value) in (int, float) else inf
+    except OverflowError:
+        seconds = inf
+    if not isfinite(seconds):
         raise InvalidToken(name)
-    return value
+    return seconds
 
 
 def _check_signature(rules: CallerRules, key: VerifyingKey, token: bytes) -> None:
     """Everything that PyJWT verifies, against this caller alone."""
     options: Options = {
-        "require": ["exp", "iss", "aud", rules.phone_id_claim],
+        "require": ["iss", "aud"],
         "verify_exp": False,
         "verify_nbf": False,
         "verify_iat": False,

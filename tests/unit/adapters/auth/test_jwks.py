@@ -275,3 +275,8 @@ async def test_nameless_keys_of_several_algorithms_serve() -> None:
     static = StaticKeys([ec, rsa], any_kid=True)
     assert await static.key_for("whatever", "ES256") is ec
     assert await static.key_for(None, "RS256") is rsa
+
+
+async def test_a_nameless_key_given_twice_is_one_key() -> None:
+    keys = [public_key(KEYS["ec-1"].public_key()) for _ in range(2)]
+    assert await StaticKeys(keys, any_kid=True).key_for("whatever", "ES256") is keys[0]

@@ -18,6 +18,9 @@ from tests.unit.adapters.auth.support_tokens import (
     APP,
     APP_SET,
     CALLERS,
+    LEEWAY,
+    MAX_LIFETIME,
+    NESTED,
     NOW,
     Case,
     Wall,
@@ -71,6 +74,21 @@ async def refusal_of(tokens: JwtVerifier, token: bytes) -> Refusal:
 async def test_a_good_token_names_caller_and_person() -> None:
     person = await verifier().verify(good_token())
     assert person == Person("app", PersonalPhoneId("p-1"))
+
+
+async def test_a_path_to_the_phone_id_goes_before_a_claim_of_its_name() -> None:
+    nested: dict[str, object] = {"person": {"phone": {"id": "p-inside"}}, "person.phone.id": "p-outside"}
+    person = await verifier().verify(good_token(iss=NESTED, **nested))
+    assert person.phone_id.reveal() == "p-inside"
+
+
+NUMBERS = st.integers(NOW - 200_000, NOW + 200_000) | st.floats(NOW - 200_000, NOW + 200_000)
+
+
+@given(NUMBERS, NUMBERS, NUMBERS)
+def test_times_are_judged_by_their_value_and_not_by_how_they_are_written(exp: float, iat: float, nbf: float) -> None:
+    good = exp > NOW - LEEWAY and max(iat, nbf) <= NOW + LEEWAY and iat < exp <= iat + MAX_LIFETIME
+    assert (verify_now(good_token(exp=exp, iat=iat, nbf=nbf)) == "good") == good
 
 
 async def test_a_known_token_is_not_verified_again() -> None:
@@ -220,7 +238,7 @@ def verify_now(token: bytes) -> str:
         verifier().verify(token).send(None)
     except StopIteration:
         return "good"
-    except InvalidToken as refusal:
+    except (InvalidToken, ExpiredToken) as refusal:
         return refusal.cause
     return "waits"
 
