@@ -20,7 +20,7 @@ from talaria.adapters.auth.jwk import BadKeySet, VerifyingKey, pick, read_key_se
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.reply import Reply
 from talaria.domain.errors import KeysUnavailable, Refusal
-from talaria.domain.model import Call
+from talaria.domain.events import HopContext
 from talaria.domain.ports import Clock
 
 FRESH_SECONDS = 600.0
@@ -133,7 +133,7 @@ class JwksClient:
 
     async def _fetch(self) -> None:
         try:
-            await self._client.get("", {}, Call("", self._timeout), self._take)
+            await self._client.get("", {}, HopContext("", self._timeout), self._take)
             self.cause = ""
         except Exception as error:
             self.cause = error.cause if isinstance(error, Refusal) else "could not be read"

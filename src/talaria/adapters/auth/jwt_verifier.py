@@ -26,7 +26,7 @@ from jwt.types import Options
 from talaria.adapters.auth.jwk import KeySource, VerifyingKey
 from talaria.adapters.auth.jws import TOKEN_LIMIT, UnverifiedToken, read_token
 from talaria.domain.errors import ExpiredToken, InvalidToken
-from talaria.domain.model import Person, PersonalPhoneId
+from talaria.domain.model import PersonalPhoneId, Principal
 
 KEPT_SECONDS = 60.0
 
@@ -63,7 +63,7 @@ class CallerRules:
 class _CachedVerdict:
     """The principal of a token that was good at `since`; both times in seconds since the epoch."""
 
-    person: Person
+    principal: Principal
     since: float
     until: float
     keys: KeySource
@@ -94,7 +94,7 @@ class JwtVerifier:
         self._pseudonym = pseudonym
         self._verdicts: LRUCache[bytes, _CachedVerdict] = LRUCache(max_entries)
 
-    def recall(self, token: bytes) -> Person | None:
+    def recall(self, token: bytes) -> Principal | None:
         if len(token) > TOKEN_LIMIT:
             return None
         digest = sha256(token).digest()
@@ -104,11 +104,11 @@ class JwtVerifier:
             return None
         # A clock that was set back makes a token unknown, not longer-lived.
         if verdict.since <= self._clock() < verdict.until and verdict.generation == verdict.keys.generation:
-            return verdict.person
+            return verdict.principal
         del self._verdicts[digest]
         return None
 
-    async def verify(self, token: bytes) -> Person:
+    async def verify(self, token: bytes) -> Principal:
         unverified = read_token(token)
         rules = self._rules_of(unverified)
         phone_id, exp = _check_claims(rules, unverified.claims, self._clock())
@@ -120,10 +120,10 @@ class JwtVerifier:
         now = self._clock()
         if exp + rules.leeway <= now:
             raise ExpiredToken("expired")
-        person = Person(rules.name, phone_id, self._pseudonym(rules.name, phone_id))
-        verdict = _CachedVerdict(person, now, min(exp, now + KEPT_SECONDS), rules.keys, generation)
+        principal = Principal(rules.name, phone_id, self._pseudonym(rules.name, phone_id))
+        verdict = _CachedVerdict(principal, now, min(exp, now + KEPT_SECONDS), rules.keys, generation)
         self._verdicts[sha256(token).digest()] = verdict
-        return person
+        return principal
 
     def _rules_of(self, unverified: UnverifiedToken) -> CallerRules:
         issuer = unverified.claims.get("iss")

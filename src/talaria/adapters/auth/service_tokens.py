@@ -14,12 +14,12 @@ import jwt
 from cachetools import LRUCache
 
 from talaria.adapters.auth.key_files import PrivateKey
-from talaria.domain.model import Grant, Opaque
+from talaria.domain.model import Sensitive, ServiceClaims
 
 KEY_SET_SECONDS = 300
 """How long others may hold a key set that they fetched here (`cache-control: max-age`)."""
 
-_CLAIM_NAMES = {"user_id": "sub", "audience": "aud"}
+_CLAIM_NAMES = {"subject": "sub", "audience": "aud"}
 """The claims that are not called like their field."""
 
 
@@ -69,39 +69,39 @@ class ServiceTokenSigner:
         self._lifetime = int(lifetime)
         self._wall = wall
         self._signed = signed
-        self._kept: LRUCache[Grant, _Signed] = LRUCache(max_entries)
+        self._kept: LRUCache[ServiceClaims, _Signed] = LRUCache(max_entries)
 
-    def token_for(self, grant: Grant) -> bytes:
+    def token_for(self, claims: ServiceClaims) -> bytes:
         now = self._wall()
-        kept = self._kept.get(grant)
+        kept = self._kept.get(claims)
         # A clock that was set back would make `nbf` lie in the future.
         if kept is None or not kept.since <= now < kept.until:
             issued = int(now)
-            kept = self._kept[grant] = _Signed(self._sign(grant, issued), issued, issued + self._lifetime / 2)
+            kept = self._kept[claims] = _Signed(self._sign(claims, issued), issued, issued + self._lifetime / 2)
         return kept.token
 
     def jwks(self) -> bytes:
         """All public keys as a JWK set (RFC 7517)."""
         return self._jwks
 
-    def _sign(self, grant: Grant, issued: int) -> bytes:
-        claims = {
+    def _sign(self, claims: ServiceClaims, issued: int) -> bytes:
+        payload = {
             "iss": self._issuer,
             "iat": issued,
             "nbf": issued,
             "exp": issued + self._lifetime,
             "jti": token_hex(16),
-            **_claims_of(grant),
+            **_claims_of(claims),
         }
         signing = self._signing
-        token = jwt.encode(claims, signing.key, algorithm=signing.algorithm, headers={"kid": signing.kid})
+        token = jwt.encode(payload, signing.key, algorithm=signing.algorithm, headers={"kid": signing.kid})
         self._signed(signing.kid, issued + self._lifetime)
         return token.encode()
 
 
-def _claims_of(grant: Grant) -> dict[str, str]:
+def _claims_of(claims: ServiceClaims) -> dict[str, str]:
     """Every field by its claim's name; an empty one (the partner of a route without one) is left out."""
-    texts = {field: part.reveal() if isinstance(part, Opaque) else part for field, part in grant._asdict().items()}
+    texts = {field: part.reveal() if isinstance(part, Sensitive) else part for field, part in claims._asdict().items()}
     return {_CLAIM_NAMES.get(field, field): text for field, text in texts.items() if text}
 
 

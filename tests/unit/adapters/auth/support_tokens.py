@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from talaria.adapters.auth.jwk import public_key, read_key_set, secret_key
 from talaria.adapters.auth.jwks import StaticKeys
 from talaria.adapters.auth.jwt_verifier import CallerRules, JwtVerifier
-from talaria.domain.model import Person
+from talaria.domain.model import Principal
 from talaria.domain.ports import TokenVerifier
 
 NOW = 1_800_000_000
@@ -132,7 +132,7 @@ def verifier(wall: Wall | None = None) -> JwtVerifier:
     return JwtVerifier(CALLERS, wall or Wall(), own_issuers=(OWN,))
 
 
-async def person_of(tokens: TokenVerifier, token: bytes) -> Person:
+async def person_of(tokens: TokenVerifier, token: bytes) -> Principal:
     """What the gateway does: a token that is not known is verified."""
     return tokens.recall(token) or await tokens.verify(token)
 

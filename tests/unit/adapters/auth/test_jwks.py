@@ -8,7 +8,7 @@ import pytest
 from talaria.adapters.auth.jwk import public_key
 from talaria.adapters.auth.jwks import StaticKeys
 from talaria.domain.errors import KeysUnavailable
-from talaria.domain.model import Attempt
+from talaria.domain.events import Attempt
 from tests.unit.adapters.auth.support_jwks import BOTH, DOWN, ONE, TWO, Issuer, settled
 from tests.unit.adapters.auth.support_tokens import KEYS, RSA, key_set
 

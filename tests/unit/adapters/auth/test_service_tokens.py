@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from talaria.adapters.auth.key_files import load_signing_key
 from talaria.adapters.auth.service_tokens import ServiceTokenSigner, SigningKey
-from talaria.domain.model import Grant, PartnerUserId
+from talaria.domain.model import PartnerUserId, ServiceClaims
 from talaria.testing.contracts.small import ServiceTokensContract
 from tests.unit.adapters.auth.support_tokens import KEYS, NOW, Wall
 
-GRANT = Grant(PartnerUserId("w-1"), "wind", "wind-tag", "app", "talaria-services")
+CLAIMS = ServiceClaims(PartnerUserId("w-1"), "wind", "wind-tag", "app", "talaria-services")
 ALGORITHMS = {"ec-1": "ES256", "rsa": "RS256", "ed": "EdDSA"}
 
 
@@ -46,7 +46,7 @@ def opened(token: bytes, key: str = "ec-1", audience: str = "talaria-services") 
 
 
 def test_the_claims_are_those_of_the_contract() -> None:
-    claims = opened(signer().token_for(GRANT))
+    claims = opened(signer().token_for(CLAIMS))
     jti = claims.pop("jti")
     assert isinstance(jti, str)
     assert len(jti) == 32
@@ -65,7 +65,7 @@ def test_the_claims_are_those_of_the_contract() -> None:
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_the_header_names_the_first_key(name: str) -> None:
-    token = signer(name, *(other for other in ALGORITHMS if other != name)).token_for(GRANT)
+    token = signer(name, *(other for other in ALGORITHMS if other != name)).token_for(CLAIMS)
     assert jwt.get_unverified_header(token) == {"alg": ALGORITHMS[name], "kid": f"kid-of-{name}", "typ": "JWT"}
     assert opened(token, name)["sub"] == "w-1"
 
@@ -73,11 +73,11 @@ def test_the_header_names_the_first_key(name: str) -> None:
 def test_a_token_serves_for_half_of_its_life() -> None:
     wall = Wall(NOW + 0.9)
     tokens = signer(wall=wall)
-    first = tokens.token_for(GRANT)
+    first = tokens.token_for(CLAIMS)
     wall.seconds = NOW + 29.9
-    assert tokens.token_for(GRANT._replace()) is first
+    assert tokens.token_for(CLAIMS._replace()) is first
     wall.seconds = NOW + 30
-    second = tokens.token_for(GRANT)
+    second = tokens.token_for(CLAIMS)
     assert second != first
     assert opened(second)["exp"] == NOW + 90
 
@@ -85,23 +85,23 @@ def test_a_token_serves_for_half_of_its_life() -> None:
 def test_a_clock_set_back_gives_a_token_that_holds_already() -> None:
     wall = Wall()
     tokens = signer(wall=wall)
-    tokens.token_for(GRANT)
+    tokens.token_for(CLAIMS)
     wall.seconds = NOW - 5
-    assert opened(tokens.token_for(GRANT))["nbf"] == NOW - 5
+    assert opened(tokens.token_for(CLAIMS))["nbf"] == NOW - 5
 
 
-def changed(field: str) -> Grant:
+def changed(field: str) -> ServiceClaims:
     """The same claims but for one field."""
-    return GRANT._replace(**{field: type(getattr(GRANT, field))("another")})
+    return CLAIMS._replace(**{field: type(getattr(CLAIMS, field))("another")})
 
 
-@pytest.mark.parametrize("field", Grant._fields)
+@pytest.mark.parametrize("field", ServiceClaims._fields)
 def test_each_field_of_the_claims_is_said_and_selects_the_token(field: str) -> None:
     """A field that is signed and does not select the token would hand one request's token to another."""
     tokens, other = signer(), changed(field)
-    first, second = tokens.token_for(GRANT), tokens.token_for(other)
+    first, second = tokens.token_for(CLAIMS), tokens.token_for(other)
     assert second != first
-    assert (tokens.token_for(GRANT), tokens.token_for(other)) == (first, second)
+    assert (tokens.token_for(CLAIMS), tokens.token_for(other)) == (first, second)
     said, said_of_other = opened(first), opened(second, audience=other.audience)
     differing = {name for name in said if said[name] != said_of_other[name]} - {"jti"}
     assert [said_of_other[name] for name in differing] == ["another"]
@@ -109,19 +109,19 @@ def test_each_field_of_the_claims_is_said_and_selects_the_token(field: str) -> N
 
 def test_fields_that_join_to_the_same_text_are_not_the_same() -> None:
     tokens = signer()
-    assert tokens.token_for(GRANT._replace(partner="windw", tag="ind-tag")) != tokens.token_for(GRANT)
+    assert tokens.token_for(CLAIMS._replace(partner="windw", tag="ind-tag")) != tokens.token_for(CLAIMS)
 
 
 def test_a_route_without_a_partner_says_none() -> None:
-    assert "partner" not in opened(signer().token_for(GRANT._replace(partner="")))
+    assert "partner" not in opened(signer().token_for(CLAIMS._replace(partner="")))
 
 
 def test_the_oldest_of_too_many_goes() -> None:
     tokens = signer(max_entries=2)
-    one, two, three = (GRANT._replace(tag=str(number)) for number in range(3))
+    one, two, three = (CLAIMS._replace(tag=str(number)) for number in range(3))
     first = tokens.token_for(one)
-    for grant in (two, one, three):
-        tokens.token_for(grant)
+    for claims in (two, one, three):
+        tokens.token_for(claims)
     assert tokens.token_for(one) is first
 
 
@@ -132,7 +132,7 @@ IDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1,
 def test_every_token_names_its_own_user(ids: list[str]) -> None:
     tokens = signer(max_entries=3)
     for user in ids + ids[::-1]:
-        assert opened(tokens.token_for(GRANT._replace(user_id=PartnerUserId(user))))["sub"] == user
+        assert opened(tokens.token_for(CLAIMS._replace(subject=PartnerUserId(user))))["sub"] == user
 
 
 @given(st.floats(0, 1e9), st.floats(2, 86_400))
@@ -141,7 +141,7 @@ def test_at_least_half_of_the_life_is_left(now: float, lifetime: float) -> None:
     tokens = signer("ed", wall=wall, lifetime=lifetime)
     for step in (0, lifetime / 4, lifetime / 4, lifetime / 4):
         wall.seconds += step
-        claims = opened(tokens.token_for(GRANT), "ed")
+        claims = opened(tokens.token_for(CLAIMS), "ed")
         life = int(lifetime)
         assert claims["exp"] == int(str(claims["iat"])) + life
         assert int(str(claims["exp"])) - wall.seconds >= life / 2
@@ -159,14 +159,14 @@ def test_all_public_keys_are_published() -> None:
 def test_a_published_key_proves_a_token() -> None:
     tokens = signer("rsa", "ec-1")
     key = jwt.PyJWKSet.from_json(tokens.jwks().decode())["kid-of-rsa"]
-    assert jwt.PyJWS().decode(tokens.token_for(GRANT), key)
+    assert jwt.PyJWS().decode(tokens.token_for(CLAIMS), key)
 
 
 def test_a_key_file_makes_a_signer() -> None:
     pem = KEYS["ec-1"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     key, algorithm = load_signing_key(pem)
     tokens = ServiceTokenSigner([SigningKey("a", key, algorithm)], "talaria-proxy", 60, Wall())
-    assert opened(tokens.token_for(GRANT))["sub"] == "w-1"
+    assert opened(tokens.token_for(CLAIMS))["sub"] == "w-1"
 
 
 def test_what_cannot_sign_is_refused() -> None:
@@ -180,7 +180,7 @@ def test_what_cannot_sign_is_refused() -> None:
 
 def test_nothing_private_is_printed() -> None:
     tokens = signer()
-    token = tokens.token_for(GRANT).decode()
+    token = tokens.token_for(CLAIMS).decode()
     assert "key=" not in repr(signing_key("ec-1"))
     assert token not in repr(tokens)
     assert token not in repr(vars(tokens))
