@@ -6,17 +6,19 @@ Rules of JwksClient:
 - An unknown `kid` is a reason to fetch again, once in thirty seconds whatever the number of tokens; until then the
   kid stays unknown.
 - One fetch runs at a time. A request that needs it waits for that one; a waiter that leaves does not end it.
-- A failure changes no key. It counts for the circuit breaker of the dependency, the one protection of a set: while
-  that refuses, nothing is fetched.
+- A failure changes no key, and a set without a usable key is one. It counts for the circuit breaker of the dependency,
+  the one protection of a set: while that refuses, nothing is fetched.
 - The last good set serves for a day while fetching fails. After that, and before the first, the keys are unavailable.
-- A good document replaces the set as a whole, an empty one too: a key that its owner took away is gone.
+- A good document replaces the set as a whole: a key that its owner took away is gone.
+- The first failure and the first fetch after it are said in a log line.
 """
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from math import inf
 
-from talaria.adapters.auth.jwk import BadKeySet, VerifyingKey, pick, read_key_set
+from talaria.adapters.auth.jwk import ALGORITHMS, BadKeySet, VerifyingKey, pick, read_key_set
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.reply import Reply
 from talaria.domain.errors import KeysUnavailable, Refusal
@@ -27,6 +29,8 @@ FRESH_SECONDS = 600.0
 KEPT_SECONDS = 24 * 3600.0
 UNKNOWN_KID_SECONDS = 30.0
 RETRY_AFTER = 1.0
+
+_logger = logging.getLogger("talaria.caller_keys")
 
 
 class StaticKeys:
@@ -57,16 +61,20 @@ def keys_behind_url(caller: str) -> str:
 class JwksClient:
     """The port `KeySource` on a key set behind the url of `client`, kept as the rules above say.
 
-    `timeout` bounds one fetch, in seconds. `cause` is why the last fetch failed, in fixed words; empty where it did
-    not. Where no set was fetched within the last day, `key_for` raises KeysUnavailable with `retry_after` in seconds.
+    `timeout` bounds one fetch, in seconds; a key is usable where it verifies one of `algorithms`. `cause` is why the
+    last fetch failed, in fixed words; empty where it did not. Where no usable set was fetched within the last day,
+    `key_for` raises KeysUnavailable with `retry_after` in seconds.
     """
 
-    def __init__(self, client: DependencyClient, clock: Clock, timeout: float) -> None:
+    def __init__(
+        self, client: DependencyClient, clock: Clock, timeout: float, algorithms: Collection[str] = ALGORITHMS
+    ) -> None:
         self.generation = 0
         self.cause = ""
         self._client = client
         self._now = clock.now
         self._timeout = timeout
+        self._algorithms = frozenset(algorithms)
         self._document = b""
         self._keys: tuple[VerifyingKey, ...] = ()
         self._fetched_at = -inf
@@ -134,22 +142,37 @@ class JwksClient:
     async def _fetch(self) -> None:
         try:
             await self._client.get("", {}, HopContext("", self._timeout), self._take)
-            self.cause = ""
         except Exception as error:
-            self.cause = error.cause if isinstance(error, Refusal) else "could not be read"
+            self._fetched(error.cause if isinstance(error, Refusal) else "could not be read")
+        else:
+            self._fetched("")
+
+    def _fetched(self, cause: str) -> None:
+        before, self.cause = self.cause, cause
+        extra = {"dependency": self._client.name, "state": self.state}
+        if cause and not before:
+            _logger.warning("a caller's key set can't be had", extra={**extra, "cause": cause})
+        elif before and not cause:
+            _logger.info("a caller's key set is had again", extra=extra)
 
     def _take(self, reply: Reply) -> None:
         """Make the answer the set. What is raised here counts for the breaker."""
         if reply.status != 200:
             raise KeysUnavailable(f"status {reply.status}")
         if reply.body != self._document:
-            try:
-                self._keys = read_key_set(reply.body)
-            except BadKeySet as error:
-                raise KeysUnavailable(str(error)) from None
+            self._keys = self._usable(reply.body)
             self._document = reply.body
             self.generation += 1
         self._fetched_at = self._now()
+
+    def _usable(self, document: bytes) -> tuple[VerifyingKey, ...]:
+        try:
+            keys = tuple(key for key in read_key_set(document) if not key.algorithms.isdisjoint(self._algorithms))
+        except BadKeySet as error:
+            raise KeysUnavailable(str(error)) from None
+        if not keys:
+            raise KeysUnavailable("no usable key in the set")
+        return keys
 
 
 async def _wait_for(fetch: asyncio.Task[None] | None) -> None:

@@ -44,7 +44,8 @@ class _Signed:
 class ServiceTokenSigner:
     """The port `ServiceTokens`: a JWS (RFC 7515) by the first key; all keys are published.
 
-    `lifetime` is in seconds, `wall` gives seconds since the epoch. `signed` is called with the kid and the `exp` of
+    `iat` and `nbf` are `backdate` seconds earlier than now, for upstreams with a clock that is behind; `exp` is
+    `lifetime` seconds from now, `wall` gives seconds since the epoch. `signed` is called with the kid and the `exp` of
     each new token. Raises ValueError without a key, for two of one name, and for a lifetime under two seconds, half of
     which no whole second fits into.
     """
@@ -57,6 +58,7 @@ class ServiceTokenSigner:
         wall: Callable[[], float],
         max_entries: int = 10_000,
         signed: Callable[[str, float], object] = lambda kid, until: None,
+        backdate: float = 0.0,
     ) -> None:
         if not keys or len({key.kid for key in keys}) != len(keys):
             raise ValueError("at least one signing key, each with a kid of its own")
@@ -67,6 +69,7 @@ class ServiceTokenSigner:
         self._jwks = json.dumps({"keys": [_public_jwk(key) for key in keys]}, separators=(",", ":")).encode()
         self._issuer = issuer
         self._lifetime = int(lifetime)
+        self._backdate = backdate
         self._wall = wall
         self._signed = signed
         self._kept: LRUCache[ServiceClaims, _Signed] = LRUCache(max_entries)
@@ -74,28 +77,29 @@ class ServiceTokenSigner:
     def token_for(self, claims: ServiceClaims) -> bytes:
         now = self._wall()
         kept = self._kept.get(claims)
-        # A clock that was set back would make `nbf` lie in the future.
+        # By a clock that was set back a token would live for longer than `lifetime`.
         if kept is None or not kept.since <= now < kept.until:
-            issued = int(now)
-            kept = self._kept[claims] = _Signed(self._sign(claims, issued), issued, issued + self._lifetime / 2)
+            since = int(now)
+            kept = self._kept[claims] = _Signed(self._sign(claims, since), since, since + self._lifetime / 2)
         return kept.token
 
     def jwks(self) -> bytes:
         """All public keys as a JWK set (RFC 7517)."""
         return self._jwks
 
-    def _sign(self, claims: ServiceClaims, issued: int) -> bytes:
+    def _sign(self, claims: ServiceClaims, now: int) -> bytes:
+        issued, until = int(now - self._backdate), now + self._lifetime
         payload = {
             "iss": self._issuer,
             "iat": issued,
             "nbf": issued,
-            "exp": issued + self._lifetime,
+            "exp": until,
             "jti": token_hex(16),
             **_claims_of(claims),
         }
         signing = self._signing
         token = jwt.encode(payload, signing.key, algorithm=signing.algorithm, headers={"kid": signing.kid})
-        self._signed(signing.kid, issued + self._lifetime)
+        self._signed(signing.kid, until)
         return token.encode()
 
 

@@ -131,8 +131,8 @@ def caller_tokens(
 def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock) -> KeySource:
     if caller.jwks_url is not None:
         # Taken over from before: the keys that are known outlast a reload while their issuer is out of reach.
-        make = partial(_remote_keys, caller.name, caller.jwks_url, recorder, clock)
-        keys = stock.part(("keys", caller.name, caller.jwks_url), make)
+        make = partial(_remote_keys, caller, caller.jwks_url, recorder, clock)
+        keys = stock.part(("keys", caller.name, caller.jwks_url, caller.algorithms), make)
         breakers.add(keys_behind_url(caller.name), keys)
         return keys
     if caller.secret is not None:
@@ -142,9 +142,9 @@ def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, breakers:
     return StaticKeys([public_key(key) for key in load_public_keys(caller.key_material)], any_kid=True)
 
 
-def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock) -> JwksClient:
+def _remote_keys(caller: CallerSettings, url: str, recorder: Recorder, clock: Clock) -> JwksClient:
     client = DependencyClient(
-        keys_behind_url(caller),
+        keys_behind_url(caller.name),
         url,
         CALLER_KEYS,
         timeout=KEY_SET_TIMEOUT,
@@ -153,7 +153,7 @@ def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock) -> Jwk
         clock=clock,
         transport=WireTransport(connect_timeout=KEY_SET_TIMEOUT, max_connections=1),
     )
-    return JwksClient(client, clock, KEY_SET_TIMEOUT)
+    return JwksClient(client, clock, KEY_SET_TIMEOUT, caller.algorithms)
 
 
 def service_tokens(settings: Settings, history: KeyHistory) -> ServiceTokenSigner:

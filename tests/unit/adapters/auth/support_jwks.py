@@ -36,11 +36,15 @@ class Issuer:
             clock=self.clock,
             transport=httpx.MockTransport(self._answer),
         )
-        self.keys = JwksClient(client, self.clock, timeout)
+        self.keys = JwksClient(client, self.clock, timeout, ["ES256"])
 
     async def knows(self, kid: str | None) -> bool:
         """Whether a token of this `kid` can be verified."""
         return await self.keys.key_for(kid, "ES256") is not None
+
+    async def fetched(self, times: int) -> None:
+        """Until so many fetches have ended."""
+        await settled(lambda: len(self.recorder.events) == times)
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked += 1

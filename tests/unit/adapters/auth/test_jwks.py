@@ -10,7 +10,7 @@ from talaria.adapters.auth.jwks import StaticKeys
 from talaria.domain.errors import KeysUnavailable
 from talaria.domain.events import Attempt
 from tests.unit.adapters.auth.support_jwks import BOTH, DOWN, ONE, TWO, Issuer, settled
-from tests.unit.adapters.auth.support_tokens import KEYS, RSA, key_set
+from tests.unit.adapters.auth.support_tokens import KEYS, RSA, jwk, key_set
 
 
 @pytest.fixture
@@ -51,20 +51,77 @@ async def test_a_key_that_was_taken_away_is_gone(issuer: Issuer) -> None:
     assert not await issuer.knows("ec-1")
 
 
-async def test_an_empty_set_takes_every_key_away(issuer: Issuer) -> None:
+UNUSABLE = [
+    key_set(),
+    key_set(jwk("ec-1", use="enc")),
+    key_set(jwk("ec-1", alg="ES384")),
+    key_set(jwk("rsa-weak"), {"kty": "oct", "k": "AAAA"}, None),
+    key_set(jwk("rsa"), jwk("ed")),
+]
+
+
+@pytest.mark.parametrize("document", UNUSABLE)
+async def test_a_set_without_a_usable_key_never_replaces_a_good_one(issuer: Issuer, document: bytes) -> None:
+    """An issuer that breaks its set would else turn every token of its callers away, as if the tokens were bad."""
     await issuer.knows("ec-1")
-    issuer.answer = key_set()
-    issuer.clock.move(600)
+    issuer.answer = document
+    issuer.clock.move(24 * 3600 - 1)
+    assert await issuer.knows("ec-1")
+    await settled(lambda: issuer.keys.state == "failing")
+    assert issuer.keys.cause == "no usable key in the set"
+    assert await issuer.knows("ec-1")
+    assert issuer.keys.generation == 1
+    issuer.clock.move(1)
+    with pytest.raises(KeysUnavailable):
+        await issuer.knows("ec-1")
+    assert issuer.keys.state == "unavailable"
+
+
+@pytest.mark.parametrize("document", UNUSABLE)
+async def test_a_first_set_without_a_usable_key_is_no_fault_of_the_token(issuer: Issuer, document: bytes) -> None:
+    issuer.answer = document
+    with pytest.raises(KeysUnavailable) as caught:
+        await issuer.knows("ec-1")
+    assert caught.value.cause == "caller-keys:app: no usable key in the set"
+    issuer.answer = ONE
+    assert await issuer.knows("ec-1")
+
+
+async def test_a_slow_set_is_had_in_the_end(issuer: Issuer) -> None:
+    issuer.gate.clear()
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await issuer.knows("ec-1")
+    issuer.gate.set()
+    assert await issuer.knows("ec-1")
+    assert issuer.asked == 1
+
+
+async def test_trouble_and_its_end_are_said_once(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "talaria")
     await issuer.knows("ec-1")
-    await settled(lambda: issuer.keys.generation == 2)
-    assert not await issuer.knows("ec-1")
+    assert caplog.records == []
+    answers: list[bytes | Exception] = [key_set(), DOWN, b"[]", BOTH, BOTH]
+    for fetches, answer in enumerate(answers, start=2):
+        issuer.answer = answer
+        issuer.clock.move(600)
+        await issuer.knows("ec-1")
+        await issuer.fetched(fetches)
+    said = [(record.levelname, record.getMessage(), vars(record)["dependency"]) for record in caplog.records]
+    assert said == [
+        ("WARNING", "a caller's key set can't be had", "caller-keys:app"),
+        ("INFO", "a caller's key set is had again", "caller-keys:app"),
+    ]
+    assert vars(caplog.records[0])["cause"] == "no usable key in the set"
+    assert [vars(record)["state"] for record in caplog.records] == ["failing", "ok"]
 
 
 async def test_the_same_document_is_no_new_generation(issuer: Issuer) -> None:
     await issuer.knows("ec-1")
     issuer.clock.move(600)
     await issuer.knows("ec-1")
-    await settled(lambda: len(issuer.recorder.events) == 2)
+    await issuer.fetched(2)
     assert issuer.keys.generation == 1
 
 

@@ -22,9 +22,11 @@ def signing_key(name: str) -> SigningKey:
     return SigningKey(f"kid-of-{name}", KEYS[name], ALGORITHMS[name])
 
 
-def signer(*names: str, wall: Wall | None = None, lifetime: float = 60, max_entries: int = 10) -> ServiceTokenSigner:
+def signer(
+    *names: str, wall: Wall | None = None, lifetime: float = 60, max_entries: int = 10, backdate: float = 0
+) -> ServiceTokenSigner:
     keys = [signing_key(name) for name in names or ("ec-1",)]
-    return ServiceTokenSigner(keys, "talaria-proxy", lifetime, wall or Wall(), max_entries)
+    return ServiceTokenSigner(keys, "talaria-proxy", lifetime, wall or Wall(), max_entries, backdate=backdate)
 
 
 class TestServiceTokenSigner(ServiceTokensContract):
@@ -135,17 +137,44 @@ def test_every_token_names_its_own_user(ids: list[str]) -> None:
         assert opened(tokens.token_for(CLAIMS._replace(subject=PartnerUserId(user))))["sub"] == user
 
 
-@given(st.floats(0, 1e9), st.floats(2, 86_400))
-def test_at_least_half_of_the_life_is_left(now: float, lifetime: float) -> None:
-    wall = Wall(now)
-    tokens = signer("ed", wall=wall, lifetime=lifetime)
+@pytest.mark.parametrize(("backdate", "earlier"), [(0, 0), (5, 5), (1.5, 2), (0.25, 1), (3600, 3600)])
+def test_a_token_is_good_by_a_clock_that_is_behind_and_for_no_longer(backdate: float, earlier: int) -> None:
+    """indigo-iam#704: an upstream with a clock a second behind ours refuses what was issued just now."""
+    wall = Wall(NOW + 0.0)
+    claims = opened(signer(wall=wall, backdate=backdate).token_for(CLAIMS))
+    assert (claims["iat"], claims["nbf"], claims["exp"]) == (NOW - earlier, NOW - earlier, NOW + 60)
+
+
+def test_a_clock_set_back_lengthens_no_life() -> None:
+    wall = Wall()
+    tokens = signer(wall=wall, backdate=30)
+    tokens.token_for(CLAIMS)
+    wall.seconds = NOW - 5
+    assert opened(tokens.token_for(CLAIMS))["exp"] == NOW + 55
+
+
+def test_the_end_of_each_new_token_is_told() -> None:
+    """`talaria keys` says by it when a key that signed may go."""
+    told: list[tuple[str, float]] = []
+    tokens = ServiceTokenSigner(
+        [signing_key("ec-1")], "talaria-proxy", 60, Wall(), signed=lambda *one: told.append(one), backdate=5
+    )
+    claims = opened(tokens.token_for(CLAIMS))
+    tokens.token_for(CLAIMS)
+    assert told == [("kid-of-ec-1", claims["exp"])] == [("kid-of-ec-1", NOW + 60)]
+
+
+@given(st.floats(0, 1e9), st.floats(2, 86_400), st.floats(0, 3600))
+def test_at_least_half_of_the_life_is_left(now: float, lifetime: float, backdate: float) -> None:
+    wall = Wall(now + 3600)
+    tokens = signer("ed", wall=wall, lifetime=lifetime, backdate=backdate)
     for step in (0, lifetime / 4, lifetime / 4, lifetime / 4):
         wall.seconds += step
         claims = opened(tokens.token_for(CLAIMS), "ed")
         life = int(lifetime)
-        assert claims["exp"] == int(str(claims["iat"])) + life
-        assert int(str(claims["exp"])) - wall.seconds >= life / 2
-        assert int(str(claims["nbf"])) <= wall.seconds
+        assert claims["iat"] == claims["nbf"]
+        assert life / 2 <= int(str(claims["exp"])) - wall.seconds <= life
+        assert int(str(claims["exp"])) - life - backdate - 1 < int(str(claims["nbf"])) <= wall.seconds - backdate
 
 
 def test_all_public_keys_are_published() -> None:
