@@ -16,7 +16,7 @@ from tests.integration.adapters.support_dependencies import SCRIPTS, client_of
 
 
 class _Directory:
-    def __init__(self, service: personal.Personal, client: DependencyClient) -> None:
+    def __init__(self, service: personal.SimulatedPersonal, client: DependencyClient) -> None:
         self.directory = Personal(client, service.token)
         self._service = service
 
@@ -30,7 +30,7 @@ class TestPersonalOverTheWire(PhoneDirectoryContract):
 
     @asynccontextmanager
     async def world(self) -> AsyncIterator[DirectoryWorld]:
-        service = personal.Personal("the-token")
+        service = personal.SimulatedPersonal("the-token")
         service.phones = dict(PHONES)
         async with client_of(service, PERSONAL, self.transport()) as client:
             yield _Directory(service, client)

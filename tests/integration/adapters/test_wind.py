@@ -23,7 +23,7 @@ from tests.integration.adapters.support_dependencies import SCRIPTS, client_of
 
 
 class _Accounts:
-    def __init__(self, service: wind.Wind, client: DependencyClient) -> None:
+    def __init__(self, service: wind.SimulatedWind, client: DependencyClient) -> None:
         self.accounts = Accounts(client, service.api_key)
         self._service = service
 
@@ -37,7 +37,7 @@ class TestWindOverTheWire(PartnerAccountsContract):
 
     @asynccontextmanager
     async def world(self) -> AsyncIterator[AccountsWorld]:
-        service = wind.Wind("the-key")
+        service = wind.SimulatedWind("the-key")
         service.users, service.blocked, service.without_account = dict(USERS), {BLOCKED}, {STRANGER}
         async with client_of(service, PARTNER, self.transport()) as client:
             yield _Accounts(service, client)
