@@ -7,7 +7,7 @@ from talaria.sandbox.service import SimulatedService
 
 
 class SimulatedPartner(SimulatedService):
-    """Its `name` is that of the adapter, of the partner and of the route, whose upstream is talaria-services."""
+    """Its `name` is that of the adapter, of the partner and of the route; the upstream is talaria-services."""
 
     def __init__(self, api_key: str) -> None:
         super().__init__()

@@ -212,7 +212,7 @@ async def running_sandbox(
 
 
 def next_free_port(host: str) -> int:
-    """The first port from DEFAULT_PORT on, in steps of ten, whose row of ports is free; 0 where none of ten is.
+    """The first port from DEFAULT_PORT on, in steps of ten, with a free row of ports; 0 where none of ten has one.
 
     Raises NotLoopback.
     """

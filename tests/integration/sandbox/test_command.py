@@ -36,7 +36,7 @@ async def started(*arguments: str, **environ: str) -> AsyncIterator[asyncio.subp
 async def ran(*arguments: str) -> tuple[int | None, str, str]:
     async with started(*arguments) as process:
         out, err = await process.communicate()
-        if arguments[0] != "token":  # whose output is a token
+        if arguments[0] != "token":  # its output is a token
             note_printed(out.decode() + err.decode())
         return process.returncode, out.decode(), err.decode()
 

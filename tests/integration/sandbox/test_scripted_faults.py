@@ -1,4 +1,4 @@
-"""Every simulated service can be told to misbehave while it runs, and remembers who left it."""
+"""Every simulated service can be told to misbehave while it runs, and logs the clients that left."""
 
 import asyncio
 
@@ -56,7 +56,7 @@ async def test_faults_are_set_over_http_too(sandbox: Sandbox, client: httpx.Asyn
     assert sandbox.wind.requests.count == 0
 
 
-async def test_stopping_does_not_wait_for_whoever_is_served(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+async def test_stopping_does_not_wait_for_requests_under_way(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
     sandbox.talaria_services.checks = False
     async with client.stream("GET", f"{sandbox.talaria_services.url}/v1/rides/r/events?count=1000") as answer:
         assert answer.status_code == 200

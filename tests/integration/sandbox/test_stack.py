@@ -21,7 +21,7 @@ from talaria.sandbox.wind import SimulatedWind
 
 
 class SimulatedBolt(SimulatedWind):
-    """A partner of another team, whose API is like wind's."""
+    """A partner of another team, with an API like wind's."""
 
     name = "bolt"
 

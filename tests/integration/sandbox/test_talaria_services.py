@@ -16,7 +16,7 @@ KEY = generate_private_key(SECP256R1())
 
 @pytest.fixture
 def gateway_keys(sandbox: Sandbox) -> Sandbox:
-    """A sandbox whose talaria-services trusts KEY: the issuer's key set stands for the gateway's."""
+    """talaria-services trusts KEY: the issuer's key set stands for the gateway's."""
     sandbox.issuer.key, sandbox.issuer.kid = KEY, "g-1"
     sandbox.talaria_services.token_check.jwks_url = f"{sandbox.issuer.url}/.well-known/jwks.json"
     return sandbox
