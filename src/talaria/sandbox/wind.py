@@ -51,8 +51,8 @@ def resolve_user(data: JSONBody[ResolveUser], request: Request[Any, Any, Any]) -
 class SimulatedWind(SimulatedPartner):
     """`users` maps phone numbers to user ids; `blocked`, `without_account` and `unsupported` hold phone numbers.
 
-    All of it, and `api_key`, may be changed while it runs. `duplicates` counts requests with an idempotency key that had
-    been answered before: they get the same answer again.
+    All of it, and `api_key`, may be changed while it runs. `duplicates` counts requests with an idempotency key that
+    had been answered before: they get the same answer again.
     """
 
     name = "wind"
