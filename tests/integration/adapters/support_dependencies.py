@@ -10,10 +10,10 @@ from talaria.adapters.dependency_client import DependencyClient
 from talaria.domain.errors import Faults
 from talaria.sandbox.faults import Faults as Script
 from talaria.sandbox.service import SimulatedService
-from talaria.testing.contracts.dependencies import Trouble
-from talaria.testing.memory import MemoryRecorder
+from talaria.testing import MemoryRecorder
+from talaria.testing.contracts.dependencies import Failure
 
-SCRIPTS: dict[Trouble | None, Script] = {
+SCRIPTS: dict[Failure | None, Script] = {
     None: Script(),
     "unreachable": Script(error_rate=1, reset=True),
     "bad_answer": Script(error_rate=1, status=200, body="[]"),

@@ -15,9 +15,9 @@ from talaria.testing.contracts.dependencies import (
     BLOCKED,
     STRANGER,
     USERS,
-    AccountsWorld,
+    Failure,
     PartnerAccountsContract,
-    Trouble,
+    PartnerAccountsHarness,
 )
 from tests.integration.adapters.support_dependencies import SCRIPTS, client_of
 
@@ -27,8 +27,8 @@ class _Accounts:
         self.accounts = Accounts(client, service.api_key)
         self._service = service
 
-    async def suffer(self, trouble: Trouble | None) -> None:
-        self._service.faults = SCRIPTS[trouble]
+    async def set_failure(self, failure: Failure | None) -> None:
+        self._service.faults = SCRIPTS[failure]
 
 
 class TestWindOverTheWire(PartnerAccountsContract):
@@ -36,7 +36,7 @@ class TestWindOverTheWire(PartnerAccountsContract):
         return WireTransport()
 
     @asynccontextmanager
-    async def world(self) -> AsyncIterator[AccountsWorld]:
+    async def harness(self) -> AsyncIterator[PartnerAccountsHarness]:
         service = wind.SimulatedWind("the-key")
         service.users, service.blocked, service.without_account = dict(USERS), {BLOCKED}, {STRANGER}
         async with client_of(service, PARTNER, self.transport()) as client:
