@@ -8,13 +8,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from talaria.domain.headers import Sieve, fold
+from talaria.domain.headers import HeaderPolicy, canonical_name
 from talaria.entrypoints.config.problems import Diagnostics, did_you_mean
 from talaria.entrypoints.config.settings import CallerSettings, PartnerSettings, RouteSettings, Settings
 
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 _MEANT_FOR_SOMETHING_ELSE = frozenset(
-    fold(name)
+    canonical_name(name)
     for name in b"accept accept-encoding accept-language cache-control content-encoding content-type cookie date"
     b" origin range referer server set-cookie user-agent".split()
 )
@@ -144,14 +144,14 @@ def _user_id_headers(settings: Settings, diagnostics: Diagnostics) -> None:
 
 
 def _names(partner: PartnerSettings) -> set[bytes]:
-    return {fold(name.encode()) for name in (_default_header(partner.id), partner.user_id_header)}
+    return {canonical_name(name.encode()) for name in (_default_header(partner.id), partner.user_id_header)}
 
 
 def _is_reserved(name: bytes) -> bool:
     """Whether the gateway would not pass this header on, had a client sent it; or servers would misread it."""
     header = (name, b"")
-    passed_on = Sieve(()).sift([(b"host", b"h"), header]).kept if name != b"host" else []
-    return header not in passed_on or fold(name) in _MEANT_FOR_SOMETHING_ELSE
+    passed_on = HeaderPolicy(()).filter_request([(b"host", b"h"), header]).forwarded if name != b"host" else []
+    return header not in passed_on or canonical_name(name) in _MEANT_FOR_SOMETHING_ELSE
 
 
 def _routes(settings: Settings, diagnostics: Diagnostics) -> None:

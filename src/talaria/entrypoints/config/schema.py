@@ -21,7 +21,8 @@ def schema() -> dict[str, Any]:
     """The schema. What no single value shows (names that must exist, keys that must fit) is not in it."""
     _, tables = msgspec.json.schema_components([_as_written(Settings)], ref_template="#/$defs/{name}")
     file = {**tables.pop("Settings"), "title": "talaria.toml"}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **file, "$defs": tables}
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **file, "$defs": tables}
+    return dict(msgspec.json.decode(msgspec.json.encode(whole)))
 
 
 def resolve(part: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def _default(key: FieldInfo) -> Any:
     value = default_of(key)
     written = said["write"](value) if "write" in said else value
     # What follows from other keys, or is none, has a default that can't be written: it is not shown.
-    return written if _is_writable(written, key.type) else msgspec.field(default_factory=lambda: written)
+    return written if _is_writable(written, key.type) else msgspec.field(default_factory=object)
 
 
 def _is_writable(default: object, hint: Any) -> bool:

@@ -49,33 +49,16 @@ Attempts = Annotated[Count, within(1, 10, "calls for one exchange at most")]
 MaxConcurrent = Annotated[Count, within(1, 1_000_000, "calls at once")]
 EgressProxy = Annotated[str, PROXY_URL, about("the http proxy to go through (CONNECT)")]
 SourceAddress = Annotated[str | None, IP, about("the local address to call from")]
-Text = Annotated[str, pattern(r"[^\x00-\x1f\x7f]{1,512}", "write a text of 1 to 512 characters")]
-ClaimPath = Annotated[
-    str,
-    pattern(
-        r"[^\x00-\x1f\x7f.]{1,256}(?:\.[^\x00-\x1f\x7f.]{1,256})*",
-        'write the name of a claim, or a path to it such as "person.phone_id"',
-    ),
-]
-Name = Annotated[
-    str,
-    pattern(
-        r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
-        'write 1 to 64 letters, digits, dots, dashes or underscores, such as "app"',
-    ),
-]
-PartnerId = Annotated[
-    str,
-    pattern(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", 'write lower-case letters, digits and dashes, such as "wind"'),
-]
-HeaderName = Annotated[
-    str,
-    pattern(
-        r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?",
-        'write a header name of lower-case letters, digits and dashes, such as "x-wind-user-id"',
-    ),
-]
+Networks = tuple[Annotated[Network, NETWORK], ...]
+
+_CLAIM = r"[^\x00-\x1f\x7f.]{1,256}"
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
+ClaimPath = Annotated[str, pattern(rf"{_CLAIM}(?:\.{_CLAIM})*", 'write a claim, or a path to it such as "person.id"')]
+HeaderName = Annotated[str, pattern(_LABEL, 'write lower-case letters, digits and dashes, such as "x-user-id"')]
+PartnerId = Annotated[str, pattern(_LABEL, 'write lower-case letters, digits and dashes, such as "wind"')]
+Name = Annotated[str, pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "write up to 64 letters, digits, '.', '-' or '_'")]
 Kid = Annotated[str, pattern(r"[\x21-\x7e]{1,128}", "write 1 to 128 visible characters"), about("the key's name")]
+Text = Annotated[str, pattern(r"[^\x00-\x1f\x7f]{1,512}", "write a text of 1 to 512 characters")]
 
 
 class ServerTlsSettings(Struct, frozen=True, kw_only=True):
@@ -95,24 +78,25 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     stamp: Annotated[Secret, LOADED] = Secret()
 
 
+Tls = Annotated[TlsSettings, about("how its certificate is verified, and ours shown")]
+
+
 class ServerSettings(Struct, frozen=True, kw_only=True):
     """[server]: the listeners, and what a client may ask of them."""
 
     listen: Annotated[Address, LISTEN, about("the public listener: what clients call")] = Address("127.0.0.1", 8080)
     ops_listen: Annotated[Address, LISTEN, about("the operators' listener")] = Address("127.0.0.1", 9090)
     workers: Annotated[Count, within(1, 256, "processes")] = 1
-    trusted_proxies: Annotated[
-        tuple[Annotated[Network, NETWORK], ...], about("networks whose Forwarded and X-Forwarded-* are believed")
-    ] = ()
+    trusted_proxies: Annotated[Networks, about("networks whose Forwarded and X-Forwarded-* are believed")] = ()
     header_limit: Annotated[Size, within(256, 16 * MIB, "the longest head of a request")] = 32 << 10
     header_timeout: Annotated[Duration, within(MS, HOUR, "the longest a head may take to arrive")] = 10.0
     body_limit: Annotated[Size, within(0, TIB, 'the longest body; "0" for no limit')] = 64 * MIB
     keepalive_timeout: Annotated[Duration, within(MS, DAY, "how long an idle connection is kept")] = 75.0
     drain_timeout: Annotated[Duration, within(0, DAY, "how long shutting down waits")] = 25.0
     max_in_flight: Annotated[Count, within(1, 1_000_000, "requests at once, for each worker")] = 1024
-    tls: Annotated[
-        ServerTlsSettings, about("the certificate of the public listener; without one it speaks plain http")
-    ] = ServerTlsSettings()
+    tls: Annotated[ServerTlsSettings, about("the public listener's certificate; without one: plain http")] = (
+        ServerTlsSettings()
+    )
 
 
 class CallerSettings(Struct, frozen=True, kw_only=True):
@@ -124,7 +108,7 @@ class CallerSettings(Struct, frozen=True, kw_only=True):
     name: Annotated[str, NAME] = ""
     issuer: Annotated[Text, about("the `iss` of its tokens; not with api_key")] = ""
     audience: Annotated[Text, about("the `aud` that its tokens must have")] = "talaria-proxy"
-    algorithms: Annotated[tuple[Algorithm, ...], NOT_EMPTY, about("what its tokens may be signed with")] = ("ES256",)
+    algorithms: Annotated[tuple[Algorithm, ...], NOT_EMPTY, about("what may sign its tokens")] = ("ES256",)
     jwks_url: Annotated[str | None, DOCUMENT_URL, about("where its key set is")] = None
     jwks_timeout: Annotated[Duration, within(MS, HOUR, "with jwks_url: the longest that fetching it may take")] = 5.0
     jwks_tls: Annotated[TlsSettings, about("with jwks_url: how its certificate is verified, and ours shown")] = (
@@ -134,19 +118,13 @@ class CallerSettings(Struct, frozen=True, kw_only=True):
     jwks_file: Annotated[Path | None, FILE, about("its key set in a file")] = None
     public_key_file: Annotated[Path | None, FILE, about("its public key in a PEM file")] = None
     secret: Annotated[Secret | None, SECRET, about("the secret shared with it, for HS256")] = None
-    phone_id_claim: Annotated[
-        ClaimPath, about("the claim that names the person; a dotted path reaches into objects")
-    ] = "personal_phone_id"
+    phone_id_claim: Annotated[ClaimPath, about("names the person; dots reach into objects")] = "personal_phone_id"
     leeway: Annotated[Duration, within(0, HOUR, "how far its clock may be off")] = 30.0
     max_lifetime: Annotated[Duration, within(1, 10 * YEAR, "the longest `exp - iat`")] = DAY
     api_key: Annotated[
-        tuple[Secret, ...] | None,
-        API_KEYS,
-        about('in place of tokens, for routes with identity = "none": its X-Api-Key'),
+        tuple[Secret, ...] | None, API_KEYS, about('its X-Api-Key, for routes with identity = "none"')
     ] = None
-    networks: Annotated[
-        tuple[Annotated[Network, NETWORK], ...], about("where it may call from; none named: anywhere")
-    ] = ()
+    networks: Annotated[Networks, about("where it may call from; none named: anywhere")] = ()
     key_material: Annotated[bytes, LOADED] = b""
 
 
@@ -164,9 +142,7 @@ class SigningSettings(Struct, frozen=True, kw_only=True):
     issuer: Annotated[Text, about("the `iss` of the service tokens")] = "talaria-proxy"
     keys: Annotated[tuple[SigningKeySettings, ...], NOT_EMPTY, about("the first signs, all are published")]
     lifetime: Annotated[Duration, within(2, HOUR, "how long a service token is good")] = 60.0
-    backdate: Annotated[
-        Duration, within(0, HOUR, "how much earlier than now iat and nbf are, for clocks that are behind")
-    ] = 5.0
+    backdate: Annotated[Duration, within(0, HOUR, "how much earlier iat and nbf are, for slow clocks")] = 5.0
 
 
 class PersonalSettings(Struct, frozen=True, kw_only=True):
@@ -177,7 +153,7 @@ class PersonalSettings(Struct, frozen=True, kw_only=True):
     timeout: HopTimeout = 1.0
     attempts: Attempts = 3
     max_concurrent: MaxConcurrent = 64
-    tls: Annotated[TlsSettings, about("how its certificate is verified, and ours shown")] = TlsSettings()
+    tls: Tls = TlsSettings()
     egress_proxy: EgressProxy = ""
 
 
@@ -192,7 +168,7 @@ class PartnerSettings(Struct, frozen=True, kw_only=True):
     timeout: HopTimeout = 2.0
     attempts: Attempts = 3
     max_concurrent: MaxConcurrent = 64
-    tls: Annotated[TlsSettings, about("how its certificate is verified, and ours shown")] = TlsSettings()
+    tls: Tls = TlsSettings()
     source_address: SourceAddress = None
     egress_proxy: EgressProxy = ""
 
@@ -203,9 +179,7 @@ class IdentitiesSettings(Struct, frozen=True, kw_only=True):
     max_entries: Annotated[Count, within(1, 1_000_000_000, "how many are kept")] = 100_000
     max_age: Annotated[Duration, within(MS, YEAR, "a pair older than this is exchanged again")] = 900.0
     negative_age: Annotated[Duration, within(0, DAY, 'how long a "no such id" is kept')] = 10.0
-    stale_if_error: Annotated[
-        Duration, within(0, YEAR, "how long past max_age a pair serves while a dependency fails")
-    ] = 3600.0
+    stale_if_error: Annotated[Duration, within(0, YEAR, "for so long past max_age while a dependency fails")] = HOUR
 
 
 class UpstreamSettings(Struct, frozen=True, kw_only=True):
@@ -217,11 +191,9 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
     api_key: Annotated[Secret | None, HEADER_SECRET, about("the API key that it wants")] = None
     connect_timeout: Annotated[Duration, within(MS, HOUR, "the longest a connection may take")] = 1.0
     max_connections: Annotated[Count, within(1, 1_000_000, "for each url and worker")] = 256
-    max_connection_age: Annotated[
-        Duration, within(1, DAY, "a kept connection is not used again past it, with up to 10 % jitter")
-    ] = 300.0
+    max_connection_age: Annotated[Duration, within(1, DAY, "not kept for longer, with up to 10 % jitter")] = 300.0
     egress_proxy: EgressProxy = ""
-    tls: Annotated[TlsSettings, about("how its certificate is verified, and ours shown")] = TlsSettings()
+    tls: Tls = TlsSettings()
     source_address: SourceAddress = None
 
 
@@ -242,11 +214,7 @@ class RouteSettings(Struct, frozen=True, kw_only=True):
 class LoggingSettings(Struct, frozen=True, kw_only=True):
     """[logging]: what a line says of a person."""
 
-    person_key: Annotated[
-        Secret | None,
-        PERSON_KEY,
-        about("makes the pseudonym of a person in the lines; default: a new one at each start"),
-    ] = None
+    person_key: Annotated[Secret | None, PERSON_KEY, about("keys the pseudonyms; default: a new one a start")] = None
 
 
 class Settings(Struct, frozen=True, kw_only=True):

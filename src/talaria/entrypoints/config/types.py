@@ -32,6 +32,9 @@ _SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB|)")
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _NOT_IN_URLS = re.compile(r'[^\x21-\x7e]|["<>\\^`{|}]')
+_SERVER = r"https?://[^\s/?#@]+"
+_DURATION_HINT = 'write a duration from "{least}" to "{most}", such as "250ms", "10s", "15m" or "1h"'
+_PROXY_HINT = 'write the URL of a proxy, without a path, such as "http://proxy.internal:3128"; "" for none'
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 _MAPPED_BITS = 96
 
@@ -171,12 +174,14 @@ def _base_url(value: object, _: LoadContext) -> str:
 
 def _origin_url(value: object, context: LoadContext) -> str:
     if _split(value).path not in ("", "/"):
-        raise InvalidValue("this URL has a path")
+        raise InvalidValue("this URL has a path, and the request has its own")
     return _base_url(value, context)
 
 
 def _proxy_url(value: object, context: LoadContext) -> str:
-    return "" if value == "" else _origin_url(value, context)
+    if value != "" and _split(value).path not in ("", "/"):
+        raise InvalidValue("a proxy's URL has no path")
+    return "" if value == "" else _base_url(value, context)
 
 
 def _document_url(value: object, _: LoadContext) -> str:
@@ -219,53 +224,29 @@ def _text(title: str, parse: Parse, pattern: str, hint: str, **extra: object) ->
     return Meta(title=title, extra_json_schema=schema, extra={"parse": parse, "hint": hint, **extra})
 
 
-DURATION = _text(
-    "duration",
-    _duration,
-    _DURATION.pattern,
-    'write a duration from "{least}" to "{most}", such as "250ms", "10s", "15m" or "1h"',
-    write=write_seconds,
-)
+DURATION = _text("duration", _duration, _DURATION.pattern, _DURATION_HINT, write=write_seconds)
 """Seconds."""
-SIZE = _text(
-    "size", _size, _SIZE.pattern, 'write a size from "{least}" to "{most}", such as "32KiB" or "8MiB"', write=write_size
-)
+SIZE = _text("size", _size, _SIZE.pattern, 'write a size from "{least}" to "{most}", such as "32KiB"', write=write_size)
 """Bytes."""
 COUNT = Meta(extra={"hint": "write a whole number from {least} to {most}"})
 
 LISTEN = _text(
-    "host:port", _listen, _LISTEN.pattern, 'write "host:port", such as "127.0.0.1:8080" or "[::1]:8080"', write=str
-)
-NETWORK = _text(
-    "network", _network, "[0-9A-Fa-f:.]+(/[0-9]{1,3})?", 'write a network such as "10.0.0.0/8" or "fd00::/8"', write=str
+    "host:port", _listen, _LISTEN.pattern, 'write "host:port", such as "127.0.0.1:80" or "[::1]:80"', write=str
 )
 IP = _text("IP address", _ip, "[0-9A-Fa-f:.]+", 'write an address of this machine, such as "10.0.0.5"')
-BASE_URL = _text(
-    "URL",
-    _base_url,
-    "https?://[^\\s/?#@]+(/[^\\s?#]*)?",
-    'write a URL such as "https://api.example" or "https://api.example/base"',
+NETWORK = _text(
+    "network", _network, "[0-9A-Fa-f:.]+(/[0-9]{1,3})?", 'write a network such as "10.0.0.0/8" or "fd00::/8"'
 )
+BASE_URL = _text("URL", _base_url, rf"{_SERVER}(/[^\s?#]*)?", 'write a URL such as "https://api.example/base"')
 """Its path is kept, without a slash at its end."""
-ORIGIN_URL = _text(
-    "URL without a path",
-    _origin_url,
-    "https?://[^\\s/?#@]+/?",
-    'write a URL without a path (the request has its own), such as "http://talaria-services.internal:8080"',
-)
 DOCUMENT_URL = _text(
-    "URL",
-    _document_url,
-    "https?://[^\\s/?#@]+(/[^\\s#]*)?",
-    'write a URL such as "https://id.app.example/.well-known/jwks.json"',
+    "URL", _document_url, rf"{_SERVER}(/[^\s#]*)?", 'write a URL such as "https://id.example/jwks.json"'
 )
 """As it is, a query included."""
-PROXY_URL = _text(
-    "URL without a path",
-    _proxy_url,
-    "(https?://[^\\s/?#@]+/?)?",
-    'write the URL of a proxy, without a path, such as "http://proxy.internal:3128"; "" for none',
+ORIGIN_URL = _text(
+    "URL without a path", _origin_url, f"{_SERVER}/?", 'write a URL such as "http://services.internal:8080"'
 )
+PROXY_URL = _text("URL without a path", _proxy_url, f"({_SERVER}/?)?", _PROXY_HINT)
 FILE = _text("path", _file, ".+", "write the path of a file, relative to the configuration file")
 """Made absolute against the configuration file's folder. Whether the file is there is not looked at."""
 PRIVATE_FILE = Meta(title="path of a private key", extra={"private": True})
