@@ -118,12 +118,12 @@ class CallerSettings(Struct, frozen=True, kw_only=True):
     jwks_file: Annotated[Path | None, FILE, about("its key set in a file")] = None
     public_key_file: Annotated[Path | None, FILE, about("its public key in a PEM file")] = None
     secret: Annotated[Secret | None, SECRET, about("the secret shared with it, for HS256")] = None
-    phone_id_claim: Annotated[ClaimPath, about("names the person; dots reach into objects")] = "personal_phone_id"
+    phone_id_claim: Annotated[ClaimPath, about("the person's claim; a dotted path reaches into objects")] = (
+        "personal_phone_id"
+    )
     leeway: Annotated[Duration, within(0, HOUR, "how far its clock may be off")] = 30.0
     max_lifetime: Annotated[Duration, within(1, 10 * YEAR, "the longest `exp - iat`")] = DAY
-    api_key: Annotated[
-        tuple[Secret, ...] | None, API_KEYS, about('its X-Api-Key, for routes with identity = "none"')
-    ] = None
+    api_key: Annotated[tuple[Secret, ...] | None, API_KEYS, about('its X-Api-Key, with identity = "none"')] = None
     networks: Annotated[Networks, about("where it may call from; none named: anywhere")] = ()
     key_material: Annotated[bytes, LOADED] = b""
 
@@ -179,7 +179,7 @@ class IdentitiesSettings(Struct, frozen=True, kw_only=True):
     max_entries: Annotated[Count, within(1, 1_000_000_000, "how many are kept")] = 100_000
     max_age: Annotated[Duration, within(MS, YEAR, "a pair older than this is exchanged again")] = 900.0
     negative_age: Annotated[Duration, within(0, DAY, 'how long a "no such id" is kept')] = 10.0
-    stale_if_error: Annotated[Duration, within(0, YEAR, "for so long past max_age while a dependency fails")] = HOUR
+    stale_if_error: Annotated[Duration, within(0, YEAR, "serves this long past max_age while asking fails")] = HOUR
 
 
 class UpstreamSettings(Struct, frozen=True, kw_only=True):
@@ -191,7 +191,7 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
     api_key: Annotated[Secret | None, HEADER_SECRET, about("the API key that it wants")] = None
     connect_timeout: Annotated[Duration, within(MS, HOUR, "the longest a connection may take")] = 1.0
     max_connections: Annotated[Count, within(1, 1_000_000, "for each url and worker")] = 256
-    max_connection_age: Annotated[Duration, within(1, DAY, "not kept for longer, with up to 10 % jitter")] = 300.0
+    max_connection_age: Annotated[Duration, within(1, DAY, "not used again past it, with up to 10 % jitter")] = 300.0
     egress_proxy: EgressProxy = ""
     tls: Tls = TlsSettings()
     source_address: SourceAddress = None
@@ -214,7 +214,9 @@ class RouteSettings(Struct, frozen=True, kw_only=True):
 class LoggingSettings(Struct, frozen=True, kw_only=True):
     """[logging]: what a line says of a person."""
 
-    person_key: Annotated[Secret | None, PERSON_KEY, about("keys the pseudonyms; default: a new one a start")] = None
+    person_key: Annotated[Secret | None, PERSON_KEY, about("the pseudonyms' key; default: a new one at each start")] = (
+        None
+    )
 
 
 class Settings(Struct, frozen=True, kw_only=True):
