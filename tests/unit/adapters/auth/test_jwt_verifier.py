@@ -13,7 +13,7 @@ from talaria.adapters.auth.jws import read_token
 from talaria.adapters.auth.jwt_verifier import JwtVerifier
 from talaria.domain.errors import ExpiredToken, InvalidToken, KeysUnavailable, Refusal
 from talaria.domain.model import PersonalPhoneId, Principal
-from talaria.testing.contracts.small import TokenVerifierContract
+from talaria.testing.contracts.token_verifier import TokenVerifierContract
 from tests.unit.adapters.auth.support_tokens import (
     APP,
     APP_SET,

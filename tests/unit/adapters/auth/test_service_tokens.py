@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from talaria.adapters.auth.key_files import load_signing_key
 from talaria.adapters.auth.service_tokens import ServiceTokenSigner, SigningKey
 from talaria.domain.model import PartnerUserId, ServiceClaims
-from talaria.testing.contracts.small import ServiceTokensContract
+from talaria.testing.contracts.service_tokens import ServiceTokensContract
 from tests.unit.adapters.auth.support_tokens import KEYS, NOW, Wall
 
 CLAIMS = ServiceClaims(PartnerUserId("w-1"), "wind", "wind-tag", "app", "talaria-services")
