@@ -13,12 +13,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal, Self
 
-from talaria.domain.errors import BadAnswer, Refusal, TimedOut, Unreachable
+from talaria.domain.errors import BadAnswer, DependencyFault, Refusal, TimedOut, Unreachable
 from talaria.domain.events import Attempt
 from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
 
 Handler = Callable[["MemoryBackendRequest"], Awaitable[None]]
-_ENDS: dict[str, type[Refusal]] = {"reset": Unreachable, "nonsense": BadAnswer}
+_ENDS: dict[str, type[DependencyFault]] = {"reset": Unreachable, "nonsense": BadAnswer}
 
 
 class ClientDisconnected(Exception):
@@ -84,7 +84,7 @@ class MemoryBackendRequest:
 
     async def end(self, how: Literal["well", "reset", "nonsense"] = "well") -> None:
         """End the response, or break it."""
-        refusal = _ENDS[how]("scripted") if how in _ENDS else None
+        refusal = _ENDS[how]("upstream", "scripted") if how in _ENDS else None
         if refusal is not None and not self.begun.done():
             self.fail(refusal)
             return
