@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from talaria.entrypoints.config import load
 from talaria.entrypoints.runtime.reload import Reloader
@@ -100,12 +99,9 @@ async def peer(folder: Path) -> AsyncIterator[tuple[Peer, str]]:
 TLS = {"ca_file": "peer.pem", "cert_file": "talaria.pem", "key_file": "talaria.key"}
 
 
-@pytest.mark.parametrize("transport", ["wire", "httpx"])
-async def test_every_way_out_verifies_shows_our_certificate_and_calls_from_its_address(
-    tmp_path: Path, transport: str
-) -> None:
+async def test_every_way_out_verifies_shows_our_certificate_and_calls_from_its_address(tmp_path: Path) -> None:
     async with peer(tmp_path) as (asked, url):
-        upstream = {"urls": [url], "tls": TLS, "source_address": "127.0.0.4", "transport": transport}
+        upstream = {"urls": [url], "tls": TLS, "source_address": "127.0.0.4"}
         config = {
             "personal": {"url": url, "tls": TLS},
             "partners": {"wind": {"url": url, "tls": TLS, "source_address": "127.0.0.3"}},
@@ -121,11 +117,10 @@ async def test_every_way_out_verifies_shows_our_certificate_and_calls_from_its_a
     }
 
 
-@pytest.mark.parametrize("transport", ["wire", "httpx"])
-async def test_a_certificate_that_nobody_vouches_for_is_not_believed(tmp_path: Path, transport: str) -> None:
+async def test_a_certificate_that_nobody_vouches_for_is_not_believed(tmp_path: Path) -> None:
     async with peer(tmp_path) as (asked, url):
         stranger = TLS | {"ca_file": "talaria.pem"}
-        config = {"upstreams": {"talaria-services": {"urls": [url], "tls": stranger, "transport": transport}}}
+        config = {"upstreams": {"talaria-services": {"urls": [url], "tls": stranger}}}
         async with world_of(tmp_path, config) as sandbox, httpx.AsyncClient(trust_env=False) as client:
             answer = await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())
             assert (answer.status_code, answer.json()["reason"]) == (502, "upstream-unreachable")
