@@ -59,7 +59,7 @@ def test_what_the_upstream_gets() -> None:
     run(main())
 
 
-def test_the_service_token_says_who_for_whom_and_where() -> None:
+def test_the_service_token_names_user_caller_and_audience() -> None:
     async def main() -> None:
         door = Door()
         await door.knock()
@@ -178,19 +178,19 @@ def test_whatever_the_upstream_says_is_passed_on(status: int) -> None:
 
 REFUSED = [
     ({"tag": b""}, MissingApiTag, "routing"),
-    ({"tag": b"nobody"}, UnknownApiTag, "routing"),
+    ({"tag": b"no-such-tag"}, UnknownApiTag, "routing"),
     ({"tag": b"wind, bolt"}, AmbiguousApiTag, "routing"),
     ({"tag": b"bare", "method": "PUT"}, MethodNotAllowed, "routing"),
     ({"token": b""}, MissingToken, "admission"),
     ({"token": b"t-9"}, InvalidToken, "admission"),
     ({"token": b"t-old"}, ExpiredToken, "admission"),
     ({"token": b"t-web", "tag": b"bare"}, CallerNotAllowed, "admission"),
-    ({"tag": b"nobody", "token": b""}, UnknownApiTag, "routing"),
+    ({"tag": b"no-such-tag", "token": b""}, UnknownApiTag, "routing"),
 ]
 
 
 @pytest.mark.parametrize(("request_", "refusal", "phase"), REFUSED, ids=repr)
-def test_a_request_that_is_refused_costs_nobody_a_call(
+def test_a_request_that_is_refused_costs_no_call(
     request_: dict[str, bytes], refusal: type[Refusal], phase: str
 ) -> None:
     async def main() -> None:
