@@ -1,29 +1,27 @@
-"""What was worked out of a client's bytes, kept within a bound."""
+"""A bounded memo: what was decided of a name or a line, so that it is decided once."""
 
-from typing import Final, TypeVar
+from typing import TypeVar
 
-Value = TypeVar("Value")
+K = TypeVar("K")
+V = TypeVar("V")
 
-_LONGEST_KEY: Final = 64
 
+class BoundedMemo(dict[K, V]):
+    """A dict with `limit` entries at most: it is cleared before it would grow past them.
 
-class BoundedMemo(dict[bytes, Value]):
-    """A dict that forgets everything when it is full, so that no flood of odd keys stops it from learning for good.
-
-    `entries`: how many it holds at most. A key of more than `longest` bytes is not kept.
+    To clear is one branch where an LRU costs each lookup; a client that sends new names all the time costs itself the
+    memo and others a few decisions. `get` and `in` are those of dict.
     """
 
-    __slots__ = ("_entries", "_longest")
+    __slots__ = ("_limit",)
 
-    def __init__(self, entries: int, longest: int = _LONGEST_KEY) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__()
-        self._entries = entries
-        self._longest = longest
+        self._limit = limit
 
-    def remember(self, key: bytes, value: Value) -> Value:
-        """Keep the value for this key, and give it back."""
-        if len(key) <= self._longest:
-            if len(self) >= self._entries:
-                self.clear()
-            self[key] = value
+    def remember(self, key: K, value: V) -> V:
+        """Keep `value` under `key` and return it."""
+        if len(self) >= self._limit:
+            self.clear()
+        self[key] = value
         return value

@@ -21,7 +21,7 @@ from os import write as os_write
 
 import msgspec
 
-from talaria.domain.model import Event, RequestEnded
+from talaria.domain.events import Event, RequestFinished
 
 _logger = logging.getLogger("talaria.access_log")
 
@@ -111,7 +111,7 @@ class AccessLog:
 
     def record(self, event: Event) -> None:
         """Take the end of a request; other events pass."""
-        if type(event) is not RequestEnded or self._gone:
+        if type(event) is not RequestFinished or self._gone:
             return
         encoded = self._encoded(event)
         if self._size + len(encoded) > _BUFFERED_AT_MOST:
@@ -145,7 +145,7 @@ class AccessLog:
             if self._no_room:
                 return
 
-    def _encoded(self, event: RequestEnded) -> bytes:
+    def _encoded(self, event: RequestFinished) -> bytes:
         line = self._line(event)
         try:
             encoded = self._encode(line)
@@ -155,33 +155,33 @@ class AccessLog:
             encoded = self._encode(_clipped(line))
         return encoded + b"\n"
 
-    def _line(self, event: RequestEnded) -> Line:
-        journey = event.journey
-        attempts = journey.attempts
+    def _line(self, event: RequestFinished) -> Line:
+        context = event.context
+        attempts = context.attempts
         # An answer that broke off is trouble too, whatever its status was.
         trouble = event.status >= 500 or (event.reason and event.origin != "client")
         return Line(
             self._timestamp(),
             "info" if not trouble else "error" if event.origin == "gateway" else "warning",
             "request",
-            journey.request_id,
-            journey.trace_id,
-            journey.tag,
+            context.request_id,
+            context.trace_id,
+            context.tag,
             event.method,
             event.status,
             event.reason,
             event.origin,
-            journey.caller,
-            journey.exchange,
+            context.caller,
+            context.exchange,
             len(attempts),
             event.bytes_in,
             event.bytes_out,
             int(event.seconds * 1e6) / 1e3,
-            int(journey.upstream_seconds * 1e6) / 1e3,
+            int(context.upstream_seconds * 1e6) / 1e3,
             len(attempts) - len({attempt.dependency for attempt in attempts}) if len(attempts) > 1 else 0,
-            journey.healed,
+            context.identity_refreshed,
             event.cause,
-            journey.person,
+            context.person,
         )
 
     def _add(self, encoded: bytes) -> None:

@@ -11,7 +11,7 @@ from itertools import islice
 
 import msgspec
 
-from talaria.domain.model import Attempt, Event, RequestEnded
+from talaria.domain.events import Attempt, Event, RequestFinished
 
 KEPT = 1000
 
@@ -75,7 +75,7 @@ class Ledger:
 
     def record(self, event: Event) -> None:
         """Keep the end of a request that failed; other events pass."""
-        if type(event) is RequestEnded and event.status >= 500:
+        if type(event) is RequestFinished and event.status >= 500:
             self._entries.append(self._entry(event))
 
     def find(self, request_id: str) -> Entry | None:
@@ -86,27 +86,27 @@ class Ledger:
         """The newest entries, newest first."""
         return list(islice(reversed(self._entries), count))
 
-    def _entry(self, event: RequestEnded) -> Entry:
-        journey = event.journey
+    def _entry(self, event: RequestFinished) -> Entry:
+        context = event.context
         return Entry(
             time=datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            request_id=journey.request_id,
-            trace_id=journey.trace_id,
-            tag=journey.tag,
-            caller=journey.caller,
+            request_id=context.request_id,
+            trace_id=context.trace_id,
+            tag=context.tag,
+            caller=context.caller,
             method=event.method,
             status=event.status,
             reason=event.reason,
             origin=event.origin,
             cause=event.cause,
-            phase=journey.phase if event.reason else PASSED_ON,
-            exchange=journey.exchange,
-            healed=journey.healed,
+            phase=context.phase if event.reason else PASSED_ON,
+            exchange=context.exchange,
+            healed=context.identity_refreshed,
             total_ms=_milliseconds(event.seconds),
-            upstream_ms=_milliseconds(journey.upstream_seconds),
-            attempts=[_try(attempt, journey.began) for attempt in journey.attempts],
+            upstream_ms=_milliseconds(context.upstream_seconds),
+            attempts=[_try(attempt, context.started) for attempt in context.attempts],
             breakers=dict(self._states()),
-            person=journey.person,
+            person=context.person,
         )
 
 

@@ -26,7 +26,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from talaria.domain.model import Attempt, ExchangeEnded, RequestEnded
+from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished
 from talaria.domain.routing import METHODS
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -131,8 +131,8 @@ class Metrics:
         )
         self._configuration = ""
         self.takers: dict[type, Callable[[Any], None]] = {
-            RequestEnded: self._request,
-            ExchangeEnded: self._exchange,
+            RequestFinished: self._request,
+            ExchangeFinished: self._exchange,
             Attempt: self._call,
         }
 
@@ -174,20 +174,20 @@ class Metrics:
         self.flush()
         return generate_latest(self.registry)
 
-    def _request(self, event: RequestEnded) -> None:
-        journey = event.journey
-        tag = journey.tag if journey.tag in self._tags else OTHER
+    def _request(self, event: RequestFinished) -> None:
+        context = event.context
+        tag = context.tag if context.tag in self._tags else OTHER
         method = event.method if event.method in METHODS else OTHER
         self._requests.add((tag, method, event.status, event.reason, event.origin))
         self._durations.add(tag, event.seconds)
         if event.status >= 500:
             self._failures.add((tag, event.origin, event.reason))
-        elif len(journey.attempts) > 1 or journey.healed or journey.exchange == "stale":
+        elif len(context.attempts) > 1 or context.identity_refreshed or context.exchange == "stale":
             by = avoided_by(event)
             if by:
                 self._avoided.add((tag, by))
 
-    def _exchange(self, event: ExchangeEnded) -> None:
+    def _exchange(self, event: ExchangeFinished) -> None:
         self._exchanges.add((event.partner, event.result))
 
     def _call(self, event: Attempt) -> None:
@@ -216,22 +216,22 @@ class Metrics:
         build.labels(version, platform.python_version()).set(1)
 
 
-def avoided_by(event: RequestEnded) -> str | None:
+def avoided_by(event: RequestFinished) -> str | None:
     """What kept this answer from being a 5xx: stale, healed, coalesced, other-url or retry. None: it never was one."""
-    journey = event.journey
+    context = event.context
     if event.status >= 499:
         return None
-    if journey.exchange == "stale":
+    if context.exchange == "stale":
         return "stale"
-    if journey.healed:
+    if context.identity_refreshed:
         return "healed"
-    failed = [attempt for attempt in journey.attempts if _is_failure(attempt.outcome)]
+    failed = [attempt for attempt in context.attempts if _is_failure(attempt.outcome)]
     if not failed:
         return None
-    if journey.exchange == "coalesced":
+    if context.exchange == "coalesced":
         return "coalesced"
     dependency = failed[-1].dependency
-    addresses = {attempt.address for attempt in journey.attempts if attempt.dependency == dependency}
+    addresses = {attempt.address for attempt in context.attempts if attempt.dependency == dependency}
     return "other-url" if len(addresses) > 1 else "retry"
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from talaria.domain.model import Event
+from talaria.domain.events import Event
 
 Consumer = Callable[[Any], object]
 

@@ -23,8 +23,8 @@ import httptools
 from talaria.adapters.http1.write_batcher import Outbox
 from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
 from talaria.domain.memo import BoundedMemo
-from talaria.domain.model import Headers
-from talaria.domain.networks import plain
+from talaria.domain.http import Headers
+from talaria.domain.forwarded import unmap_ipv4
 from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.server.cycle import App, RequestResponseCycle
 from talaria.entrypoints.public.server.framing import (
@@ -45,6 +45,7 @@ WRITE_HIGH_WATER: Final = 32 * 1024
 """Bytes that wait for a client before the connection counts as not read: what each slow reader costs in memory."""
 _NO_PROGRESS: Final = 64 * 1024
 _LINGER_SECONDS: Final = 2.0
+_LONGEST_REMEMBERED: Final = 64
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class Connection(asyncio.Protocol):
         self.transport = transport = cast(asyncio.Transport, transport)
         transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         peer = transport.get_extra_info("peername")
-        self.peer = plain(peer[0]) if isinstance(peer, tuple) else ""
+        self.peer = unmap_ipv4(peer[0]) if isinstance(peer, tuple) else ""
         self.scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
         self._state.connections.add(self)
 
@@ -168,8 +169,9 @@ class Connection(asyncio.Protocol):
         lower = name.lower()
         if lower in FRAMING_FIELDS:
             self._framing_fields.append((lower, value))
-            return lower
-        return _names.remember(name, lower)
+        elif len(name) <= _LONGEST_REMEMBERED:
+            _names.remember(name, lower)
+        return lower
 
     def on_headers_complete(self) -> None:
         """A request has arrived, but for its body."""
@@ -370,5 +372,5 @@ class Connection(asyncio.Protocol):
         return self.pipeline.idle
 
 
-_names: BoundedMemo[bytes] = BoundedMemo(2048)
+_names: BoundedMemo[bytes, bytes] = BoundedMemo(2048)
 """Names as they come -> in lower case; never one of the framing fields."""

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from talaria.domain.errors import ClientGone, Refusal
-from talaria.domain.model import Headers
+from talaria.domain.http import Headers
 from talaria.entrypoints.public.server.framing import Framing
 
 _STATUS_LINES = {

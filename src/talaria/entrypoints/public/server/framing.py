@@ -17,7 +17,7 @@ from talaria.domain.errors import (
     Refusal,
     TargetTooLong,
 )
-from talaria.domain.model import Headers
+from talaria.domain.http import Headers
 from talaria.domain.routing import refuse_tunnels
 
 FRAMING_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding", b"expect"})
