@@ -22,9 +22,9 @@ import httptools
 
 from talaria.adapters.http1.write_batcher import Outbox
 from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
-from talaria.domain.memo import BoundedMemo
-from talaria.domain.http import Headers
 from talaria.domain.forwarded import unmap_ipv4
+from talaria.domain.http import Headers
+from talaria.domain.memo import BoundedMemo
 from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.server.cycle import App, RequestResponseCycle
 from talaria.entrypoints.public.server.framing import (
