@@ -121,6 +121,19 @@ ROWS: dict[str, Row] = {
     "method-not-allowed": Row(
         405, "Method not allowed", "Use one of the methods that the header allow names.", _REQUEST
     ),
+    "method-not-implemented": Row(
+        501, "Method not implemented", "The gateway does not know this method; upper and lower case differ.", _REQUEST
+    ),
+    "deadline-exceeded": Row(
+        504, "Deadline exceeded", "The time that x-request-timeout-ms gives is over: allow more of it.", _TIMEOUT
+    ),
+    "upload-timeout": Row(
+        408,
+        "Upload too slow",
+        "The body took too long to arrive: send it faster, or in smaller pieces.",
+        _REQUEST,
+        extra=((b"connection", b"close"),),
+    ),
     "headers-too-large": Row(431, "Header fields too large", "Send fewer or shorter header fields.", _REQUEST),
     "target-too-long": Row(414, "Request target too long", "Send a shorter path and query.", _REQUEST),
     "body-too-large": Row(413, "Body too large", "Send a smaller body; the limit is the gateway's.", _REQUEST),

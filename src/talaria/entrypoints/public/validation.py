@@ -5,7 +5,7 @@ from typing import Self
 
 from talaria.domain.errors import BadRequest, BadRequestTarget, BodyTooLarge, ClientGone
 from talaria.domain.http import ClientRequest
-from talaria.domain.routing import refuse_tunnels
+from talaria.domain.routing import check_known_method
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 
 _TARGET_CHARACTERS = bytes(set(range(0x21, 0x7F)) - set(b"\\#"))
@@ -105,10 +105,10 @@ class ClientBody:
 
 
 def check_head(cycle: RequestResponseCycle) -> None:
-    """Raises the refusal that the head alone is refused with: the server's, a tunnel, a bad target."""
+    """Raises the refusal that the head alone is refused with: the server's, a method's, a bad target's."""
     if cycle.refusal is not None:
         raise cycle.refusal
-    refuse_tunnels(cycle.method)
+    check_known_method(cycle.method)
     check_target(cycle.target)
 
 

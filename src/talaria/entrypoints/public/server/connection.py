@@ -33,6 +33,7 @@ from talaria.entrypoints.public.server.framing import (
     ConnectionLimits,
     check_head_size,
     head_of,
+    may_be_request_line,
     parse_error_to_refusal,
     read_framing,
     strict_parser,
@@ -79,7 +80,7 @@ class Connection(asyncio.Protocol):
         self._rejected = rejected
         self._state = state
         self._parser = strict_parser(self)
-        self._target = b""
+        self._target = self._line = b""
         self._headers: Headers = []
         self._framing_fields: Headers = []
         self._in_head = self._partly_counted = self._discarding = False
@@ -111,18 +112,20 @@ class Connection(asyncio.Protocol):
                 self._decline_upgrade()
             except httptools.HttpParserError as error:
                 if not self._discarding:
-                    self._on_parse_error(error)
+                    self._on_parse_error(error, data)
                 return
             else:
-                self._check_sizes(len(data))
+                self._check_sizes(data)
                 return
 
-    def _check_sizes(self, arrived: int) -> None:
+    def _check_sizes(self, data: bytes) -> None:
         if self._in_head:
+            if not self._target:
+                self._line += data
             if self._received > self._limits.header_limit:
                 long_target = len(self._target) > self._limits.header_limit
                 self._reject_head(TargetTooLong() if long_target else HeadersTooLarge())
-        elif self._received > _NO_PROGRESS + arrived:
+        elif self._received > _NO_PROGRESS + len(data):
             if self.cycle is not None and self.cycle.more_body:
                 self._break_body(self.cycle)
             else:
@@ -144,7 +147,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        self._target = b""
+        self._target = self._line = b""
         self._headers = []
         self._framing_fields = []
         self._in_head = True
@@ -215,16 +218,22 @@ class Connection(asyncio.Protocol):
 
     # What goes wrong
 
-    def _on_parse_error(self, error: httptools.HttpParserError) -> None:
+    def _on_parse_error(self, error: httptools.HttpParserError, data: bytes) -> None:
         cycle = self.cycle
-        if self._in_head or cycle is None:
-            self._reject_head(parse_error_to_refusal(error, self._parser.get_method()))
-        elif cycle.more_body:
-            self._break_body(cycle)
-        elif cycle.keep_alive:
-            self._reject_head(parse_error_to_refusal(error, self._parser.get_method()))
-        else:
-            self._discarding = True
+        if cycle is not None and not self._in_head:
+            if cycle.more_body:
+                self._break_body(cycle)
+                return
+            if not cycle.keep_alive:  # nothing behind the last request is read
+                self._discarding = True
+                return
+        line = b"" if self._partly_counted else self._line + data  # behind another request its place is not known
+        if self._received > self._limits.header_limit:
+            line = b""
+        elif may_be_request_line(error, line):
+            self._line = line  # the parser raises the same error with the next piece
+            return
+        self._reject_head(parse_error_to_refusal(error, self._parser.get_method(), line))
 
     def _break_body(self, cycle: RequestResponseCycle) -> None:
         self._discarding = True

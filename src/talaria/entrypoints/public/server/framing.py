@@ -4,6 +4,7 @@ The parser is strict: none of llhttp's leniencies is on, and what it tolerates b
 `chunked`, a coding in HTTP/1.0) is refused here. What follows a request with `connection: close` is an error to it.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -13,15 +14,20 @@ from talaria.domain.errors import (
     BadRequest,
     BadRequestTarget,
     HeadersTooLarge,
-    MethodNotAllowed,
+    MethodNotImplemented,
     Refusal,
     TargetTooLong,
 )
 from talaria.domain.http import Headers
-from talaria.domain.routing import refuse_tunnels
+from talaria.domain.routing import check_known_method
 
 FRAMING_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 _CONTINUE: Final = b"100-continue"
+_TOKEN: Final = rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_REQUEST_LINE: Final = re.compile(_TOKEN + rb" +[^\r\n]+ HTTP/1\.[01]\r\n")
+_UNFINISHED_LINE: Final = re.compile(_TOKEN + rb"(?: [^\r\n]*\r?)?")
+_PREFACE: Final = b"PRI"
+"""The method of HTTP/2's connection preface, which is no method at all."""
 _LENIENCIES: Final = (
     "lenient_headers",
     "lenient_chunked_length",
@@ -99,15 +105,27 @@ def head_of(framing: Framing) -> bytes:
     return b"POST / HTTP/1.1\r\n%b\r\n\r\n" % line
 
 
-def parse_error_to_refusal(error: Exception, method: bytes) -> Refusal:
-    """For a head that the parser does not take. A tunnel is refused as such, whatever its target."""
-    if not isinstance(error, httptools.HttpParserInvalidURLError):
-        return BadRequest(type(error).__name__)
+def may_be_request_line(error: httptools.HttpParserError, line: bytes) -> bool:
+    """Has the parser met a method that it does not know, in what may still become a request line?"""
+    unknown_method = isinstance(error, httptools.HttpParserInvalidMethodError)
+    return unknown_method and _UNFINISHED_LINE.fullmatch(line) is not None
+
+
+def parse_error_to_refusal(error: httptools.HttpParserError, method: bytes, line: bytes) -> Refusal:
+    """For a head that the parser does not take. `method` is the one that it read, `line` begins the head.
+
+    A method that no route takes is refused as such, whatever its target. The parser reads methods of RTSP, but not in
+    front of HTTP.
+    """
+    if isinstance(error, httptools.HttpParserInvalidMethodError):
+        return MethodNotImplemented() if _REQUEST_LINE.match(line) else BadRequest("no request line")
     try:
-        refuse_tunnels(method.decode("ascii"))
-    except MethodNotAllowed as refusal:
+        if method != _PREFACE:
+            check_known_method(method.decode("ascii"))
+    except Refusal as refusal:
         return refusal
-    return BadRequestTarget()
+    is_target = isinstance(error, httptools.HttpParserInvalidURLError)
+    return BadRequestTarget() if is_target else BadRequest(type(error).__name__)
 
 
 def check_head_size(target: bytes, headers: Headers, limit: int) -> Refusal | None:
