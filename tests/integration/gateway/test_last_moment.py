@@ -14,7 +14,7 @@ from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.server.framing import ConnectionLimits
 from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import bind, resume_accepting, stop_accepting
-from talaria.testing.memory import MemoryRecorder
+from talaria.testing import MemoryRecorder
 
 
 async def hello(cycle: RequestResponseCycle) -> None:

@@ -46,7 +46,6 @@ WRITE_HIGH_WATER: Final = 32 * 1024
 """Bytes that wait for a client before the connection counts as not read: what each slow reader costs in memory."""
 _NO_PROGRESS: Final = 64 * 1024
 _LINGER_SECONDS: Final = 2.0
-_LONGEST_REMEMBERED: Final = 64
 
 
 @dataclass(slots=True)
@@ -172,9 +171,8 @@ class Connection(asyncio.Protocol):
         lower = name.lower()
         if lower in FRAMING_FIELDS:
             self._framing_fields.append((lower, value))
-        elif len(name) <= _LONGEST_REMEMBERED:
-            _names.remember(name, lower)
-        return lower
+            return lower
+        return _names.remember(name, lower)
 
     def on_headers_complete(self) -> None:
         """A request has arrived, but for its body."""

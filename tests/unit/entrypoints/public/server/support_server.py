@@ -11,7 +11,7 @@ from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.server.connection import Connection, ListenerState
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.server.framing import ConnectionLimits
-from talaria.testing.memory import MemoryRecorder
+from talaria.testing import MemoryRecorder
 from tests.unit.adapters.http1.support_http1 import FakeTransport
 
 LIMITS = ConnectionLimits(header_limit=1000, header_timeout=5.0, keepalive_timeout=7.0)

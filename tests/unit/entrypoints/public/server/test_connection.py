@@ -211,9 +211,7 @@ NO_METHOD = [
 @pytest.mark.parametrize("method", UNKNOWN)
 @pytest.mark.parametrize("step", [1, 7, 1000])
 @pytest.mark.parametrize("before", [b"", b"\r\n"])
-async def test_a_method_that_the_parser_does_not_know_is_not_implemented(
-    method: bytes, step: int, before: bytes
-) -> None:
+async def test_a_method_that_the_parser_does_not_know(method: bytes, step: int, before: bytes) -> None:
     harness = Harness()
     data = before + get("/x").replace(b"GET", method, 1)
     await harness.feed(*[data[at : at + step] for at in range(0, len(data), step)])
