@@ -13,18 +13,18 @@ import httpx
 
 from talaria.entrypoints.config import load
 from talaria.entrypoints.runtime.reload import Reloader
-from talaria.sandbox.world import World, sandbox_world
+from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.support_certificates import write_certificate
 
 WAY = "/v1/scooters/nearby"
 
 
 @asynccontextmanager
-async def world_of(folder: Path, config: Mapping[str, Any]) -> AsyncIterator[World]:
+async def world_of(folder: Path, config: Mapping[str, Any]) -> AsyncIterator[Sandbox]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        async with sandbox_world(access_descriptor=nowhere, folder=folder, config=config) as world:
-            yield world
+        async with running_sandbox(access_descriptor=nowhere, folder=folder, config=config) as sandbox:
+            yield sandbox
     finally:
         os.close(nowhere)
 
@@ -38,28 +38,29 @@ async def shown_certificate(url: str) -> str:
 async def test_the_public_listener_speaks_tls_and_shows_another_certificate_after_a_reload(tmp_path: Path) -> None:
     cert, _ = write_certificate(tmp_path, "first")
     tls = {"server": {"tls": {"cert_file": "first.pem", "key_file": "first.key"}}}
-    async with world_of(tmp_path, tls) as world:
-        assert world.running is not None
-        assert world.public_url.startswith("https://")
-        world.services.checks = False
+    async with world_of(tmp_path, tls) as sandbox:
+        assert sandbox.running is not None
+        assert sandbox.public_url.startswith("https://")
+        sandbox.talaria_services.checks = False
         async with httpx.AsyncClient(trust_env=False, verify=ssl.create_default_context(cafile=cert)) as client:
-            answer = await client.get(f"{world.public_url}{WAY}", headers=world.headers())
+            answer = await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())
             assert answer.status_code == 200
-            assert b"https" in world.services.requests.last.header(b"x-forwarded-proto")
-            reloader = Reloader(world.running, world.config_path, lambda path: load(path, environ={}))
+            assert b"https" in sandbox.talaria_services.requests.last.header(b"x-forwarded-proto")
+            reloader = Reloader(sandbox.running, sandbox.config_path, lambda path: load(path, environ={}))
             write_certificate(tmp_path, "first")
-            assert (await shown_certificate(world.public_url)).strip() != cert.read_text().strip()
+            assert (await shown_certificate(sandbox.public_url)).strip() != cert.read_text().strip()
             assert await reloader.reload("a test")
-            assert (await shown_certificate(world.public_url)).strip() == cert.read_text().strip()
-            kept = await client.get(f"{world.public_url}{WAY}", headers=world.headers())
+            assert (await shown_certificate(sandbox.public_url)).strip() == cert.read_text().strip()
+            kept = await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())
             assert kept.status_code == 200
 
 
 class Peer:
-    """personal, wind and talaria-services in one, over TLS, for those alone who show the right certificate."""
+    """Every system that the gateway calls in one, over TLS, for clients that show the right certificate."""
 
     def __init__(self) -> None:
         self.callers: dict[str, tuple[str, str]] = {}
+        self.key_set = b""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request after the other; notes from which address and under which name each path was asked for."""
@@ -71,7 +72,7 @@ class Peer:
                 body = await reader.readexactly(length)
                 name = writer.get_extra_info("peercert")["subject"][0][0][1]
                 self.callers[path] = (writer.get_extra_info("peername")[0], name)
-                answer = _answer(path, body)
+                answer = self.key_set if path == "/keys" else _answer(path, body)
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(answer), answer))
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -103,14 +104,17 @@ async def test_every_way_out_verifies_shows_our_certificate_and_calls_from_its_a
     async with peer(tmp_path) as (asked, url):
         upstream = {"urls": [url], "tls": TLS, "source_address": "127.0.0.4"}
         config = {
+            "callers": {"app": {"jwks_url": f"{url}/keys", "jwks_tls": TLS}},
             "personal": {"url": url, "tls": TLS},
             "partners": {"wind": {"url": url, "tls": TLS, "source_address": "127.0.0.3"}},
             "upstreams": {"talaria-services": upstream},
         }
-        async with world_of(tmp_path, config) as world, httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f"{world.public_url}{WAY}", headers=world.headers())
+        async with world_of(tmp_path, config) as sandbox, httpx.AsyncClient(trust_env=False) as client:
+            asked.key_set = json.dumps({"keys": [sandbox.issuer.public_jwk()]}).encode()
+            answer = await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())
             assert answer.status_code == 200, answer.text
     assert asked.callers == {
+        "/keys": ("127.0.0.1", "talaria"),
         "/v1/phones/retrieve": ("127.0.0.1", "talaria"),
         "/v1/users/resolve": ("127.0.0.3", "talaria"),
         WAY: ("127.0.0.4", "talaria"),
@@ -121,7 +125,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_believed(tmp_path: P
     async with peer(tmp_path) as (asked, url):
         stranger = TLS | {"ca_file": "talaria.pem"}
         config = {"upstreams": {"talaria-services": {"urls": [url], "tls": stranger}}}
-        async with world_of(tmp_path, config) as world, httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f"{world.public_url}{WAY}", headers=world.headers())
+        async with world_of(tmp_path, config) as sandbox, httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())
             assert (answer.status_code, answer.json()["reason"]) == (502, "upstream-unreachable")
     assert asked.callers == {}

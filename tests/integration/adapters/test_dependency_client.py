@@ -9,7 +9,7 @@ from talaria.adapters.dependency_client import DependencyClient, DependencyRespo
 from talaria.adapters.http1.transport import Http1Transport
 from talaria.domain.errors import PERSONAL, BadAnswer, Unreachable
 from talaria.domain.events import HopContext
-from talaria.testing.memory import MemoryRecorder
+from talaria.testing import MemoryRecorder
 from tests.integration.http1.support_peers import HELLO, answering, forever, upstream
 from tests.support_refusals import by
 

@@ -1,4 +1,4 @@
-"""The real version of `Upstream` passes its contract over sockets, and so does the client of one url below it."""
+"""The real version of `Upstream` passes its contract over sockets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,26 +8,24 @@ from talaria.adapters.clock import MonotonicClock
 from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.adapters.talaria_services import TalariaServices
 from talaria.domain.ports import Upstream
+from talaria.testing import MemoryRecorder
 from talaria.testing.contracts.upstream import UpstreamContract
 from talaria.testing.contracts.upstream_failures import UpstreamFailures
-from talaria.testing.contracts.upstream_world import Script, UpstreamWorld, hello
-from talaria.testing.memory import MemoryRecorder
-from tests.integration.support_visits import RawBackEnd, back_end
+from talaria.testing.contracts.upstream_harness import Handler, UpstreamHarness, hello
+from tests.integration.support_raw_backend import RawBackend, raw_backend
 
 
-class _World:
-    def __init__(self, peer: RawBackEnd) -> None:
+class _Harness:
+    def __init__(self, peer: RawBackend) -> None:
         self.authority = peer.authority
         self._client = Http1Upstream(peer.url)
-        backend = Backend(self._client)
         clock = MonotonicClock()
-        self.upstream: Upstream = TalariaServices(
-            BalancedUpstream("upstream", [backend], clock, MemoryRecorder()), clock
-        )
+        balanced = BalancedUpstream("upstream", [Backend(self._client)], clock, MemoryRecorder())
+        self.upstream: Upstream = TalariaServices(balanced, clock)
         self._peer = peer
 
-    def serve(self, script: Script) -> None:
-        self._peer.script = script
+    def serve(self, handler: Handler) -> None:
+        self._peer.handler = handler
 
     def in_flight(self) -> int:
         return self._client.in_flight
@@ -35,8 +33,8 @@ class _World:
 
 class TestTalariaServices(UpstreamContract, UpstreamFailures):
     @asynccontextmanager
-    async def world(self) -> AsyncIterator[UpstreamWorld]:
-        async with back_end(hello) as raw:
-            world = _World(raw)
-            yield world
-            await world.upstream.aclose()
+    async def harness(self) -> AsyncIterator[UpstreamHarness]:
+        async with raw_backend(hello) as raw:
+            harness = _Harness(raw)
+            yield harness
+            await harness.upstream.aclose()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from talaria.adapters.http1.connect import ATTEMPT_DELAY, happy_eyeballs
-from talaria.adapters.http1.errors import ConnectError, ConnectTimeout
+from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ConnectTimeout
 from talaria.adapters.http1.upstream import Http1Upstream
 from tests.integration.http1.support_peers import HELLO, forever, read, request, upstream
 from tests.integration.http1.support_tls import client_context, server_context

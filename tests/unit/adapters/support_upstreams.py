@@ -10,7 +10,7 @@ from talaria.adapters.talaria_services import TalariaServices
 from talaria.domain.errors import BadAnswer, TimedOut, Unreachable
 from talaria.domain.events import Attempt
 from talaria.domain.http import Body, UpstreamRequest, UpstreamResponse
-from talaria.testing.memory import MemoryClock, MemoryRecorder
+from talaria.testing import MemoryClock, MemoryRecorder
 
 Step = Callable[[UpstreamRequest], UpstreamResponse]
 

@@ -43,7 +43,7 @@ from talaria.adapters.http1.errors import (
     RequestBodyTimeout,
     WriteTimeout,
 )
-from talaria.adapters.http1.request_body import PendingResponseReader, RequestBody
+from talaria.adapters.http1.request_body import BodyWriter, PendingResponseReader
 from talaria.adapters.http1.response_body import BufferedBody, StreamingBody
 from talaria.adapters.http1.response_head import ResponseHead, ResponseHeadParser
 from talaria.adapters.http1.timer import NEVER, MovableDeadline
@@ -95,7 +95,7 @@ class Connection(asyncio.BufferedProtocol):
         self._deadline = MovableDeadline(loop, self._on_timeout)
         self._idle_timeout = 0.0
         self._to_head = self._reusable = self._written = False
-        self._request_body: RequestBody | None = None
+        self._request_body: BodyWriter | None = None
         self._body_task: asyncio.Task[None] | None = None
         self._pending_response: PendingResponseReader | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -108,7 +108,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._state == CLOSED
 
     def begin(
-        self, request: bytes, to_head: bool, deadline: float, idle_timeout: float, body: RequestBody | None = None
+        self, request: bytes, to_head: bool, deadline: float, idle_timeout: float, body: BodyWriter | None = None
     ) -> "asyncio.Future[UpstreamResponse]":
         """Send a request, of which `request` is the whole head, and `body` the body if it has one.
 
@@ -168,7 +168,7 @@ class Connection(asyncio.BufferedProtocol):
             self._written = True
             self._write(request)
 
-    def _begin_request_body(self, head: bytes, body: RequestBody, deadline: float) -> None:
+    def _begin_request_body(self, head: bytes, body: BodyWriter, deadline: float) -> None:
         if body.length is None or body.length > JOINED_AT_MOST:
             self._pending_response = PendingResponseReader.of(self._transport)
             self._written = True

@@ -11,7 +11,7 @@ from talaria.adapters.http1.errors import BodyLengthMismatch
 _READ_AT_MOST: Final = 64 * 1024
 
 
-class RequestBody:
+class BodyWriter:
     """Frames a body: `length` bytes of it, or chunked where that is None. `complete`: its last byte has been given."""
 
     __slots__ = ("_body", "complete", "length")

@@ -20,7 +20,7 @@ from talaria.adapters.http1.errors import (
     WriteTimeout,
 )
 from talaria.adapters.http1.pool import Limits, Pool
-from talaria.adapters.http1.request_body import RequestBody
+from talaria.adapters.http1.request_body import BodyWriter
 from talaria.domain.events import Attempt
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from talaria.domain.resilience import may_retry
@@ -96,7 +96,7 @@ class Http1Upstream:
         if connection is None:
             connection = await self._connect(request, deadline, since, connect_timeout, new=False)
         while True:
-            body = None if request.body is None else RequestBody(request.body, request.length)
+            body = None if request.body is None else BodyWriter(request.body, request.length)
             future: asyncio.Future[UpstreamResponse] | None = None
             try:
                 future = connection.begin(head, request.method == "HEAD", deadline, request.idle_timeout, body)

@@ -2,26 +2,26 @@
 
 import random
 import time
-from collections.abc import Awaitable
 from functools import partial
 
 from talaria import __version__
-from talaria.adapters.auth.jwk import BadKeySet, KeySource, public_key, read_key_set, secret_key
-from talaria.adapters.auth.jwks import RemoteKeySet, StaticKeys, keys_behind_url
-from talaria.adapters.auth.jwt_verifier import CallerRules, CallerTokens
+from talaria.adapters.auth.jwk import KeySource, public_key, read_key_set, secret_key
+from talaria.adapters.auth.jwks import JwksClient, StaticKeys, keys_behind_url
+from talaria.adapters.auth.jwt_verifier import CallerRules, JwtVerifier
 from talaria.adapters.auth.key_files import load_public_keys, load_signing_key
 from talaria.adapters.auth.key_rotation import KeyHistory
 from talaria.adapters.auth.service_tokens import ServiceTokenSigner, SigningKey
-from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
+from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import Ledger
 from talaria.adapters.telemetry.metrics import Metrics
 from talaria.adapters.telemetry.pseudonyms import pseudonyms
 from talaria.adapters.telemetry.recorder import Fanout
+from talaria.adapters.tls import client_tls
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist
-from talaria.domain.errors import CALLER_KEYS, KeysUnavailable
-from talaria.domain.events import HopContext, RequestFinished
+from talaria.domain.errors import CALLER_KEYS
+from talaria.domain.events import RequestFinished
 from talaria.domain.exchange import CachePolicy
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import HeaderPolicy
@@ -29,11 +29,10 @@ from talaria.domain.model import Partner, Route
 from talaria.domain.ports import Clock, IdentityCache, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Secret, Settings
-from talaria.entrypoints.config.settings import CallerSettings
+from talaria.entrypoints.config.settings import CallerSettings, TlsSettings
 from talaria.entrypoints.runtime.health import Breakers
 from talaria.entrypoints.runtime.resources import Stock
 
-KEY_SET_TIMEOUT = 2.0
 _NO_PARTNER = Partner("", b"")
 _NO_SECRET = Secret("")
 
@@ -107,7 +106,7 @@ def forwarded(settings: Settings) -> ForwardedHeaders:
 
 def caller_tokens(
     settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock, random_person_key: bytes
-) -> CallerTokens:
+) -> JwtVerifier:
     """The rules of each caller, with its keys."""
     keys = partial(_keys_of, recorder=recorder, clock=clock, breakers=breakers, stock=stock)
     rules = [
@@ -126,12 +125,15 @@ def caller_tokens(
     ]
     given = settings.logging.person_key
     names = pseudonyms(given.reveal().encode() if given is not None else random_person_key)
-    return CallerTokens(rules, time.time, own_issuers=[settings.signing.issuer], pseudonym=names)
+    return JwtVerifier(rules, time.time, own_issuers=[settings.signing.issuer], pseudonym=names)
 
 
 def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock) -> KeySource:
     if caller.jwks_url is not None:
-        keys = _remote_keys(caller.name, caller.jwks_url, recorder, clock, stock)
+        # Taken over from before: the keys that are known outlast a reload while their issuer is out of reach.
+        made_of = (caller.name, caller.jwks_url, caller.jwks_timeout, caller.jwks_tls, caller.algorithms)
+        make = partial(_jwks_client, caller, caller.jwks_url, recorder, clock)
+        keys = stock.part(("keys", *made_of), make)
         breakers.add(keys_behind_url(caller.name), keys)
         return keys
     if caller.secret is not None:
@@ -141,40 +143,30 @@ def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, breakers:
     return StaticKeys([public_key(key) for key in load_public_keys(caller.key_material)], any_kid=True)
 
 
-def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock, stock: Stock) -> RemoteKeySet:
-    """Taken over from before: the keys that are known outlast a reload while their issuer is out of reach."""
-    client = stock.part(("keys by", caller, url), partial(_key_client, caller, url, recorder, clock))
-
-    def read(response: DependencyResponse) -> bytes:
-        if response.status != 200:
-            raise KeysUnavailable(f"status {response.status}")
-        try:
-            read_key_set(response.body)
-        except BadKeySet as error:
-            raise KeysUnavailable(str(error)) from None
-        return response.body
-
-    def fetch() -> Awaitable[bytes]:
-        return client.get("", {}, HopContext("", KEY_SET_TIMEOUT), read)
-
-    return stock.part(("keys", caller, url), lambda: RemoteKeySet(caller, fetch, clock.now))
-
-
-def _key_client(caller: str, url: str, recorder: Recorder, clock: Clock) -> DependencyClient:
-    return DependencyClient(
-        keys_behind_url(caller),
+def _jwks_client(caller: CallerSettings, url: str, recorder: Recorder, clock: Clock) -> JwksClient:
+    tls, timeout = caller.jwks_tls, caller.jwks_timeout
+    client = DependencyClient(
+        keys_behind_url(caller.name),
         url,
         CALLER_KEYS,
-        timeout=KEY_SET_TIMEOUT,
+        timeout=timeout,
         attempts=1,
         recorder=recorder,
         clock=clock,
-        transport=Http1Transport(connect_timeout=KEY_SET_TIMEOUT, max_connections=1),
+        transport=Http1Transport(
+            connect_timeout=timeout,
+            max_connections=1,
+            ssl_context=None if tls == TlsSettings() else client_tls(tls.ca_file, tls.cert_file, tls.key_file),
+            egress_proxy=caller.egress_proxy,
+        ),
     )
+    return JwksClient(client, clock, timeout, caller.algorithms)
 
 
 def service_tokens(settings: Settings, history: KeyHistory) -> ServiceTokenSigner:
     """The signer; the first key signs."""
     signing = settings.signing
     keys = [SigningKey(key.kid, *load_signing_key(key.pem.reveal().encode())) for key in signing.keys]
-    return ServiceTokenSigner(keys, signing.issuer, signing.lifetime, time.time, signed=history.signed)
+    return ServiceTokenSigner(
+        keys, signing.issuer, signing.lifetime, time.time, signed=history.signed, backdate=signing.backdate
+    )

@@ -1,13 +1,13 @@
 """The tests that every version of a port must pass.
 
-A contract is a class of tests without a world. A test file derives from it and says where the world comes from:
+A contract is a class of tests without a harness. A test file derives from it and gives what it asks for:
 
-    class TestMemoryIdentities(IdentitiesContract):
-        def identities(self, max_entries: int) -> Identities:
-            return MemoryIdentities(max_entries)
+    class TestMemoryIdentityCache(IdentityCacheContract):
+        def cache(self, max_entries: int) -> IdentityCache:
+            return MemoryIdentityCache(max_entries)
 
 Unit tests run the contracts on the versions in memory and on the real ones that need no socket, integration tests on
-the real adapters over real sockets. They need no test library, only a runner that awaits `async def test_…`.
+the real adapters over real sockets. They need no test library, only a runner that awaits `async def test_...`.
 """
 
 import contextlib

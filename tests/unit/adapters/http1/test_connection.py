@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from talaria.adapters.http1.errors import ConnectionClosed, ReadTimeout, RemoteProtocolError
-from talaria.adapters.http1.request_body import RequestBody
+from talaria.adapters.http1.request_body import BodyWriter
 from talaria.adapters.http1.response_body import HIGH_WATER
 from talaria.adapters.http1.write_batcher import WriteBatcher
 from talaria.domain.http import UpstreamResponse
@@ -167,7 +167,7 @@ async def test_a_request_of_which_nothing_was_written_says_so_and_one_with_a_bod
     harness.end_of_file()
     assert error_of(future).request_sent is True
     harness = Harness()
-    body = RequestBody(aiter_of(), 5)
+    body = BodyWriter(aiter_of(), 5)
     future = harness.connection.begin(b"x", False, harness.loop.time() + 60, 60.0, body)
     harness.feed(HELLO)
     assert (error_of(future).request_sent, harness.transport.writes) == (True, 0)

@@ -7,7 +7,7 @@ import pytest
 
 from talaria.adapters.http1.connection import JOINED_AT_MOST
 from talaria.adapters.http1.errors import BodyLengthMismatch, RequestBodyTimeout, WriteTimeout
-from talaria.adapters.http1.request_body import RequestBody
+from talaria.adapters.http1.request_body import BodyWriter
 from talaria.domain.errors import ClientGone
 from talaria.domain.http import UpstreamResponse
 from tests.unit.adapters.http1.support_http1 import Harness
@@ -36,7 +36,7 @@ async def _silent(*pieces: bytes) -> AsyncIterator[bytes]:
 def _begin(
     harness: Harness, body: AsyncIterator[bytes], length: int | None, idle_timeout: float = 60.0
 ) -> "asyncio.Future[UpstreamResponse]":
-    return harness.connection.begin(b"HEAD|", False, harness.loop.time() + 60, idle_timeout, RequestBody(body, length))
+    return harness.connection.begin(b"HEAD|", False, harness.loop.time() + 60, idle_timeout, BodyWriter(body, length))
 
 
 async def _settle() -> None:
@@ -151,7 +151,7 @@ async def test_a_transport_that_holds_enough_stops_the_upload_until_it_takes_mor
 @pytest.mark.parametrize("blocked", [False, True])
 async def test_only_a_silence_of_the_peer_is_the_peers(blocked: bool) -> None:
     harness = Harness()
-    body = RequestBody(_silent(b"a"), None)
+    body = BodyWriter(_silent(b"a"), None)
     deadline = harness.loop.time() + (60 if blocked else 0.06)
     future = harness.connection.begin(b"HEAD|", False, deadline, 0.005, body)
     if blocked:

@@ -6,7 +6,7 @@ import pytest
 
 from talaria.adapters.telemetry.recorder import Fanout
 from talaria.domain.events import Attempt, Event, ExchangeFinished
-from talaria.testing.contracts.small import RecorderContract
+from talaria.testing.contracts.recorder import RecorderContract
 
 HIT, MISS = ExchangeFinished("wind", "hit"), ExchangeFinished("wind", "miss")
 
