@@ -3,8 +3,11 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage, 78 (EX_CONFIG) a configuration that can't be used.
 """
 
+import errno
+import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import rich_click as click
 
@@ -43,12 +46,22 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command that the arguments name, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding shows what it can
     try:
-        cli(prog_name="talaria")
+        try:
+            cli(prog_name="talaria")
+        finally:
+            # Here, and not at the interpreter's end, where an error could not be told any more.
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except OSError as error:
         from talaria.adapters.telemetry.access_log import NO_ROOM  # no command needs it but for this
 
-        if error.errno not in NO_ROOM or error.filename is not None:
+        if error.errno not in (*NO_ROOM, errno.EPIPE) or error.filename is not None:
             raise
-        click.echo(f"What was to be said could not be written: {error.strerror}.", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if error.errno != errno.EPIPE:
+            click.echo(f"What was to be said could not be written: {error.strerror}.", err=True)
         sys.exit(1)

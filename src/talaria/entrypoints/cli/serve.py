@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import rich_click as click
 
-from talaria.entrypoints.cli.shared import config_option, load_or_exit, warn
+from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, warn
 
 
 @click.command("serve")
@@ -17,7 +17,7 @@ from talaria.entrypoints.cli.shared import config_option, load_or_exit, warn
 def command(path: Path) -> None:
     """Serve until SIGTERM or SIGINT, then let what is in flight end."""
     take_standard_descriptors()
-    # What is read now may be old before there is anybody to read it again: until then the signal waits.
+    # What is read now may be old before anything can read it again: until then the signal waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     settings = load_or_exit(path)
     warn(settings.warnings)
@@ -46,6 +46,7 @@ def _shared_folder() -> TemporaryDirectory[str]:
         # What is killed may still write into it while it goes.
         return TemporaryDirectory(prefix="talaria-", ignore_cleanup_errors=True)
     except OSError as error:
-        click.echo(f"server.workers: several workers need a folder that they share ({error.strerror}).", err=True)
-        click.echo("Set TMPDIR to a folder that can be written to, or take one worker.", err=True)
-        sys.exit(1)
+        fail(
+            f"server.workers: several workers need a folder that they share ({error.strerror}).",
+            "Set TMPDIR to a folder that can be written to, or take one worker.",
+        )
