@@ -16,7 +16,6 @@ from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, wa
 @config_option
 def command(path: Path) -> None:
     """Serve until SIGTERM or SIGINT, then let what is in flight end."""
-    take_standard_descriptors()
     # What is read now may be old before anything can read it again: until then the signal waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     settings = load_or_exit(path)
@@ -29,15 +28,6 @@ def command(path: Path) -> None:
         from talaria.entrypoints.runtime.process import run
 
         sys.exit(run(settings, path))
-
-
-def take_standard_descriptors() -> None:
-    """Where one of them is closed: else the next socket would be it, and the lines would go there."""
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is this one
 
 
 def _shared_folder() -> TemporaryDirectory[str]:

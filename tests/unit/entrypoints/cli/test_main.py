@@ -85,3 +85,11 @@ def test_closed_standard_descriptors_are_no_failure(tmp_path: Path, arguments: l
 def test_the_module_runs_as_the_script_does() -> None:
     done = subprocess.run([sys.executable, "-m", "talaria", "--version"], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == f"talaria, version {__version__}"
+
+
+def test_a_descriptor_that_is_closed_is_taken_before_a_socket_can_be_it() -> None:
+    code = (
+        "import os, sys; from talaria.entrypoints.cli.main import take_standard_descriptors; os.close(1); "
+        "take_standard_descriptors(); sys.exit(os.fstat(1).st_rdev != os.stat(os.devnull).st_rdev)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
