@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage, 78 (EX_CONFIG) a configuration that can't be used.
 """
 
+import os
 import sys
 from importlib import import_module
 
@@ -44,11 +45,15 @@ def cli() -> None:
 def main() -> None:
     """Run the command that the arguments name, and exit."""
     try:
-        cli(prog_name="talaria")
+        try:
+            cli(prog_name="talaria")
+        finally:
+            sys.stdout.flush()  # here, not by the interpreter's end, where a full disk is a traceback
     except OSError as error:
         from talaria.adapters.telemetry.access_log import NO_ROOM  # no command needs it but for this
 
         if error.errno not in NO_ROOM or error.filename is not None:
             raise
         click.echo(f"What was to be said could not be written: {error.strerror}.", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still buffered
         sys.exit(1)

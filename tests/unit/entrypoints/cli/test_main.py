@@ -1,5 +1,6 @@
 """The frame of the command line: what it lists, what it imports, how it ends."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,11 +40,13 @@ def test_the_version_imports_no_command_and_no_server() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
-@pytest.mark.parametrize("arguments", [["--help"], ["check", "--schema"]])
-def test_a_full_disk_is_a_sentence_and_exit_code_1(arguments: list[str]) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["check", "--schema"]])
+def test_a_full_disk_is_a_sentence_and_exit_code_1(arguments: list[str], unbuffered: str) -> None:
+    environ = {**os.environ, "PYTHONUNBUFFERED": unbuffered}  # an empty one is none
     with Path("/dev/full").open("wb") as full:
         command = [sys.executable, "-m", "talaria", *arguments]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environ, text=True, check=False)  # noqa: S603
     assert (done.returncode, done.stderr.splitlines()) == (
         1,
         ["What was to be said could not be written: No space left on device."],
