@@ -18,6 +18,7 @@ from talaria.adapters.telemetry.failure_log import Ledger
 from talaria.adapters.telemetry.metrics import Metrics
 from talaria.adapters.telemetry.pseudonyms import pseudonyms
 from talaria.adapters.telemetry.recorder import Fanout
+from talaria.adapters.tls import client_tls
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist
 from talaria.domain.errors import CALLER_KEYS
 from talaria.domain.events import RequestFinished
@@ -28,11 +29,10 @@ from talaria.domain.model import Partner, Route
 from talaria.domain.ports import Clock, IdentityCache, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Secret, Settings
-from talaria.entrypoints.config.settings import CallerSettings
+from talaria.entrypoints.config.settings import CallerSettings, TlsSettings
 from talaria.entrypoints.runtime.health import Breakers
 from talaria.entrypoints.runtime.resources import Stock
 
-KEY_SET_TIMEOUT = 2.0
 _NO_PARTNER = Partner("", b"")
 _NO_SECRET = Secret("")
 
@@ -131,8 +131,9 @@ def caller_tokens(
 def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock) -> KeySource:
     if caller.jwks_url is not None:
         # Taken over from before: the keys that are known outlast a reload while their issuer is out of reach.
-        make = partial(_remote_keys, caller, caller.jwks_url, recorder, clock)
-        keys = stock.part(("keys", caller.name, caller.jwks_url, caller.algorithms), make)
+        made_of = (caller.name, caller.jwks_url, caller.jwks_timeout, caller.jwks_tls, caller.algorithms)
+        make = partial(_jwks_client, caller, caller.jwks_url, recorder, clock)
+        keys = stock.part(("keys", *made_of), make)
         breakers.add(keys_behind_url(caller.name), keys)
         return keys
     if caller.secret is not None:
@@ -142,22 +143,29 @@ def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, breakers:
     return StaticKeys([public_key(key) for key in load_public_keys(caller.key_material)], any_kid=True)
 
 
-def _remote_keys(caller: CallerSettings, url: str, recorder: Recorder, clock: Clock) -> JwksClient:
+def _jwks_client(caller: CallerSettings, url: str, recorder: Recorder, clock: Clock) -> JwksClient:
+    tls, timeout = caller.jwks_tls, caller.jwks_timeout
     client = DependencyClient(
         keys_behind_url(caller.name),
         url,
         CALLER_KEYS,
-        timeout=KEY_SET_TIMEOUT,
+        timeout=timeout,
         attempts=1,
         recorder=recorder,
         clock=clock,
-        transport=WireTransport(connect_timeout=KEY_SET_TIMEOUT, max_connections=1),
+        transport=WireTransport(
+            connect_timeout=timeout,
+            max_connections=1,
+            ssl_context=None if tls == TlsSettings() else client_tls(tls.ca_file, tls.cert_file, tls.key_file),
+        ),
     )
-    return JwksClient(client, clock, KEY_SET_TIMEOUT, caller.algorithms)
+    return JwksClient(client, clock, timeout, caller.algorithms)
 
 
 def service_tokens(settings: Settings, history: KeyHistory) -> ServiceTokenSigner:
     """The signer; the first key signs."""
     signing = settings.signing
     keys = [SigningKey(key.kid, *load_signing_key(key.pem.reveal().encode())) for key in signing.keys]
-    return ServiceTokenSigner(keys, signing.issuer, signing.lifetime, time.time, signed=history.signed)
+    return ServiceTokenSigner(
+        keys, signing.issuer, signing.lifetime, time.time, signed=history.signed, backdate=signing.backdate
+    )
