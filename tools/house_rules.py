@@ -160,9 +160,13 @@ def untested_modules() -> list[str]:
 
 
 def unnamed_helpers() -> list[str]:
-    """What helps tests is called support_*.py, and no two have one name."""
-    paths = [path for path, _ in _modules("tests") if path.name not in ("conftest.py", "__main__.py", "__init__.py")]
-    helpers = [path for path in paths if not path.name.startswith("test_")]
+    """What helps tests (and is no program) is called support_*.py, and no two have one name."""
+    helpers = [
+        path
+        for path, text in _modules("tests")
+        if not path.name.startswith("test_") and path.name not in ("conftest.py", "__init__.py")
+        if 'if __name__ == "__main__"' not in text
+    ]
     found = [f"{path} is not called support_*.py" for path in helpers if not path.name.startswith("support_")]
     names = [path.name for path in helpers]
     return found + [f"{path} is not the only one of its name" for path in helpers if names.count(path.name) > 1]
