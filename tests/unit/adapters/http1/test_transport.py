@@ -11,7 +11,6 @@ from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
 
-
 NO_TIMEOUT = httpx.Timeout(None)
 
 
