@@ -108,9 +108,9 @@ class CircuitBreaker:
 
     def admit(self, now: float) -> Permit | None:
         """A permit for one call, or None."""
-        if self.refused_for(now) > 0:
-            return None
-        if self.state == "open":
+        if self.state != "closed":
+            if self.refused_for(now) > 0:
+                return None
             self._enter("half-open")
         return self._phase
 

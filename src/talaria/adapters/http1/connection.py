@@ -294,8 +294,10 @@ class Connection(asyncio.BufferedProtocol):
     def _on_head(self, head: ResponseHead, rest: bytes) -> None:
         """The final head is here, and the first bytes of what follows."""
         future = self._future
-        self._reusable = head.keep_alive and (self._request_body is None or self._request_body.complete)
-        self._stop_request_body()
+        self._reusable = head.keep_alive
+        if self._request_body is not None:
+            self._reusable = self._reusable and self._request_body.complete
+            self._stop_request_body()
         complete = self._begin_body(head, rest)
         body = self._body or BufferedBody(complete or b"")
         self._future = None

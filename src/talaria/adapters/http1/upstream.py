@@ -63,7 +63,7 @@ class Http1Upstream:
         endpoint = Endpoint.of(url, ssl_context, local_address, egress_proxy)
         limits = Limits(connect_timeout, max_connections, 4 * max_connections, idle_seconds)
         self._pool = Pool(endpoint, limits)
-        self._line_end = b" HTTP/1.1\r\nhost: " + endpoint.authority
+        self._host = b"host: " + endpoint.authority
         self._name = name
         self._address = address
         self._now = now
@@ -88,7 +88,7 @@ class Http1Upstream:
         attempt, on a new connection; nothing else is ever sent twice. Raises an Http1Error, or what reading the
         request's body raises; reading the response's body raises ConnectionClosed, RemoteProtocolError or ReadTimeout.
         """
-        head = serialize_head(request, self._line_end)
+        head = serialize_head(request, self._host)
         pool = self._pool
         deadline = pool.now() + (request.timeout if timeout is None else timeout)
         since = self._now()
@@ -125,23 +125,23 @@ class Http1Upstream:
         request.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self._address))
 
 
-def serialize_head(request: UpstreamRequest, line_end: bytes) -> bytes:
+def serialize_head(request: UpstreamRequest, host: bytes) -> bytes:
     """The head of a request, the empty line included: one join, framing from its `body` and `length`.
 
-    `line_end`: what follows the target, up to the authority. Raises LocalProtocolError where a header or the target
+    `host`: the line that names the authority. Raises LocalProtocolError where a header or the target
     holds a line break or the target a space: never sent.
     """
-    headers = request.headers
+    method = _METHODS.get(request.method) or request.method.encode("ascii") + b" "
+    request_line = method + request.target + b" HTTP/1.1"
+    lines = [request_line, host, *map(b": ".join, request.headers)]
     framing = request.framing()
     if framing is not None:
-        headers = [*headers, framing]
-    method = _METHODS.get(request.method) or request.method.encode("ascii") + b" "
-    first = method + request.target + line_end
-    head = b"\r\n".join([first, *map(b": ".join, headers), b"\r\n"])
-    lines = len(headers) + 3
-    if head.count(b"\n") != lines or head.count(b"\r") != lines or first.count(b" ") != 3:
+        lines.append(b": ".join(framing))
+    content = b"".join(lines)
+    if b"\n" in content or b"\r" in content or request_line.count(b" ") != 2:
         raise LocalProtocolError("a request head with a line break inside a line")
-    return head
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
 
 
 def _may_go_again(error: BaseException, request: UpstreamRequest, connection: Connection) -> bool:
