@@ -6,7 +6,7 @@ import httpx
 import msgspec
 
 from talaria.entrypoints.config import Address
-from talaria.entrypoints.public.server.sockets import reachable
+from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
 
 TIMEOUT = 2.0
 
@@ -23,7 +23,7 @@ class CannotAsk(Exception):
 
 def ask(address: Address, path: str, kind: type[T]) -> T | None:
     """What GET `path` answers, as JSON of this type; None where there is no such thing (404). Raises CannotAsk."""
-    url = f"http://{reachable(address)}{path}"
+    url = f"http://{loopback_for_wildcard(address)}{path}"
     try:
         # The listener is near: no proxy of the environment is asked.
         answer = httpx.get(url, timeout=TIMEOUT, trust_env=False)
