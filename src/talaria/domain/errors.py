@@ -4,7 +4,7 @@
     ├── ClientFault                 the request itself
     │   ├── MissingApiTag  AmbiguousApiTag  UnknownApiTag  MethodNotAllowed
     │   ├── BadRequestTarget  BadRequest  HeadersTooLarge  TargetTooLong  BodyTooLarge
-    │   ├── MissingToken  InvalidToken  ExpiredToken  CallerNotAllowed
+    │   ├── MissingToken  InvalidToken  ExpiredToken  CallerNotAllowed  RateLimited
     │   └── UnknownUser             a definite answer of a dependency: there is no such user
     │       └── IdentityUnknown (personal)  PartnerUserUnknown  PartnerUserRefused (the partner)
     ├── DependencyFault             another system's failure; `retry_after` where it named one
@@ -125,6 +125,12 @@ class CallerNotAllowed(ClientFault):
     """A good token of a caller that this route does not list."""
 
     reason = "caller-not-allowed"
+
+
+class RateLimited(ClientFault):
+    """A limit of the caller, or of the person, is used up for `retry_after` seconds."""
+
+    reason = "rate-limited"
 
 
 class UnknownUser(ClientFault):
