@@ -26,8 +26,8 @@ _SLACK = 1e-3
 class RateLimit(NamedTuple):
     """So many requests a second in the long run, and so many at once."""
 
-    per_second: float
-    burst: int
+    per_second: float = 1.0
+    burst: int = 1
 
 
 class RateLimiter:
@@ -63,7 +63,9 @@ class RateLimiter:
         if cell := self._younger.get(key):
             cell[0] -= 1.0
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many keys are remembered."""
         return len(self._younger) + len(self._older)
 
     def _recalled(self, key: Hashable, at: float) -> list[float]:

@@ -41,6 +41,8 @@ jwks_url = "https://id.app.example/.well-known/jwks.json"
 # phone_id_claim = "personal_phone_id"        # the claim that names the person; a path such as "person.phone_id" too
 # leeway = "30s"                   # how far its clock may be off
 # max_lifetime = "24h"             # tokens made for longer are refused
+# rate_limit = ""                  # its requests, for each instance: "200/s", "200/s burst 400", "30/m"; "": no limit
+# person_rate_limit = ""           # the same for each of its persons
 # networks = []                    # where it may call from, such as ["192.0.2.0/24"]; none named: from anywhere
 # A caller that names no person has an API key in place of all of these but networks, for routes with identity = "none".
 # It is one secret of 32 characters or more, or a list of two while the caller changes from one to the next.
@@ -73,6 +75,7 @@ api_key = { env = "WIND_API_KEY" }
 # attempts = 3
 # max_concurrent = 64
 # tls = { ca_file = "tls/ca.pem", cert_file = "tls/us.pem", key_file = "tls/us.key" }
+# rate_limit = ""                  # calls to it, retries included, for each instance: "50/s"; "": no limit
 # source_address = "192.0.2.10"    # the local address to call from, where the partner keeps a list of them
 # egress_proxy = ""                # or the http proxy that is on its list, such as "http://proxy.internal:3128"
 

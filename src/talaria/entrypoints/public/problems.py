@@ -121,6 +121,13 @@ ROWS: dict[str, Row] = {
         "The token or key is good, but its caller may not use this back end, or not from here.",
         _DENIED,
     ),
+    "rate-limited": Row(
+        429,
+        "Too many requests",
+        "The caller or the person has sent too many requests; try again after the time in retry-after.",
+        _DENIED,
+        always_retry_after=True,
+    ),
     "identity-unknown": Row(
         403, "Unknown person", "The token is good, but nobody is known by the personal id in it.", _DENIED
     ),
