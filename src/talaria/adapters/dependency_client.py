@@ -8,7 +8,8 @@ The law of a hop:
 3. A hop is sent only with a permit of the breaker, which hears once what came of it: of the request, after its
    retries. A failure that a retry mends is none. An open breaker refuses before anything is waited for.
 4. Another attempt follows only a failed connection or 429, 502, 503, 504, and only where `attempts`, the retry budget,
-   the breaker and the time that is left allow it. Else the failure that was met is what the hop ends with, at once.
+   the breaker, the rate limit and the time that is left allow it. Else the failure that was met is what the hop ends
+   with, at once.
 5. A connection gets an equal share of `timeout` to be made, so that one attempt that hangs there leaves room for the
    next. An answer gets all that is left: what hangs once would hang again, and twice the load helps nobody.
 6. Redirects are not followed, cookies not kept, proxies of the environment not used, answers over 64 KiB or encoded
@@ -31,9 +32,19 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from talaria.adapters.httpx_transport import httpx_transport, kind_of
 from talaria.adapters.reply import Reply, seconds_of
-from talaria.domain.errors import BadAnswer, CircuitOpen, DependencyFault, Faults, InternalError, Refusal, UnknownUser
+from talaria.domain.errors import (
+    BadAnswer,
+    CircuitOpen,
+    DependencyFault,
+    Faults,
+    GatewayOverloaded,
+    InternalError,
+    Refusal,
+    UnknownUser,
+)
 from talaria.domain.events import Attempt, HopContext
 from talaria.domain.ports import Clock, Recorder
+from talaria.domain.rate_limits import RateLimiter
 from talaria.domain.resilience import CircuitBreaker, RetryBudget
 
 ANSWER_LIMIT = 64 * 1024
@@ -88,6 +99,7 @@ class DependencyClient:
         clock: Clock,
         transport: httpx.AsyncBaseTransport | None = None,
         max_concurrent: int = 64,
+        rate_limiter: RateLimiter | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
@@ -102,6 +114,7 @@ class DependencyClient:
         self._attempts = attempts
         self._record = recorder.record
         self._now = clock.now
+        self._rate_limiter = rate_limiter
         self._places = asyncio.Semaphore(max_concurrent)
         self._sleep, self._jitter, self._wall = sleep, jitter, wall
         self._client = httpx.AsyncClient(
@@ -157,6 +170,8 @@ class DependencyClient:
 
     async def _permitted(self, hop: _Hop, read: Callable[[Reply], T]) -> T:
         now = self._now()
+        if wait := self._limited_for(now):
+            raise GatewayOverloaded(f"partners.{self.name}.rate_limit", retry_after=wait)
         permit = self.breaker.admit(now)
         if permit is None:
             raise self._open_circuit(now)
@@ -208,7 +223,11 @@ class DependencyClient:
         then = now + state.upcoming_sleep
         if state.attempt_number >= self._attempts or then >= hop.ends or self.breaker.state != "closed":
             return True
-        return not self._budget.take(now)
+        return not self._budget.take(now) or self._limited_for(now) > 0
+
+    def _limited_for(self, now: float) -> float:
+        """Counts one call and gives 0.0, or gives the seconds until the rate limit admits one."""
+        return 0.0 if self._rate_limiter is None else self._rate_limiter.take(self.name, now)
 
     def _pause(self, state: RetryCallState) -> float:
         pause = SHORTEST_PAUSE + self._jitter() * (LONGEST_PAUSE - SHORTEST_PAUSE)

@@ -76,7 +76,7 @@ class RateLimiter:
         if at >= self._turn or len(self._younger) >= self._half:
             self._older, self._younger = self._younger, {}
             self._turn = at + self._span
-        cell = self._younger[key] = self._older.pop(key, None) or [at]
+        cell = self._younger[key] = self._older.pop(key, [at])
         return cell
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from limits import RateLimitItemPerSecond
 from limits.strategies import MovingWindowRateLimiter
 
-_clock = SimpleNamespace(now=0.0, time=lambda: _clock.now)
+_clock = SimpleNamespace(now=0.0)
+_clock.time = lambda: _clock.now
 
 
 def _storage() -> Any:

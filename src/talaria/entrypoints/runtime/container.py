@@ -56,7 +56,9 @@ class Container(containers.DeclarativeContainer):
     )
     service_tokens = providers.Singleton(parts.service_tokens, settings, key_history)
     phone_directory = providers.Singleton(outgoing.phone_directory, settings, recorder, clock, breakers, stock)
-    partner_accounts = providers.Singleton(outgoing.partner_accounts, settings, recorder, clock, breakers, stock)
+    partner_accounts = providers.Singleton(
+        outgoing.partner_accounts, settings, recorder, clock, breakers, stock, rate_limiters
+    )
     targets = providers.Singleton(outgoing.targets, settings, recorder, clock, breakers, stock)
 
     exchange = providers.Singleton(

@@ -22,9 +22,11 @@ class RateLimiterRegistry:
 
 def caller_rate_limits(settings: Settings, registry: RateLimiterRegistry) -> CallerRateLimits:
     """The limits of callers and of their persons."""
-    callers = {name: caller.rate_limit for name, caller in settings.callers.items()}
-    persons = {name: caller.person_rate_limit for name, caller in settings.callers.items()}
-    return CallerRateLimits(_limiters("rate_limit", callers, registry), _limiters("person_rate_limit", persons, registry))
+    callers = settings.callers.items()
+    return CallerRateLimits(
+        _limiters("rate_limit", {name: caller.rate_limit for name, caller in callers}, registry),
+        _limiters("person_rate_limit", {name: caller.person_rate_limit for name, caller in callers}, registry),
+    )
 
 
 def _limiters(

@@ -21,6 +21,7 @@ from talaria.domain.ports import Clock, PartnerAccounts, PhoneDirectory, Recorde
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import PartnerSettings, TlsSettings, UpstreamSettings
 from talaria.entrypoints.runtime.health import Breakers
+from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
 from talaria.entrypoints.runtime.resources import Stock
 
 _NO_SECRET = Secret("")
@@ -56,20 +57,27 @@ def phone_directory(
 
 
 def partner_accounts(
-    settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock
+    settings: Settings,
+    recorder: Recorder,
+    clock: Clock,
+    breakers: Breakers,
+    stock: Stock,
+    rate_limiters: RateLimiterRegistry,
 ) -> Mapping[str, PartnerAccounts]:
     """Each partner by its adapter; each with a client, a pool, a breaker and a budget of its own."""
     accounts: dict[str, PartnerAccounts] = {}
     for name, partner in settings.partners.items():
         made_of = ("partner", replace(partner, api_key=_NO_SECRET))
-        client = stock.part(made_of, partial(_partner_client, partner, recorder, clock))
+        client = stock.part(made_of, partial(_partner_client, partner, recorder, clock, rate_limiters))
         breakers.add(name, client.breaker)
         accounts[name] = partners.build(partner.adapter, client, partner.api_key.reveal())
     return accounts
 
 
-def _partner_client(partner: PartnerSettings, recorder: Recorder, clock: Clock) -> DependencyClient:
-    tls, source = _tls(partner.tls), partner.source_address
+def _partner_client(
+    partner: PartnerSettings, recorder: Recorder, clock: Clock, rate_limiters: RateLimiterRegistry
+) -> DependencyClient:
+    tls, source, limit = _tls(partner.tls), partner.source_address, partner.rate_limit
     return DependencyClient(
         partner.id,
         partner.url,
@@ -77,6 +85,7 @@ def _partner_client(partner: PartnerSettings, recorder: Recorder, clock: Clock) 
         timeout=partner.timeout,
         attempts=partner.attempts,
         max_concurrent=partner.max_concurrent,
+        rate_limiter=None if limit is None else rate_limiters.limiter(f"partners.{partner.id}.rate_limit", limit),
         recorder=recorder,
         clock=clock,
         transport=WireTransport(
