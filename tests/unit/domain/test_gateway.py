@@ -123,6 +123,25 @@ def test_each_protected_header_leaves_exactly_once_and_is_ours(
     run(main())
 
 
+def test_a_body_begins_with_the_idle_timeout_of_its_route_and_so_does_the_response() -> None:
+    async def main() -> None:
+        door, body = Door(), Chunks(b"a")
+        response = await door.knock(method="POST", tag=b"bare", body=body)
+        assert (body.begun, response.idle_timeout) == ([7.0], 7.0)
+
+    run(main())
+
+
+def test_a_body_of_a_request_that_is_refused_before_its_route_is_known_never_begins() -> None:
+    async def main() -> None:
+        door, body = Door(), Chunks(b"a")
+        with pytest.raises(UnknownApiTag):
+            await door.knock(method="POST", tag=b"nowhere", body=body)
+        assert body.begun == []
+
+    run(main())
+
+
 def test_bodies_go_on_as_they_are() -> None:
     async def main() -> None:
         door = Door()

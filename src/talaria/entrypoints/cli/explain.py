@@ -16,7 +16,7 @@ from talaria.adapters.telemetry.failure_log import KEPT, Entry
 from talaria.entrypoints.cli.shared import config_option, load_part_or_exit
 from talaria.entrypoints.cli.timeline import print_list, print_timeline
 from talaria.entrypoints.config import Address
-from talaria.entrypoints.public.server.sockets import reachable
+from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
 
 FAILED = 1
 TIMEOUT = 2.0
@@ -71,7 +71,7 @@ def _list(address: Address, count: int, as_json: bool) -> None:
 def _ask(address: Address, path: str, kind: type[Kind]) -> Kind | None:
     """What the operators' listener answers; None where it has no such thing. Ends the program if it can't be asked."""
     try:
-        body = fetch(f"http://{reachable(address)}{path}")
+        body = fetch(f"http://{loopback_for_wildcard(address)}{path}")
         return None if body is None else msgspec.json.decode(body, type=kind)
     except HTTPError as error:
         _fail(f"The operators' listener at {address} answered {error.code}.", "Is another program there?")
