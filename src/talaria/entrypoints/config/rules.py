@@ -26,16 +26,22 @@ _KINDS_HINT = 'write identity = "none" for callers with an api_key, "required" f
 
 
 def fill_in(settings: Settings) -> Settings:
-    """The defaults that follow from names: a partner's adapter and header, a route's callers."""
-    partners = {
-        id: replace(one, adapter=one.adapter or id, user_id_header=one.user_id_header or _default_header(id))
-        for id, one in settings.partners.items()
-    }
-    routes = {
-        tag: replace(one, callers=one.callers or _fitting(one, settings.callers))
-        for tag, one in settings.routes.items()
-    }
-    return replace(settings, partners=partners, routes=routes)
+    """Each table's own name, and the defaults that follow from names."""
+
+    def partner(id: str, one: PartnerSettings) -> PartnerSettings:
+        header = one.user_id_header or _default_header(id)
+        return replace(one, id=id, adapter=one.adapter or id, user_id_header=header)
+
+    def route(tag: str, one: RouteSettings) -> RouteSettings:
+        return replace(one, tag=tag, callers=one.callers or _fitting(one, settings.callers))
+
+    return replace(
+        settings,
+        callers={name: replace(one, name=name) for name, one in settings.callers.items()},
+        partners={id: partner(id, one) for id, one in settings.partners.items()},
+        upstreams={name: replace(one, name=name) for name, one in settings.upstreams.items()},
+        routes={tag: route(tag, one) for tag, one in settings.routes.items()},
+    )
 
 
 def _default_header(partner: str) -> str:

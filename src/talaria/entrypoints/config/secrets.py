@@ -21,7 +21,7 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Secret(Sensitive):
-    """A text whose repr and str are `***`. `file` is where it was read from, None for the environment."""
+    """A text with `***` for its repr and str. `file` is where it was read from, None for the environment."""
 
     __slots__ = ("file",)
     _label = "***"
