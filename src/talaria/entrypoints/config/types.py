@@ -154,13 +154,15 @@ def _split(text: str) -> SplitResult:
     return url
 
 
-def _url(*, path: bool = True, query: bool = False, optional: bool = False) -> Callable[[str, LoadContext], str]:
-    """The parser of URLs with or without a path and a query; `optional`: an empty text is none."""
+def _url(*, path: bool = True, query: bool = False, proxy: bool = False) -> Callable[[str, LoadContext], str]:
+    """The parser of URLs with or without a path and a query; a proxy is spoken to by http, and "" is none."""
 
     def parse(text: str, _: LoadContext) -> str:
-        if optional and not text:
+        if proxy and not text:
             return ""
         url = _split(text)
+        if proxy and url.scheme != "http":
+            raise InvalidValue("an egress proxy is spoken to by http://")
         if not path and url.path not in ("", "/"):
             raise InvalidValue("no path belongs into this URL")
         if query:
@@ -233,7 +235,7 @@ DOCUMENT_URL = _text(
 ORIGIN_URL = _text(
     "URL without a path", _url(path=False), f"{_SERVER}/?", 'write a URL such as "http://services.internal:8080"'
 )
-PROXY_URL = _text("URL without a path", _url(path=False, optional=True), f"({_SERVER}/?)?", _PROXY_HINT)
+PROXY_URL = _text("URL without a path", _url(path=False, proxy=True), "(http://[^\\s/?#@]+/?)?", _PROXY_HINT)
 FILE = _text("path", _file, ".+", "write the path of a file, relative to the configuration file")
 """Made absolute against the configuration file's folder. Whether the file is there is not looked at."""
 PRIVATE_FILE = Meta(title="path of a private key", extra={"private": True})

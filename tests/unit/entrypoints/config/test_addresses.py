@@ -178,7 +178,9 @@ def test_whatever_is_written_is_an_address_or_refused(text: str) -> None:
         assert not set(str(parsed)) & set(" \r\n\0\\"), text
 
 
-@pytest.mark.parametrize("bad", ["proxy.internal:3128", "http://proxy.internal/base", "http://proxy.internal?q", 7])
+@pytest.mark.parametrize(
+    "bad", ["proxy.internal:3128", "http://proxy.internal/base", "http://proxy.internal?q", "https://proxy.internal", 7]
+)
 def test_an_egress_proxy_is_shown_as_one(bad: object) -> None:
     with pytest.raises(InvalidValue) as refused:
         read(PROXY_URL, bad)
