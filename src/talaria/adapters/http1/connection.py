@@ -12,7 +12,8 @@ Everything that moves a connection from one state to another is in this file, an
 
 IDLE     Only the pool holds the connection. Nothing may arrive: a byte, an end of file, a loss closes it.
 HEAD     A request owns it, by the future that `begin` returned. The head of the request is written at the end of the
-         turn; with a body, a task of the connection writes both. Bytes that arrive before that are no response.
+         turn; with a body, a task of the connection writes both. Bytes that arrive before that are no response, and
+         neither are those that lie in the socket when it is written: the socket of a kept connection is asked first.
          Interim responses (1xx, at most 20, never 101) are skipped.
 BODY     The reader of the response's body owns it. Only bytes of the response arrive, nothing is written.
 CLOSED   The pool has forgotten it. There is no way back.
@@ -21,8 +22,8 @@ Only the request that owns the connection writes, in HEAD. The final head ends t
 a body is cancelled then, and the connection is not used again.
 
 From the last byte it goes back to IDLE only where all of these hold: the request was sent to its end, both sides said
-keep-alive, the body had an end of its own, and not one byte came after it. Else it is closed. So a surplus byte never
-becomes the start of another response.
+keep-alive, the body had an end of its own, and not one byte came after it, nor can more be held back by TLS, which
+gives at most a full buffer at once. Else it is closed. So a surplus byte never becomes the start of another response.
 
 What ends it: a refusal of the strict reader (RemoteProtocolError), a loss (ConnectionClosed), the clock (ReadTimeout,
 WriteTimeout, RequestBodyTimeout), an error of the request's body (unchanged), the owner giving up. The owner gets it
@@ -32,6 +33,7 @@ The clock is `_deadline`: the owner's, for the head of the response first, then 
 """
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Callable
 from typing import Final, cast
 
@@ -58,6 +60,7 @@ CLOSED: Final = 3
 JOINED_AT_MOST: Final = 16 * 1024
 """A request's body of up to so many bytes is awaited and leaves together with the head: one write."""
 
+_NOT_IDLE: Final = "something arrived on the idle connection"
 _YIELD_EVERY: Final = 128 * 1024
 """Bytes of a request's body after which the loop gets a turn, though neither body nor transport should wait for it."""
 
@@ -94,7 +97,8 @@ class Connection(asyncio.BufferedProtocol):
         self._head_parser = ResponseHeadParser()
         self._deadline = MovableDeadline(loop, self._on_timeout)
         self._idle_timeout = 0.0
-        self._to_head = self._reusable = self._written = False
+        self._to_head = self._reusable = self._written = self._buffer_full = False
+        self._socket = select.poll()
         self._request_body: BodyWriter | None = None
         self._body_task: asyncio.Task[None] | None = None
         self._pending_response: PendingResponseReader | None = None
@@ -125,6 +129,8 @@ class Connection(asyncio.BufferedProtocol):
         future = self._future = self.loop.create_future()
         if body is None:
             self._batcher.write(self.loop, self._send, request)
+        elif self.served and self._socket.poll(0):
+            self._fail_closed(_NOT_IDLE)
         else:
             self._request_body = body
             self._begin_request_body(request, body, deadline)
@@ -164,9 +170,13 @@ class Connection(asyncio.BufferedProtocol):
     # Writing.
 
     def _send(self, request: bytes) -> None:
-        if self._state == HEAD and not self._transport.is_closing():
-            self._written = True
-            self._write(request)
+        if self._state != HEAD or self._transport.is_closing():
+            return
+        if self.served and self._socket.poll(0):
+            self._fail_closed(_NOT_IDLE)
+            return
+        self._written = True
+        self._write(request)
 
     def _begin_request_body(self, head: bytes, body: BodyWriter, deadline: float) -> None:
         if body.length is None or body.length > JOINED_AT_MOST:
@@ -224,6 +234,9 @@ class Connection(asyncio.BufferedProtocol):
         """Connected, TLS included."""
         self._transport = cast(asyncio.Transport, transport)
         self._write = self._transport.write
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            self._socket.register(sock.fileno(), select.POLLIN | select.POLLRDHUP)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read to. One buffer serves all connections, for what is read is copied out at once."""
@@ -231,6 +244,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes of the peer."""
+        self._buffer_full = nbytes == len(self._buffer)
         self._receive(self._buffer[:nbytes].tobytes())
 
     def _receive(self, data: bytes) -> None:
@@ -338,7 +352,7 @@ class Connection(asyncio.BufferedProtocol):
             self._body.end()
             self._body = self._body_reader = None
         self.served += 1
-        if reusable:
+        if reusable and not self._buffer_full:
             self._state = IDLE
             self._deadline.at = NEVER
             self._on_idle(self)
