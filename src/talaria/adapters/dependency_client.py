@@ -172,8 +172,9 @@ class DependencyClient:
         self._rate_limiter = rate_limiter
         self._slots = asyncio.Semaphore(max_concurrent)
         self._sleep, self._jitter, self._wall = sleep, jitter, wall
+        self._transport = transport or Http1Transport(max_connections=max_concurrent)
         self._client = httpx.AsyncClient(
-            transport=transport or Http1Transport(max_connections=max_concurrent),
+            transport=self._transport,
             headers=_HEADERS,
             timeout=httpx.Timeout(None, connect=self._share),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -202,6 +203,11 @@ class DependencyClient:
     ) -> T:
         """Like `post`, without a body. An empty `path` asks for the base url to the letter."""
         return await self._ask(partial(self._request, "GET", path, headers, call, None), call, read)
+
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the url's name has no longer."""
+        if isinstance(self._transport, Http1Transport):
+            await self._transport.follow_names()
 
     async def aclose(self) -> None:
         """Close every connection."""

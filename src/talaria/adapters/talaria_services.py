@@ -47,6 +47,10 @@ class TalariaServices:
             response.user_unknown = UNKNOWN_USER in response.headers
         return response
 
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the urls' names have no longer."""
+        await self._upstream.follow_names()
+
     async def aclose(self) -> None:
         """Close every connection."""
         await self._upstream.aclose()

@@ -69,7 +69,7 @@ class Connection(asyncio.BufferedProtocol):
     """See the state machine above.
 
     `served` counts the responses that it has brought; `heard` says whether the present request has had any byte back;
-    `used_since_sweep` belongs to the pool. `on_idle` and `on_closed` are told of these two states.
+    `used_since_sweep` and `expires_at` belong to the pool. `on_idle` and `on_closed` are told of these two states.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class Connection(asyncio.BufferedProtocol):
         self.served = 0
         self.heard = False
         self.used_since_sweep = True
+        self.expires_at = NEVER
         self._buffer = buffer
         self._batcher = batcher
         self._on_idle = on_idle
@@ -110,6 +111,12 @@ class Connection(asyncio.BufferedProtocol):
     def closed(self) -> bool:
         """Is this connection of no use any more?"""
         return self._state == CLOSED
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The address and the port at the other end."""
+        address: tuple[str, int] = self._transport.get_extra_info("peername", ("", 0))[:2]
+        return address
 
     def begin(
         self, request: bytes, to_head: bool, deadline: float, idle_timeout: float, body: BodyWriter | None = None

@@ -40,10 +40,11 @@ class Http1Upstream:
     """Requests to one url.
 
     `name` and `address` are what its attempts carry. `ssl_context`: else `client_tls` without files. `local_address`:
-    the address to call from. `egress_proxy`: the url of an http proxy to tunnel through. `now`: monotonic seconds for
-    the attempts; deadlines go by the loop's clock. Every attempt is noted in `request.attempts`; its outcome is "ok",
-    the status from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer",
-    "overloaded", "cancelled", or "client" where the request's own body failed.
+    the address to call from. `egress_proxy`: the url of an http proxy to tunnel through. `max_connection_age` in
+    seconds, less up to 10 % at random. `now`: monotonic seconds for the attempts; deadlines go by the loop's clock.
+    Every attempt is noted in `request.attempts`; its outcome is "ok", the status from 500 on, "connect" where nothing
+    can have been received, "broken", "timeout", "bad-answer", "overloaded", "cancelled", or "client" where the
+    request's own body failed.
     """
 
     def __init__(
@@ -55,13 +56,14 @@ class Http1Upstream:
         connect_timeout: float = 1.0,
         max_connections: int = 256,
         idle_seconds: float = 30.0,
+        max_connection_age: float = 300.0,
         ssl_context: ssl.SSLContext | None = None,
         local_address: str | None = None,
         egress_proxy: str = "",
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         endpoint = Endpoint.of(url, ssl_context, local_address, egress_proxy)
-        limits = Limits(connect_timeout, max_connections, 4 * max_connections, idle_seconds)
+        limits = Limits(connect_timeout, max_connections, 4 * max_connections, idle_seconds, max_connection_age)
         self._pool = Pool(endpoint, limits)
         self._host = b"host: " + endpoint.authority
         self._name = name
@@ -72,6 +74,10 @@ class Http1Upstream:
     def in_flight(self) -> int:
         """Requests that are under way or wait for a connection, bodies of responses included."""
         return self._pool.in_flight
+
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the url's name has no longer."""
+        await self._pool.follow_name()
 
     async def aclose(self) -> None:
         """Close every connection, those in use too."""
@@ -90,9 +96,10 @@ class Http1Upstream:
         """
         head = serialize_head(request, self._host)
         pool = self._pool
-        deadline = pool.now() + (request.timeout if timeout is None else timeout)
+        now = pool.now()
+        deadline = now + (request.timeout if timeout is None else timeout)
         since = self._now()
-        connection = pool.take()
+        connection = pool.take(now)
         if connection is None:
             connection = await self._connect(request, deadline, since, connect_timeout, new=False)
         while True:

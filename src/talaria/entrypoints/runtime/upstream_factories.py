@@ -122,6 +122,7 @@ def _http1_upstream(upstream: UpstreamSettings, url: str, clock: Clock) -> Http1
         address=url,
         connect_timeout=upstream.connect_timeout,
         max_connections=upstream.max_connections,
+        max_connection_age=upstream.max_connection_age,
         ssl_context=ssl_context(upstream.tls),
         local_address=upstream.source_address,
         egress_proxy=upstream.egress_proxy,
