@@ -137,8 +137,8 @@ async def happy_eyeballs(
 ) -> tuple[socket.socket, Address]:
     """The first socket that connects, and its address.
 
-    The next address is tried after ATTEMPT_DELAY, or once the one before failed. `failed` is told of each address that was tried and had no connection by then. Raises OSError, that of the address
-    that failed first.
+    The next address is tried after ATTEMPT_DELAY, or once the one before failed. `failed` is told of each address that
+    was tried and has no connection by then. Raises OSError, that of the address that failed first.
     """
     racing: dict[asyncio.Task[socket.socket], Address] = {}
     errors: list[BaseException] = []

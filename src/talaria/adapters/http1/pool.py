@@ -149,7 +149,7 @@ class Pool:
 
     def _on_idle(self, connection: Connection) -> None:
         """The oldest waiter gets it, or it is kept."""
-        if self._closed or connection.expires_at <= self.now():
+        if self._closed or (self._waiters and connection.expires_at <= self.now()):
             connection.close()
         elif (waiter := self._next_waiter()) is not None:
             waiter.set_result(connection)

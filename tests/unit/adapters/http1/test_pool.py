@@ -360,6 +360,7 @@ async def test_a_name_that_moved_is_followed() -> None:
     await harness.moved_to(("192.0.2.9", 80))
     assert (idle.closed, busy.closed) == (True, False)
     harness.answer(busy)
+    assert harness.take() is None
     assert (busy.closed, harness.counts()) == (True, (0, 0))
 
 
