@@ -19,7 +19,7 @@ _MEANT_FOR_SOMETHING_ELSE = frozenset(
     b" origin range referer server set-cookie user-agent".split()
 )
 _CALLER_DEFAULTS = CallerSettings()
-_OF_TOKENS = ("audience", "algorithms", "phone_id_claim", "leeway", "max_lifetime")
+_OF_TOKENS = ("audience", "algorithms", "phone_id_claim", "leeway", "max_lifetime", "person_rate_limit")
 _OF_THE_URL = ("jwks_timeout", "jwks_tls", "egress_proxy")
 _NO_PERSONS_CLAIM = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
 
