@@ -19,7 +19,7 @@ _MEANT_FOR_SOMETHING_ELSE = frozenset(
     b" origin range referer server set-cookie user-agent".split()
 )
 _DEFAULTS = CallerSettings()
-_OF_TOKENS = ("audience", "algorithms", "phone_id_claim", "leeway", "max_lifetime")
+_OF_TOKENS = ("audience", "algorithms", "phone_id_claim", "leeway", "max_lifetime", "person_rate_limit")
 _OF_JWKS_URL = ("jwks_timeout", "jwks_tls", "egress_proxy")
 _NO_PERSONS_CLAIM = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
 _KINDS_HINT = 'write identity = "none" for callers with an api_key, "required" for those with tokens'

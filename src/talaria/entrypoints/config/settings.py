@@ -11,6 +11,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from talaria.adapters.auth.jwk import ALGORITHMS
+from talaria.domain.rate_limits import RateLimit
 from talaria.domain.routing import ANY_METHOD
 from talaria.entrypoints.config.problems import Problem
 from talaria.entrypoints.config.secrets import API_KEYS, HEADER_SECRET, PERSON_KEY, SECRET, Secret
@@ -25,6 +26,7 @@ from talaria.entrypoints.config.types import (
     ORIGIN_URL,
     PRIVATE_FILE,
     PROXY_URL,
+    RATE,
     Address,
     Count,
     Duration,
@@ -122,6 +124,8 @@ class CallerSettings(Struct, frozen=True, kw_only=True):
     )
     leeway: Annotated[Duration, within(0, HOUR, "how far its clock may be off")] = 30.0
     max_lifetime: Annotated[Duration, within(1, 10 * YEAR, "the longest `exp - iat`")] = DAY
+    rate_limit: Annotated[RateLimit | None, RATE, about("its requests, for each instance")] = None
+    person_rate_limit: Annotated[RateLimit | None, RATE, about("requests of each of its persons")] = None
     api_key: Annotated[tuple[Secret, ...] | None, API_KEYS, about('its X-Api-Key, with identity = "none"')] = None
     networks: Annotated[Networks, about("where it may call from; none named: anywhere")] = ()
     key_material: Annotated[bytes, LOADED] = b""
@@ -168,6 +172,7 @@ class PartnerSettings(Struct, frozen=True, kw_only=True):
     attempts: Attempts = 3
     max_concurrent: MaxConcurrent = 64
     tls: Tls = TlsSettings()
+    rate_limit: Annotated[RateLimit | None, RATE, about("calls to it, retries included, for each instance")] = None
     source_address: SourceAddress = None
     egress_proxy: EgressProxy = ""
 

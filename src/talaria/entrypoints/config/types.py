@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 from msgspec import Meta
 
+from talaria.domain.rate_limits import RateLimit
 from talaria.entrypoints.config.problems import InvalidValue, kind_of, one_of, shown
 from talaria.entrypoints.config.sources import LoadContext
 
@@ -29,11 +30,14 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)")
 _SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB|)")
+_RATE = re.compile(r"([1-9][0-9]{0,6})/(s|m|h)(?: burst ([1-9][0-9]{0,6}))?")
+_ROUNDING = 1e-6
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 _HOST = re.compile(r"(?=.{1,253}\.?\Z)(?:(?!-)[A-Za-z0-9_-]{1,63}\.)*(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.?")
 _NOT_IN_URLS = re.compile(r'[^\x21-\x7e]|["<>\\^`{|}]')
 _SERVER = r"https?://[^\s/?#@]+"
 _DURATION_HINT = 'write a duration from "{least}" to "{most}", such as "250ms", "10s", "15m" or "1h"'
+_RATE_HINT = 'write a rate such as "200/s", "200/s burst 400" or "30/m"; "" for none'
 _PROXY_HINT = 'write the URL of a proxy, without a path, such as "http://proxy.internal:3128"; "" for none'
 _MAPPED_BITS = 96
 
@@ -99,6 +103,23 @@ def _size(text: str, _: LoadContext) -> int:
     if found is None:
         raise InvalidValue(f"{shown(text)} is not a size")
     return int(found[1]) * _SIZES[found[2]]
+
+
+def _rate(text: str, _: LoadContext) -> RateLimit | None:
+    found = _RATE.fullmatch(text)
+    if found is None and text:
+        raise InvalidValue(f"{shown(text)} is not a rate")
+    return found and RateLimit(int(found[1]) / _UNITS[found[2]], int(found[3] or found[1]))
+
+
+def write_rate(limit: RateLimit | None) -> str:
+    """A rate as it is written in the file: for the shortest unit that leaves a whole number."""
+    if limit is None:
+        return ""
+    amounts = {unit: limit.per_second * _UNITS[unit] for unit in ("s", "m", "h")}
+    unit = next((unit for unit, amount in amounts.items() if abs(amount - round(amount)) < _ROUNDING), "h")
+    amount = round(amounts[unit])
+    return f"{amount}/{unit}" if amount == limit.burst else f"{amount}/{unit} burst {limit.burst}"
 
 
 def _listen(text: str, _: LoadContext) -> Address:
@@ -217,6 +238,8 @@ DURATION = _text("duration", _duration, _DURATION.pattern, _DURATION_HINT, write
 """Seconds."""
 SIZE = _text("size", _size, _SIZE.pattern, 'write a size from "{least}" to "{most}", such as "32KiB"', write=write_size)
 """Bytes."""
+RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT, write=write_rate)
+"""Requests a second, and at once: where no burst is named, as many as the rate's own number."""
 COUNT = Meta(extra={"hint": "write a whole number from {least} to {most}"})
 
 LISTEN = _text(

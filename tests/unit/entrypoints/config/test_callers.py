@@ -68,6 +68,7 @@ def test_what_does_not_go_together_is_refused(bench: Bench, changes: dict[str, A
         ("algorithms", ["RS256"]),
         ("leeway", "5s"),
         ("max_lifetime", "1h"),
+        ("person_rate_limit", "5/s"),
         ("phone_id_claim", "sub"),
         ("jwks_timeout", "1s"),
         ("egress_proxy", "http://p:3128"),

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from talaria.domain.rate_limits import RateLimit
 from talaria.entrypoints.config.problems import InvalidValue
 from talaria.entrypoints.config.types import (
+    RATE,
     Count,
     Duration,
     File,
@@ -17,6 +19,7 @@ from talaria.entrypoints.config.types import (
     pattern,
     seconds_of,
     within,
+    write_rate,
     write_seconds,
     write_size,
 )
@@ -42,12 +45,28 @@ def test_sizes_become_bytes(text: str, size_in_bytes: int) -> None:
     assert read(ANY_SIZE, text) == size_in_bytes
 
 
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("", None),
+        ("200/s", RateLimit(200.0, 200)),
+        ("200/s burst 400", RateLimit(200.0, 400)),
+        ("30/m", RateLimit(0.5, 30)),
+        ("7/h burst 1", RateLimit(7 / 3600, 1)),
+    ],
+)
+def test_rates_become_limits(text: str, limit: RateLimit | None) -> None:
+    assert read(RATE, text) == limit
+    assert write_rate(limit) == text
+
+
 REFUSED: list[tuple[Any, list[Any]]] = [
     (ANY_DURATION, ["", "10", "10 s", "s", "-1s", "1e3s", "10S", "1d", "٣s", "10s\n", 10, 1.5, True]),
     (Annotated[Duration, within(0.001, 3600, "")], ["0s", "0.5ms", "3601s", "2h"]),
     (ANY_SIZE, ["", "KiB", "32 KiB", "-1", "1.5MiB", "32kb", "1TiB", "32KiB\n", 32, None, []]),
     (Annotated[Size, within(1 << 10, 1 << 20, "")], ["0", "1023", "2MiB"]),
     (Annotated[Count, within(1, 10, "")], [0, 11, -1, "3", 3.0, True]),
+    (RATE, ["200", "0/s", "200/d", "200/s burst", "200/s burst 0", "200 /s", "-1/s", "1.5/s", "200/s\n", 200, None]),
     (choice(("wire", "httpx")), ["", "Wire", "http", 1, ["wire"], {"wire": 1}]),
     (Annotated[str, pattern("[a-z]+", "write letters")], ["", "A", "a\n", 1]),
     (File, ["", "a\0b", 1, {}]),
@@ -65,6 +84,13 @@ def test_what_is_not_in_the_form_is_refused_with_what_to_write(form: Any, value:
 def test_paths_start_from_the_files_folder() -> None:
     assert read(File, "keys/a.pem") == Path("/etc/talaria/keys/a.pem")
     assert read(File, "/run/secrets/a.pem") == Path("/run/secrets/a.pem")
+
+
+@given(st.integers(1, 9_999_999), st.sampled_from("smh"), st.integers(1, 9_999_999))
+def test_a_rate_that_is_rendered_reads_back(amount: int, unit: str, burst: int) -> None:
+    limit = read(RATE, f"{amount}/{unit} burst {burst}")
+    again = read(RATE, write_rate(limit))
+    assert (again.per_second, again.burst) == (pytest.approx(limit.per_second), limit.burst)
 
 
 @given(st.integers(0, 10**9))
