@@ -181,7 +181,7 @@ class RequestResponseCycle:
         self._complete()
 
     def begin(self, status: int, headers: Headers) -> None:
-        """Write the head of a response whose body follows."""
+        """Write the head of a response; its body follows."""
         if self.disconnected:
             return
         self._link.write(self._head(status, headers, None))
