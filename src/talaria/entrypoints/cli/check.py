@@ -11,7 +11,7 @@ from rich.text import Text
 from talaria.entrypoints.cli.shared import config_option, load_or_exit, warn
 from talaria.entrypoints.config import Settings, schema
 from talaria.entrypoints.config.settings import CallerSettings
-from talaria.entrypoints.config.values import write_seconds
+from talaria.entrypoints.config.types import write_seconds
 
 _WIDTH_OF_A_FILE = 160
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.entrypoints.config.values import write_seconds
+from talaria.entrypoints.config.types import write_seconds
 
 
 @dataclass(frozen=True, slots=True)

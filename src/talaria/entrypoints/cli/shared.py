@@ -52,7 +52,7 @@ def _show(problems: Sequence[Problem], kind: str) -> None:
     """Where and what, and below it what to write instead."""
     for problem in problems:
         place = f"{problem.key}: " if problem.key else ""
-        click.echo(f"  {kind}{place}{problem.wrong}\n      {problem.instead}", err=True)
+        click.echo(f"  {kind}{place}{problem.wrong}\n      {problem.hint}", err=True)
 
 
 def _exit_with(path: Path, problems: Sequence[Problem]) -> NoReturn:

@@ -11,7 +11,7 @@ from talaria.adapters.auth.key_files import PrivateKey, load_signing_key
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.cli.shared import config_option, load_or_exit
 from talaria.entrypoints.config.settings import CallerSettings, Settings
-from talaria.entrypoints.config.values import seconds_of, write_seconds
+from talaria.entrypoints.config.types import seconds_of, write_seconds
 
 
 def _lifetime(_: click.Context, __: click.Parameter, text: str) -> float:
