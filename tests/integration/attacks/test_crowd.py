@@ -67,7 +67,7 @@ async def test_two_thousand_connections_trouble_no_other(tmp_path: Path) -> None
 
 
 async def all_was_noted(field: Field, served: int) -> None:
-    """A line for each request and each head that began, none for a connection without one; nothing of it was said aloud."""
+    """A line for each request and each head that began, none for a connection without one, and no word besides."""
     expected = Counter(
         {
             (200, ""): 1 + CROWD[kept] + CROWD[slow_body] + served,
