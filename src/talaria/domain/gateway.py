@@ -233,12 +233,11 @@ class Gateway:
         """Seconds that the upstream has for its head. A body's upload is no part of the route's time: that begins with
         the last byte; the client's own deadline stands.
         """
-        now, body = self._now(), routed.request.body
+        body, left = routed.request.body, routed.deadline - self._now()
         if body is None:
-            return routed.deadline - now
-        ended_at = body.ended_at
-        left = routed.route.timeout if ended_at is None else ended_at + routed.route.timeout - now
-        return min(left, routed.deadline - now) if routed.deadline < routed.flight_deadline else left
+            return left
+        upstream_left = routed.route.timeout - (body.ended_ago or 0.0)
+        return min(left, upstream_left) if routed.deadline < routed.flight_deadline else upstream_left
 
     def _upstream_headers(
         self,

@@ -26,11 +26,11 @@ class Body(Protocol):
 class RequestBody(Protocol):
     """A client's body as it arrives. Reading it raises ClientGone, or the refusal that the body earns.
 
-    `ended_at`: when its last byte arrived, in monotonic seconds; None before.
+    `ended_ago`: seconds since its last byte arrived; None before.
     """
 
     @property
-    def ended_at(self) -> float | None: ...
+    def ended_ago(self) -> float | None: ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
     async def __anext__(self) -> bytes: ...

@@ -81,14 +81,14 @@ async def test_cold_starts_are_paced_in_order() -> None:
         assert max(together) == 3
 
 
-async def test_who_waits_in_line_leaves_at_his_deadline() -> None:
+async def test_a_waiter_in_line_leaves_at_its_deadline() -> None:
     async with harness({"personal": {"max_concurrent": 1, "timeout": "5s"}}) as running:
         first, second = running.sandbox.add_persons(2)
         running.sandbox.personal.faults = Faults(latency=0.6)
         slow = asyncio.create_task(running.get(first))
         await running.sandbox.personal.requests.wait_for(1)
         seen = await running.get(second, **{"x-request-timeout-ms": "200"})
-        assert seen.outcome == (504, "personal-timeout")
+        assert seen.outcome == (504, "deadline-exceeded")
         assert (await slow).status == 200
         assert running.sandbox.personal.requests.count == 1
 
