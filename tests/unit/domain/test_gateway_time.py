@@ -7,7 +7,7 @@ from talaria.domain.events import RequestContext
 from talaria.domain.model import Origin
 from tests.support_refusals import by
 from tests.unit.domain.support_exchange import World
-from tests.unit.domain.support_gateway import Chunks, Door
+from tests.unit.domain.support_memory_gateway import Chunks, Door
 from tests.unit.domain.support_time import run
 
 

@@ -9,8 +9,8 @@ import jsonschema_rs
 from click.testing import CliRunner, Result
 
 from talaria.adapters.auth.key_files import load_signing_key
+from talaria.entrypoints.cli.init import starter
 from talaria.entrypoints.cli.main import cli
-from talaria.entrypoints.cli.starter import starter
 from talaria.entrypoints.config import load, schema
 from talaria.entrypoints.config.schema import resolve
 
