@@ -64,8 +64,8 @@ class UpstreamRequest:
     `body` None: no body (`length` 0 then asks for an explicit `content-length: 0`). `length` None with a body: chunked.
     `timeout`: seconds from the end of the request, its body included, to the head of the response. `idle_timeout`: the
     longest silence inside a body, either way.
-    `client_deadline`: the client's own deadline or its upload bounds the time, so running out of it is not the
-    upstream's failure. `attempts` is the request's record, to which each attempt is appended.
+    `client_deadline`: the client's own deadline bounds the time, so running out of it is not the upstream's failure.
+    `attempts` is the request's record, to which each attempt is appended.
     """
 
     method: str
