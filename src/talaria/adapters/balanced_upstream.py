@@ -1,7 +1,7 @@
 """One upstream behind one or several urls, each with a circuit breaker.
 
-A request goes to the backend with the fewest requests in flight among those whose breaker is closed; equals take
-turns. A response whose body breaks can't be asked for again, but the breaker of its backend hears of it.
+A request goes to the backend with the fewest requests in flight among those with a closed breaker; equals take turns.
+A response that breaks in its body can't be asked for again, but the breaker of its backend hears of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -170,7 +170,7 @@ def _translated(error: Http1Error) -> Exception:
 
 
 class _MonitoredBody:
-    """A body that is still arriving, and whose breaker hears how it ends: by itself or by the upstream's fault.
+    """A body that is still arriving. Its breaker hears how it ends: by itself or by the upstream's fault.
 
     A silence is not reported: the slow side may be our client. Raises Unreachable, BadAnswer or TimedOut.
     """

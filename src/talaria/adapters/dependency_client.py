@@ -8,8 +8,8 @@ Rules of a hop:
 3. A hop needs a permit of the breaker, which is told once how the hop ended, after its retries. A failure that a retry
    mends is none. An open breaker refuses before the hop waits for anything.
 4. Another attempt follows only a failed connection or 429, 502, 503, 504, and only where `attempts`, the retry budget,
-   the breaker and the time that is left allow it. Else the hop ends at once with the failure that was met. A POST is
-   sent again too: the contracts of all dependencies make theirs idempotent.
+   the breaker, the rate limit and the time that is left allow it. Else the hop ends at once with the failure that was
+   met. A POST is sent again too: the contracts of all dependencies make theirs idempotent.
 5. Connecting gets an equal share of `timeout`, so that one attempt that hangs there leaves room for the next. A
    response gets all that is left: what hangs once would hang again, and twice the load does not help.
 6. Redirects are not followed, cookies not kept, proxies of the environment not used, responses over 64 KiB or encoded
@@ -53,6 +53,7 @@ from talaria.domain.errors import (
 )
 from talaria.domain.events import Attempt, HopContext
 from talaria.domain.ports import Clock, Recorder
+from talaria.domain.rate_limits import RateLimiter
 from talaria.domain.resilience import CircuitBreaker, RetryBudget, may_retry
 
 RESPONSE_LIMIT: Final = 64 * 1024
@@ -153,6 +154,7 @@ class DependencyClient:
         clock: Clock,
         transport: httpx.AsyncBaseTransport | None = None,
         max_concurrent: int = 64,
+        rate_limiter: RateLimiter | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
@@ -167,6 +169,7 @@ class DependencyClient:
         self._attempts = attempts
         self._record = recorder.record
         self._now = clock.now
+        self._rate_limiter = rate_limiter
         self._slots = asyncio.Semaphore(max_concurrent)
         self._sleep, self._jitter, self._wall = sleep, jitter, wall
         self._client = httpx.AsyncClient(
@@ -234,6 +237,8 @@ class DependencyClient:
     async def _guarded(self, hop: _Hop, read: Callable[[DependencyResponse], T]) -> T:
         """With a permit: the attempts, and word to the breaker."""
         now = self._now()
+        if wait := self._limited_for(now):
+            raise GatewayOverloaded(f"partners.{self.name}.rate_limit", retry_after=wait)
         permit = self.breaker.admit(now)
         if permit is None:
             raise self._circuit_open(now)
@@ -264,7 +269,11 @@ class DependencyClient:
         next_at = now + state.upcoming_sleep
         if state.attempt_number >= self._attempts or next_at >= hop.ends or self.breaker.state != "closed":
             return True
-        return not self._budget.take(now)
+        return not self._budget.take(now) or self._limited_for(now) > 0
+
+    def _limited_for(self, now: float) -> float:
+        """Counts one call and gives 0.0, or gives the seconds until the rate limit admits one."""
+        return 0.0 if self._rate_limiter is None else self._rate_limiter.take(self.name, now)
 
     def _pause(self, state: RetryCallState) -> float:
         pause = SHORTEST_PAUSE + self._jitter() * (LONGEST_PAUSE - SHORTEST_PAUSE)

@@ -5,7 +5,7 @@
     │   ├── MissingApiTag  AmbiguousApiTag  UnknownApiTag  MethodNotAllowed
     │   ├── MethodNotImplemented  BadRequestTarget  BadRequest  HeadersTooLarge  TargetTooLong  BodyTooLarge
     │   ├── DeadlineExceeded  UploadTimeout
-    │   ├── MissingToken  InvalidToken  ExpiredToken  CallerNotAllowed
+    │   ├── MissingToken  InvalidToken  ExpiredToken  CallerNotAllowed  RateLimited
     │   └── UnknownUser             a definite answer of a dependency: there is no such user
     │       └── IdentityUnknown (personal)  PartnerUserUnknown  PartnerUserRefused (the partner)
     ├── DependencyFault             another system's failure; `retry_after` where it named one
@@ -144,6 +144,12 @@ class CallerNotAllowed(ClientFault):
     """A good token of a caller that this route does not list."""
 
     reason = "caller-not-allowed"
+
+
+class RateLimited(ClientFault):
+    """A limit of the caller, or of the person, is used up for `retry_after` seconds."""
+
+    reason = "rate-limited"
 
 
 class UnknownUser(ClientFault):

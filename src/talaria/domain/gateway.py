@@ -20,6 +20,7 @@ from talaria.domain.headers import (
 from talaria.domain.http import ClientRequest, ClientResponse, Headers, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import IdentityKey, PartnerUserId, Principal, Route, Sensitive, ServiceClaims
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
+from talaria.domain.rate_limits import CallerRateLimits
 from talaria.domain.routing import check_method, find_route
 from talaria.domain.tracing import Trace, new_request_id, trace_of
 
@@ -71,6 +72,7 @@ class Gateway:
         clock: Clock,
         api_keys: ApiKeys | None = None,
         networks: NetworkAllowlist | None = None,
+        rate_limits: CallerRateLimits | None = None,
     ) -> None:
         self._routes = {tag.encode(): route for tag, route in routes.items()}
         self._targets = targets
@@ -83,6 +85,7 @@ class Gateway:
         self._api_keys = api_keys or ApiKeys({})
         self._networks = networks or NetworkAllowlist({})
         self._bound = self._networks.bound
+        self._rate_limits = rate_limits or None
         self._fixed = {route.tag: _fixed_headers(route, targets[route.upstream]) for route in routes.values()}
 
     async def handle(self, request: ClientRequest, context: RequestContext) -> ClientResponse:
@@ -115,6 +118,8 @@ class Gateway:
             check_caller_allowed(route, principal)
             if principal.caller in self._bound:
                 self._networks.check(principal.caller, self._forwarded.client_address(headers, request.peer))
+            if self._rate_limits is not None:
+                self._rate_limits.check(principal, started)
             phone_id = principal.phone_id
             identity = None if phone_id is None else (route.partner.id, principal.caller, phone_id)
             routed = _RoutedRequest(request, headers, trace, route, principal, identity, deadline, flight_deadline)

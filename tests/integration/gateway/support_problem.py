@@ -23,6 +23,7 @@ missing-token 401 client
 invalid-token 401 client
 expired-token 401 client
 caller-not-allowed 403 client
+rate-limited 429 client
 identity-unknown 403 client
 partner-user-unknown 403 client
 partner-user-refused 403 client

@@ -286,7 +286,7 @@ class Connection(asyncio.BufferedProtocol):
             body.end(error)
 
     def _fail_closed(self, cause: str) -> None:
-        # A request whose body is being read is as good as sent: what was read can't be read again.
+        # Once its body is being read a request counts as sent: what was read can't be read again.
         self.fail(ConnectionClosed(cause, request_sent=self._written or self._request_body is not None))
 
     def _leave(self) -> None:

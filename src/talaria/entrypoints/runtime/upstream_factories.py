@@ -17,9 +17,11 @@ from talaria.adapters.tls import client_tls
 from talaria.domain.errors import PARTNER, PERSONAL, Faults
 from talaria.domain.gateway import UpstreamTarget
 from talaria.domain.ports import Clock, PartnerAccounts, PhoneDirectory, Recorder
+from talaria.domain.rate_limits import RateLimiter
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import PartnerSettings, PersonalSettings, TlsSettings, UpstreamSettings
 from talaria.entrypoints.runtime.health import Breakers
+from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
 from talaria.entrypoints.runtime.resources import Stock
 
 _NO_SECRET = Secret("")
@@ -41,14 +43,23 @@ def phone_directory(
 
 
 def partner_accounts(
-    settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock
+    settings: Settings,
+    recorder: Recorder,
+    clock: Clock,
+    breakers: Breakers,
+    stock: Stock,
+    rate_limiters: RateLimiterRegistry,
 ) -> Mapping[str, PartnerAccounts]:
     """Each partner by its adapter; each with a client, a pool, a breaker and a budget of its own."""
     accounts: dict[str, PartnerAccounts] = {}
     for name, partner in settings.partners.items():
         made_of = ("partner", replace(partner, api_key=_NO_SECRET))
+        rate_limiter = None
+        if partner.rate_limit is not None:
+            rate_limiter = rate_limiters.limiter(f"partners.{partner.id}.rate_limit", partner.rate_limit)
         client = stock.part(
-            made_of, partial(_client, partner.id, partner, PARTNER, partner.source_address, recorder, clock)
+            made_of,
+            partial(_client, partner.id, partner, PARTNER, partner.source_address, recorder, clock, rate_limiter),
         )
         breakers.add(name, client.breaker)
         accounts[name] = partners.build(partner.adapter, client, partner.api_key.reveal())
@@ -62,6 +73,7 @@ def _client(
     source_address: str | None,
     recorder: Recorder,
     clock: Clock,
+    rate_limiter: RateLimiter | None = None,
 ) -> DependencyClient:
     return DependencyClient(
         name,
@@ -70,6 +82,7 @@ def _client(
         timeout=dependency.timeout,
         attempts=dependency.attempts,
         max_concurrent=dependency.max_concurrent,
+        rate_limiter=rate_limiter,
         recorder=recorder,
         clock=clock,
         transport=Http1Transport(

@@ -1,4 +1,4 @@
-"""Bodies of requests: what is written, when it stops, and whose error it is."""
+"""Bodies of requests: what is written, when it stops, and which error it is."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -120,7 +120,7 @@ async def test_an_answer_to_a_complete_body_keeps_the_connection_though_the_body
     assert harness.idle == 1
 
 
-async def test_an_early_answer_whose_body_goes_on_is_read_to_its_end() -> None:
+async def test_an_early_response_with_a_body_that_goes_on_is_read_to_its_end() -> None:
     harness = Harness()
     future = _begin(harness, _silent(b"a"), None)
     await _settle()
