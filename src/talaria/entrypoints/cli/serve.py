@@ -9,15 +9,14 @@ from tempfile import TemporaryDirectory
 
 import rich_click as click
 
-from talaria.entrypoints.cli.shared import config_option, load_or_exit, warn
+from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, warn
 
 
 @click.command("serve")
 @config_option
 def command(path: Path) -> None:
     """Serve until SIGTERM or SIGINT, then let what is in flight end."""
-    take_standard_descriptors()
-    # What is read now may be old before there is anybody to read it again: until then the signal waits.
+    # What is read now may be old before anything can read it again: until then the signal waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     settings = load_or_exit(path)
     warn(settings.warnings)
@@ -31,21 +30,13 @@ def command(path: Path) -> None:
         sys.exit(run(settings, path))
 
 
-def take_standard_descriptors() -> None:
-    """Where one of them is closed: else the next socket would be it, and the lines would go there."""
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is this one
-
-
 def _shared_folder() -> TemporaryDirectory[str]:
     """For the workers' metrics and control sockets."""
     try:
         # What is killed may still write into it while it goes.
         return TemporaryDirectory(prefix="talaria-", ignore_cleanup_errors=True)
     except OSError as error:
-        click.echo(f"server.workers: several workers need a folder that they share ({error.strerror}).", err=True)
-        click.echo("Set TMPDIR to a folder that can be written to, or take one worker.", err=True)
-        sys.exit(1)
+        fail(
+            f"server.workers: several workers need a folder that they share ({error.strerror}).",
+            "Set TMPDIR to a folder that can be written to, or take one worker.",
+        )

@@ -21,12 +21,13 @@ from talaria.adapters.tls import load_certificate, server_tls
 from talaria.domain.model import IdentityKey
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.app import create_ops_app
+from talaria.entrypoints.ops.listener import AsgiListener
 from talaria.entrypoints.ops.readiness import Configured
-from talaria.entrypoints.public.app import PublicApp, own_pages
-from talaria.entrypoints.public.early import EarlyEnds
+from talaria.entrypoints.public.app import PublicApp, jwks_app
+from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.proxy import Proxy
-from talaria.entrypoints.public.server.framing import Limits
-from talaria.entrypoints.public.server.listener import Listener, plain_listener, protocol, public_listener
+from talaria.entrypoints.public.server.framing import ConnectionLimits
+from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import url_of
 from talaria.entrypoints.runtime.container import Container, successor
 
@@ -46,11 +47,14 @@ class Running:
         self._fleet = container.fleet()
         self._jwks = container.service_tokens().jwks
         self._proxy = _proxy(container)
-        self._app = PublicApp(self._proxy, own_pages(lambda: self._jwks()), container.recorder())
-        self._listener = self._public_listener()
-        self._listeners = [(self._listener, public)]
-        if ops is not None:
-            self._listeners.append((plain_listener(create_ops_app(self._fleet)), ops))
+        pages = jwks_app(lambda: self._jwks())
+        recorder = container.recorder()
+        app = PublicApp(self._proxy, pages, recorder, container.clock(), container.load())
+        settings = container.settings()
+        self._listener = Listener(app, RejectedHeads(recorder), _limits(settings), settings.server.drain_timeout)
+        self._public = public
+        self._ops = ops
+        self._ops_listener = None if ops is None else AsgiListener(create_ops_app(self._fleet))
         self._leaving: set[asyncio.Task[None]] = set()
         self._say_configured(container.settings())
 
@@ -62,8 +66,9 @@ class Running:
 
     async def start(self) -> None:
         """Serve from now on: operators first, so that readiness can be asked before clients come."""
-        for listener, listening in reversed(self._listeners):
-            await listener.start(listening, self._tls if listener is self._listener else None)
+        if self._ops is not None and self._ops_listener is not None:
+            await self._ops_listener.start(self._ops)
+        await self._listener.start(self._public, self._tls)
         ops = {"ops": self.ops_url} if self.ops_url else {}
         logger.info("serving", extra={"public": self.public_url, **ops, "version": __version__})
 
@@ -80,9 +85,7 @@ class Running:
         self.container = new
         self._part_identities(old, new)
         self._proxy.pass_on_by(gateway, settings.server.body_limit)
-        self._listener.adopt(
-            protocol(_limits(settings), self._app, EarlyEnds(new.recorder())), settings.server.drain_timeout
-        )
+        self._listener.set_protocol(_limits(settings), settings.server.drain_timeout)
         self._jwks = tokens.jwks
         self._fleet.renew(settings, exchange)
         old.breakers().become(new.breakers())
@@ -104,8 +107,9 @@ class Running:
         """Drain, then close everything. Readiness says 503 from the first moment."""
         self._fleet.draining = True
         logger.info("draining")
-        for listener, _ in self._listeners:
-            await listener.stop()
+        await self._listener.stop()
+        if self._ops_listener is not None:
+            await self._ops_listener.stop()
         await asyncio.gather(*self._leaving)
         await self.container.exchange().close()
         for part in self.container.stock().all():
@@ -149,11 +153,6 @@ class Running:
         self._fleet.configured = Configured(settings.digest, since)
         self.container.metrics().configured(settings.digest, now)
 
-    def _public_listener(self) -> Listener:
-        settings = self.container.settings()
-        early = EarlyEnds(self.container.recorder())
-        return public_listener(self._app, _limits(settings), early, settings.server.drain_timeout)
-
 
 def _proxy(container: Container) -> Proxy:
     body_limit = container.settings().server.body_limit
@@ -165,9 +164,9 @@ def _server_tls(settings: Settings) -> ssl.SSLContext | None:
     return None if tls.cert_file is None or tls.key_file is None else server_tls(tls.cert_file, tls.key_file)
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings) -> ConnectionLimits:
     server = settings.server
-    return Limits(server.header_limit, server.header_timeout, server.keepalive_timeout)
+    return ConnectionLimits(server.header_limit, server.header_timeout, server.keepalive_timeout)
 
 
 def _meanings(settings: Settings) -> dict[tuple[str, str], tuple[str, ...]]:

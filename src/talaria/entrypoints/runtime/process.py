@@ -17,8 +17,8 @@ from talaria.adapters.telemetry.metrics import count_as, forget_worker
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.admin import AllWorkers, Control, control_path
 from talaria.entrypoints.ops.app import create_ops_app
-from talaria.entrypoints.public.server.listener import plain_listener
-from talaria.entrypoints.public.server.sockets import CannotListen, bind, is_answered, url_of
+from talaria.entrypoints.ops.listener import AsgiListener
+from talaria.entrypoints.public.server.sockets import CannotListen, bind, is_port_served, url_of
 from talaria.entrypoints.runtime import logging as logs
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.gateway_server import Running
@@ -72,7 +72,7 @@ def run(settings: Settings, config_path: Path) -> int:
     logs.configure()
     logger.info("starting", extra={"config": str(config_path), "version": __version__})
     _take_all_descriptors(settings.server.max_in_flight)
-    not_alone = is_answered(settings.server.ops_listen)  # before the socket is ours: then we would ask ourselves
+    not_alone = is_port_served(settings.server.ops_listen)  # before the socket is ours: then we would ask ourselves
     try:
         public, ops = bind_both(settings)
     except CannotListen as error:
@@ -189,7 +189,7 @@ async def _stop_when_orphaned(supervisor: int, told: asyncio.Event) -> None:
 async def _watch(fleet: AllWorkers, listening: socket.socket) -> None:
     """The operators' process of several workers."""
     told = _told_to_stop(supervised=True)
-    listener = plain_listener(create_ops_app(fleet))
+    listener = AsgiListener(create_ops_app(fleet))
     await listener.start(listening)
     logger.info("serving operators", extra={"ops": url_of(listening), "version": __version__})
     orphaned = asyncio.create_task(_stop_when_orphaned(os.getppid(), told))
