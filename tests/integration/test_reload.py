@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -177,7 +179,7 @@ async def test_an_invalid_configuration_is_refused_with_all_its_problems(
 ) -> None:
     good = (await served.operators("/readyz")).json()["configuration"]
     assert good["last_reload_ok"] is True
-    served.change('upstream = "talaria-services"', 'upstream = "nobody"\nmethods = ["FETCH"]')
+    served.change('upstream = "talaria-services"', 'upstream = "unknown"\nmethods = ["FETCH"]')
     with caplog.at_level("ERROR", "talaria.reloading"):
         assert not await served.reload()
     problems = vars(caplog.records[-1])["problems"]
@@ -238,6 +240,27 @@ async def test_a_secret_that_was_swapped_since_the_start_read_it_is_picked_up(se
         keeping_up.cancel()
 
 
+async def test_a_folder_that_a_link_leads_to_is_swapped_with_the_link(served: Served, tmp_path: Path) -> None:
+    """As a release is put in force: its own folder, and then a link moves to it."""
+    release, current = tmp_path / "r2", tmp_path / "current"
+    shutil.copytree(served.sandbox.folder.path, release)
+    (release / secret_file("talaria-services-api-key")).write_text("another-api-key-of-ours\n")
+    current.symlink_to(served.sandbox.folder.path)
+    reloader = Reloader(served.running, current / served.sandbox.config_path.name, _read, poll_seconds=0.02)
+    assert await reloader.reload("served by the link")
+    keeping_up = asyncio.create_task(reloader.keep_up())
+    try:
+        served.sandbox.talaria_services.api_key = "another-api-key-of-ours"
+        moved = tmp_path / "moved"
+        moved.symlink_to(release)
+        moved.replace(current)
+        async with asyncio.timeout(5):
+            while (await served.get()).status_code != 200:
+                await asyncio.sleep(0.02)
+    finally:
+        keeping_up.cancel()
+
+
 async def test_a_signal_asks_for_a_reload(served: Served) -> None:
     keeping_up = asyncio.create_task(served.reloader.keep_up())
     try:
@@ -250,7 +273,7 @@ async def test_a_signal_asks_for_a_reload(served: Served) -> None:
         keeping_up.cancel()
 
 
-async def test_connections_that_nobody_needs_any_more_are_closed(served: Served) -> None:
+async def test_connections_that_are_not_needed_any_more_are_closed(served: Served) -> None:
     await served.get()
     before = served.running.container.targets()["talaria-services"].upstream
     served.change("urls = [", 'connect_timeout = "2s"\nurls = [')

@@ -24,7 +24,7 @@ from talaria.domain.events import RequestContext
 from talaria.domain.headers import canonical_name
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from tests.support_refusals import by
-from tests.unit.domain.support_gateway import API_KEY, Chunks, Door, reply
+from tests.unit.domain.support_memory_gateway import API_KEY, Chunks, Door, reply
 from tests.unit.domain.support_time import run
 
 SET_BY_US = [

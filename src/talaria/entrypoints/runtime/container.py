@@ -26,6 +26,7 @@ from talaria.entrypoints.ops.admin import OneProcess
 from talaria.entrypoints.runtime import factories as parts
 from talaria.entrypoints.runtime import upstream_factories as outgoing
 from talaria.entrypoints.runtime.health import Breakers
+from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry, caller_rate_limits
 from talaria.entrypoints.runtime.resources import Stock
 
 
@@ -38,6 +39,8 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Singleton(MonotonicClock)
     load = providers.Singleton(ConcurrencyLimiter, settings.provided.server.max_in_flight)
     identities = providers.Singleton(LruIdentityCache, settings.provided.identities.max_entries)
+
+    rate_limiters = providers.Singleton(RateLimiterRegistry)
 
     metrics = providers.Singleton(parts.metrics, settings, identities, load)
     access_log = providers.Singleton(AccessLog, access_descriptor)
@@ -53,7 +56,9 @@ class Container(containers.DeclarativeContainer):
     )
     service_tokens = providers.Singleton(parts.service_tokens, settings, key_history)
     phone_directory = providers.Singleton(outgoing.phone_directory, settings, recorder, clock, breakers, stock)
-    partner_accounts = providers.Singleton(outgoing.partner_accounts, settings, recorder, clock, breakers, stock)
+    partner_accounts = providers.Singleton(
+        outgoing.partner_accounts, settings, recorder, clock, breakers, stock, rate_limiters
+    )
     targets = providers.Singleton(outgoing.targets, settings, recorder, clock, breakers, stock)
 
     exchange = providers.Singleton(
@@ -78,6 +83,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         api_keys=providers.Singleton(parts.api_keys, settings),
         networks=providers.Singleton(parts.networks, settings),
+        rate_limits=providers.Singleton(caller_rate_limits, settings, rate_limiters),
     )
     fleet = providers.Singleton(OneProcess, settings, exchange, metrics, ledger, breakers.provided.states, key_history)
 
@@ -87,6 +93,7 @@ _OF_THE_PROCESS = (
     "clock",
     "load",
     "identities",
+    "rate_limiters",
     "metrics",
     "access_log",
     "ledger",

@@ -1,0 +1,90 @@
+"""A dependency client with a function for a dependency and a number for the time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import httpx
+
+from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
+from talaria.domain.errors import PERSONAL, BadAnswer, Faults
+from talaria.domain.events import HopContext
+from talaria.testing import MemoryClock, MemoryRecorder
+
+WALL = 1_800_000_000.0
+
+Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
+
+
+class Bench:
+    """What a test sees: requests, pauses between attempts, events, and the client. `meanwhile`: happens in a pause."""
+
+    def __init__(self, *answers: object, faults: Faults = PERSONAL, attempts: int = 3, timeout: float = 1.0) -> None:
+        self.requests: list[httpx.Request] = []
+        self.pauses: list[float] = []
+        self.clock = MemoryClock()
+        self.recorder = MemoryRecorder()
+        self.jitter = 0.0
+        self.meanwhile: Callable[[], object] = lambda: None
+        self._answers = list(answers)
+        self.client = DependencyClient(
+            "dependency",
+            "http://dependency.test/base/",
+            faults,
+            timeout=timeout,
+            attempts=attempts,
+            recorder=self.recorder,
+            clock=self.clock,
+            transport=httpx.MockTransport(self._answer),
+            max_concurrent=2,
+            sleep=self._sleep,
+            jitter=lambda: self.jitter,
+            wall=lambda: WALL,
+        )
+
+    def answers(self, *answers: object) -> None:
+        """From now on these; the last one stays."""
+        self._answers = list(answers)
+
+    async def ask(self, call: HopContext | None = None) -> DependencyResponse:
+        """Post `{}`; a 200 is good, anything else a bad answer."""
+        return await self.client.post("/question", b"{}", {"x-own": "1"}, call or HopContext("request-1", 5.0), read)
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if callable(answer):
+            answer = await answer(request)
+        if isinstance(answer, int):
+            answer = httpx.Response(answer)
+        assert isinstance(answer, httpx.Response)
+        return unread(answer)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.clock.move(seconds)
+        self.meanwhile()
+
+
+def status(code: int, **headers: str) -> httpx.Response:
+    return httpx.Response(code, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+async def hang(request: httpx.Request) -> httpx.Response:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def unread(answer: httpx.Response) -> httpx.Response:
+    """The same answer as a transport gives it: its body still to be read."""
+    body = answer.content if answer.is_stream_consumed else b"".join(cast(httpx.ByteStream, answer.stream))
+    return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(body))
+
+
+def read(response: DependencyResponse) -> DependencyResponse:
+    """As an adapter would."""
+    if response.status != 200:
+        raise BadAnswer("personal", f"status {response.status}")
+    return response
