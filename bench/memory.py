@@ -11,7 +11,7 @@ import time
 
 from bench.prefilled import fill
 from bench.world import ROOT
-from talaria.adapters.identity_cache import LruIdentities
+from talaria.adapters.identity_cache import LruIdentityCache
 
 
 def resident() -> int:
@@ -38,7 +38,7 @@ def of_entries(count: int) -> float:
 def main() -> None:
     """Fills a cache and prints the bytes for an entry."""
     count = int(sys.argv[1])
-    identities = LruIdentities(count)
+    identities = LruIdentityCache(count)
     before = resident()
     fill(identities, count, time.monotonic())
     print((resident() - before) / count)

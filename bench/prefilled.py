@@ -8,18 +8,18 @@ import sys
 
 from bench.people import person_id, user_id
 from talaria.adapters import identity_cache
-from talaria.domain.model import Identity, IdentityKey, PartnerUserId, PersonalPhoneId
+from talaria.domain.model import CachedIdentity, IdentityKey, PartnerUserId, PersonalPhoneId
 
 HOURS = 4 * 3600.0
 
 
-def entry(number: int, now: float) -> tuple[IdentityKey, Identity]:
+def entry(number: int, now: float) -> tuple[IdentityKey, CachedIdentity]:
     """What an exchange leaves in the cache for the person of this number."""
     key = ("wind", "app", PersonalPhoneId(person_id(number)))
-    return key, Identity(PartnerUserId(user_id(number)), None, now + HOURS, now + 2 * HOURS)
+    return key, CachedIdentity(PartnerUserId(user_id(number)), None, now + HOURS, now + 2 * HOURS)
 
 
-def fill(identities: identity_cache.LruIdentities, count: int, now: float) -> None:
+def fill(identities: identity_cache.LruIdentityCache, count: int, now: float) -> None:
     """Puts so many persons in."""
     for number in range(count):
         identities.put(*entry(number, now))
@@ -31,12 +31,12 @@ def main() -> None:
 
     count = int(sys.argv.pop(1))
 
-    class Filled(identity_cache.LruIdentities):
+    class Filled(identity_cache.LruIdentityCache):
         def __init__(self, max_entries: int) -> None:
             super().__init__(max_entries)
             fill(self, count, time.monotonic())
 
-    identity_cache.LruIdentities = Filled  # type: ignore[misc]
+    identity_cache.LruIdentityCache = Filled  # type: ignore[misc]
     from talaria.entrypoints.cli import main as cli
 
     cli.main()

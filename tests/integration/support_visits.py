@@ -7,7 +7,7 @@ import struct
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from talaria.domain.model import Headers
+from talaria.domain.http import Headers
 from talaria.testing.contracts.upstream_world import Script
 
 

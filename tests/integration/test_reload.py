@@ -11,8 +11,8 @@ import jwt
 import pytest
 
 from talaria.adapters.auth.key_files import write_new_key
-from talaria.domain.errors import UpstreamUnreachable
-from talaria.domain.model import Outbound
+from talaria.domain.errors import Unreachable
+from talaria.domain.http import UpstreamRequest
 from talaria.domain.ports import Upstream
 from talaria.entrypoints.config import load
 from talaria.entrypoints.config.settings import Settings
@@ -252,10 +252,10 @@ async def test_a_signal_asks_for_a_reload(served: Served) -> None:
 
 async def test_connections_that_nobody_needs_any_more_are_closed(served: Served) -> None:
     await served.get()
-    before = served.running.container.destinations()["talaria-services"].upstream
+    before = served.running.container.targets()["talaria-services"].upstream
     served.change("urls = [", 'connect_timeout = "2s"\nurls = [')
     assert await served.reload()
-    after = served.running.container.destinations()["talaria-services"].upstream
+    after = served.running.container.targets()["talaria-services"].upstream
     assert after is not before
     assert (await served.get()).status_code == 200
     async with asyncio.timeout(5):
@@ -265,8 +265,8 @@ async def test_connections_that_nobody_needs_any_more_are_closed(served: Served)
 
 async def _is_closed(upstream: Upstream) -> bool:
     try:
-        answer = await upstream.send(Outbound("GET", b"/", [], None, None, 1.0, 1.0))
-    except UpstreamUnreachable as error:
+        answer = await upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0))
+    except Unreachable as error:
         return "closed" in error.cause
     await answer.body.aclose()
     return False

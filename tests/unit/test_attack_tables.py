@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from talaria.domain import errors
 from tests.integration.attacks.support_cases import load
+from tests.support_refusals import MAKERS
 
 SECURITY = Path(__file__).parents[2] / "SECURITY.md"
 AT_LEAST = {"tokens": 150, "names": 100, "tags": 30, "targets": 80, "framings": 70, "answers": 30}
 ROW = re.compile(r"^\| [^|]+ \| ([0-9,]+) \| `tests/integration/attacks/cases/(\w+)\.toml` \|$", re.MULTILINE)
-REASONS = {kind.reason for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "reason")}
+REASONS = set(MAKERS)
 
 
 def test_security_says_how_many_cases_there_are() -> None:

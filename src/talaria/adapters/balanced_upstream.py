@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from talaria.domain.errors import BadAnswer, CircuitOpen, DependencyFault, TimedOut, Unreachable
-from talaria.domain.model import Answer, Body, Outbound
+from talaria.domain.http import Body, UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker, Permit, RetryBudget
 
@@ -26,7 +26,7 @@ class UpstreamOrigin(Protocol):
         """Requests that are under way or wait for a connection."""
         ...
 
-    async def send(self, outbound: Outbound) -> Answer:
+    async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
         """As the Upstream port says; appends an attempt whose outcome is "connect" where it reached nobody."""
         ...
 
@@ -60,7 +60,7 @@ class TalariaServices:
         """Those of the urls, in their order."""
         return [url.breaker for url in self._urls]
 
-    async def send(self, outbound: Outbound) -> Answer:
+    async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
         """As the port says.
 
         Raises CircuitOpen where every url failed too often just now.
@@ -83,7 +83,7 @@ class TalariaServices:
                 if outbound.timeout <= 0 or not self._may_go_again(tried, outbound, error):
                     raise
             else:
-                if answer.whole is not None or _may_be_cut(outbound, answer):
+                if answer.complete_body is not None or _may_be_cut(outbound, answer):
                     url.breaker.succeeded(permit, self._now())
                 else:
                     answer.body = _HeardBody(answer.body, url.breaker, permit, self._now)
@@ -113,16 +113,16 @@ class TalariaServices:
         turned = self._urls[self._turn :] + self._urls[: self._turn]
         return sorted(turned, key=lambda url: url.origin.in_flight)
 
-    def _failed(self, url: UpstreamUrl, permit: Permit, outbound: Outbound, error: BaseException) -> None:
-        ours = not isinstance(error, DependencyFault) or (isinstance(error, TimedOut) and outbound.hasty)
-        (url.breaker.abandoned if ours else url.breaker.failed)(permit, self._now())
+    def _failed(self, url: UpstreamUrl, permit: Permit, outbound: UpstreamRequest, error: BaseException) -> None:
+        ours = not isinstance(error, DependencyFault) or (isinstance(error, TimedOut) and outbound.client_deadline)
+        (url.breaker.cancelled if ours else url.breaker.failed)(permit, self._now())
 
-    def _note(self, outbound: Outbound, before: int) -> None:
+    def _note(self, outbound: UpstreamRequest, before: int) -> None:
         """An origin may have made several attempts since there were `before`, or none."""
         for attempt in outbound.attempts[before:]:
             self._record(attempt)
 
-    def _may_go_again(self, tried: list[UpstreamUrl], outbound: Outbound, fault: DependencyFault) -> bool:
+    def _may_go_again(self, tried: list[UpstreamUrl], outbound: UpstreamRequest, fault: DependencyFault) -> bool:
         """Is there a url to send the request to, and is that harmless?"""
         now = self._now()
         left = [url for url in self._urls if tried.count(url) < self._tries and url.breaker.refused_for(now) == 0]
@@ -134,7 +134,7 @@ class TalariaServices:
         return harmless and self._budget.take(now)
 
 
-def _may_be_cut(outbound: Outbound, answer: Answer) -> bool:
+def _may_be_cut(outbound: UpstreamRequest, answer: UpstreamResponse) -> bool:
     """Many servers refuse an upload and close with the rest of it unread, which may cost the end of their answer."""
     return outbound.body is not None and answer.status >= 400
 
@@ -153,7 +153,7 @@ class _HeardBody:
         self._now = now
         self._permit = permit
         self._since = now()
-        breaker.begun(permit, self._since)
+        breaker.head_received(permit, self._since)
 
     def __aiter__(self) -> Self:
         return self
@@ -163,11 +163,11 @@ class _HeardBody:
             return await self._body.__anext__()
         except StopAsyncIteration:
             if (breaker := self._hand_back()) is not None:
-                breaker.ended()
+                breaker.body_completed()
             raise
         except (Unreachable, BadAnswer):
             if (breaker := self._hand_back()) is not None:
-                breaker.broke(self._permit, self._since, self._now())
+                breaker.body_failed(self._permit, self._since, self._now())
             raise
 
     def _hand_back(self) -> CircuitBreaker | None:

@@ -32,7 +32,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from talaria.adapters.httpx_transport import httpx_transport, kind_of
 from talaria.adapters.reply import Reply, seconds_of
 from talaria.domain.errors import BadAnswer, CircuitOpen, DependencyFault, Faults, InternalError, Refusal, UnknownUser
-from talaria.domain.model import Attempt, Call
+from talaria.domain.events import Attempt, HopContext
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker, RetryBudget
 
@@ -61,7 +61,7 @@ class _Hop:
     """One question on its way, and what bounds it. `failed`: an attempt has; `status`, `silent`: of the present one."""
 
     request: httpx.Request
-    call: Call
+    call: HopContext
     ends: float
     scope: asyncio.Timeout
     status: int = 0
@@ -114,7 +114,7 @@ class DependencyClient:
         )
 
     async def post(
-        self, path: str, json_body: bytes, headers: dict[str, str], call: Call, read: Callable[[Reply], T]
+        self, path: str, json_body: bytes, headers: dict[str, str], call: HopContext, read: Callable[[Reply], T]
     ) -> T:
         """Send JSON and return what `read` makes of the answer.
 
@@ -123,7 +123,7 @@ class DependencyClient:
         """
         return await self._ask(lambda: self._request("POST", path, _JSON | headers, call, json_body), call, read)
 
-    async def get(self, path: str, headers: dict[str, str], call: Call, read: Callable[[Reply], T]) -> T:
+    async def get(self, path: str, headers: dict[str, str], call: HopContext, read: Callable[[Reply], T]) -> T:
         """Like `post`, without a body. An empty `path` asks for the base url to the letter."""
         return await self._ask(lambda: self._request("GET", path, headers, call, None), call, read)
 
@@ -132,14 +132,14 @@ class DependencyClient:
         await self._client.aclose()
 
     def _request(
-        self, method: str, path: str, headers: dict[str, str], call: Call, content: bytes | None
+        self, method: str, path: str, headers: dict[str, str], call: HopContext, content: bytes | None
     ) -> httpx.Request:
         if call.request_id:
             headers = {**headers, "x-request-id": call.request_id}
         url = self._base_url.rstrip("/") + path if path else self._base_url
         return self._client.build_request(method, url, headers=headers, content=content)
 
-    async def _ask(self, request: Callable[[], httpx.Request], call: Call, read: Callable[[Reply], T]) -> T:
+    async def _ask(self, request: Callable[[], httpx.Request], call: HopContext, read: Callable[[Reply], T]) -> T:
         started = self._now()
         self._budget.requested(started)
         if self.breaker.refused_for(started) > 0:
@@ -170,7 +170,7 @@ class DependencyClient:
             raise
         finally:
             # A client that left or was in a hurry says nothing about the dependency, however many of them there are.
-            unanswered = self.breaker.failed if hop.failed else self.breaker.abandoned
+            unanswered = self.breaker.failed if hop.failed else self.breaker.cancelled
             (self.breaker.succeeded if answered else unanswered)(permit, self._now())
 
     async def _attempts_of(self, hop: _Hop, read: Callable[[Reply], T]) -> T:
@@ -284,7 +284,7 @@ class DependencyClient:
 
     def _open_circuit(self, now: float) -> CircuitOpen:
         wait = self.breaker.refused_for(now)
-        return CircuitOpen(self._faults.unreachable.origin, f"{self.name} failed too often", retry_after=wait)
+        return CircuitOpen(self._faults.origin, f"{self.name} failed too often", retry_after=wait)
 
 
 def _outcome(hop: _Hop, error: BaseException | None) -> str:

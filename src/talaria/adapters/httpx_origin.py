@@ -15,23 +15,14 @@ from typing import Self, cast
 import httpx
 
 from talaria.adapters.httpx_transport import Kind, httpx_transport, kind_of
-from talaria.domain.errors import (
-    BadAnswer,
-    BadRequest,
-    GatewayOverloaded,
-    Refusal,
-    TimedOut,
-    Unreachable,
-    UpstreamBadAnswer,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
-from talaria.domain.model import Answer, Attempt, Headers, Outbound
+from talaria.domain.errors import BadAnswer, BadRequest, GatewayOverloaded, Refusal, TimedOut, Unreachable
+from talaria.domain.events import Attempt
+from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
 
 _REFUSALS: dict[Kind, type[Refusal]] = {
-    "unreachable": UpstreamUnreachable,
-    "bad_answer": UpstreamBadAnswer,
-    "timeout": UpstreamTimeout,
+    "unreachable": Unreachable,
+    "bad_answer": BadAnswer,
+    "timeout": TimedOut,
 }
 _OUTCOMES = (
     (TimedOut, "timeout"),
@@ -86,7 +77,7 @@ class HttpxOrigin:
         """Close every connection."""
         await self._transport.aclose()
 
-    async def send(self, outbound: Outbound) -> Answer:
+    async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
         """As the port says. Nothing is ever sent twice."""
         started = self._now()
         upload = None if outbound.body is None else _Upload(outbound.body, outbound.length)
@@ -96,17 +87,17 @@ class HttpxOrigin:
                 answer = await self._answer(outbound, upload)
         except BaseException as error:
             self.in_flight -= 1
-            outbound.hasty |= upload is not None and upload.awaited
+            outbound.client_deadline |= upload is not None and upload.awaited
             translated = _translated(error, upload)
             self._note(outbound, started, "connect" if isinstance(error, _NOT_CONNECTED) else _outcome(translated))
             raise translated from None
         self._note(outbound, started, "ok" if answer.status < 500 else str(answer.status))
         return answer
 
-    def _note(self, outbound: Outbound, started: float, outcome: str) -> None:
+    def _note(self, outbound: UpstreamRequest, started: float, outcome: str) -> None:
         outbound.attempts.append(Attempt(self._name, started, self._now() - started, outcome, self._address))
 
-    async def _answer(self, outbound: Outbound, upload: "_Upload | None") -> Answer:
+    async def _answer(self, outbound: UpstreamRequest, upload: "_Upload | None") -> UpstreamResponse:
         await self._take_place()
         try:
             response = await self._transport.handle_async_request(self._request(outbound, upload))
@@ -116,9 +107,9 @@ class HttpxOrigin:
             raise
         body = _AnswerBody(response, outbound.idle_timeout, self._leave)
         if not bodyless:
-            return Answer(response.status_code, headers, body)
+            return UpstreamResponse(response.status_code, headers, body)
         await body.aclose()
-        return Answer(response.status_code, headers, body, whole=b"")
+        return UpstreamResponse(response.status_code, headers, body, complete_body=b"")
 
     async def _take_place(self) -> None:
         try:
@@ -127,7 +118,7 @@ class HttpxOrigin:
         except TimeoutError:
             raise GatewayOverloaded(f"no connection to {self._name} to be had", retry_after=1.0) from None
 
-    def _request(self, outbound: Outbound, upload: "_Upload | None") -> httpx.Request:
+    def _request(self, outbound: UpstreamRequest, upload: "_Upload | None") -> httpx.Request:
         framing = outbound.framing()
         waits = {"connect": self._connect_timeout, "write": outbound.idle_timeout}
         request = httpx.Request(
@@ -196,7 +187,7 @@ class _AnswerBody:
         return self
 
     async def __anext__(self) -> bytes:
-        """The next chunk. Raises UpstreamUnreachable, UpstreamBadAnswer or UpstreamTimeout."""
+        """The next chunk. Raises Unreachable, BadAnswer or TimedOut."""
         if self._over:
             raise StopAsyncIteration
         try:
@@ -230,10 +221,10 @@ async def _head_of(response: httpx.Response, method: str) -> tuple[Headers, bool
     """The headers, and whether the answer has no body: then it is read to its end. Closed where it is not fit."""
     try:
         if not 200 <= response.status_code <= 599:
-            raise UpstreamBadAnswer(f"status {response.status_code}")
+            raise BadAnswer("upstream", f"status {response.status_code}")
         headers = [(name.lower(), value) for name, value in response.headers.raw]
         if {name for name, _ in headers} >= _BOTH_FRAMINGS:
-            raise UpstreamBadAnswer("both content-length and transfer-encoding")
+            raise BadAnswer("upstream", "both content-length and transfer-encoding")
         bodyless = method == "HEAD" or response.status_code in _BODYLESS
         if bodyless:
             async for _ in _chunks_of(response):
@@ -248,7 +239,7 @@ def _translated(error: BaseException, upload: _Upload | None) -> BaseException:
     if upload is not None and upload.raised is not None and not isinstance(error, asyncio.CancelledError):
         return upload.raised
     if isinstance(error, TimeoutError):
-        return UpstreamTimeout("no answer in time")
+        return TimedOut("upstream", "no answer in time")
     if isinstance(error, httpx.LocalProtocolError):
         return ValueError("a request head that can't be written")
     if isinstance(error, httpx.HTTPError):

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from cachetools import LRUCache
 
-from talaria.domain.model import Identity, IdentityKey
+from talaria.domain.model import CachedIdentity, IdentityKey
 
 
-class LruIdentities:
+class LruIdentityCache:
     """The port `Identities` on cachetools' LRU cache: a full cache forgets what was least recently got or put.
 
     Raises ValueError for `max_entries` under 1.
@@ -16,16 +16,16 @@ class LruIdentities:
     def __init__(self, max_entries: int) -> None:
         if max_entries < 1:
             raise ValueError(f"max_entries is {max_entries}; at least 1 is needed")
-        self._kept: LRUCache[IdentityKey, Identity] = LRUCache(max_entries)
+        self._kept: LRUCache[IdentityKey, CachedIdentity] = LRUCache(max_entries)
 
-    def get(self, key: IdentityKey) -> Identity | None:
+    def get(self, key: IdentityKey) -> CachedIdentity | None:
         """What is kept, however old."""
         try:
             return self._kept[key]
         except KeyError:
             return None
 
-    def put(self, key: IdentityKey, identity: Identity) -> None:
+    def put(self, key: IdentityKey, identity: CachedIdentity) -> None:
         """Keep it, in place of what was there."""
         self._kept[key] = identity
 
@@ -39,7 +39,7 @@ class LruIdentities:
         self._kept.clear()
         return forgotten
 
-    def limit_to(self, max_entries: int) -> None:
+    def resize(self, max_entries: int) -> None:
         """Keep this many from now on; the least recently used go, if there are more."""
         if max_entries == self._kept.maxsize:
             return

@@ -4,8 +4,9 @@ import msgspec
 
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.reply import Reply
-from talaria.domain.errors import IdentityUnknown, PersonalBadAnswer
-from talaria.domain.model import Call, PersonalPhoneId, PhoneNumber
+from talaria.domain.errors import PERSONAL, BadAnswer, IdentityUnknown
+from talaria.domain.events import HopContext
+from talaria.domain.model import PersonalPhoneId, PhoneNumber
 
 
 class _Question(msgspec.Struct):
@@ -28,7 +29,7 @@ class Personal:
         self._client = client
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
-    async def phone_of(self, phone_id: PersonalPhoneId, call: Call) -> PhoneNumber:
+    async def phone_of(self, phone_id: PersonalPhoneId, call: HopContext) -> PhoneNumber:
         """As the port says."""
         question = msgspec.json.encode(_Question(phone_id.reveal()))
 
@@ -40,17 +41,17 @@ class Personal:
 
 def _phone_in(reply: Reply, asked: PersonalPhoneId) -> PhoneNumber:
     if reply.status == 401:
-        raise PersonalBadAnswer("our credentials were refused")
+        raise BadAnswer("personal", "our credentials were refused")
     if reply.status == 404:
         # Without the contract's error this is a wrong address, not an unknown person.
-        reply.json(_Error, PersonalBadAnswer)
+        reply.json(_Error, PERSONAL.bad_answer)
         raise IdentityUnknown
     if reply.status != 200:
-        raise PersonalBadAnswer(f"status {reply.status}")
-    answer = reply.json(_Phone, PersonalBadAnswer)
+        raise BadAnswer("personal", f"status {reply.status}")
+    answer = reply.json(_Phone, PERSONAL.bad_answer)
     if answer.id != asked.reveal():
-        raise PersonalBadAnswer("the answer is about another id")
+        raise BadAnswer("personal", "the answer is about another id")
     phone = PhoneNumber.parse(answer.value)
     if phone is None:
-        raise PersonalBadAnswer("not a phone number in E.164")
+        raise BadAnswer("personal", "not a phone number in E.164")
     return phone

@@ -1,12 +1,13 @@
 """The answer of a dependency, and what its parts mean."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import msgspec
 
-from talaria.domain.errors import BadAnswer
+from talaria.domain.errors import DependencyFault
 
 LONGEST_RETRY_AFTER = 86_400.0
 
@@ -23,7 +24,7 @@ class Reply:
     def __repr__(self) -> str:
         return f"<Reply {self.status}>"
 
-    def json(self, shape: type[T], broken: type[BadAnswer]) -> T:
+    def json(self, shape: type[T], broken: Callable[[str], DependencyFault]) -> T:
         """The body as a `shape` of msgspec; fields that the shape does not name are ignored.
 
         Raises `broken` where it is no JSON, or not of this shape. The library's own text can quote the body: it is cut.

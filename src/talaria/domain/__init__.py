@@ -1,13 +1,20 @@
-"""The rules. Standard library only: no I/O, no clock, no logging, no framework.
+"""The rules. Standard library only: no sockets, no logging, no framework. Time comes from the `Clock` port, waiting is
+asyncio's.
 
-The life of a request, step by step, each step a file:
+The life of a request, in the order of `gateway.Gateway.handle`:
 
-    1  routing      which route does its `x-api-tag` name?
-    2  admission    whose token is it, and may this caller use this route?
-    3  exchange     personal_phone_id -> phone number -> partner user id: kept, coalesced, stale on error
-    4  shaping      headers out and back: strip, then add
-       gateway      runs 1 to 4 and awaits the ports
+     1  headers         sort the request's headers: forwarded, consumed, dropped
+     2  headers         the client's request id, or a new one (tracing)
+     3  tracing         continue the client's trace, or begin one
+     4  routing         the route that `x-api-tag` names
+     5  routing         does the route take the method?
+     6  authorization   the bearer token or API key -> a principal; the token itself is verified by a port
+     7  authorization   may this caller use this route, from this network?
+     8  exchange        personal_phone_id -> phone number -> partner user id: cached, coalesced, stale on error
+     9  forwarded       write `forwarded` and `x-forwarded-*`; with them the service token and our own headers
+    10  gateway         send; once more with a fresh identity where the upstream does not know the user
+    11  headers         filter the response's headers
 
-Imports point one way: gateway -> the steps -> ports -> errors -> model. A step that says no raises one of
-`errors`; nothing here knows how a refusal looks on the wire.
+Imports point one way: gateway -> the steps -> ports -> errors -> the values (events, http, model). A step that says no
+raises one of `errors`; nothing here knows how a refusal looks on the wire.
 """

@@ -1,14 +1,12 @@
-"""Step 2: whose token or API key is it, and may this caller use this route, from there? What makes a token good is the
-verifier's.
-"""
+"""Authenticates API keys, and authorizes callers for routes and networks. Tokens are verified by `TokenVerifier`."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from hmac import compare_digest
 
 from talaria.domain.errors import BadRequest, CallerNotAllowed, InvalidToken, MissingToken
-from talaria.domain.model import NOBODY, Person, Route
-from talaria.domain.networks import Network, contain
+from talaria.domain.forwarded import Network, contains
+from talaria.domain.model import Principal, Route
 
 
 def bearer_token(authorizations: list[bytes]) -> bytes:
@@ -29,23 +27,23 @@ def bearer_token(authorizations: list[bytes]) -> bytes:
     return token
 
 
-def admit(route: Route, person: Person) -> None:
-    """Raises CallerNotAllowed where the route does not admit the caller that vouches for this person."""
-    if person.caller not in route.callers:
+def check_caller_allowed(route: Route, principal: Principal) -> None:
+    """Raises CallerNotAllowed where the route does not list the principal's caller."""
+    if principal.caller not in route.callers:
         raise CallerNotAllowed
 
 
 class ApiKeys:
-    """Callers that name no person, by their API keys: several for one caller while it changes from one to the next."""
+    """Callers that name no person, by their API keys: a caller has several while one replaces another."""
 
     def __init__(self, keys: Mapping[str, Sequence[bytes]]) -> None:
         self._digests = [(caller, sha256(key).digest()) for caller, known in keys.items() for key in known]
 
-    def caller_of(self, lines: list[bytes]) -> Person:
-        """Nobody, vouched for by the caller whose key stands in the `X-Api-Key` lines.
+    def authenticate(self, lines: list[bytes]) -> Principal:
+        """The principal, without a person, of the caller that the `X-Api-Key` lines authenticate.
 
-        How long it takes says nothing of the keys: digests are compared, each with every one.
-        Raises MissingToken (no line), BadRequest (two lines), InvalidToken (nobody's key).
+        The time it takes tells nothing of the keys: the digest is compared with every known one.
+        Raises MissingToken (no line), BadRequest (two lines), InvalidToken (no known key).
         """
         if not lines:
             raise MissingToken("no API key")
@@ -58,17 +56,17 @@ class ApiKeys:
                 found = caller
         if not found:
             raise InvalidToken("API key")
-        return Person(found, NOBODY)
+        return Principal(found, None)
 
 
-class Origins:
-    """Callers that are `bound` to networks; who is not among them may call from anywhere."""
+class NetworkAllowlist:
+    """The callers that are `bound` to networks; any other caller may call from anywhere."""
 
     def __init__(self, networks: Mapping[str, Sequence[Network]]) -> None:
         self._networks = {caller: tuple(bound) for caller, bound in networks.items() if bound}
         self.bound = frozenset(self._networks)
 
     def check(self, caller: str, address: str) -> None:
-        """Raises CallerNotAllowed for a request of a bound caller from another address, or from none that is known."""
-        if not contain(self._networks[caller], address):
+        """Raises CallerNotAllowed where a bound caller's request comes from another address, or an unknown one."""
+        if not contains(self._networks[caller], address):
             raise CallerNotAllowed("its address")

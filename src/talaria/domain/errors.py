@@ -5,32 +5,32 @@
     │   ├── MissingApiTag  AmbiguousApiTag  UnknownApiTag  MethodNotAllowed
     │   ├── BadRequestTarget  BadRequest  HeadersTooLarge  TargetTooLong  BodyTooLarge
     │   ├── MissingToken  InvalidToken  ExpiredToken  CallerNotAllowed
-    │   └── UnknownUser             a definite answer: there is nobody to go on as
+    │   └── UnknownUser             a definite answer of a dependency: there is no such user
     │       └── IdentityUnknown (personal)  PartnerUserUnknown  PartnerUserRefused (the partner)
-    ├── DependencyFault             somebody else's failure; `retry_after` where they said one
-    │   ├── Unreachable             PersonalUnreachable  PartnerUnreachable  UpstreamUnreachable
-    │   ├── BadAnswer               PersonalBadAnswer    PartnerBadAnswer    UpstreamBadAnswer
-    │   ├── TimedOut                PersonalTimeout      PartnerTimeout      UpstreamTimeout
-    │   ├── Overloaded              PersonalOverloaded   PartnerOverloaded
+    ├── DependencyFault             another system's failure; `retry_after` where it named one
+    │   ├── Unreachable  BadAnswer  TimedOut  Overloaded      reason: "<origin>-<kind>"
+    │   │   └── PartnerBadAnswer    for adapters of partners
     │   └── CircuitOpen  KeysUnavailable
     └── GatewayFault                ours: GatewayOverloaded  Draining  InternalError
 
 `cause` is a short text for the operator's eyes: a status, an errno, an address. Never personal data, never a secret.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, NamedTuple
 
 from talaria.domain.model import Origin
 
 
 class ClientGone(Exception):
-    """The client closed its connection before it had its answer: no refusal, nobody is there to be refused."""
+    """The client closed its connection before it had its response. No refusal: no response can be sent."""
 
 
 class Refusal(Exception):
     """Why a request is not passed on. `reason` is one word of the closed list that clients see."""
 
-    reason: ClassVar[str] = ""
+    reason: str = ""
     origin: Origin = "gateway"
 
     def __init__(self, cause: str = "", *, retry_after: float | None = None) -> None:
@@ -116,19 +116,19 @@ class InvalidToken(ClientFault):
 
 
 class ExpiredToken(ClientFault):
-    """A good token whose time is over."""
+    """A good token that has expired."""
 
     reason = "expired-token"
 
 
 class CallerNotAllowed(ClientFault):
-    """A good token of a caller that this route does not admit."""
+    """A good token of a caller that this route does not list."""
 
     reason = "caller-not-allowed"
 
 
 class UnknownUser(ClientFault):
-    """A definite answer of a dependency: there is nobody to go on as. Never overridden by a kept pair."""
+    """A definite answer of a dependency: there is no such user. A stale pair never overrides it."""
 
 
 class IdentityUnknown(UnknownUser):
@@ -150,105 +150,61 @@ class PartnerUserRefused(UnknownUser):
 
 
 class DependencyFault(Refusal):
-    """Somebody else's failure."""
+    """Another system's failure: a kind (the class) and an `origin` (the system). The reason follows from both."""
+
+    kind: ClassVar[str] = ""
+
+    def __init__(self, origin: Origin, cause: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(cause, retry_after=retry_after)
+        self.origin = origin
+        self.reason = f"{origin}-{self.kind}"
 
 
 class Unreachable(DependencyFault):
     """Refused, reset, a name or TLS failure."""
 
+    kind = "unreachable"
+
 
 class BadAnswer(DependencyFault):
     """Not what the contract says; our own credentials refused; a redirect; too large."""
+
+    kind = "bad-answer"
 
 
 class TimedOut(DependencyFault):
     """The hop's or the route's time is up."""
 
+    kind = "timeout"
+
 
 class Overloaded(DependencyFault):
     """429 or 503 after the retries."""
 
-
-class PersonalUnreachable(Unreachable):
-    """personal can't be reached."""
-
-    reason, origin = "personal-unreachable", "personal"
-
-
-class PersonalBadAnswer(BadAnswer):
-    """personal broke its contract."""
-
-    reason, origin = "personal-bad-answer", "personal"
-
-
-class PersonalTimeout(TimedOut):
-    """personal took too long."""
-
-    reason, origin = "personal-timeout", "personal"
-
-
-class PersonalOverloaded(Overloaded):
-    """personal has too much to do."""
-
-    reason, origin = "personal-overloaded", "personal"
-
-
-class PartnerUnreachable(Unreachable):
-    """The partner can't be reached."""
-
-    reason, origin = "partner-unreachable", "partner"
+    kind = "overloaded"
 
 
 class PartnerBadAnswer(BadAnswer):
-    """The partner broke its contract."""
+    """A partner's adapter raises it for an answer that its contract does not allow."""
 
-    reason, origin = "partner-bad-answer", "partner"
-
-
-class PartnerTimeout(TimedOut):
-    """The partner took too long."""
-
-    reason, origin = "partner-timeout", "partner"
-
-
-class PartnerOverloaded(Overloaded):
-    """The partner has too much to do."""
-
-    reason, origin = "partner-overloaded", "partner"
-
-
-class UpstreamUnreachable(Unreachable):
-    """No connection to the upstream, or a broken one."""
-
-    reason, origin = "upstream-unreachable", "upstream"
-
-
-class UpstreamBadAnswer(BadAnswer):
-    """The upstream's answer is not HTTP as it must be."""
-
-    reason, origin = "upstream-bad-answer", "upstream"
-
-
-class UpstreamTimeout(TimedOut):
-    """The upstream took too long."""
-
-    reason, origin = "upstream-timeout", "upstream"
+    def __init__(self, cause: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__("partner", cause, retry_after=retry_after)
 
 
 class CircuitOpen(DependencyFault):
     """The dependency failed too often just now; it is asked again after `retry_after` seconds."""
 
-    reason = "circuit-open"
-
     def __init__(self, origin: Origin, cause: str = "", *, retry_after: float | None = None) -> None:
-        super().__init__(cause, retry_after=retry_after)
-        self.origin = origin
+        super().__init__(origin, cause, retry_after=retry_after)
+        self.reason = "circuit-open"
 
 
 class KeysUnavailable(DependencyFault):
-    """The caller's key set could never be fetched."""
+    """No usable key set of the caller: never fetched, over a day old, or not fetched before the request's deadline."""
 
-    reason, origin = "keys-unavailable", "caller-keys"
+    def __init__(self, cause: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__("caller-keys", cause, retry_after=retry_after)
+        self.reason = "keys-unavailable"
 
 
 class GatewayFault(Refusal):
@@ -274,14 +230,20 @@ class InternalError(GatewayFault):
 
 
 class Faults(NamedTuple):
-    """How the failures of one dependency are called, so that one client serves them all."""
+    """The constructors of one dependency's faults, so that one client serves every dependency."""
 
-    unreachable: type[DependencyFault]
-    bad_answer: type[DependencyFault]
-    timeout: type[DependencyFault]
-    overloaded: type[DependencyFault]
+    origin: Origin
+    unreachable: Callable[..., DependencyFault]
+    bad_answer: Callable[..., DependencyFault]
+    timeout: Callable[..., DependencyFault]
+    overloaded: Callable[..., DependencyFault]
 
 
-PERSONAL = Faults(PersonalUnreachable, PersonalBadAnswer, PersonalTimeout, PersonalOverloaded)
-PARTNER = Faults(PartnerUnreachable, PartnerBadAnswer, PartnerTimeout, PartnerOverloaded)
-CALLER_KEYS = Faults(KeysUnavailable, KeysUnavailable, KeysUnavailable, KeysUnavailable)
+def faults_of(origin: Origin) -> Faults:
+    """The faults of this origin."""
+    return Faults(origin, *(partial(kind, origin) for kind in (Unreachable, BadAnswer, TimedOut, Overloaded)))
+
+
+PERSONAL = faults_of("personal")
+PARTNER = faults_of("partner")
+CALLER_KEYS = Faults("caller-keys", KeysUnavailable, KeysUnavailable, KeysUnavailable, KeysUnavailable)

@@ -1,49 +1,50 @@
 """`Forwarded` and `X-Forwarded-*`: written anew, and believed only where a trusted proxy sent them (RFC 7239).
 
-A proxy may write either of the two, and pass the other on as a stranger sent it. Where both say who the client is and
-they disagree, neither is believed: the client's address is unknown then.
+A proxy may write either of the two and pass the other on as its client sent it. Where both name a client and they
+disagree, neither is believed: the client's address is unknown then.
 """
 
 import re
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from talaria.domain.headers import Head
-from talaria.domain.model import Headers
-from talaria.domain.networks import Network, contain
+from talaria.domain.headers import RequestHeaders
+from talaria.domain.http import Headers
+from talaria.domain.memo import BoundedMemo
 
-_KEPT_AT_MOST = 1024
-_HOST_KEPT = 255
+Network = IPv4Network | IPv6Network
+
+_WRITTEN = 1024
+_LONGEST_HOST = 255
 # Spaces are swallowed whole, or each of them would be tried as the end of the first run of spaces.
 _PAIR = re.compile(rb"""[ \t]*+(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]*))?[ \t]*+([,;]|$)""")
 _ESCAPED = re.compile(rb"\\(.)")
 
 
-class Forwarding:
-    """Says who the client is, and tells the upstream. `trusted`: the networks of proxies in front of us."""
+class ForwardedHeaders:
+    """Finds the client's address, and writes it for the upstream. `trusted`: the networks of proxies in front of us."""
 
     def __init__(self, trusted: Sequence[Network]) -> None:
         self._trusted = tuple(trusted)
-        self._written: dict[tuple[str, str, bytes], Headers] = {}
+        self._written: BoundedMemo[tuple[str, str, bytes], Headers] = BoundedMemo(_WRITTEN)
 
-    def headers(self, head: Head, peer: str, scheme: str) -> Headers:
+    def headers(self, head: RequestHeaders, peer: str, scheme: str) -> Headers:
         """The four forwarding headers for a request of this TCP peer."""
         if self._trusted and self.trusts(peer):
             return self._continued(head, peer, scheme)
-        key = (peer, scheme, head.taken[b"host"])
+        key = (peer, scheme, head.consumed[b"host"])
         written = self._written.get(key)
         if written is None:
-            if len(self._written) >= _KEPT_AT_MOST:
-                self._written.clear()
-            written = _anew(*key)
-            if len(key[2]) <= _HOST_KEPT:
-                self._written[key] = written
+            written = _fresh(*key)
+            if len(key[2]) <= _LONGEST_HOST:
+                self._written.remember(key, written)
         return written
 
     def trusts(self, address: str) -> bool:
         """Is this the address of a trusted proxy? An IPv4 address that came over an IPv6 socket is IPv4."""
-        return contain(self._trusted, address)
+        return contains(self._trusted, address)
 
-    def client_address(self, head: Head, peer: str) -> str:
+    def client_address(self, head: RequestHeaders, peer: str) -> str:
         """The rightmost hop that is no trusted proxy: the address that the request came from. Empty: unknown."""
         if not self._trusted or not self.trusts(peer):
             return peer
@@ -54,11 +55,13 @@ class Forwarding:
     def _client_of(self, hops: list[str]) -> str:
         return next((hop for hop in reversed(hops) if not self.trusts(hop)), hops[0])
 
-    def _continued(self, head: Head, peer: str, scheme: str) -> Headers:
-        host = head.taken[b"host"]
-        said = _forwarded(head)
-        first = said[0] if said else {}
-        hops = head.all(b"x-forwarded-for") or [_address(one.get(b"for", b"unknown")).encode("latin-1") for one in said]
+    def _continued(self, head: RequestHeaders, peer: str, scheme: str) -> Headers:
+        host = head.consumed[b"host"]
+        elements = _forwarded(head)
+        first = elements[0] if elements else {}
+        hops = head.all(b"x-forwarded-for") or [
+            _address(one.get(b"for", b"unknown")).encode("latin-1") for one in elements
+        ]
         return [
             (b"forwarded", b", ".join([*head.all(b"forwarded"), _element(peer, scheme, host)])),
             (b"x-forwarded-for", b", ".join([*hops, (peer or "unknown").encode()])),
@@ -67,12 +70,12 @@ class Forwarding:
         ]
 
 
-def _x_forwarded_for(head: Head) -> list[str]:
+def _x_forwarded_for(head: RequestHeaders) -> list[str]:
     elements = b",".join(head.all(b"x-forwarded-for")).split(b",")
     return [_address(hop) for element in elements if (hop := element.strip())]
 
 
-def _forwarded(head: Head) -> list[dict[bytes, bytes]]:
+def _forwarded(head: RequestHeaders) -> list[dict[bytes, bytes]]:
     """The elements of `Forwarded`, each with its parameters; none of them where the whole is malformed."""
     line = b",".join(head.all(b"forwarded"))
     elements: list[dict[bytes, bytes]] = [{}]
@@ -103,7 +106,7 @@ def _address(node: bytes) -> str:
     return text if ":" in port else host
 
 
-def _anew(peer: str, scheme: str, host: bytes) -> Headers:
+def _fresh(peer: str, scheme: str, host: bytes) -> Headers:
     return [
         (b"forwarded", _element(peer, scheme, host)),
         (b"x-forwarded-for", (peer or "unknown").encode()),
@@ -116,3 +119,19 @@ def _element(peer: str, scheme: str, host: bytes) -> bytes:
     node = f'"[{peer}]"' if ":" in peer else peer or "unknown"
     quoted = host.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     return b'for=%s;host="%s";proto=%s' % (node.encode(), quoted, scheme.encode())
+
+
+def unmap_ipv4(address: str) -> str:
+    """An IPv4-mapped IPv6 address (a client of an IPv6 socket) as IPv4; any other address as it is."""
+    return address.removeprefix("::ffff:") if "." in address else address
+
+
+def contains(networks: Sequence[Network], address: str) -> bool:
+    """Whether one of the networks has this address, an IPv4-mapped one as IPv4. A text that is no address: False."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        return any(parsed.ipv4_mapped in network for network in networks)
+    return any(parsed in network for network in networks)

@@ -4,22 +4,21 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from talaria.domain import headers as shaping
-from talaria.domain.authorization import ApiKeys, Origins, admit, bearer_token
-from talaria.domain.errors import DependencyFault, GatewayOverloaded, KeysUnavailable, UpstreamTimeout
+from talaria.domain.authorization import ApiKeys, NetworkAllowlist, bearer_token, check_caller_allowed
+from talaria.domain.errors import DependencyFault, GatewayOverloaded, KeysUnavailable, TimedOut
+from talaria.domain.events import RequestContext
 from talaria.domain.exchange import Exchange
-from talaria.domain.forwarded import Forwarding
-from talaria.domain.model import (
-    Answer,
-    Grant,
-    Headers,
-    Inbound,
-    Journey,
-    Outbound,
-    PartnerUserId,
-    Person,
-    Route,
+from talaria.domain.forwarded import ForwardedHeaders
+from talaria.domain.headers import (
+    HeaderPolicy,
+    RequestHeaders,
+    says_unknown_user,
+    timeout_of,
+    usable_request_id,
+    via,
 )
+from talaria.domain.http import ClientRequest, Headers, UpstreamRequest, UpstreamResponse
+from talaria.domain.model import IdentityKey, PartnerUserId, Principal, Route, Sensitive, ServiceClaims
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
 from talaria.domain.routing import check_method, find_route
 from talaria.domain.tracing import Trace, new_request_id, trace_of
@@ -28,7 +27,7 @@ _KEYS_RETRY_AFTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class UpstreamTarget:
     """An upstream as a request needs it. `api_key` is empty where it wants none."""
 
     upstream: Upstream
@@ -37,16 +36,21 @@ class Destination:
 
 
 @dataclass(slots=True)
-class _Passage:
-    """What the steps have found out about one request."""
+class _RoutedRequest:
+    """What the steps have decided about one request.
 
-    inbound: Inbound
-    head: shaping.Head
+    `identity` is the key of the pair that it needs, None on a route without identity. Times in monotonic seconds: the
+    client waits until `deadline`, an exchange may go on until `flight_deadline`.
+    """
+
+    request: ClientRequest
+    headers: RequestHeaders
     trace: Trace
     route: Route
-    person: Person
+    principal: Principal
+    identity: IdentityKey | None
     deadline: float
-    until: float
+    flight_deadline: float
 
 
 class Gateway:
@@ -56,165 +60,188 @@ class Gateway:
         self,
         *,
         routes: Mapping[str, Route],
-        destinations: Mapping[str, Destination],
-        sieve: shaping.Sieve,
-        forwarding: Forwarding,
+        targets: Mapping[str, UpstreamTarget],
+        header_policy: HeaderPolicy,
+        forwarded: ForwardedHeaders,
         verifier: TokenVerifier,
         exchange: Exchange,
         tokens: ServiceTokens,
         clock: Clock,
         api_keys: ApiKeys | None = None,
-        origins: Origins | None = None,
+        networks: NetworkAllowlist | None = None,
     ) -> None:
         self._routes = {tag.encode(): route for tag, route in routes.items()}
-        self._destinations = destinations
-        self._sieve = sieve
-        self._forwarding = forwarding
+        self._targets = targets
+        self._header_policy = header_policy
+        self._forwarded = forwarded
         self._recall, self._verify = verifier.recall, verifier.verify
         self._exchange = exchange
         self._tokens = tokens
         self._now = clock.now
         self._api_keys = api_keys or ApiKeys({})
-        self._origins = origins or Origins({})
-        self._bound = self._origins.bound
-        self._fixed = {route.tag: _fixed_headers(route, destinations[route.upstream]) for route in routes.values()}
+        self._networks = networks or NetworkAllowlist({})
+        self._bound = self._networks.bound
+        self._fixed = {route.tag: _fixed_headers(route, targets[route.upstream]) for route in routes.values()}
 
-    async def handle(self, inbound: Inbound, journey: Journey) -> Answer:
-        """The upstream's answer, its headers fit for the client. Notes in `journey` what happens on the way.
+    async def handle(self, request: ClientRequest, context: RequestContext) -> UpstreamResponse:
+        """The upstream's response, its headers fit for the client. Writes to `context` what happens on the way.
 
-        Raises a Refusal, or what reading `inbound.body` raises.
+        Raises a Refusal, or what reading `request.body` raises.
         """
         started = self._now()
-        head = self._sieve.sift(inbound.headers)
-        journey.request_id = shaping.usable_request_id(head.only(b"x-request-id")) or new_request_id()
-        trace = trace_of(head)
-        journey.trace_id = trace.trace_id
-        journey.phase = "routing"
-        route = find_route(self._routes, head.all(b"x-api-tag"))
-        journey.tag = route.tag
-        journey.idle_timeout = route.idle_timeout
-        check_method(route, inbound.method)
-        journey.phase = "admission"
-        deadline, until = started + shaping.timeout_of(head, route.timeout), started + route.timeout
-        if route.personless:
-            person = self._api_keys.caller_of(head.all(b"x-api-key"))
+        headers = self._header_policy.filter_request(request.headers)
+        context.request_id = usable_request_id(headers.only(b"x-request-id")) or new_request_id()
+        trace = trace_of(headers)
+        context.trace_id = trace.trace_id
+        context.phase = "routing"
+        route = find_route(self._routes, headers.all(b"x-api-tag"))
+        context.tag = route.tag
+        context.idle_timeout = route.idle_timeout
+        check_method(route, request.method)
+        context.phase = "admission"
+        deadline, flight_deadline = started + timeout_of(headers, route.timeout), started + route.timeout
+        if route.identity_required:
+            bearer = bearer_token(headers.all(b"authorization"))
+            principal = self._recall(bearer) or await self._verified(bearer, deadline)
         else:
-            bearer = bearer_token(head.all(b"authorization"))
-            person = self._recall(bearer) or await self._verified(bearer, deadline)
-        journey.caller, journey.person = person.caller, person.pseudonym
-        admit(route, person)
-        if person.caller in self._bound:
-            self._origins.check(person.caller, self._forwarding.client_address(head, inbound.peer))
-        passage = _Passage(inbound, head, trace, route, person, deadline, until)
-        if route.personless:
-            user_id = PartnerUserId(person.caller)
-        else:
-            journey.phase = "exchange"
-            user_id = self._exchange.recall(route.partner.id, person, journey) or await self._user_of(passage, journey)
-        upstream, outbound, token = self._prepare(passage, user_id, journey)
+            principal = self._api_keys.authenticate(headers.all(b"x-api-key"))
+        context.caller, context.person = principal.caller, principal.pseudonym
+        check_caller_allowed(route, principal)
+        if principal.caller in self._bound:
+            self._networks.check(principal.caller, self._forwarded.client_address(headers, request.peer))
+        phone_id = principal.phone_id
+        identity = None if phone_id is None else (route.partner.id, principal.caller, phone_id)
+        routed = _RoutedRequest(request, headers, trace, route, principal, identity, deadline, flight_deadline)
+        user_id = None
+        if identity is not None:
+            context.phase = "exchange"
+            user_id = self._exchange.cached(identity, context) or await self._resolve_user(identity, routed, context)
+        upstream, upstream_request, token = self._prepare(routed, user_id, context)
         before = self._now()
         try:
-            answer = await upstream.send(outbound)
+            response = await upstream.send(upstream_request)
         finally:
-            journey.upstream_seconds = self._now() - before
-        if shaping.says_unknown_user(answer.status, answer.headers) and not route.personless:
-            answer, token = await self._heal(passage, user_id, (answer, token), journey)
-        answer.headers = self._sieve.sift_answer(answer.headers, token, self._destinations[route.upstream].api_key)
-        journey.phase = "body"
-        return answer
+            context.upstream_seconds = self._now() - before
+        if user_id is not None and says_unknown_user(response.status, response.headers):
+            response, token = await self._retry_with_fresh_identity(routed, user_id, (response, token), context)
+        response.headers = self._header_policy.filter_response(
+            response.headers, token, self._targets[route.upstream].api_key
+        )
+        context.phase = "body"
+        return response
 
-    async def _verified(self, token: bytes, deadline: float) -> Person:
-        """Whose token it is, before the deadline: the keys may have to be fetched."""
+    async def _verified(self, token: bytes, deadline: float) -> Principal:
+        """The token's principal, before the deadline: its keys may have to be fetched."""
         try:
             async with asyncio.timeout(max(0.0, deadline - self._now())):
                 return await self._verify(token)
         except TimeoutError:
             raise KeysUnavailable("the request's time is up", retry_after=_KEYS_RETRY_AFTER) from None
 
-    async def _heal(
-        self, passage: _Passage, used: PartnerUserId, first: tuple[Answer, bytes], journey: Journey
-    ) -> tuple[Answer, bytes]:
+    async def _resolve_user(
+        self, identity: IdentityKey, routed: _RoutedRequest, context: RequestContext
+    ) -> PartnerUserId:
+        return await self._exchange.user_of(identity, context, routed.deadline, routed.flight_deadline)
+
+    async def _retry_with_fresh_identity(
+        self,
+        routed: _RoutedRequest,
+        used: PartnerUserId,
+        first: tuple[UpstreamResponse, bytes],
+        context: RequestContext,
+    ) -> tuple[UpstreamResponse, bytes]:
         """The upstream does not know this user id: exchange again and send once more, if the body can be sent again.
 
-        Where the exchange fails by a dependency's fault or our own load, the first answer goes to the client as it is.
-        A second answer of this kind does too, and the pair is dropped again: what the upstream disowned is not kept.
+        Where the exchange fails by a dependency's fault or our own load, the first response goes to the client as it
+        is. A second response of this kind does too, and the pair is dropped again: a pair that the upstream does not
+        know is not kept.
         """
-        partner = passage.route.partner.id
-        self._exchange.forget(partner, passage.person, used)
-        if passage.inbound.body is not None:
+        identity = routed.identity
+        if identity is None:
             return first
+        self._exchange.forget(identity, used)
+        if routed.request.body is not None:
+            return first
+        context.phase = "exchange"
         try:
-            user_id = await self._user_of(passage, journey)
+            user_id = await self._resolve_user(identity, routed, context)
         except (DependencyFault, GatewayOverloaded):
+            context.phase = "upstream"
             return first
         except BaseException:
             await first[0].body.aclose()
             raise
         await first[0].body.aclose()
-        second = await self._send_again(passage, user_id, journey)
-        journey.healed = not shaping.says_unknown_user(second[0].status, second[0].headers)
-        if not journey.healed:
-            self._exchange.forget(partner, passage.person, user_id)
+        second = await self._send_again(routed, user_id, context)
+        context.identity_refreshed = not says_unknown_user(second[0].status, second[0].headers)
+        if not context.identity_refreshed:
+            self._exchange.forget(identity, user_id)
         return second
 
-    async def _user_of(self, passage: _Passage, journey: Journey) -> PartnerUserId:
-        partner = passage.route.partner.id
-        return await self._exchange.user_of(partner, passage.person, journey, passage.deadline, passage.until)
-
-    async def _send_again(self, passage: _Passage, user_id: PartnerUserId, journey: Journey) -> tuple[Answer, bytes]:
-        upstream, outbound, token = self._prepare(passage, user_id, journey)
+    async def _send_again(
+        self, routed: _RoutedRequest, user_id: PartnerUserId, context: RequestContext
+    ) -> tuple[UpstreamResponse, bytes]:
+        upstream, request, token = self._prepare(routed, user_id, context)
         before = self._now()
         try:
-            return await upstream.send(outbound), token
+            return await upstream.send(request), token
         finally:
-            journey.upstream_seconds += self._now() - before
+            context.upstream_seconds += self._now() - before
 
-    def _prepare(self, passage: _Passage, user_id: PartnerUserId, journey: Journey) -> tuple[Upstream, Outbound, bytes]:
-        """The request to the upstream, and the service token in it. Raises UpstreamTimeout where no time is left."""
-        journey.phase = "upstream"
-        route, inbound = passage.route, passage.inbound
-        destination = self._destinations[route.upstream]
-        grant = Grant(user_id, route.partner.id, route.tag, passage.person.caller, destination.audience)
-        token = self._tokens.token_for(grant)
-        left = passage.deadline - self._now()
+    def _prepare(
+        self, routed: _RoutedRequest, user_id: PartnerUserId | None, context: RequestContext
+    ) -> tuple[Upstream, UpstreamRequest, bytes]:
+        """The request to the upstream, and the service token in it. Raises TimedOut where no time is left."""
+        context.phase = "upstream"
+        route, request = routed.route, routed.request
+        target = self._targets[route.upstream]
+        caller = routed.principal.caller
+        subject = Sensitive(caller) if user_id is None else user_id
+        token = self._tokens.token_for(ServiceClaims(subject, route.partner.id, route.tag, caller, target.audience))
+        left = routed.deadline - self._now()
         if left <= 0:
-            raise UpstreamTimeout("the request's time is up")
-        outbound = Outbound(
-            inbound.method,
-            inbound.target,
-            self._outbound_headers(passage, user_id, token, left, journey),
-            inbound.body,
-            inbound.length,
+            raise TimedOut("upstream", "the request's time is up")
+        upstream_request = UpstreamRequest(
+            request.method,
+            request.target,
+            self._upstream_headers(routed, user_id, token, left, context),
+            request.body,
+            request.length,
             left,
             route.idle_timeout,
-            journey.attempts,
-            passage.deadline < passage.until,
+            context.attempts,
+            routed.deadline < routed.flight_deadline,
         )
-        return destination.upstream, outbound, token
+        return target.upstream, upstream_request, token
 
-    def _outbound_headers(
-        self, passage: _Passage, user_id: PartnerUserId, token: bytes, left: float, journey: Journey
+    def _upstream_headers(
+        self,
+        routed: _RoutedRequest,
+        user_id: PartnerUserId | None,
+        token: bytes,
+        left: float,
+        context: RequestContext,
     ) -> Headers:
         """The client's end-to-end headers, then ours: each of them exactly once."""
-        head, inbound = passage.head, passage.inbound
-        headers = head.kept + self._fixed[passage.route.tag]
-        headers += self._forwarding.headers(head, inbound.peer, inbound.scheme)
-        headers += passage.trace.headers()
-        if not passage.route.personless:
-            headers.append((passage.route.partner.user_id_header, user_id.reveal().encode("ascii")))
+        client, request = routed.headers, routed.request
+        headers = client.forwarded + self._fixed[routed.route.tag]
+        headers += self._forwarded.headers(client, request.peer, request.scheme)
+        headers += routed.trace.headers()
+        if user_id is not None:
+            headers.append((routed.route.partner.user_id_header, user_id.reveal().encode("ascii")))
         headers += (
             (b"authorization", b"Bearer " + token),
-            (b"x-request-id", journey.request_id.encode("ascii")),
+            (b"x-request-id", context.request_id.encode("ascii")),
             (b"x-request-timeout-ms", b"%d" % max(1, int(left * 1000))),
-            shaping.via(head),
+            via(client),
         )
-        if journey.exchange == "stale":
+        if context.exchange == "stale":
             headers.append((b"x-talaria-identity", b"stale"))
         return headers
 
 
-def _fixed_headers(route: Route, destination: Destination) -> Headers:
+def _fixed_headers(route: Route, target: UpstreamTarget) -> Headers:
     headers = [(b"x-api-tag", route.tag.encode())]
-    if destination.api_key:
-        headers.append((b"x-api-key", destination.api_key))
+    if target.api_key:
+        headers.append((b"x-api-key", target.api_key))
     return headers

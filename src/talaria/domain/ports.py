@@ -1,61 +1,57 @@
 """What the domain needs of the outside, each as small as it can be.
 
-Every port has a working in-memory version (`testing/memory.py`) and tests that each version must pass
-(`testing/contracts/`).
+Every port has a working in-memory version (`talaria.testing`) and a contract that each version must pass
+(`talaria.testing.contracts`).
 """
 
 from typing import Protocol
 
+from talaria.domain.events import Event, HopContext
+from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from talaria.domain.model import (
-    Answer,
-    Call,
-    Event,
-    Grant,
-    Identity,
+    CachedIdentity,
     IdentityKey,
-    Outbound,
     PartnerUserId,
-    Person,
     PersonalPhoneId,
     PhoneNumber,
+    Principal,
+    ServiceClaims,
 )
 
 
 class TokenVerifier(Protocol):
-    """Whose token is it? Does not say which routes the caller may use."""
+    """Verifies a caller's token. Which routes the caller may use is decided elsewhere."""
 
-    def recall(self, token: bytes) -> Person | None:
-        """The person named by a token that was verified before and is good now; None says nothing."""
+    def recall(self, token: bytes) -> Principal | None:
+        """The principal of a token that was verified before and is good now; None: not cached."""
         ...
 
-    async def verify(self, token: bytes) -> Person:
-        """The person named by a token that is good now.
+    async def verify(self, token: bytes) -> Principal:
+        """The principal of a token that is good now.
 
-        Raises InvalidToken, ExpiredToken, or KeysUnavailable where the caller's keys could never be fetched.
+        Raises InvalidToken, ExpiredToken, or KeysUnavailable where the caller has no usable key set.
         """
         ...
 
 
 class PhoneDirectory(Protocol):
-    """personal: which phone number stands behind this id?"""
+    """personal: the phone number behind an id."""
 
-    async def phone_of(self, phone_id: PersonalPhoneId, call: Call) -> PhoneNumber:
+    async def phone_of(self, phone_id: PersonalPhoneId, call: HopContext) -> PhoneNumber:
         """The number, within `call.timeout` seconds, retries included. Keeps nothing.
 
-        Raises IdentityUnknown, PersonalUnreachable, PersonalBadAnswer, PersonalTimeout, PersonalOverloaded or
-        CircuitOpen.
+        Raises IdentityUnknown, or a DependencyFault of origin "personal".
         """
         ...
 
 
 class PartnerAccounts(Protocol):
-    """One partner: which of its users has this phone number?"""
+    """One partner: its user with a phone number."""
 
-    async def user_of(self, phone: PhoneNumber, call: Call) -> PartnerUserId:
+    async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
         """The partner's user id, within `call.timeout` seconds, retries included. Asking again is harmless.
 
-        Raises PartnerUserUnknown, PartnerUserRefused, PartnerUnreachable, PartnerBadAnswer, PartnerTimeout,
-        PartnerOverloaded or CircuitOpen.
+        Raises PartnerUserUnknown, PartnerUserRefused, or a DependencyFault of origin "partner".
         """
         ...
 
@@ -63,16 +59,16 @@ class PartnerAccounts(Protocol):
 class Upstream(Protocol):
     """A back end that requests are passed on to."""
 
-    async def send(self, outbound: Outbound) -> Answer:
-        """The answer, as soon as its head is there. Interim (1xx) answers are not returned.
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """The response, as soon as its head is there. Interim (1xx) responses are not returned.
 
-        The version adds `host` and the framing headers and nothing else. An answer that comes before the request
-        body is sent ends the sending. What `outbound.body` raises passes through unchanged. Cancelling the call, or
-        closing the answer's body, gives up the request at the upstream at once.
+        The version adds `host` and the framing headers and nothing else. A response that comes before the request
+        body is sent ends the sending. What `request.body` raises passes through unchanged. Cancelling the call, or
+        closing the response's body, gives up the request at the upstream at once.
 
-        Raises UpstreamUnreachable, UpstreamBadAnswer, UpstreamTimeout, GatewayOverloaded (no connection to be had)
-        or CircuitOpen; reading the answer's body raises the first three too. Does not promise that a request which
-        failed was not received.
+        Raises Unreachable, BadAnswer or TimedOut of origin "upstream", GatewayOverloaded (no free connection) or
+        CircuitOpen; reading the response's body raises the first three too. A request that failed may still have
+        been received.
         """
         ...
 
@@ -82,30 +78,30 @@ class Upstream(Protocol):
 
 
 class ServiceTokens(Protocol):
-    """Tokens that tell an upstream who the request is for."""
+    """Tokens that tell an upstream for which user, and on behalf of which caller, a request is."""
 
-    def token_for(self, grant: Grant) -> bytes:
-        """A signed token with at least half of its life before it. The same grant may get the same token again."""
+    def token_for(self, claims: ServiceClaims) -> bytes:
+        """A signed token with at least half of its life left. The same claims may get the same token again."""
         ...
 
 
-class Identities(Protocol):
-    """The only memory: kept exchange results, bounded, the least recently used going first."""
+class IdentityCache(Protocol):
+    """The only memory: exchange results, bounded, evicted least recently used first."""
 
-    def get(self, key: IdentityKey) -> Identity | None:
-        """What is kept, however old."""
+    def get(self, key: IdentityKey) -> CachedIdentity | None:
+        """What is cached, however old."""
         ...
 
-    def put(self, key: IdentityKey, identity: Identity) -> None:
-        """Keep it, in place of what was there."""
+    def put(self, key: IdentityKey, identity: CachedIdentity) -> None:
+        """Cache it, in place of what was there."""
         ...
 
     def drop(self, key: IdentityKey) -> bool:
-        """Forget one; False where nothing was kept."""
+        """Drop one; False where nothing was cached."""
         ...
 
     def clear(self) -> int:
-        """Forget all; how many there were."""
+        """Drop all; returns how many there were."""
         ...
 
     def __len__(self) -> int: ...
@@ -120,7 +116,7 @@ class Clock(Protocol):
 
 
 class Recorder(Protocol):
-    """Takes note of what happened. Never raises, never waits."""
+    """Receives every event. Never raises, never waits."""
 
     def record(self, event: Event) -> None:
         """Called on the event loop, in the order of the events."""

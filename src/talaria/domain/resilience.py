@@ -1,29 +1,30 @@
-"""When not to call: a circuit breaker and a retry budget. Plain state machines: time is an argument, in seconds.
+"""When not to call: circuit breaker, retry budget, concurrency limit. Plain state machines; time is an argument.
 
-The law of the breaker:
+State machine of the breaker:
 
-    closed ──(5 failures in a row, or half of at least 20 in 10 s)──> open ──(its time is over)──> probing
-      ^                                                                ^                              │
-      └──────────────── the probe succeeds: all is forgotten ──────────┼──────────────────────────────┤
-                                        open twice as long, 60 s at most └──── the probe fails ───────┘
+    closed ──(5 failures in a row, or half of at least 20 in 10 s)──> open ──(its pause is over)──> half-open
+      ^                                                                ^                               │
+      └──────────────── the probe succeeds: counts are reset ──────────┼───────────────────────────────┤
+                                      open twice as long, 60 s at most └───── the probe fails ─────────┘
 
-1. Who wants to call asks `admit` and gets a permit, or None: then nothing may be sent.
-2. Each permit is handed back exactly once: `succeeded`, `failed`, `abandoned` where nobody can know, or `begun` where
-   the body of the answer is still to come.
-3. While probing there is exactly one permit. An abandoned probe frees its place for the next one at once.
-4. A permit of an earlier phase changes nothing: what was in flight when the breaker opened says nothing new.
-5. What is counted is requests, by what came of them after their retries. Were it single calls, a dependency that fails
-   three in ten at random would be cut off every 600 calls, for five in a row come by chance; and all for nothing, since
-   the retries mend nearly all of it.
-6. A body that breaks within ten seconds of its head makes its answer a failure after all (`broke`). It is one of the
-   half of above; and five of them, with no answer between them that came to its end, open the circuit too. One that
-   breaks later says nothing about new calls: who restarts over there cuts all his old streams in one moment.
+1. A call asks `admit` first and gets a permit, or None: then nothing may be sent.
+2. Each permit is handed back exactly once: `succeeded`, `failed`, `cancelled` where the outcome is unknown, or
+   `head_received` where the body of the response is still to come.
+3. While half-open there is exactly one permit, the probe's. A cancelled probe frees its place at once.
+4. A permit of an earlier phase changes nothing: a call that was in flight when the breaker opened tells nothing new.
+5. Requests are counted, by their outcome after retries. Counted by single calls, a dependency that fails three in ten
+   at random would be cut off every 600 calls (five in a row come by chance), though retries mend nearly all of it.
+6. A body that breaks within ten seconds of its head makes its response a failure after all (`body_failed`). It is one
+   of the half of above; and five of them, without a response between them that was completed, open the circuit too. A
+   body that breaks later tells nothing about new calls: a restarting backend resets all its streams at once.
 """
 
 from collections import deque
 from typing import Literal
 
-State = Literal["closed", "open", "probing"]
+from talaria.domain.errors import GatewayOverloaded
+
+State = Literal["closed", "open", "half-open"]
 Permit = int
 
 WINDOW = 10
@@ -35,9 +36,12 @@ PROBE_TAKES = 1.0
 REQUESTS_PER_RETRY = 5
 RETRIES_AT_LEAST = 3
 
+_COLD_SHARE = 0.8
+_RETRY_AFTER = 1.0
+
 
 class Window:
-    """Two counts over the last ten seconds, by whole seconds: what is over nine seconds old may be gone."""
+    """Two counts over the last ten seconds, by full seconds: a count over nine seconds old may be gone."""
 
     __slots__ = ("_last", "_seconds")
 
@@ -61,7 +65,7 @@ class Window:
 
 
 class CircuitBreaker:
-    """Stops calls to who fails, and finds out when it is back, as the law above says.
+    """Stops calls to a dependency that fails and probes whether it is back: the state machine above.
 
     `state`, and `opened_until` (seconds; it means something while open) are for metrics and readiness.
     """
@@ -81,7 +85,7 @@ class CircuitBreaker:
         """Seconds until a call may be tried, 0.0 where it may be tried now. Changes nothing."""
         if self.state == "closed":
             return 0.0
-        if self.state == "probing":
+        if self.state == "half-open":
             return PROBE_TAKES
         return max(0.0, self.opened_until - now)
 
@@ -90,32 +94,32 @@ class CircuitBreaker:
         if self.refused_for(now) > 0:
             return None
         if self.state == "open":
-            self._enter("probing")
+            self._enter("half-open")
         return self._phase
 
     def succeeded(self, permit: Permit, now: float) -> None:
-        """The call got an answer that the contract allows, to its end."""
+        """The call got a response that the contract allows, to its end."""
         if permit != self._phase:
             return
         self._broken_in_a_row = 0
-        if self.state == "probing":
+        if self.state == "half-open":
             self._close()
             return
         self._failures_in_a_row = 0
         self._calls.add(now, 1, 0)
 
-    def begun(self, permit: Permit, now: float) -> None:
-        """The call got the head of such an answer: `ended` or `broke` may follow."""
+    def head_received(self, permit: Permit, now: float) -> None:
+        """The call got the head of such a response: `body_completed` or `body_failed` may follow."""
         broken = self._broken_in_a_row
         self.succeeded(permit, now)
         self._broken_in_a_row = broken
 
-    def ended(self) -> None:
-        """An answer that had begun came to its end."""
+    def body_completed(self) -> None:
+        """The body of such a response came to its end."""
         self._broken_in_a_row = 0
 
-    def broke(self, permit: Permit, since: float, now: float) -> None:
-        """An answer that had begun at `since` did not come to its end, by the dependency's fault."""
+    def body_failed(self, permit: Permit, since: float, now: float) -> None:
+        """The body of a response broke, by the dependency's fault; its head came at `since`."""
         if permit != self._phase or now - since > WINDOW:
             return
         self._broken_in_a_row += 1
@@ -127,7 +131,7 @@ class CircuitBreaker:
         """The call failed by the dependency's fault."""
         if permit != self._phase:
             return
-        if self.state == "probing":
+        if self.state == "half-open":
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
             self._open(now)
             return
@@ -136,9 +140,9 @@ class CircuitBreaker:
         if self._failures_in_a_row >= FAILURES_IN_A_ROW or self._half_fail(now):
             self._open(now)
 
-    def abandoned(self, permit: Permit, now: float) -> None:
-        """The call was given up before anything could be known."""
-        if permit == self._phase and self.state == "probing":
+    def cancelled(self, permit: Permit, now: float) -> None:
+        """The call was cancelled before its outcome was known."""
+        if permit == self._phase and self.state == "half-open":
             self._enter("open")
 
     def _half_fail(self, now: float) -> bool:
@@ -161,7 +165,7 @@ class CircuitBreaker:
 
 
 class RetryBudget:
-    """Bounds retries by what is asked anyway: a fifth of the requests of the last ten seconds, but at least three."""
+    """Bounds retries: a fifth of the requests of the last ten seconds, but at least three."""
 
     __slots__ = ("_window",)
 
@@ -169,7 +173,7 @@ class RetryBudget:
         self._window = Window()
 
     def requested(self, now: float) -> None:
-        """Count one request, whatever becomes of it."""
+        """Count one request, whatever its outcome."""
         self._window.add(now, 1, 0)
 
     def take(self, now: float) -> bool:
@@ -179,3 +183,31 @@ class RetryBudget:
             return False
         self._window.add(now, 0, 1)
         return True
+
+
+class ConcurrencyLimiter:
+    """Counts the requests in flight, `limit` at most. Requests that need an exchange are shed before the others."""
+
+    def __init__(self, limit: int) -> None:
+        self.in_flight = 0
+        self.resize(limit)
+
+    def resize(self, limit: int) -> None:
+        """Take this many from now on."""
+        self._limit = limit
+        self._cold_limit = max(1, int(limit * _COLD_SHARE))
+
+    def acquire(self) -> None:
+        """One request more, to be followed by `release`. Raises GatewayOverloaded at the limit."""
+        if self.in_flight >= self._limit:
+            raise GatewayOverloaded("server.max_in_flight", retry_after=_RETRY_AFTER)
+        self.in_flight += 1
+
+    def release(self) -> None:
+        """One request fewer."""
+        self.in_flight -= 1
+
+    def shed_cold(self) -> None:
+        """Raises GatewayOverloaded where the rest of the room is for requests with a cached identity."""
+        if self.in_flight > self._cold_limit:
+            raise GatewayOverloaded("server.max_in_flight, for a cold request", retry_after=_RETRY_AFTER)

@@ -1,4 +1,4 @@
-"""Step 1: which route does this tag name, and does it take this method?"""
+"""Which route an `x-api-tag` names, and whether the route takes a method."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ _RARE = (
     " QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE UNBIND UNLINK UNLOCK UNSUBSCRIBE"
 )
 ANY_METHOD = METHODS | frozenset(_RARE.split())
-"""What a route may name: what the server can read, but for the two that no route takes."""
+"""What a route may name: every method that the parser knows, but for the two that no route takes."""
 
 _NEVER = frozenset({"CONNECT", "TRACE"})
 

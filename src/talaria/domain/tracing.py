@@ -3,13 +3,13 @@
 from random import randbytes
 from typing import NamedTuple
 
-from talaria.domain.headers import Head
-from talaria.domain.model import Headers
+from talaria.domain.headers import RequestHeaders
+from talaria.domain.http import Headers
 
 _HEX = b"0123456789abcdef"
 _VISIBLE = bytes(range(0x20, 0x7F)) + b"\t"
 _STATE_LIMIT = 512
-_KNOWN_FLAGS = 0b11  # sampled, random; what is not defined yet is passed on as zero
+_KNOWN_FLAGS = 0b11  # sampled, random; a flag that is not defined yet is passed on as zero
 
 
 class Trace(NamedTuple):
@@ -31,7 +31,7 @@ def new_request_id() -> str:
     return randbytes(16).hex()  # noqa: S311 - a name, no secret
 
 
-def trace_of(head: Head) -> Trace:
+def trace_of(head: RequestHeaders) -> Trace:
     """The trace that this request belongs to, with a new parent id for the call that we make."""
     given = head.only(b"traceparent")
     if given is None or not _well_formed(given):
@@ -55,6 +55,6 @@ def _well_formed(value: bytes) -> bool:
     )
 
 
-def _state(head: Head) -> bytes:
+def _state(head: RequestHeaders) -> bytes:
     state = b",".join(head.all(b"tracestate"))
     return b"" if len(state) > _STATE_LIMIT or state.translate(None, _VISIBLE) else state

@@ -9,26 +9,16 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from talaria.domain.errors import (
-    PARTNER,
-    PERSONAL,
-    Faults,
-    IdentityUnknown,
-    InvalidToken,
-    PartnerUserUnknown,
-    Refusal,
-)
+from talaria.domain.errors import PARTNER, PERSONAL, Faults, IdentityUnknown, InvalidToken, PartnerUserUnknown, Refusal
+from talaria.domain.events import Attempt, Event, HopContext
 from talaria.domain.model import (
-    Attempt,
-    Call,
-    Event,
-    Grant,
-    Identity,
+    CachedIdentity,
     IdentityKey,
     PartnerUserId,
-    Person,
     PersonalPhoneId,
     PhoneNumber,
+    Principal,
+    ServiceClaims,
 )
 
 
@@ -47,7 +37,7 @@ class Script:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    async def play(self, name: str, call: Call, faults: Faults) -> None:
+    async def play(self, name: str, call: HopContext, faults: Faults) -> None:
         """One call of the dependency `name`: raises what the script says, or a timeout past `call.timeout`."""
         self.calls += 1
         outcome = "timeout"
@@ -78,7 +68,7 @@ class MemoryPhoneDirectory:
         self.phones = dict(phones)
         self.script = Script()
 
-    async def phone_of(self, phone_id: PersonalPhoneId, call: Call) -> PhoneNumber:
+    async def phone_of(self, phone_id: PersonalPhoneId, call: HopContext) -> PhoneNumber:
         """As the port says."""
         await self.script.play("personal", call, PERSONAL)
         phone = self.phones.get(phone_id.reveal())
@@ -95,7 +85,7 @@ class MemoryPartnerAccounts:
         self.script = Script()
         self._partner = partner
 
-    async def user_of(self, phone: PhoneNumber, call: Call) -> PartnerUserId:
+    async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
         """As the port says."""
         await self.script.play(self._partner, call, PARTNER)
         user = self.users.get(phone.reveal())
@@ -112,12 +102,12 @@ class MemoryTokenVerifier:
     While `gate` is not set no token is recalled, and each waits for it as for a key set.
     """
 
-    def __init__(self, people: Mapping[bytes, Person | Refusal]) -> None:
+    def __init__(self, people: Mapping[bytes, Principal | Refusal]) -> None:
         self.people = dict(people)
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def verify(self, token: bytes) -> Person:
+    async def verify(self, token: bytes) -> Principal:
         """As the port says."""
         await self.gate.wait()
         person = self.people.get(token)
@@ -127,40 +117,40 @@ class MemoryTokenVerifier:
             raise person
         return person
 
-    def recall(self, token: bytes) -> Person | None:
+    def recall(self, token: bytes) -> Principal | None:
         """As the port says."""
         person = self.people.get(token) if self.gate.is_set() else None
-        return person if isinstance(person, Person) else None
+        return person if isinstance(person, Principal) else None
 
 
 class MemoryServiceTokens:
     """The port `ServiceTokens`. The tokens are names; `grants` says what each one stands for."""
 
     def __init__(self) -> None:
-        self.grants: dict[bytes, Grant] = {}
-        self._tokens: dict[Grant, bytes] = {}
+        self.grants: dict[bytes, ServiceClaims] = {}
+        self._tokens: dict[ServiceClaims, bytes] = {}
 
-    def token_for(self, grant: Grant) -> bytes:
+    def token_for(self, grant: ServiceClaims) -> bytes:
         """As the port says. The same grant always gets the same token."""
         token = self._tokens.setdefault(grant, b"service-token-%d" % (len(self._tokens) + 1))
         self.grants[token] = grant
         return token
 
 
-class MemoryIdentities:
+class MemoryIdentityCache:
     """The port `Identities`: a plain model of what the cache of production does."""
 
     def __init__(self, max_entries: int = 1000) -> None:
         self._max_entries = max_entries
-        self._kept: OrderedDict[IdentityKey, Identity] = OrderedDict()
+        self._kept: OrderedDict[IdentityKey, CachedIdentity] = OrderedDict()
 
-    def get(self, key: IdentityKey) -> Identity | None:
+    def get(self, key: IdentityKey) -> CachedIdentity | None:
         """As the port says."""
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
-    def put(self, key: IdentityKey, identity: Identity) -> None:
+    def put(self, key: IdentityKey, identity: CachedIdentity) -> None:
         """As the port says."""
         self._kept[key] = identity
         self._kept.move_to_end(key)

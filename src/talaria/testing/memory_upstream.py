@@ -13,11 +13,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal, Self
 
-from talaria.domain.errors import Refusal, UpstreamBadAnswer, UpstreamTimeout, UpstreamUnreachable
-from talaria.domain.model import Answer, Attempt, Headers, Outbound
+from talaria.domain.errors import BadAnswer, Refusal, TimedOut, Unreachable
+from talaria.domain.events import Attempt
+from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
 
 Handler = Callable[["MemoryVisit"], Awaitable[None]]
-_ENDS: dict[str, type[Refusal]] = {"reset": UpstreamUnreachable, "nonsense": UpstreamBadAnswer}
+_ENDS: dict[str, type[Refusal]] = {"reset": Unreachable, "nonsense": BadAnswer}
 
 
 class ClientLeft(Exception):
@@ -27,7 +28,7 @@ class ClientLeft(Exception):
 class MemoryVisit:
     """One request at the back end, and the answer that it makes. `gone` is set once nobody wants the answer."""
 
-    def __init__(self, outbound: Outbound) -> None:
+    def __init__(self, outbound: UpstreamRequest) -> None:
         self.method, self.target = outbound.method, outbound.target
         self.headers: Headers = [(b"host", b"memory"), *outbound.headers]
         if (framing := outbound.framing()) is not None:
@@ -104,7 +105,7 @@ class MemoryUpstream:
         for task in list(self._tasks):
             task.cancel()
 
-    async def send(self, outbound: Outbound) -> Answer:
+    async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
         """As the port says."""
         visit = MemoryVisit(outbound)
         task = asyncio.ensure_future(self._serve(visit))
@@ -121,13 +122,13 @@ class MemoryUpstream:
             # What the request's body raises may be a TimeoutError of its own.
             late = isinstance(error, TimeoutError) and scope.expired()
             outcome = "timeout" if late else "failed"
-            raise UpstreamTimeout("no answer in time") if late else error from None
+            raise TimedOut("upstream", "no answer in time") if late else error from None
         finally:
             outbound.attempts.append(Attempt(self._name, 0.0, 0.0, outcome, self._address))
         if outbound.method == "HEAD" or status in (204, 304):
             await body.aclose()
-            return Answer(status, headers, body, whole=b"")
-        return Answer(status, headers, body)
+            return UpstreamResponse(status, headers, body, complete_body=b"")
+        return UpstreamResponse(status, headers, body)
 
     async def _serve(self, visit: MemoryVisit) -> None:
         try:
@@ -138,7 +139,7 @@ class MemoryUpstream:
         except Exception as error:
             visit.fail(error)
         finally:
-            visit.fail(UpstreamUnreachable("given up"))
+            visit.fail(Unreachable("upstream", "given up"))
 
     def _leave(self, task: "asyncio.Task[None]") -> None:
         self.in_flight -= 1
@@ -165,7 +166,7 @@ class _MemoryBody:
                 chunk = await self._visit.chunks.get()
         except BaseException as error:
             await self.aclose()
-            raise UpstreamTimeout("silence for too long") if isinstance(error, TimeoutError) else error from None
+            raise TimedOut("upstream", "silence for too long") if isinstance(error, TimeoutError) else error from None
         if isinstance(chunk, bytes) and chunk:
             return chunk
         await self.aclose()

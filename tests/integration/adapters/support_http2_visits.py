@@ -11,7 +11,7 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
-from talaria.domain.model import Headers
+from talaria.domain.http import Headers
 from talaria.testing.contracts.upstream_world import Script
 from tests.integration.http1.support_peers import RawUpstream, upstream
 from tests.integration.http1.support_tls import server_context

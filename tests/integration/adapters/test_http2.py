@@ -12,10 +12,11 @@ import h2.exceptions
 import pytest
 
 from talaria.adapters.httpx_origin import HttpxOrigin
-from talaria.domain.errors import UpstreamBadAnswer, UpstreamUnreachable
+from talaria.domain.errors import BadAnswer, Unreachable
 from tests.integration.adapters.support_http2 import Http2Echo
 from tests.integration.http1.support_peers import RawUpstream, pieces, read, request, upstream
 from tests.integration.http1.support_tls import client_context, server_context
+from tests.support_refusals import by
 
 
 @asynccontextmanager
@@ -166,7 +167,7 @@ async def test_what_was_not_taken_is_sent_again_only_where_all_of_it_can_be(tmp_
         await read(await origin.send(request("GET", b"/1")))
         assert await read(await origin.send(request("GET", b"/2"))) == b"/2 "
         assert raw.connections == 2
-        with pytest.raises(UpstreamUnreachable, match="connection closed"):
+        with pytest.raises(Unreachable, match="connection closed", check=by("upstream")):
             await origin.send(request("POST", b"/3", body=pieces(b"x"), length=None))
         assert [dict(headers)[b":path"] for headers in peer.headers] == [b"/1", b"/2", b"/2", b"/3"]
 
@@ -181,5 +182,5 @@ class Poisoned(Http2Echo):
 
 async def test_a_line_break_in_a_header_is_no_answer(tmp_path: Path) -> None:
     async with origin_of(tmp_path, Poisoned()) as (origin, _):
-        with pytest.raises(UpstreamBadAnswer):
+        with pytest.raises(BadAnswer, check=by("upstream")):
             await origin.send(request())

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from talaria.adapters.httpx_origin import HttpxOrigin
-from talaria.domain.errors import UpstreamUnreachable
+from talaria.domain.errors import Unreachable
 from tests.integration.adapters.support_http2 import Http2Echo
 from tests.integration.http1.support_peers import HELLO, RawUpstream, forever, pieces, read, request, upstream
 from tests.integration.http1.support_tls import client_context, server_context
+from tests.support_refusals import by
 
 SURPLUS = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
 
@@ -64,7 +65,7 @@ async def test_a_proxy_that_refuses() -> None:
     async with upstream(proxy) as raw:
         origin = HttpxOrigin("https://services.test", egress_proxy=raw.url)
         outbound = request()
-        with pytest.raises(UpstreamUnreachable, match="refused by the egress proxy"):
+        with pytest.raises(Unreachable, match="refused by the egress proxy", check=by("upstream")):
             await origin.send(outbound)
         assert [attempt.outcome for attempt in outbound.attempts] == ["connect"]
         await origin.aclose()
@@ -73,7 +74,7 @@ async def test_a_proxy_that_refuses() -> None:
 async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
     async with upstream(forever, tls=server_context(tmp_path, "localhost")) as raw:
         origin = HttpxOrigin(raw.url)
-        with pytest.raises(UpstreamUnreachable, match="certificate of an unknown authority"):
+        with pytest.raises(Unreachable, match="certificate of an unknown authority", check=by("upstream")):
             await origin.send(request())
         await origin.aclose()
 
@@ -81,7 +82,7 @@ async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
 async def test_a_certificate_for_another_name(tmp_path: Path) -> None:
     async with upstream(forever, tls=server_context(tmp_path, "other.test")) as raw:
         origin = HttpxOrigin(raw.url, ssl_context=client_context(tmp_path))
-        with pytest.raises(UpstreamUnreachable, match="certificate of another name"):
+        with pytest.raises(Unreachable, match="certificate of another name", check=by("upstream")):
             await origin.send(request())
         await origin.aclose()
 

@@ -10,18 +10,11 @@ from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.httpx_origin import HttpxOrigin
 from talaria.adapters.httpx_transport import httpx_transport
 from talaria.adapters.reply import Reply
-from talaria.domain.errors import (
-    PERSONAL,
-    BadRequest,
-    GatewayOverloaded,
-    PersonalBadAnswer,
-    PersonalUnreachable,
-    UpstreamBadAnswer,
-    UpstreamUnreachable,
-)
-from talaria.domain.model import Call
+from talaria.domain.errors import PERSONAL, BadAnswer, BadRequest, GatewayOverloaded, Unreachable
+from talaria.domain.events import HopContext
 from talaria.testing.memory import MemoryRecorder
 from tests.integration.http1.support_peers import HELLO, answering, forever, pieces, read, request, upstream
+from tests.support_refusals import by
 
 SURPLUS = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
 
@@ -40,7 +33,7 @@ def client_of(url: str, attempts: int = 1) -> DependencyClient:
 
 
 async def ask(client: DependencyClient, headers: dict[str, str] | None = None) -> Reply:
-    return await client.post("/canary-path", b"", headers or {}, Call("request-1", 5.0), lambda reply: reply)
+    return await client.post("/canary-path", b"", headers or {}, HopContext("request-1", 5.0), lambda reply: reply)
 
 
 async def test_surplus_bytes_are_nobodys_answer() -> None:
@@ -113,7 +106,7 @@ async def test_an_endless_answer_is_cut() -> None:
 
     async with upstream(endless) as raw:
         client = client_of(raw.url)
-        with pytest.raises(PersonalBadAnswer, match="answer over 64 KiB"):
+        with pytest.raises(BadAnswer, match="answer over 64 KiB", check=by("personal")):
             await ask(client)
         await raw.until(lambda: raw.open == 0)
         await client.aclose()
@@ -123,10 +116,10 @@ async def test_a_refused_connection_says_so() -> None:
     async with upstream(forever) as raw:
         url = raw.url
     client, origin = client_of(url, attempts=2), HttpxOrigin(url)
-    with pytest.raises(PersonalUnreachable, match="connection refused"):
+    with pytest.raises(Unreachable, match="connection refused", check=by("personal")):
         await ask(client)
     outbound = request()
-    with pytest.raises(UpstreamUnreachable, match="connection refused"):
+    with pytest.raises(Unreachable, match="connection refused", check=by("upstream")):
         await origin.send(outbound)
     assert [attempt.outcome for attempt in outbound.attempts] == ["connect"]
 
@@ -156,7 +149,7 @@ async def test_a_connection_closed_without_an_answer_is_tried_again() -> None:
 async def test_answers_that_are_not_http_as_it_must_be(answer: bytes) -> None:
     async with upstream(answering(answer)) as raw:
         origin = HttpxOrigin(raw.url)
-        with pytest.raises(UpstreamBadAnswer):
+        with pytest.raises(BadAnswer, check=by("upstream")):
             await read(await origin.send(request()))
         assert origin.in_flight == 0
         await origin.aclose()

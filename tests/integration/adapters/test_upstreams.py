@@ -9,7 +9,7 @@ import pytest
 
 from talaria.adapters.http1.upstream import WireOrigin
 from talaria.adapters.httpx_origin import HttpxOrigin
-from talaria.domain.model import Headers
+from talaria.domain.http import Headers
 from talaria.testing.contracts.upstream import UpstreamContract
 from talaria.testing.contracts.upstream_failures import UpstreamFailures, is_well
 from talaria.testing.contracts.upstream_world import Script, UpstreamWorld, Visit, hello, pieces, request, text_of

@@ -7,7 +7,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from talaria.domain.model import Answer
+from talaria.domain.http import UpstreamResponse
 from talaria.testing.contracts.upstream_world import pieces as pieces
 from talaria.testing.contracts.upstream_world import request as request
 
@@ -99,6 +99,6 @@ async def forever(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _:
         writer.write(HELLO)
 
 
-async def read(answer: Answer) -> bytes:
+async def read(answer: UpstreamResponse) -> bytes:
     """The whole body, by the stream."""
     return b"".join([chunk async for chunk in answer.body])

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from talaria.adapters.http1.upstream import WireOrigin
-from talaria.domain.errors import UpstreamBadAnswer, UpstreamUnreachable
+from talaria.domain.errors import BadAnswer, Unreachable
 from tests.integration.http1.support_peers import HELLO, RawUpstream, answering, forever, read, request, upstream
+from tests.support_refusals import by
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1;x=y\r\n!\r\n0\r\nsum: 1\r\n\r\n"
 
@@ -48,7 +49,7 @@ async def test_one_connection_serves_many_requests() -> None:
     async with upstream(forever) as raw:
         origin = WireOrigin(raw.url)
         for _ in range(50):
-            assert (await origin.send(request())).whole == b"hello"
+            assert (await origin.send(request())).complete_body == b"hello"
         assert raw.connections == 1
         await origin.aclose()
 
@@ -122,7 +123,7 @@ async def test_interim_answers_are_not_seen() -> None:
     async with upstream(answering(interim + HELLO)) as raw:
         origin = WireOrigin(raw.url)
         answer = await origin.send(request())
-        assert (answer.status, answer.whole) == (200, b"hello")
+        assert (answer.status, answer.complete_body) == (200, b"hello")
         await origin.aclose()
 
 
@@ -145,7 +146,7 @@ async def test_nonsense_is_refused_and_its_connection_closed(bad: bytes) -> None
     async with upstream(handler) as raw:
         origin = WireOrigin(raw.url)
         outbound = request()
-        with pytest.raises(UpstreamBadAnswer):
+        with pytest.raises(BadAnswer, check=by("upstream")):
             await origin.send(outbound)
         assert [attempt.outcome for attempt in outbound.attempts] == ["bad-answer"]
         await raw.until(lambda: raw.open == 0)
@@ -161,7 +162,7 @@ async def test_a_body_that_ends_too_early_is_an_error() -> None:
     async with upstream(answering(HELLO[:-1])) as raw:
         origin = WireOrigin(raw.url)
         answer = await origin.send(request())
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(Unreachable, check=by("upstream")):
             await read(answer)
         assert origin.in_flight == 0
 
@@ -178,7 +179,7 @@ async def test_a_reset_inside_a_body_until_close_is_an_error() -> None:
         answer = await WireOrigin(raw.url).send(request())
         assert await anext(answer.body) == b"some"
         told.set()
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(Unreachable, check=by("upstream")):
             await anext(answer.body)
 
 

@@ -12,9 +12,10 @@ from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.request_body import Upload
 from talaria.adapters.http1.upstream import WireOrigin
 from talaria.adapters.http1.write_batcher import Outbox
-from talaria.domain.errors import UpstreamUnreachable
-from talaria.domain.model import Outbound
+from talaria.domain.errors import Unreachable
+from talaria.domain.http import UpstreamRequest
 from tests.integration.http1.support_peers import HELLO, RawUpstream, forever, pieces, request, upstream
+from tests.support_refusals import by
 
 POISON = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
 
@@ -34,14 +35,14 @@ class Late(Outbox):
             connection.buffer_updated(len(POISON))
 
 
-async def _poisoned(raw: RawUpstream, outbound: Outbound) -> bytes | None:
+async def _poisoned(raw: RawUpstream, outbound: UpstreamRequest) -> bytes | None:
     """What a request gets on a kept connection where bytes arrive before it is written."""
     origin = WireOrigin(raw.url)
     await origin.send(request())
     (connection,) = origin._pool._members
     origin._pool.outbox = Late(connection)
     try:
-        return (await origin.send(outbound)).whole
+        return (await origin.send(outbound)).complete_body
     finally:
         assert connection.closed
         assert origin.in_flight == 0
@@ -57,7 +58,7 @@ async def test_bytes_before_a_request_are_no_answer_and_it_is_sent_again() -> No
 
 async def test_bytes_before_a_request_that_may_do_harm_are_no_answer_either() -> None:
     async with upstream(forever) as raw:
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(Unreachable, check=by("upstream")):
             await _poisoned(raw, request("POST"))
         assert raw.connections == 1
 
@@ -77,7 +78,7 @@ async def test_a_request_that_can_not_be_begun_gives_its_place_back(monkeypatch:
                 with pytest.raises(RuntimeError, match="no"):
                     await origin.send(request("POST", body=pieces(b"a"), length=1))
         assert origin.in_flight == 0
-        assert (await origin.send(request())).whole == b"hello"
+        assert (await origin.send(request())).complete_body == b"hello"
         await origin.aclose()
     assert complaints == []
 
@@ -95,5 +96,5 @@ async def test_an_upload_needs_no_descriptor_to_spare(monkeypatch: pytest.Monkey
         monkeypatch.setattr(os, "dup", full)
         answer = await origin.send(request("POST", body=pieces(b"a")))
         monkeypatch.undo()
-        assert (answer.whole, origin.in_flight) == (b"hello", 0)
+        assert (answer.complete_body, origin.in_flight) == (b"hello", 0)
         await origin.aclose()

@@ -10,12 +10,13 @@ import pytest
 
 from talaria.adapters.http1.connect import HEAD_START, race
 from talaria.adapters.http1.upstream import WireOrigin
-from talaria.domain.errors import UpstreamTimeout, UpstreamUnreachable
+from talaria.domain.errors import TimedOut, Unreachable
 from tests.integration.http1.support_peers import HELLO, forever, read, request, upstream
 from tests.integration.http1.support_tls import client_context, server_context
+from tests.support_refusals import by
 
 
-async def _cause(origin: WireOrigin, error: type[Exception] = UpstreamUnreachable) -> str:
+async def _cause(origin: WireOrigin, error: type[Exception] = Unreachable) -> str:
     """Why a request could not even be sent."""
     outbound = request("POST", length=0)
     with pytest.raises(error) as caught:
@@ -58,7 +59,7 @@ async def test_an_unknown_name() -> None:
 
 async def test_connecting_has_its_own_time() -> None:
     with hanging() as (host, port):
-        await _cause(WireOrigin(f"http://{host}:{port}", connect_timeout=0.05), UpstreamTimeout)
+        await _cause(WireOrigin(f"http://{host}:{port}", connect_timeout=0.05), TimedOut)
 
 
 async def test_a_connection_that_is_closed_at_once() -> None:
@@ -66,14 +67,14 @@ async def test_a_connection_that_is_closed_at_once() -> None:
         writer.close()
 
     async with upstream(handler) as raw:
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(Unreachable, check=by("upstream")):
             await WireOrigin(raw.url).send(request())
 
 
 async def test_ipv6() -> None:
     async with upstream(forever, host="::1") as raw:
         origin = WireOrigin(raw.url)
-        assert (await origin.send(request())).whole == b"hello"
+        assert (await origin.send(request())).complete_body == b"hello"
         await origin.aclose()
 
 
@@ -103,7 +104,7 @@ async def test_tls(tmp_path: Path) -> None:
     async with upstream(handler, tls=server_context(tmp_path, "localhost")) as raw:
         origin = WireOrigin(raw.url, ssl_context=client_context(tmp_path))
         for _ in range(2):
-            assert (await origin.send(request())).whole == b"hello"
+            assert (await origin.send(request())).complete_body == b"hello"
         assert len(await read(await origin.send(request()))) == 3_000_000
         assert (protocols, raw.connections) == (["http/1.1"], 1)
         await origin.aclose()
@@ -138,7 +139,7 @@ async def test_a_handshake_that_hangs_is_given_up_and_closed() -> None:
 
     async with upstream(handler) as raw:
         origin = WireOrigin(raw.url.replace("http:", "https:"), connect_timeout=0.05)
-        await _cause(origin, UpstreamTimeout)
+        await _cause(origin, TimedOut)
         await raw.until(lambda: raw.connections == 1 and raw.open == 0)
 
 

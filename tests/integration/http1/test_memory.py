@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from talaria.adapters.http1.upstream import WireOrigin
-from talaria.domain.model import Answer
+from talaria.domain.http import UpstreamResponse
 from tests.integration.http1.support_peers import request
 
 MIB = 1 << 20
@@ -53,7 +53,7 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-async def _read_slowly(answer: Answer, chunks: int) -> None:
+async def _read_slowly(answer: UpstreamResponse, chunks: int) -> None:
     for _ in range(chunks):
         await anext(answer.body)
         await asyncio.sleep(0.002)

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from talaria.adapters.http1.upstream import WireOrigin
-from talaria.domain.errors import UpstreamTimeout, UpstreamUnreachable
+from talaria.domain.errors import TimedOut, Unreachable
 from tests.integration.http1.support_peers import HELLO, Handler, RawUpstream, pieces, request, upstream
+from tests.support_refusals import by
 
 
 def _closing_when_asked_again(raw: list[RawUpstream]) -> Handler:
@@ -48,13 +49,13 @@ async def test_an_idempotent_request_without_a_body_is_sent_again_on_a_new_conne
 
 @pytest.mark.parametrize(("method", "length"), [("POST", 0), ("POST", None), ("PATCH", None)])
 async def test_any_other_request_is_not_sent_again(method: str, length: int | None) -> None:
-    with pytest.raises(UpstreamUnreachable):
+    with pytest.raises(Unreachable, check=by("upstream")):
         await _second_request(method, None, length)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "POST"])
 async def test_a_request_with_a_body_is_not_sent_again(method: str) -> None:
-    with pytest.raises(UpstreamUnreachable):
+    with pytest.raises(Unreachable, check=by("upstream")):
         await _second_request(method, pieces(b"a"), 1)
 
 
@@ -64,7 +65,7 @@ async def test_a_new_connection_that_fails_is_not_tried_again() -> None:
 
     async with upstream(handler) as raw:
         outbound = request()
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(Unreachable, check=by("upstream")):
             await WireOrigin(raw.url).send(outbound)
         assert (raw.connections, [attempt.outcome for attempt in outbound.attempts]) == (1, ["broken"])
 
@@ -79,7 +80,7 @@ async def test_an_answer_that_has_begun_is_not_asked_for_again() -> None:
     async with upstream(handler) as raw:
         origin = WireOrigin(raw.url)
         await origin.send(request())
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(Unreachable, check=by("upstream")):
             await origin.send(request())
         assert (raw.connections, len(raw.heads), origin.in_flight) == (1, 2, 0)
 
@@ -97,7 +98,7 @@ async def test_the_second_attempt_has_the_rest_of_the_time() -> None:
         origin = WireOrigin(raw.url)
         await origin.send(request())
         outbound = request(timeout=0.05)
-        with pytest.raises(UpstreamTimeout):
+        with pytest.raises(TimedOut, check=by("upstream")):
             await origin.send(outbound)
         assert [attempt.outcome for attempt in outbound.attempts] == ["broken", "timeout"]
         assert origin.in_flight == 0
@@ -122,7 +123,7 @@ async def test_many_kept_connections_that_died_cost_one_more_attempt_each() -> N
         assert origin.in_flight == 0
         restarted.set()
         answers = await asyncio.gather(*[origin.send(request()) for _ in range(24)])
-        assert [answer.whole for answer in answers] == [b"hello"] * 24
+        assert [answer.complete_body for answer in answers] == [b"hello"] * 24
         assert len(raw.heads) == 8 + 24 + 8
         assert origin.in_flight == 0
         await origin.aclose()

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from talaria.adapters.http1.upstream import WireOrigin
-from talaria.domain.errors import GatewayOverloaded, UpstreamTimeout
-from talaria.domain.model import Outbound
+from talaria.domain.errors import GatewayOverloaded, TimedOut
+from talaria.domain.http import UpstreamRequest
 from tests.integration.http1.support_peers import HELLO, RawUpstream, forever, read, request, upstream
+from tests.support_refusals import by
 
 
 async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
@@ -48,7 +49,7 @@ async def test_the_head_must_come_in_time(handler: object) -> None:
     async with upstream(handler) as raw:  # type: ignore[arg-type]
         origin = WireOrigin(raw.url)
         outbound = request(timeout=0.05)
-        with pytest.raises(UpstreamTimeout):
+        with pytest.raises(TimedOut, check=by("upstream")):
             await origin.send(outbound)
         assert [attempt.outcome for attempt in outbound.attempts] == ["timeout"]
         await raw.until(lambda: raw.open == 0)
@@ -59,7 +60,7 @@ async def test_a_silence_inside_a_body_is_bounded() -> None:
     async with upstream(_half_a_body) as raw:
         origin = WireOrigin(raw.url)
         answer = await origin.send(request(idle_timeout=0.05))
-        with pytest.raises(UpstreamTimeout):
+        with pytest.raises(TimedOut, check=by("upstream")):
             await read(answer)
         await raw.until(lambda: raw.open == 0)
         assert origin.in_flight == 0
@@ -95,7 +96,7 @@ async def test_the_wait_for_a_connection_counts() -> None:
         assert origin.in_flight == 0
 
 
-LEAVING: dict[str, tuple[object, Callable[[], Outbound]]] = {
+LEAVING: dict[str, tuple[object, Callable[[], UpstreamRequest]]] = {
     "before an answer": (_silent, request),
     "inside a head": (_half_a_head, request),
     "while the body is silent": (_silent, lambda: request("POST", body=_silent_body())),
@@ -105,7 +106,7 @@ LEAVING: dict[str, tuple[object, Callable[[], Outbound]]] = {
 
 @pytest.mark.parametrize(("handler", "make"), LEAVING.values(), ids=LEAVING.keys())
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8, 50])
-async def test_leaving_at_any_step(handler: object, make: Callable[[], Outbound], steps: int) -> None:
+async def test_leaving_at_any_step(handler: object, make: Callable[[], UpstreamRequest], steps: int) -> None:
     async with upstream(handler) as raw:  # type: ignore[arg-type]
         origin = WireOrigin(raw.url)
         before = asyncio.all_tasks()
@@ -130,7 +131,7 @@ async def test_leaving_while_the_answer_arrives(steps: int) -> None:
         sending.cancel()
         await asyncio.wait([sending])
         assert origin.in_flight == 0
-        assert (await origin.send(request())).whole == b"hello"
+        assert (await origin.send(request())).complete_body == b"hello"
         await origin.aclose()
 
 

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from talaria.adapters.http1.upstream import WireOrigin
-from talaria.domain.errors import BadRequest, ClientGone, UpstreamTimeout
+from talaria.domain.errors import BadRequest, ClientGone, TimedOut
 from tests.integration.http1.support_peers import HELLO, pieces, request, upstream
+from tests.support_refusals import by
 
 REFUSAL = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno"
 
@@ -37,7 +38,7 @@ async def test_framing(length: int | None, sent: bytes) -> None:
         origin = WireOrigin(raw.url)
         for _ in range(2):
             body = pieces(b"ab", b"", b"cdefg")
-            assert (await origin.send(request("POST", body=body, length=length))).whole == b"hello"
+            assert (await origin.send(request("POST", body=body, length=length))).complete_body == b"hello"
         assert (len(received), raw.connections) == (2, 1)
         await origin.aclose()
 
@@ -54,7 +55,7 @@ async def test_an_early_answer_stops_the_upload_and_arrives_at_once() -> None:
         for _ in range(20):
             counts: list[int] = []
             answer = await origin.send(request("POST", body=_counted(counts), length=1 << 30))
-            assert (answer.status, answer.whole) == (413, b"no")
+            assert (answer.status, answer.complete_body) == (413, b"no")
             assert sum(counts) < 1 << 25
         assert (raw.connections, origin.in_flight) == (20, 0)
         gone.set()
@@ -80,7 +81,7 @@ async def test_an_early_answer_of_a_peer_that_closes_at_once_is_not_lost() -> No
             for turn in range(100):
                 length = 1 << 30 if turn % 2 else None
                 answer = await origin.send(request("POST", body=_counted([]), length=length))
-                assert (answer.status, answer.whole) == (413, b"no")
+                assert (answer.status, answer.complete_body) == (413, b"no")
         finally:
             socket.create_connection(("127.0.0.1", port)).close()
             await peer
@@ -122,7 +123,7 @@ async def test_a_peer_that_does_not_read_stops_the_upload() -> None:
         await asyncio.wait([sending], timeout=0.2)
         assert sum(counts) < 1 << 24
         go_on.set()
-        assert (await sending).whole == b"hello"
+        assert (await sending).complete_body == b"hello"
         await origin.aclose()
 
 
@@ -133,7 +134,7 @@ async def test_a_peer_that_never_reads_is_given_up() -> None:
     done = asyncio.Event()
     async with upstream(handler) as raw:
         origin = WireOrigin(raw.url)
-        with pytest.raises(UpstreamTimeout):
+        with pytest.raises(TimedOut, check=by("upstream")):
             await origin.send(request("PUT", body=_counted([]), length=1 << 30, idle_timeout=0.05))
         assert origin.in_flight == 0
         done.set()

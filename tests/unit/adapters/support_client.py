@@ -8,8 +8,8 @@ import httpx
 
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.reply import Reply
-from talaria.domain.errors import PERSONAL, Faults, PersonalBadAnswer
-from talaria.domain.model import Call
+from talaria.domain.errors import PERSONAL, BadAnswer, Faults
+from talaria.domain.events import HopContext
 from talaria.testing.memory import MemoryClock, MemoryRecorder
 
 WALL = 1_800_000_000.0
@@ -47,9 +47,9 @@ class Bench:
         """From now on these; the last one stays."""
         self._answers = list(answers)
 
-    async def ask(self, call: Call | None = None) -> Reply:
+    async def ask(self, call: HopContext | None = None) -> Reply:
         """Post `{}`; a 200 is good, anything else a bad answer."""
-        return await self.client.post("/question", b"{}", {"x-own": "1"}, call or Call("request-1", 5.0), read)
+        return await self.client.post("/question", b"{}", {"x-own": "1"}, call or HopContext("request-1", 5.0), read)
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -87,5 +87,5 @@ def unread(answer: httpx.Response) -> httpx.Response:
 def read(reply: Reply) -> Reply:
     """As an adapter would."""
     if reply.status != 200:
-        raise PersonalBadAnswer(f"status {reply.status}")
+        raise BadAnswer("personal", f"status {reply.status}")
     return reply

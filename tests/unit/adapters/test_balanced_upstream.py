@@ -7,29 +7,31 @@ import pytest
 
 from talaria.adapters.balanced_upstream import TalariaServices, UpstreamUrl
 from talaria.adapters.http1.response_body import ArrivedBody
-from talaria.domain.errors import CircuitOpen, UpstreamBadAnswer, UpstreamTimeout, UpstreamUnreachable
-from talaria.domain.model import Answer, Attempt, Outbound
+from talaria.domain.errors import BadAnswer, CircuitOpen, TimedOut, Unreachable
+from talaria.domain.events import Attempt
+from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from talaria.testing.memory import MemoryClock, MemoryRecorder
+from tests.support_refusals import by
 
-Step = Callable[[Outbound], Answer]
+Step = Callable[[UpstreamRequest], UpstreamResponse]
 
 
 def step(*outcomes: str, error: Exception | None = None) -> Step:
     """An answer, or this error, after attempts with these outcomes."""
 
-    def take(outbound: Outbound) -> Answer:
+    def take(outbound: UpstreamRequest) -> UpstreamResponse:
         outbound.attempts.extend(Attempt("upstream", 0.0, 0.0, outcome) for outcome in outcomes)
         if error is not None:
             raise error
-        return Answer(200, [], ArrivedBody(b""), b"")
+        return UpstreamResponse(200, [], ArrivedBody(b""), b"")
 
     return take
 
 
 GOOD = step("ok")
-BROKEN = step("broken", error=UpstreamUnreachable("the connection broke"))
-NOBODY = step("connect", error=UpstreamUnreachable("connection refused"))
-LATE = step("timeout", error=UpstreamTimeout("no head of an answer in time"))
+BROKEN = step("broken", error=Unreachable("upstream", "the connection broke"))
+REFUSED = step("connect", error=Unreachable("upstream", "connection refused"))
+LATE = step("timeout", error=TimedOut("upstream", "no head of an answer in time"))
 
 
 class Cut:
@@ -55,12 +57,12 @@ class Cut:
 
 def streamed(error: Exception | None = None) -> Step:
     """An answer whose body comes after its head."""
-    return lambda outbound: Answer(200 if outbound.body is None else 413, [], Cut(error))
+    return lambda outbound: UpstreamResponse(200 if outbound.body is None else 413, [], Cut(error))
 
 
-CUT = streamed(UpstreamUnreachable("the upstream closed the connection"))
-NONSENSE = streamed(UpstreamBadAnswer("a malformed chunk"))
-SILENT = streamed(UpstreamTimeout("silence inside the body of the answer"))
+CUT = streamed(Unreachable("upstream", "the upstream closed the connection"))
+NONSENSE = streamed(BadAnswer("upstream", "a malformed chunk"))
+SILENT = streamed(TimedOut("upstream", "silence inside the body of the answer"))
 
 
 class Origin:
@@ -71,7 +73,7 @@ class Origin:
         self.in_flight = 0
         self.asked = 0
 
-    async def send(self, outbound: Outbound) -> Answer:
+    async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
         self.asked += 1
         return self.doing(outbound)
 
@@ -89,13 +91,13 @@ class Bench:
         self.upstream = TalariaServices("services", urls, self.clock, self.recorder)
 
     async def ask(self, method: str = "GET") -> int:
-        return (await self.upstream.send(Outbound(method, b"/", [], None, None, 1.0, 1.0))).status
+        return (await self.upstream.send(UpstreamRequest(method, b"/", [], None, None, 1.0, 1.0))).status
 
     async def read(self, after: float = 0.0) -> bytes:
         """The body of an answer to GET, or what had come of it; so many seconds after its head."""
-        answer, body = await self.upstream.send(Outbound("GET", b"/", [], None, None, 1.0, 1.0)), b""
+        answer, body = await self.upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0)), b""
         self.clock.move(after)
-        with suppress(UpstreamUnreachable, UpstreamBadAnswer, UpstreamTimeout):
+        with suppress(Unreachable, BadAnswer, TimedOut):
             async for piece in answer.body:
                 body += piece
         await answer.body.aclose()
@@ -114,7 +116,7 @@ async def test_every_attempt_is_told_those_on_a_closed_connection_too() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_what_reached_nobody_goes_to_another_url(method: str) -> None:
-    bench = Bench(NOBODY, GOOD)
+    bench = Bench(REFUSED, GOOD)
     assert [await bench.ask(method) for _ in range(20)] == [200] * 20
     assert bench.asked == [5, 20], "five failures, then it is left out"
 
@@ -127,23 +129,23 @@ async def test_a_get_that_broke_is_asked_again() -> None:
 @pytest.mark.parametrize(("method", "doing"), [("POST", BROKEN), ("POST", LATE), ("GET", LATE)])
 async def test_nothing_else_is_sent_twice(method: str, doing: Step) -> None:
     bench = Bench(doing, doing)
-    with pytest.raises((UpstreamUnreachable, UpstreamTimeout)):
+    with pytest.raises((Unreachable, TimedOut)):
         await bench.ask(method)
     assert sum(bench.asked) == 1
 
 
-@pytest.mark.parametrize(("doing", "times"), [(BROKEN, 2), (NOBODY, 1)])
+@pytest.mark.parametrize(("doing", "times"), [(BROKEN, 2), (REFUSED, 1)])
 async def test_the_only_url_is_asked_again_once_where_it_was_reached(doing: Step, times: int) -> None:
     bench = Bench(doing)
-    with pytest.raises(UpstreamUnreachable):
+    with pytest.raises(Unreachable, check=by("upstream")):
         await bench.ask()
     assert bench.asked == [times]
 
 
 async def test_where_every_url_failed_nobody_is_asked() -> None:
-    bench = Bench(NOBODY, NOBODY)
+    bench = Bench(REFUSED, REFUSED)
     for _ in range(5):
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(Unreachable, check=by("upstream")):
             await bench.ask()
     with pytest.raises(CircuitOpen) as caught:
         await bench.ask()
@@ -151,7 +153,7 @@ async def test_where_every_url_failed_nobody_is_asked() -> None:
 
 
 async def test_one_probe_brings_a_url_back() -> None:
-    bench = Bench(NOBODY, GOOD)
+    bench = Bench(REFUSED, GOOD)
     for _ in range(10):
         await bench.ask()
     bench.clock.move(5.0)
@@ -188,8 +190,8 @@ async def test_a_silence_an_old_stream_and_an_end_open_nothing(doing: Step, afte
 async def test_an_upload_that_is_refused_may_cost_the_end_of_the_answer() -> None:
     bench = Bench(CUT)
     for _ in range(10):
-        upload = Outbound("POST", b"/", [], Cut(None), None, 1.0, 1.0)
-        with pytest.raises(UpstreamUnreachable):
+        upload = UpstreamRequest("POST", b"/", [], Cut(None), None, 1.0, 1.0)
+        with pytest.raises(Unreachable, check=by("upstream")):
             [piece async for piece in (await bench.upstream.send(upload)).body]
     assert bench.upstream.breakers[0].state == "closed"
 
@@ -197,6 +199,6 @@ async def test_an_upload_that_is_refused_may_cost_the_end_of_the_answer() -> Non
 async def test_who_closes_a_body_tells_nothing_of_the_upstream() -> None:
     bench = Bench(CUT)
     for _ in range(10):
-        answer = await bench.upstream.send(Outbound("GET", b"/", [], None, None, 1.0, 1.0))
+        answer = await bench.upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0))
         await answer.body.aclose()
     assert bench.upstream.breakers[0].state == "closed"

@@ -10,23 +10,24 @@ import pytest
 from talaria.adapters.reply import Reply, seconds_of
 from talaria.domain.errors import (
     CALLER_KEYS,
+    BadAnswer,
     DependencyFault,
     InternalError,
     KeysUnavailable,
+    Overloaded,
     PartnerUserUnknown,
-    PersonalBadAnswer,
-    PersonalOverloaded,
-    PersonalTimeout,
-    PersonalUnreachable,
     Refusal,
+    TimedOut,
+    Unreachable,
 )
-from talaria.domain.model import Attempt, Call
+from talaria.domain.events import Attempt, HopContext
+from tests.support_refusals import by
 from tests.unit.adapters.support_client import WALL, Bench, read, status
 
 
 async def test_a_good_answer_needs_one_request() -> None:
     bench = Bench(httpx.Response(200, content=b'{"a":1}'))
-    call = Call("request-1", 5.0)
+    call = HopContext("request-1", 5.0)
     assert await bench.ask(call) == Reply(200, b'{"a":1}')
     assert [attempt.outcome for attempt in call.attempts] == ["ok"]
     assert bench.recorder.events == call.attempts == [Attempt("dependency", bench.clock.now(), 0.0, "ok")]
@@ -54,13 +55,13 @@ async def test_what_is_sent() -> None:
 
 async def test_an_empty_path_is_the_base_url_to_the_letter() -> None:
     bench = Bench(200)
-    await bench.client.get("", {}, Call("", 5.0), lambda reply: reply)
+    await bench.client.get("", {}, HopContext("", 5.0), lambda reply: reply)
     assert str(bench.requests[0].url) == "http://dependency.test/base/"
 
 
 async def test_get_has_no_body() -> None:
     bench = Bench(httpx.Response(200, content=b"keys"))
-    reply = await bench.client.get("/keys", {}, Call("", 5.0), lambda reply: reply)
+    reply = await bench.client.get("/keys", {}, HopContext("", 5.0), lambda reply: reply)
     assert reply.body == b"keys"
     assert bench.requests[0].method == "GET"
     assert "x-request-id" not in bench.requests[0].headers
@@ -69,7 +70,7 @@ async def test_get_has_no_body() -> None:
 @pytest.mark.parametrize("code", [429, 502, 503, 504])
 async def test_these_statuses_are_tried_again(code: int) -> None:
     bench = Bench(code, 200)
-    call = Call("request-1", 5.0)
+    call = HopContext("request-1", 5.0)
     await bench.ask(call)
     assert [attempt.outcome for attempt in call.attempts] == [str(code), "ok"]
 
@@ -77,7 +78,7 @@ async def test_these_statuses_are_tried_again(code: int) -> None:
 @pytest.mark.parametrize("code", [201, 301, 302, 400, 401, 403, 404, 422, 500, 501])
 async def test_no_other_status_is_tried_again(code: int) -> None:
     bench = Bench(code, 200)
-    with pytest.raises(PersonalBadAnswer):
+    with pytest.raises(BadAnswer, check=by("personal")):
         await bench.ask()
     assert len(bench.requests) == 1
 
@@ -85,15 +86,15 @@ async def test_no_other_status_is_tried_again(code: int) -> None:
 @pytest.mark.parametrize(
     ("error", "fault", "tries"),
     [
-        (httpx.ConnectError(""), PersonalUnreachable, 3),
-        (httpx.ReadError(""), PersonalUnreachable, 3),
-        (httpx.WriteError(""), PersonalUnreachable, 3),
-        (httpx.ProxyError(""), PersonalUnreachable, 3),
-        (httpx.RemoteProtocolError("Server disconnected without sending a response."), PersonalUnreachable, 3),
-        (httpx.ConnectTimeout(""), PersonalTimeout, 3),
-        (httpx.ReadTimeout(""), PersonalTimeout, 1),
-        (httpx.RemoteProtocolError("illegal status line"), PersonalBadAnswer, 1),
-        (httpx.DecodingError(""), PersonalBadAnswer, 1),
+        (httpx.ConnectError(""), Unreachable, 3),
+        (httpx.ReadError(""), Unreachable, 3),
+        (httpx.WriteError(""), Unreachable, 3),
+        (httpx.ProxyError(""), Unreachable, 3),
+        (httpx.RemoteProtocolError("Server disconnected without sending a response."), Unreachable, 3),
+        (httpx.ConnectTimeout(""), TimedOut, 3),
+        (httpx.ReadTimeout(""), TimedOut, 1),
+        (httpx.RemoteProtocolError("illegal status line"), BadAnswer, 1),
+        (httpx.DecodingError(""), BadAnswer, 1),
         (httpx.LocalProtocolError("Illegal header value b'secret'"), InternalError, 1),
     ],
 )
@@ -109,7 +110,7 @@ async def test_errors_of_httpx_are_called_by_our_names(error: Exception, fault: 
 
 @pytest.mark.parametrize(
     ("code", "fault"),
-    [(429, PersonalOverloaded), (503, PersonalOverloaded), (502, PersonalBadAnswer), (504, PersonalBadAnswer)],
+    [(429, Overloaded), (503, Overloaded), (502, BadAnswer), (504, BadAnswer)],
 )
 async def test_after_the_last_attempt(code: int, fault: type[DependencyFault]) -> None:
     bench = Bench(code)
@@ -121,7 +122,7 @@ async def test_after_the_last_attempt(code: int, fault: type[DependencyFault]) -
 
 async def test_one_attempt_is_one_attempt() -> None:
     bench = Bench(503, 200, attempts=1)
-    with pytest.raises(PersonalOverloaded):
+    with pytest.raises(Overloaded, check=by("personal")):
         await bench.ask()
     assert len(bench.requests) == 1
 
@@ -143,7 +144,7 @@ async def test_retry_after_is_waited_for_where_it_fits() -> None:
 @pytest.mark.parametrize("form", ["30", email.utils.formatdate(WALL + 30, usegmt=True)])
 async def test_a_retry_after_that_does_not_fit_ends_the_hop_at_once(form: str) -> None:
     bench = Bench(status(429, retry_after=form), 200)
-    with pytest.raises(PersonalOverloaded) as caught:
+    with pytest.raises(Overloaded, check=by("personal")) as caught:
         await bench.ask()
     assert caught.value.retry_after == pytest.approx(30.0)
     assert (len(bench.requests), bench.pauses) == (1, [])
@@ -172,8 +173,8 @@ def test_retry_after(text: str, seconds: float | None) -> None:
 async def test_a_pause_that_does_not_fit_ends_the_hop_with_what_was_met() -> None:
     bench = Bench(502, 200)
     bench.jitter = 1.0
-    with pytest.raises(PersonalBadAnswer, match="status 502"):
-        await bench.ask(Call("request-1", 0.2))
+    with pytest.raises(BadAnswer, match="status 502", check=by("personal")):
+        await bench.ask(HopContext("request-1", 0.2))
 
 
 @pytest.mark.parametrize("size", [64 * 1024, 64 * 1024 + 1])
@@ -182,19 +183,19 @@ async def test_an_answer_may_have_64_kib(size: int) -> None:
     if size == 64 * 1024:
         assert len((await bench.ask()).body) == size
     else:
-        with pytest.raises(PersonalBadAnswer, match="answer over 64 KiB"):
+        with pytest.raises(BadAnswer, match="answer over 64 KiB", check=by("personal")):
             await bench.ask()
 
 
 async def test_an_encoded_answer_is_not_decoded() -> None:
     bench = Bench(httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"x")))
-    with pytest.raises(PersonalBadAnswer, match="an encoded answer"):
+    with pytest.raises(BadAnswer, match="an encoded answer", check=by("personal")):
         await bench.ask()
 
 
 async def test_an_overloaded_dependency_may_say_so_at_length() -> None:
     bench = Bench(httpx.Response(503, content=b"x" * 100_000))
-    with pytest.raises(PersonalOverloaded):
+    with pytest.raises(Overloaded, check=by("personal")):
         await bench.ask()
 
 
@@ -207,7 +208,7 @@ async def test_no_cookie_is_kept() -> None:
 
 async def test_no_redirect_is_followed() -> None:
     bench = Bench(status(302, location="http://elsewhere.test/"))
-    with pytest.raises(PersonalBadAnswer, match="status 302"):
+    with pytest.raises(BadAnswer, match="status 302", check=by("personal")):
         await bench.ask()
     assert len(bench.requests) == 1
 
@@ -242,7 +243,7 @@ def no_key_set(reply: Reply) -> Reply:
 async def test_the_outcome_is_by_what_happened_whatever_the_fault_is_called(
     answer: object, read_by: Callable[[Reply], Reply], outcome: str
 ) -> None:
-    bench, call = Bench(answer, faults=CALLER_KEYS), Call("request-1", 5.0)
+    bench, call = Bench(answer, faults=CALLER_KEYS), HopContext("request-1", 5.0)
     with pytest.raises(Refusal):
         await bench.client.get("", {}, call, read_by)
     assert [attempt.outcome for attempt in call.attempts] == [outcome]

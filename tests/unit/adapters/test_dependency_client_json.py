@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.adapters.reply import LONGEST_RETRY_AFTER, Reply, seconds_of
-from talaria.domain.errors import PersonalBadAnswer
+from talaria.domain.errors import PERSONAL, BadAnswer
 
 WALL = 1_795_000_000.0
 _DATES = st.sampled_from(["Mon", "Mon,", "99", "23", "Nov", "2026", "99999999999", "00:00:00", "GMT", "+9999", "-0000"])
@@ -34,11 +34,11 @@ _JSON = st.recursive(
 )
 
 
-def read(body: bytes) -> Shape | PersonalBadAnswer:
+def read(body: bytes) -> Shape | BadAnswer:
     """The shape in this body, or the refusal of it."""
     try:
-        return Reply(200, body).json(Shape, PersonalBadAnswer)
-    except PersonalBadAnswer as refusal:
+        return Reply(200, body).json(Shape, PERSONAL.bad_answer)
+    except BadAnswer as refusal:
         return refusal
 
 
@@ -54,4 +54,4 @@ def test_a_body_is_of_the_shape_or_a_bad_answer_that_does_not_quote_it(body: byt
 
 @given(st.integers(1, 2000))
 def test_no_depth_breaks_the_reader(depth: int) -> None:
-    assert isinstance(read(b"[" * depth), PersonalBadAnswer)
+    assert isinstance(read(b"[" * depth), BadAnswer)

@@ -7,39 +7,40 @@ import pytest
 
 from talaria.adapters.reply import Reply
 from talaria.domain.errors import (
+    BadAnswer,
     CircuitOpen,
     DependencyFault,
     IdentityUnknown,
-    PersonalBadAnswer,
-    PersonalOverloaded,
-    PersonalTimeout,
-    PersonalUnreachable,
+    Overloaded,
+    TimedOut,
+    Unreachable,
 )
-from talaria.domain.model import Call
+from talaria.domain.events import HopContext
 from talaria.domain.resilience import CircuitBreaker
+from tests.support_refusals import by
 from tests.unit.adapters.support_client import Bench, hang, status
 
 
 async def test_a_hop_that_hangs_ends_in_time() -> None:
     bench = Bench(hang)
-    call = Call("request-1", 0.02)
-    with pytest.raises(PersonalTimeout, match="no answer in time"):
+    call = HopContext("request-1", 0.02)
+    with pytest.raises(TimedOut, match="no answer in time", check=by("personal")):
         await bench.ask(call)
     assert [attempt.outcome for attempt in call.attempts] == ["timeout"]
 
 
 async def test_the_clients_own_timeout_counts_too() -> None:
     bench = Bench(hang, timeout=0.02)
-    with pytest.raises(PersonalTimeout):
-        await bench.ask(Call("request-1", 60.0))
+    with pytest.raises(TimedOut, check=by("personal")):
+        await bench.ask(HopContext("request-1", 60.0))
 
 
 async def test_who_waits_for_a_place_waits_within_its_time() -> None:
     bench = Bench(hang)
     busy = [asyncio.ensure_future(bench.ask()) for _ in range(2)]
     await asyncio.sleep(0)
-    call = Call("request-1", 0.02)
-    with pytest.raises(PersonalTimeout, match="no free place in time"):
+    call = HopContext("request-1", 0.02)
+    with pytest.raises(TimedOut, match="no free place in time", check=by("personal")):
         await bench.ask(call)
     assert call.attempts == []
     for task in busy:
@@ -53,7 +54,7 @@ async def test_waiting_for_a_place_takes_nothing_of_the_hops_own_time() -> None:
     bench = Bench(hang, timeout=1.0)
     busy = [asyncio.ensure_future(bench.ask()) for _ in range(2)]
     await asyncio.sleep(0)
-    waiting = asyncio.ensure_future(bench.ask(Call("request-1", 60.0)))
+    waiting = asyncio.ensure_future(bench.ask(HopContext("request-1", 60.0)))
     await asyncio.sleep(0)
     bench.clock.move(30.0)
     bench.answers(status(503, retry_after="0"), 200)
@@ -82,7 +83,7 @@ async def test_five_failures_open_the_circuit(answer: object) -> None:
     for _ in range(5):
         with pytest.raises(DependencyFault):
             await bench.ask()
-    call = Call("request-1", 5.0)
+    call = HopContext("request-1", 5.0)
     with pytest.raises(CircuitOpen) as caught:
         await bench.ask(call)
     assert (caught.value.origin, caught.value.retry_after) == ("personal", 5.0)
@@ -98,14 +99,14 @@ async def test_definite_answers_are_no_failures() -> None:
 
     for _ in range(30):
         with pytest.raises(IdentityUnknown):
-            await bench.client.post("/question", b"{}", {}, Call("request-1", 5.0), unknown)
+            await bench.client.post("/question", b"{}", {}, HopContext("request-1", 5.0), unknown)
     assert bench.client.breaker.state == "closed"
 
 
 async def test_the_failure_that_was_met_is_told_and_not_the_circuit_that_it_opened() -> None:
     bench = Bench(httpx.ConnectError(""))
     for _ in range(5):
-        with pytest.raises(PersonalUnreachable):
+        with pytest.raises(Unreachable, check=by("personal")):
             await bench.ask()
     assert len(bench.requests) == 5 + 3, "three retries at any time, and no more"
     with pytest.raises(CircuitOpen):
@@ -130,7 +131,7 @@ async def test_no_retry_is_sent_once_others_have_opened_the_circuit() -> None:
             bench.client.breaker.failed(permit, bench.clock.now())
 
     bench.meanwhile = others_fail
-    with pytest.raises(PersonalOverloaded):
+    with pytest.raises(Overloaded, check=by("personal")):
         await bench.ask()
     assert len(bench.requests) == 1
 
@@ -138,11 +139,11 @@ async def test_no_retry_is_sent_once_others_have_opened_the_circuit() -> None:
 async def test_a_probe_has_no_second_attempt() -> None:
     bench = Bench(503)
     for _ in range(5):
-        with pytest.raises(PersonalOverloaded):
+        with pytest.raises(Overloaded, check=by("personal")):
             await bench.ask()
     before = len(bench.requests)
     bench.clock.move(5.0)
-    with pytest.raises(PersonalOverloaded):
+    with pytest.raises(Overloaded, check=by("personal")):
         await bench.ask()
     assert len(bench.requests) == before + 1
 
@@ -155,7 +156,7 @@ async def test_failures_count_though_no_client_waits_for_the_retries() -> None:
 
     bench.meanwhile = leave
     for _ in range(5):
-        with pytest.raises((asyncio.CancelledError, PersonalOverloaded)):
+        with pytest.raises((asyncio.CancelledError, Overloaded)):
             await bench.ask()
     assert bench.client.breaker.state == "open"
 
@@ -163,7 +164,7 @@ async def test_failures_count_though_no_client_waits_for_the_retries() -> None:
 async def test_one_probe_closes_it_again() -> None:
     bench = Bench(500, attempts=1)
     for _ in range(5):
-        with pytest.raises(PersonalBadAnswer):
+        with pytest.raises(BadAnswer, check=by("personal")):
             await bench.ask()
     bench.clock.move(5.0)
     bench.answers(hang)
@@ -184,8 +185,8 @@ async def test_one_probe_closes_it_again() -> None:
 async def test_clients_that_leave_or_are_in_a_hurry_open_no_circuit() -> None:
     bench = Bench(hang)
     for _ in range(6):
-        with pytest.raises(PersonalTimeout):
-            await bench.ask(Call("request-1", 0.001))
+        with pytest.raises(TimedOut, check=by("personal")):
+            await bench.ask(HopContext("request-1", 0.001))
         leaving = asyncio.ensure_future(bench.ask())
         await asyncio.sleep(0)
         leaving.cancel()
@@ -202,8 +203,8 @@ async def test_timeouts_that_had_their_time_open_the_circuit() -> None:
 
     bench.answers(slow)
     for _ in range(5):
-        with pytest.raises(PersonalTimeout):
-            await bench.ask(Call("request-1", 0.001))
+        with pytest.raises(TimedOut, check=by("personal")):
+            await bench.ask(HopContext("request-1", 0.001))
     assert bench.client.breaker.state == "open"
 
 
@@ -220,7 +221,7 @@ async def test_the_budget_bounds_retries() -> None:
         bench.client.breaker = CircuitBreaker()
         try:
             await bench.ask()
-        except PersonalOverloaded:
+        except Overloaded:
             continue
     assert len(bench.requests) <= 1.2 * requests + 3
 
@@ -233,5 +234,5 @@ async def test_a_fault_of_the_reader_passes_and_says_nothing_to_the_breaker() ->
 
     for _ in range(6):
         with pytest.raises(KeyError):
-            await bench.client.post("/question", b"{}", {}, Call("request-1", 5.0), broken)
+            await bench.client.post("/question", b"{}", {}, HopContext("request-1", 5.0), broken)
     assert bench.client.breaker.state == "closed"

@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.adapters.identity_cache import LruIdentities
-from talaria.testing.contracts.identities import IdentitiesContract, key, pair
-from talaria.testing.memory import MemoryIdentities
+from talaria.adapters.identity_cache import LruIdentityCache
+from talaria.testing.contracts.identities import IdentityCacheContract, key, pair
+from talaria.testing.memory import MemoryIdentityCache
 
 operations = st.lists(
     st.tuples(st.sampled_from(["get", "put", "drop", "clear", "get", "put"]), st.integers(0, 6)), max_size=60
 )
 
 
-class TestLruIdentities(IdentitiesContract):
-    def identities(self, max_entries: int) -> LruIdentities:
-        return LruIdentities(max_entries)
+class TestLruIdentities(IdentityCacheContract):
+    def identities(self, max_entries: int) -> LruIdentityCache:
+        return LruIdentityCache(max_entries)
 
 
 @given(operations, st.integers(1, 5))
 def test_it_does_what_the_model_does(done: list[tuple[str, int]], max_entries: int) -> None:
-    real, model = LruIdentities(max_entries), MemoryIdentities(max_entries)
+    real, model = LruIdentityCache(max_entries), MemoryIdentityCache(max_entries)
     for number, (operation, name) in enumerate(done):
         if operation == "put":
             real.put(key(str(name)), pair(str(number)))
@@ -38,7 +38,7 @@ def test_an_entry_takes_less_than_a_kibibyte() -> None:
     entries = 5_000
     tracemalloc.start()
     try:
-        kept = LruIdentities(entries)
+        kept = LruIdentityCache(entries)
         for number in range(entries):
             kept.put(key(f"{number:0>36}"), pair(f"{number:0>36}"))
         size, _ = tracemalloc.get_traced_memory()
@@ -49,23 +49,23 @@ def test_an_entry_takes_less_than_a_kibibyte() -> None:
 
 def test_at_least_one_entry() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        LruIdentities(0)
+        LruIdentityCache(0)
 
 
 def test_a_new_limit_lets_the_least_recently_used_go() -> None:
-    kept = LruIdentities(3)
+    kept = LruIdentityCache(3)
     for name in "abc":
         kept.put(key(name), pair(name))
     kept.get(key("a"))
-    kept.limit_to(2)
+    kept.resize(2)
     assert [kept.get(key(name)) is not None for name in "abc"] == [True, False, True]
-    kept.limit_to(3)
+    kept.resize(3)
     kept.put(key("d"), pair("d"))
     assert len(kept) == 3
 
 
 def test_only_what_is_wanted_is_kept() -> None:
-    kept = LruIdentities(3)
+    kept = LruIdentityCache(3)
     kept.put(key("a"), pair("a"))
     kept.put(key("b"), pair("b"))
     kept.keep_only(lambda one: one == key("b"))

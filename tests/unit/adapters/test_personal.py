@@ -6,8 +6,10 @@ import httpx
 import pytest
 
 from talaria.adapters.personal import Personal
-from talaria.domain.errors import IdentityUnknown, PersonalBadAnswer
-from talaria.domain.model import Call, PersonalPhoneId, PhoneNumber
+from talaria.domain.errors import BadAnswer, IdentityUnknown
+from talaria.domain.events import HopContext
+from talaria.domain.model import PersonalPhoneId, PhoneNumber
+from tests.support_refusals import by
 from tests.unit.adapters.support_client import Bench
 
 ANNA = PersonalPhoneId("ppid-anna")
@@ -23,7 +25,7 @@ def phone(**changes: object) -> dict[str, object]:
 
 
 async def ask(bench: Bench, token: str = "") -> PhoneNumber:
-    return await Personal(bench.client, token).phone_of(ANNA, Call("request-1", 5.0))
+    return await Personal(bench.client, token).phone_of(ANNA, HopContext("request-1", 5.0))
 
 
 async def test_the_question_and_the_answer() -> None:
@@ -51,18 +53,18 @@ async def test_404_with_the_contracts_error_is_an_unknown_id() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>not found</html>", {}, {"message": "no code"}, {"code": 1}, []])
 async def test_404_without_it_is_a_wrong_address(body: object) -> None:
-    with pytest.raises(PersonalBadAnswer, match="status 404 without the JSON of the contract"):
+    with pytest.raises(BadAnswer, match="status 404 without the JSON of the contract", check=by("personal")):
         await ask(Bench(answer(404, body)))
 
 
 async def test_401_is_our_fault() -> None:
-    with pytest.raises(PersonalBadAnswer, match="our credentials were refused"):
+    with pytest.raises(BadAnswer, match="our credentials were refused", check=by("personal")):
         await ask(Bench(answer(401, {"code": "bad_token"})), "the-token")
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 400, 403, 422, 500])
 async def test_no_other_status_is_in_the_contract(status: int) -> None:
-    with pytest.raises(PersonalBadAnswer, match=f"status {status}"):
+    with pytest.raises(BadAnswer, match=f"status {status}", check=by("personal")):
         await ask(Bench(answer(status, phone())))
 
 
@@ -95,7 +97,7 @@ async def test_no_other_status_is_in_the_contract(status: int) -> None:
 )
 async def test_what_breaks_the_contract_is_a_bad_answer_that_shows_nothing(body: object) -> None:
     bench = Bench(answer(200, body))
-    with pytest.raises(PersonalBadAnswer) as caught:
+    with pytest.raises(BadAnswer, check=by("personal")) as caught:
         await ask(bench)
     assert "4915" not in repr(caught.value)
     assert "ppid" not in repr(caught.value)

@@ -3,25 +3,22 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from talaria.domain.ages import Ages
 from talaria.domain.errors import (
+    BadAnswer,
     CircuitOpen,
     DependencyFault,
     GatewayOverloaded,
+    Overloaded,
     PartnerBadAnswer,
-    PartnerOverloaded,
-    PartnerTimeout,
-    PartnerUnreachable,
-    PersonalBadAnswer,
-    PersonalOverloaded,
-    PersonalTimeout,
-    PersonalUnreachable,
     Refusal,
+    TimedOut,
+    Unreachable,
 )
-from talaria.domain.exchange import Exchange
-from talaria.domain.model import ExchangeEnded, IdentityKey, Journey, PartnerUserId, Person, PersonalPhoneId
+from talaria.domain.events import ExchangeFinished, RequestContext
+from talaria.domain.exchange import CachePolicy, Exchange
+from talaria.domain.model import IdentityKey, PartnerUserId, PersonalPhoneId, Principal
 from talaria.testing.memory import (
-    MemoryIdentities,
+    MemoryIdentityCache,
     MemoryPartnerAccounts,
     MemoryPhoneDirectory,
     MemoryRecorder,
@@ -31,9 +28,17 @@ from tests.unit.domain.support_time import JumpingLoop, clock
 PHONE = "+4915100000001"
 
 
-def person(name: str = "p-1", caller: str = "app") -> Person:
+def person(name: str = "p-1", caller: str = "app") -> Principal:
     """Somebody with a token."""
-    return Person(caller, PersonalPhoneId(name))
+    return Principal(caller, PersonalPhoneId(name))
+
+
+def key_of(principal: Principal | None = None, partner: str = "wind") -> IdentityKey:
+    """Where the pair of this principal, or of p-1, is cached."""
+    found = principal or person()
+    if found.phone_id is None:
+        raise AssertionError("a principal without a person has no identity")
+    return (partner, found.caller, found.phone_id)
 
 
 def key(name: str = "p-1", caller: str = "app", partner: str = "wind") -> IdentityKey:
@@ -58,8 +63,8 @@ class World:
         users: dict[str, str | Refusal] = {PHONE: "u-1", "+4915100000002": "u-2"}
         self.accounts = MemoryPartnerAccounts(users)
         self.others = MemoryPartnerAccounts({PHONE: "bolt-1"}, "bolt")
-        self.identities = MemoryIdentities(self.max_entries)
-        ages = Ages(self.max_age, self.negative_age, self.stale_if_error, lambda: self.jitter)
+        self.identities = MemoryIdentityCache(self.max_entries)
+        ages = CachePolicy(self.max_age, self.negative_age, self.stale_if_error, lambda: self.jitter)
         accounts = {"wind": self.accounts, "bolt": self.others}
         self.exchange = Exchange(self.directory, accounts, self.identities, ages, self.clock, self.recorder)
 
@@ -71,31 +76,33 @@ class World:
     @property
     def results(self) -> list[str]:
         """How each exchange ended, in order."""
-        return [event.result for event in self.recorder.events if isinstance(event, ExchangeEnded)]
+        return [event.result for event in self.recorder.events if isinstance(event, ExchangeFinished)]
 
     async def ask(
         self,
-        who: Person | None = None,
+        principal: Principal | None = None,
         *,
         partner: str = "wind",
         within: float = 10.0,
         route: float = 10.0,
-        journey: Journey | None = None,
+        context: RequestContext | None = None,
     ) -> str:
         """One request's exchange: the user id, or what is raised. Times in seconds from now."""
         now = self.clock.now()
         found = await self.exchange.user_of(
-            partner, who or person(), journey or Journey("r-1"), now + within, now + max(within, route)
+            key_of(principal, partner), context or RequestContext("r-1"), now + within, now + max(within, route)
         )
         return found.reveal()
 
-    def start(self, who: Person | None = None, *, within: float = 10.0, route: float = 10.0) -> "asyncio.Task[str]":
+    def start(
+        self, principal: Principal | None = None, *, within: float = 10.0, route: float = 10.0
+    ) -> "asyncio.Task[str]":
         """The same in the background."""
-        return asyncio.create_task(self.ask(who, within=within, route=route))
+        return asyncio.create_task(self.ask(principal, within=within, route=route))
 
-    def forget(self, used: str, who: Person | None = None) -> None:
+    def forget(self, used: str, principal: Principal | None = None) -> None:
         """The upstream does not know this user id."""
-        self.exchange.forget("wind", who or person(), PartnerUserId(used))
+        self.exchange.forget(key_of(principal), PartnerUserId(used))
 
     def down(self, fault: Refusal | None) -> None:
         """personal fails from now on, or not any more."""
@@ -113,20 +120,20 @@ async def expired(stale_if_error: float = 3600.0) -> World:
 async def in_trouble() -> World:
     """The same, where personal has just failed once."""
     world = await expired()
-    world.directory.script.fail_next.append(PersonalUnreachable())
+    world.directory.script.fail_next.append(Unreachable("personal"))
     await world.ask()
     return world
 
 
 FAULTS: list[DependencyFault | GatewayOverloaded] = [
-    PersonalUnreachable("refused"),
-    PersonalBadAnswer("500"),
-    PersonalTimeout(),
-    PersonalOverloaded(retry_after=1),
-    PartnerUnreachable(),
+    Unreachable("personal", "refused"),
+    BadAnswer("personal", "500"),
+    TimedOut("personal"),
+    Overloaded("personal", retry_after=1),
+    Unreachable("partner"),
     PartnerBadAnswer(),
-    PartnerTimeout(),
-    PartnerOverloaded(),
+    TimedOut("partner"),
+    Overloaded("partner"),
     CircuitOpen("personal"),
     CircuitOpen("partner"),
     GatewayOverloaded(),

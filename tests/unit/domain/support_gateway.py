@@ -7,10 +7,12 @@ from ipaddress import ip_network
 from typing import Self
 
 from talaria.domain.errors import ExpiredToken, Refusal
-from talaria.domain.forwarded import Forwarding
-from talaria.domain.gateway import Destination, Gateway
-from talaria.domain.headers import Sieve
-from talaria.domain.model import Answer, Headers, Inbound, Journey, Outbound, Partner, Person, Route
+from talaria.domain.events import RequestContext
+from talaria.domain.forwarded import ForwardedHeaders
+from talaria.domain.gateway import Gateway, UpstreamTarget
+from talaria.domain.headers import HeaderPolicy
+from talaria.domain.http import ClientRequest, Headers, UpstreamRequest, UpstreamResponse
+from talaria.domain.model import Partner, Principal, Route
 from talaria.testing.memory import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import World, person
 
@@ -40,12 +42,12 @@ class Chunks:
         self.closed += 1
 
 
-Reply = Answer | Refusal | Callable[[Outbound], Answer]
+Reply = UpstreamResponse | Refusal | Callable[[UpstreamRequest], UpstreamResponse]
 
 
-def reply(status: int = 200, headers: Headers | None = None, body: bytes = b"ok") -> Answer:
+def reply(status: int = 200, headers: Headers | None = None, body: bytes = b"ok") -> UpstreamResponse:
     """An answer of the upstream."""
-    return Answer(status, list(headers or [(b"content-type", b"text/plain")]), Chunks(body))
+    return UpstreamResponse(status, list(headers or [(b"content-type", b"text/plain")]), Chunks(body))
 
 
 class ScriptedUpstream:
@@ -53,13 +55,13 @@ class ScriptedUpstream:
 
     def __init__(self) -> None:
         self.replies: list[Reply] = [lambda _: reply()]
-        self.received: list[Outbound] = []
+        self.received: list[UpstreamRequest] = []
         self.bodies: list[bytes] = []
-        self.answers: list[Answer] = []
+        self.answers: list[UpstreamResponse] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def send(self, outbound: Outbound) -> Answer:
+    async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
         """As the port says."""
         self.received.append(outbound)
         self.bodies.append(b"".join([chunk async for chunk in outbound.body]) if outbound.body else b"")
@@ -67,7 +69,7 @@ class ScriptedUpstream:
         given = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(given, Refusal):
             raise given
-        answer = given if isinstance(given, Answer) else given(outbound)
+        answer = given if isinstance(given, UpstreamResponse) else given(outbound)
         self.answers.append(answer)
         return answer
 
@@ -80,7 +82,7 @@ class ScriptedUpstream:
         return sum(isinstance(answer.body, Chunks) and not answer.body.closed for answer in self.answers)
 
 
-def _people() -> dict[bytes, Person | Refusal]:
+def _people() -> dict[bytes, Principal | Refusal]:
     return {
         b"t-1": person(),
         b"t-2": person("p-2"),
@@ -106,12 +108,12 @@ class Door:
         }
         self.gateway = Gateway(
             routes=routes,
-            destinations={
-                "services": Destination(self.upstream, "talaria-services", API_KEY),
-                "bare": Destination(self.upstream, "bare-services"),
+            targets={
+                "services": UpstreamTarget(self.upstream, "talaria-services", API_KEY),
+                "bare": UpstreamTarget(self.upstream, "bare-services"),
             },
-            sieve=Sieve([WIND, BOLT]),
-            forwarding=Forwarding([ip_network("10.0.0.0/8")]),
+            header_policy=HeaderPolicy([WIND, BOLT]),
+            forwarded=ForwardedHeaders([ip_network("10.0.0.0/8")]),
             verifier=self.verifier,
             exchange=self.world.exchange,
             tokens=self.tokens,
@@ -127,14 +129,14 @@ class Door:
         target: bytes = b"/rides?a=1",
         body: AsyncIterator[bytes] | None = None,
         length: int | None = None,
-        journey: Journey | None = None,
-    ) -> Answer:
+        context: RequestContext | None = None,
+    ) -> UpstreamResponse:
         """One request. An empty `tag` or `token`: without that header."""
         headers = [(b"host", b"api.example"), *more]
         headers += [(b"x-api-tag", tag)] if tag else []
         headers += [(b"authorization", b"Bearer " + token)] if token else []
-        inbound = Inbound(method, target, headers, body, length, "203.0.113.7", "http")
-        return await self.gateway.handle(inbound, journey or Journey())
+        client_request = ClientRequest(method, target, headers, body, length, "203.0.113.7", "http")
+        return await self.gateway.handle(client_request, context or RequestContext())
 
     def sent(self, index: int = -1) -> dict[bytes, bytes]:
         """The headers that the upstream got; each of them once."""

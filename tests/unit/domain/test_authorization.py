@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.domain.authorization import ApiKeys, Origins, admit, bearer_token
+from talaria.domain.authorization import ApiKeys, NetworkAllowlist, bearer_token, check_caller_allowed
 from talaria.domain.errors import BadRequest, CallerNotAllowed, InvalidToken, MissingToken, Refusal
-from talaria.domain.model import NOBODY, Partner, Person, PersonalPhoneId, Route
+from talaria.domain.model import Partner, PersonalPhoneId, Principal, Route
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ def test_a_second_token_in_one_line_stays_with_the_first_for_the_verifier_to_ref
 
 def test_a_route_admits_its_callers_only() -> None:
     route = Route("r", Partner("wind", b"x-wind-user-id"), "u", frozenset({"app", "web"}))
-    admit(route, Person("web", PersonalPhoneId("p")))
+    check_caller_allowed(route, Principal("web", PersonalPhoneId("p")))
     for caller in ("kiosk", "App", ""):
         with pytest.raises(CallerNotAllowed):
-            admit(route, Person(caller, PersonalPhoneId("p")))
+            check_caller_allowed(route, Principal(caller, PersonalPhoneId("p")))
 
 
 KEYS = ApiKeys({"jobs": [b"k" * 32, b"next" * 8], "batch": [b"b" * 32]})
@@ -60,7 +60,7 @@ KEYS = ApiKeys({"jobs": [b"k" * 32, b"next" * 8], "batch": [b"b" * 32]})
 
 @pytest.mark.parametrize(("key", "caller"), [(b"k" * 32, "jobs"), (b"next" * 8, "jobs"), (b"b" * 32, "batch")])
 def test_an_api_key_selects_its_caller_and_nobody(key: bytes, caller: str) -> None:
-    assert KEYS.caller_of([key]) == Person(caller, NOBODY)
+    assert KEYS.authenticate([key]) == Principal(caller, None)
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,10 @@ def test_an_api_key_selects_its_caller_and_nobody(key: bytes, caller: str) -> No
 )
 def test_any_other_key_is_refused(lines: list[bytes], refusal: type[Refusal]) -> None:
     with pytest.raises(refusal):
-        KEYS.caller_of(lines)
+        KEYS.authenticate(lines)
 
 
-def test_no_token_can_name_nobody() -> None:
-    assert PersonalPhoneId.parse(NOBODY.reveal()) is None
-
-
-ORIGINS = Origins({"app": [ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")], "web": []})
+ORIGINS = NetworkAllowlist({"app": [ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")], "web": []})
 
 
 @pytest.mark.parametrize("address", ["192.0.2.255", "::ffff:192.0.2.1", "2001:db8::1"])
@@ -120,4 +116,4 @@ def test_a_token_comes_from_one_line_after_its_scheme_or_not_at_all(lines: list[
 @given(st.lists(st.binary(max_size=40), max_size=3))
 def test_no_guess_is_a_key(lines: list[bytes]) -> None:
     with pytest.raises(Refusal):
-        KEYS.caller_of(lines)
+        KEYS.authenticate(lines)

@@ -1,53 +1,71 @@
-"""The tree of refusals: each says what, whose fault and whether to try again."""
+"""The tree of refusals: each has a reason, an origin and perhaps a time to try again."""
 
-from collections.abc import Iterator
 from typing import get_args
 
 import pytest
 
 from talaria.domain import errors
-from talaria.domain.errors import PARTNER, PERSONAL, CircuitOpen, ClientGone, Faults, MethodNotAllowed, Refusal
+from talaria.domain.errors import (
+    PARTNER,
+    PERSONAL,
+    BadAnswer,
+    CircuitOpen,
+    ClientFault,
+    ClientGone,
+    Faults,
+    GatewayFault,
+    MethodNotAllowed,
+    PartnerBadAnswer,
+    Refusal,
+    Unreachable,
+)
 from talaria.domain.model import Origin
+from tests.support_refusals import FAULTS, MAKERS, kinds, leaves
+
+every_reason = pytest.mark.parametrize("reason", MAKERS)
+every_leaf = pytest.mark.parametrize("kind", leaves(Refusal), ids=lambda kind: kind.__name__)
 
 
-def kinds(base: type[Refusal]) -> Iterator[type[Refusal]]:
-    """The tree below one refusal."""
-    for kind in base.__subclasses__():
-        yield kind
-        yield from kinds(kind)
+@every_reason
+def test_a_refusal_has_a_plain_reason_and_a_known_origin(reason: str) -> None:
+    refusal = MAKERS[reason]("why", retry_after=2.0)
+    assert (refusal.reason, refusal.cause, refusal.retry_after) == (reason, "why", 2.0)
+    assert reason == reason.lower().strip()
+    assert refusal.origin in get_args(Origin)
 
 
-LEAVES = [kind for kind in kinds(Refusal) if not kind.__subclasses__()]
-by_name = pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.__name__)
+def test_no_two_kinds_share_a_reason() -> None:
+    reasons = [kind.reason for base in (ClientFault, GatewayFault) for kind in kinds(base) if kind.reason]
+    assert len(set(reasons)) == len(reasons) == len(leaves(ClientFault)) + len(leaves(GatewayFault))
 
 
-@by_name
-def test_a_leaf_has_a_reason_of_its_own_and_a_known_origin(kind: type[Refusal]) -> None:
-    assert [other for other in kinds(Refusal) if other.reason == kind.reason] == [kind]
-    assert kind.reason == kind.reason.lower().strip()
-    assert kind is CircuitOpen or kind.origin in get_args(Origin)
+def test_the_reason_of_a_fault_is_its_origin_and_its_kind() -> None:
+    assert Unreachable("personal").reason == "personal-unreachable"
+    assert {fault(origin).reason for origin, faults in FAULTS.items() for fault in faults} == {
+        f"{origin}-{fault.kind}" for origin, faults in FAULTS.items() for fault in faults
+    }
 
 
-def test_only_leaves_have_reasons() -> None:
-    assert [kind for kind in kinds(Refusal) if kind.reason and kind not in LEAVES] == []
+def test_what_an_adapter_raises_is_the_partners_bad_answer() -> None:
+    refusal = PartnerBadAnswer("no user id", retry_after=1.0)
+    assert (refusal.reason, refusal.origin, refusal.cause) == ("partner-bad-answer", "partner", "no user id")
+    assert isinstance(refusal, BadAnswer)
 
 
-@by_name
+@every_leaf
 def test_a_name_stands_in_the_tree_of_the_docstring(kind: type[Refusal]) -> None:
     assert kind.__name__ in (errors.__doc__ or "")
 
 
-@by_name
-def test_client_faults_are_the_clients(kind: type[Refusal]) -> None:
-    if issubclass(kind, errors.ClientFault):
-        assert kind.origin == "client"
-    elif kind is not CircuitOpen:
-        assert kind.origin != "client"
+@every_reason
+def test_client_faults_are_the_clients(reason: str) -> None:
+    refusal = MAKERS[reason]()
+    assert isinstance(refusal, ClientFault) == (refusal.origin == "client")
 
 
 @pytest.mark.parametrize(("faults", "origin"), [(PERSONAL, "personal"), (PARTNER, "partner")])
 def test_the_faults_of_a_dependency_are_its_own(faults: Faults, origin: str) -> None:
-    assert [fault.origin for fault in faults] == [origin] * 4
+    assert [fault().origin for fault in faults[1:]] == [origin] * 4
 
 
 def test_an_open_circuit_says_whose_it_is() -> None:

@@ -4,17 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.domain.ages import Ages
 from talaria.domain.errors import (
     IdentityUnknown,
     InternalError,
     PartnerUserRefused,
     PartnerUserUnknown,
-    PersonalUnreachable,
     Refusal,
+    Unreachable,
 )
-from talaria.domain.model import Identity, Journey, PartnerUserId, PersonalPhoneId
-from talaria.testing.memory import MemoryIdentities
+from talaria.domain.events import RequestContext
+from talaria.domain.exchange import CachePolicy
+from talaria.domain.model import CachedIdentity, PartnerUserId, PersonalPhoneId
+from talaria.testing.memory import MemoryIdentityCache
+from tests.support_refusals import by
 from tests.unit.domain.support_exchange import FAULTS, PHONE, World, person
 from tests.unit.domain.support_time import run
 
@@ -24,10 +26,10 @@ by_reason = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.
 def test_a_pair_is_found_once_and_then_known() -> None:
     async def main() -> None:
         world = World()
-        journey = Journey("r-1")
-        assert await world.ask(journey=journey) == "u-1"
-        assert (journey.exchange, [a.dependency for a in journey.attempts]) == ("miss", ["personal", "wind"])
-        assert await world.ask(journey=(again := Journey("r-2"))) == "u-1"
+        context = RequestContext("r-1")
+        assert await world.ask(context=context) == "u-1"
+        assert (context.exchange, [a.dependency for a in context.attempts]) == ("miss", ["personal", "wind"])
+        assert await world.ask(context=(again := RequestContext("r-2"))) == "u-1"
         assert (again.exchange, again.attempts) == ("hit", [])
         assert (world.calls, world.results) == ((1, 1), ["miss", "hit"])
 
@@ -52,8 +54,8 @@ triples = st.tuples(words, words, words)
 
 @given(triples, triples)
 def test_two_different_keys_never_share_an_entry(one: tuple[str, str, str], two: tuple[str, str, str]) -> None:
-    kept = MemoryIdentities()
-    first = Identity(PartnerUserId("one"), None, 1.0, 1.0)
+    kept = MemoryIdentityCache()
+    first = CachedIdentity(PartnerUserId("one"), None, 1.0, 1.0)
     kept.put((one[0], one[1], PersonalPhoneId(one[2])), first)
     found = kept.get((two[0], two[1], PersonalPhoneId(two[2])))
     assert found is (first if one == two else None)
@@ -87,7 +89,7 @@ def test_an_expired_pair_is_exchanged_again_and_the_jitter_takes_a_tenth_at_most
 
 @given(st.floats(0, 1), st.floats(0.001, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
 def test_the_bounds_of_a_kept_pair(jitter: float, max_age: float, stale: float, now: float) -> None:
-    pair = Ages(max_age, 10.0, stale, lambda: jitter).of_pair(PartnerUserId("u"), now)
+    pair = CachePolicy(max_age, 10.0, stale, lambda: jitter).pair(PartnerUserId("u"), now)
     assert now + 0.9 * max_age - 1e-6 <= pair.fresh_until <= now + max_age
     assert pair.stale_until == pair.fresh_until + stale
 
@@ -116,9 +118,9 @@ def test_a_remembered_no_never_serves_past_its_time_though_dependencies_fail() -
         with pytest.raises(IdentityUnknown):
             await world.ask()
         world.clock.move(11)
-        world.down(PersonalUnreachable())
+        world.down(Unreachable("personal"))
         for _ in range(2):  # the second comes while there is known to be trouble
-            with pytest.raises(PersonalUnreachable):
+            with pytest.raises(Unreachable, check=by("personal")):
                 await world.ask()
 
     run(main())
@@ -141,10 +143,10 @@ def test_a_failure_is_told_and_not_kept(fault: Refusal) -> None:
     async def main() -> None:
         world = World()
         world.directory.script.fail_next.append(fault)
-        journey = Journey("r-1")
+        context = RequestContext("r-1")
         with pytest.raises(type(fault)):
-            await world.ask(journey=journey)
-        assert (journey.exchange, len(journey.attempts), len(world.identities)) == ("failed", 1, 0)
+            await world.ask(context=context)
+        assert (context.exchange, len(context.attempts), len(world.identities)) == ("failed", 1, 0)
         assert await world.ask() == "u-1"
 
     run(main())

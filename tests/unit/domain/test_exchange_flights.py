@@ -6,14 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.domain.errors import (
-    IdentityUnknown,
-    PartnerTimeout,
-    PartnerUserRefused,
-    PersonalTimeout,
-    PersonalUnreachable,
-    Refusal,
-)
+from talaria.domain.errors import IdentityUnknown, PartnerUserRefused, Refusal, TimedOut, Unreachable
+from tests.support_refusals import by
 from tests.unit.domain.support_exchange import World, key
 from tests.unit.domain.support_time import run, settle
 
@@ -105,7 +99,7 @@ def test_who_comes_right_after_the_last_has_left_starts_anew() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("refusal", [PersonalUnreachable("x"), IdentityUnknown(), PartnerUserRefused()], ids=repr)
+@pytest.mark.parametrize("refusal", [Unreachable("personal", "x"), IdentityUnknown(), PartnerUserRefused()], ids=repr)
 def test_a_bad_end_reaches_all_who_wait(refusal: Refusal) -> None:
     async def main() -> None:
         world = World()
@@ -128,7 +122,7 @@ def test_each_waiter_leaves_at_its_own_deadline() -> None:
         ended: list[float] = []
 
         async def one(within: float) -> None:
-            with pytest.raises(PersonalTimeout):
+            with pytest.raises(TimedOut, check=by("personal")):
                 await world.ask(within=within, route=10.0)
             ended.append(world.clock.now() - started)
 
@@ -146,7 +140,7 @@ def test_an_impatient_client_does_not_shorten_the_flight_of_another() -> None:
         first, second = world.start(within=0.01), world.start(within=10.0)
         await asyncio.sleep(5)
         world.directory.script.gate.set()
-        assert await end([first, second]) == ["PersonalTimeout", "u-1"]
+        assert await end([first, second]) == ["TimedOut", "u-1"]
         assert world.calls == (1, 1)
 
     run(main())
@@ -161,7 +155,7 @@ def test_who_may_wait_longer_than_the_hop_was_told_to_flies_again() -> None:
         tasks += [world.start(within=10.0) for _ in range(5)]
         await asyncio.sleep(2)
         world.directory.script.gate.set()
-        assert await end(tasks) == ["PersonalTimeout", *["u-1"] * 5]
+        assert await end(tasks) == ["TimedOut", *["u-1"] * 5]
         assert world.calls == (2, 1)
 
     run(main())
@@ -177,13 +171,13 @@ def test_the_second_hop_has_the_longest_time_of_those_who_wait() -> None:
         world.directory.script.gate.set()
         await asyncio.sleep(2)
         world.accounts.script.gate.set()
-        assert await end(tasks) == ["PartnerTimeout", "u-1"]
+        assert await end(tasks) == ["TimedOut", "u-1"]
         assert world.calls == (1, 1)
 
     run(main())
 
 
-@pytest.mark.parametrize(("hop", "fault"), [("personal", PersonalTimeout), ("wind", PartnerTimeout)])
+@pytest.mark.parametrize(("hop", "fault"), [("personal", TimedOut), ("wind", TimedOut)])
 def test_the_hop_that_was_under_way_is_to_blame(hop: str, fault: type[Refusal]) -> None:
     async def main() -> None:
         world = World()
@@ -202,7 +196,7 @@ def test_time_that_is_up_between_the_hops_is_the_partners() -> None:
         await settle()
         world.clock.move(1.0)
         world.directory.script.gate.set()
-        assert (await end([task]))[0] in ("PersonalTimeout", "PartnerTimeout")
+        assert (await end([task]))[0] in ("TimedOut", "TimedOut")
         assert world.accounts.script.calls == 0
 
     run(main())
@@ -211,7 +205,7 @@ def test_time_that_is_up_between_the_hops_is_the_partners() -> None:
 def test_no_call_is_made_for_a_request_that_is_too_late() -> None:
     async def main() -> None:
         world = World()
-        with pytest.raises(PersonalTimeout):
+        with pytest.raises(TimedOut, check=by("personal")):
             await world.ask(within=-1.0, route=-1.0)
         assert world.calls == (0, 0)
 

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from talaria.domain.errors import PartnerUserRefused, PersonalTimeout
-from talaria.domain.model import Identity, PartnerUserId
+from talaria.domain.errors import PartnerUserRefused, TimedOut
+from talaria.domain.model import CachedIdentity, PartnerUserId
+from tests.support_refusals import by
 from tests.unit.domain.support_exchange import PHONE, World, expired, in_trouble, key, person
 from tests.unit.domain.support_time import run, settle
 
@@ -18,7 +19,7 @@ def test_a_disowned_flight_does_not_drop_what_a_newer_one_brought() -> None:
         old = world.start()
         await settle()
         world.exchange.invalidate(key())
-        world.identities.put(key(), Identity(PartnerUserId("u-9"), None, 9e9, 9e9))
+        world.identities.put(key(), CachedIdentity(PartnerUserId("u-9"), None, 9e9, 9e9))
         world.accounts.script.gate.set()
         await asyncio.gather(old, return_exceptions=True)
         assert world.identities.get(key()) is not None
@@ -141,7 +142,7 @@ def test_a_disowned_flight_does_not_go_on_behind() -> None:
         waiting = world.start(within=2.0)
         await settle()
         world.exchange.invalidate(key())
-        with pytest.raises(PersonalTimeout):
+        with pytest.raises(TimedOut, check=by("personal")):
             await waiting
         await settle()
         assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -8,15 +8,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from talaria.domain.errors import IdentityUnknown, PartnerUserRefused, PersonalUnreachable, Refusal
-from talaria.domain.exchange import TROUBLE_SECONDS
+from talaria.domain.errors import IdentityUnknown, PartnerUserRefused, Refusal, Unreachable
+from talaria.domain.exchange import SERVE_STALE_SECONDS
 from tests.unit.domain.support_exchange import World, key, person
 from tests.unit.domain.support_time import JumpingLoop, settle
 
 Mode = Literal["up", "down", "unknown", "refused"]
 FAILING: dict[Mode, Refusal | None] = {
     "up": None,
-    "down": PersonalUnreachable(),
+    "down": Unreachable("personal"),
     "unknown": IdentityUnknown(),
     "refused": PartnerUserRefused(),
 }
@@ -40,7 +40,7 @@ class Flight:
 
     name: str
     behind: bool = False
-    disowned: bool = False
+    invalidated: bool = False
     waiters: list[int] = field(default_factory=list)
 
 
@@ -113,7 +113,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         for flight in list(self.aloft):
             self._model_land(flight)
 
-    @rule(seconds=st.sampled_from([0.5, TROUBLE_SECONDS, 10.0, 300.0, 900.0, 3600.0]))
+    @rule(seconds=st.sampled_from([0.5, SERVE_STALE_SECONDS, 10.0, 300.0, 900.0, 3600.0]))
     def wait(self, seconds: float) -> None:
         self.loop.move(seconds)
 
@@ -183,15 +183,15 @@ class ExchangeMachine(RuleBasedStateMachine):
     def _model_outcome(self, flight: Flight, now: float) -> str:
         name = flight.name
         if self.mode == "down":
-            self.trouble_until = now + TROUBLE_SECONDS
+            self.trouble_until = now + SERVE_STALE_SECONDS
         elif self.mode == "up":
             self.trouble_until = 0.0
-            if not flight.disowned:
+            if not flight.invalidated:
                 self.kept[name] = Pair(self.users[name], now + 900, now + 4500)
             return self.users[name]
-        elif self.mode == "unknown" and not flight.disowned:
+        elif self.mode == "unknown" and not flight.invalidated:
             self.kept[name] = Pair(None, now + 10, now + 10)
-        elif self.mode == "refused" and not flight.disowned:
+        elif self.mode == "refused" and not flight.invalidated:
             self.kept.pop(name, None)
         return type(FAILING[self.mode]).__name__
 
@@ -199,7 +199,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.kept.pop(name, None)
         flight = self.flying.pop(name, None)
         if flight is not None:
-            flight.disowned, flight.behind = True, False
+            flight.invalidated, flight.behind = True, False
             if not flight.waiters:
                 self.aloft.remove(flight)
 

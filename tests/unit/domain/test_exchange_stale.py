@@ -7,15 +7,15 @@ import pytest
 
 from talaria.domain.errors import (
     IdentityUnknown,
-    PartnerUnreachable,
     PartnerUserRefused,
     PartnerUserUnknown,
-    PersonalTimeout,
-    PersonalUnreachable,
     Refusal,
+    TimedOut,
+    Unreachable,
 )
-from talaria.domain.exchange import TROUBLE_SECONDS
-from talaria.domain.model import Journey
+from talaria.domain.events import RequestContext
+from talaria.domain.exchange import SERVE_STALE_SECONDS
+from tests.support_refusals import by
 from tests.unit.domain.support_exchange import FAULTS, PHONE, World, expired, in_trouble, key, person
 from tests.unit.domain.support_time import run, settle
 
@@ -28,9 +28,9 @@ def test_a_stale_pair_serves_while_a_dependency_fails(fault: Refusal) -> None:
     async def main() -> None:
         world = await expired()
         world.down(fault)
-        journey = Journey("r-2")
-        assert await world.ask(journey=journey) == "u-1"
-        assert (journey.exchange, len(journey.attempts)) == ("stale", 1)
+        context = RequestContext("r-2")
+        assert await world.ask(context=context) == "u-1"
+        assert (context.exchange, len(context.attempts)) == ("stale", 1)
 
     run(main())
 
@@ -39,11 +39,11 @@ def test_a_stale_pair_does_not_serve_past_its_time() -> None:
     async def main() -> None:
         world = World()
         await world.ask()
-        world.down(PersonalUnreachable())
+        world.down(Unreachable("personal"))
         world.clock.move(900 + 3599.9)
         assert await world.ask() == "u-1"
         world.clock.move(0.2)
-        with pytest.raises(PersonalUnreachable):
+        with pytest.raises(Unreachable, check=by("personal")):
             await world.ask()
 
     run(main())
@@ -54,9 +54,9 @@ def test_without_stale_if_error_an_expired_pair_never_serves() -> None:
         world = World(stale_if_error=0.0)
         await world.ask()
         world.clock.move(900)
-        world.down(PersonalUnreachable())
+        world.down(Unreachable("personal"))
         for _ in range(2):
-            with pytest.raises(PersonalUnreachable):
+            with pytest.raises(Unreachable, check=by("personal")):
                 await world.ask()
 
     run(main())
@@ -70,8 +70,8 @@ def test_a_definite_answer_wins_over_a_stale_pair(definite: Refusal) -> None:
         with pytest.raises(type(definite)):
             await world.ask()
         world.clock.move(11)
-        world.down(PersonalUnreachable())
-        with pytest.raises(PersonalUnreachable):  # the old pair is gone for good
+        world.down(Unreachable("personal"))
+        with pytest.raises(Unreachable, check=by("personal")):  # the old pair is gone for good
             await world.ask()
 
     run(main())
@@ -96,7 +96,7 @@ def test_in_trouble_stale_pairs_serve_at_once_with_one_refresh_for_each_behind_t
 def test_the_end_of_trouble_is_tried_by_waiting_again() -> None:
     async def main() -> None:
         world = await in_trouble()
-        world.clock.move(TROUBLE_SECONDS)
+        world.clock.move(SERVE_STALE_SECONDS)
         world.accounts.users[PHONE] = "u-9"
         assert await world.ask() == "u-9"
 
@@ -109,7 +109,7 @@ def test_trouble_of_one_partner_does_not_touch_another() -> None:
         await world.ask(partner="bolt")
         await world.ask()
         world.clock.move(901)
-        world.accounts.script.failing = PartnerUnreachable()
+        world.accounts.script.failing = Unreachable("partner")
         assert await world.ask() == "u-1"
         world.others.users[PHONE] = "bolt-9"
         assert await world.ask(partner="bolt") == "bolt-9"
@@ -151,9 +151,9 @@ def test_a_pair_that_is_forgotten_while_somebody_waits_is_not_served_to_him() ->
         waiting = world.start()
         await settle()
         world.exchange.invalidate(key())
-        world.down(PersonalUnreachable())
+        world.down(Unreachable("personal"))
         world.directory.script.gate.set()
-        with pytest.raises(PersonalUnreachable):
+        with pytest.raises(Unreachable, check=by("personal")):
             await waiting
 
     run(main())
@@ -163,7 +163,7 @@ def test_a_pair_that_grows_too_old_while_somebody_waits_is_not_served_to_him() -
     async def main() -> None:
         world = await expired(stale_if_error=3.0)
         world.directory.script.gate.clear()
-        with pytest.raises(PersonalTimeout):
+        with pytest.raises(TimedOut, check=by("personal")):
             await world.ask(within=10.0)
 
     run(main())
@@ -172,7 +172,7 @@ def test_a_pair_that_grows_too_old_while_somebody_waits_is_not_served_to_him() -
 def test_who_comes_too_late_makes_no_trouble_for_others() -> None:
     async def main() -> None:
         world = await expired()
-        with pytest.raises(PersonalTimeout):
+        with pytest.raises(TimedOut, check=by("personal")):
             await world.ask(person("p-2"), within=-1.0, route=-1.0)
         world.accounts.users[PHONE] = "u-9"
         assert await world.ask() == "u-9"
@@ -185,7 +185,7 @@ def test_an_impatient_client_makes_no_trouble_for_others() -> None:
     async def main() -> None:
         world = await expired()
         world.directory.script.gate.clear()
-        with pytest.raises(PersonalTimeout):
+        with pytest.raises(TimedOut, check=by("personal")):
             await world.ask(person("p-2"), within=0.001)
         world.directory.script.gate.set()
         world.accounts.users[PHONE] = "u-9"
@@ -211,7 +211,7 @@ def test_a_failure_behind_a_stale_answer_is_nobodys_unseen_exception() -> None:
         world.clock.set_exception_handler(lambda _, context: unseen.append(context))
         await world.ask()
         world.clock.move(901)
-        world.directory.script.fail_next += [PersonalUnreachable(), PersonalUnreachable()]
+        world.directory.script.fail_next += [Unreachable("personal"), Unreachable("personal")]
         assert [await world.ask(), await world.ask()] == ["u-1", "u-1"]
         await settle()
         gc.collect()

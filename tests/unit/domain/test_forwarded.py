@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.domain.forwarded import Forwarding
-from talaria.domain.headers import Head
-from talaria.domain.model import Headers
+from talaria.domain.forwarded import ForwardedHeaders
+from talaria.domain.headers import RequestHeaders
+from talaria.domain.http import Headers
 
 NAMES = [b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"]
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("fe80::/10")]
@@ -22,21 +22,21 @@ SPOOFED: Headers = [
 ]
 
 
-def head(lines: Headers, host: bytes = b"api.example") -> Head:
+def head(lines: Headers, host: bytes = b"api.example") -> RequestHeaders:
     """A request's headers."""
-    sorted_ = Head([], {b"host": host})
+    sorted_ = RequestHeaders([], {b"host": host})
     for name, value in lines:
-        if name in sorted_.taken:
-            sorted_.more.setdefault(name, []).append(value)
+        if name in sorted_.consumed:
+            sorted_.repeated.setdefault(name, []).append(value)
         else:
-            sorted_.taken[name] = value
+            sorted_.consumed[name] = value
     return sorted_
 
 
 @pytest.mark.parametrize("trusted", [[], TRUSTED], ids=["nobody", "proxies"])
 @pytest.mark.parametrize("lines", [[], SPOOFED, SPOOFED * 2], ids=["plain", "spoofed", "doubled"])
 def test_what_a_stranger_sends_is_replaced(trusted: list[object], lines: Headers) -> None:
-    forwarding = Forwarding(trusted)  # type: ignore[arg-type]
+    forwarding = ForwardedHeaders(trusted)  # type: ignore[arg-type]
     written = forwarding.headers(head(lines), "203.0.113.7", "http")
     assert written == [
         (b"forwarded", b'for=203.0.113.7;host="api.example";proto=http'),
@@ -48,7 +48,7 @@ def test_what_a_stranger_sends_is_replaced(trusted: list[object], lines: Headers
 
 
 def test_what_a_trusted_proxy_sends_is_continued() -> None:
-    written = dict(Forwarding(TRUSTED).headers(head(SPOOFED), "10.0.0.1", "http"))
+    written = dict(ForwardedHeaders(TRUSTED).headers(head(SPOOFED), "10.0.0.1", "http"))
     assert written == {
         b"forwarded": b'for=6.6.6.6, for=10.0.0.1;host="api.example";proto=http',
         b"x-forwarded-for": b"6.6.6.6, 10.0.0.9, 10.0.0.1",
@@ -58,7 +58,7 @@ def test_what_a_trusted_proxy_sends_is_continued() -> None:
 
 
 def test_a_trusted_proxy_that_says_nothing() -> None:
-    written = Forwarding(TRUSTED).headers(head([]), "10.0.0.1", "https")
+    written = ForwardedHeaders(TRUSTED).headers(head([]), "10.0.0.1", "https")
     assert written[1:] == [
         (b"x-forwarded-for", b"10.0.0.1"),
         (b"x-forwarded-proto", b"https"),
@@ -71,14 +71,14 @@ def test_a_trusted_proxy_that_says_nothing() -> None:
     [("2001:db8::1", b'"[2001:db8::1]"'), ("fe80::1%eth0", b'"[fe80::1%eth0]"'), ("", b"unknown"), ("1.2.3.4", None)],
 )
 def test_how_a_node_is_written(peer: str, node: bytes | None) -> None:
-    written = dict(Forwarding([]).headers(head([]), peer, "http"))
+    written = dict(ForwardedHeaders([]).headers(head([]), peer, "http"))
     assert written[b"forwarded"].startswith(b"for=%b;" % (node or b"1.2.3.4"))
     assert written[b"x-forwarded-for"] == (peer or "unknown").encode()
 
 
 @pytest.mark.parametrize("host", [b'a", for=6.6.6.6;x="', b"a\\", b'\\"', b""])
 def test_a_host_can_not_leave_its_quotes(host: bytes) -> None:
-    forwarded = Forwarding([]).headers(head([], host), "1.2.3.4", "http")[0][1]
+    forwarded = ForwardedHeaders([]).headers(head([], host), "1.2.3.4", "http")[0][1]
     quoted = forwarded.removeprefix(b'for=1.2.3.4;host="').removesuffix(b'";proto=http')
     assert quoted.replace(b"\\\\", b"").replace(b'\\"', b"").count(b'"') == 0
     assert quoted.replace(b"\\\\", b"\x00").replace(b'\\"', b'"').replace(b"\x00", b"\\") == host
@@ -107,11 +107,11 @@ def test_a_host_can_not_leave_its_quotes(host: bytes) -> None:
     ],
 )
 def test_who_is_trusted(address: str, trusted: bool) -> None:
-    assert Forwarding(TRUSTED).trusts(address) is trusted
+    assert ForwardedHeaders(TRUSTED).trusts(address) is trusted
 
 
 def test_a_network_of_mapped_addresses_is_met_by_no_other() -> None:
-    forwarding = Forwarding([ip_network("0.0.0.0/0")])
+    forwarding = ForwardedHeaders([ip_network("0.0.0.0/0")])
     assert forwarding.trusts("::ffff:1.2.3.4")
     assert not forwarding.trusts("2001:db8::1")
 
@@ -136,7 +136,7 @@ def test_a_network_of_mapped_addresses_is_met_by_no_other() -> None:
 )
 def test_the_client_is_the_rightmost_hop_that_is_not_trusted(chain: list[bytes], client: str) -> None:
     lines = [(b"x-forwarded-for", line) for line in chain]
-    assert Forwarding(TRUSTED).client_address(head(lines), "10.0.0.1") == client
+    assert ForwardedHeaders(TRUSTED).client_address(head(lines), "10.0.0.1") == client
 
 
 @pytest.mark.parametrize(
@@ -160,25 +160,25 @@ def test_the_client_is_the_rightmost_hop_that_is_not_trusted(chain: list[bytes],
 )
 def test_the_client_may_stand_in_forwarded(lines: list[bytes], client: str) -> None:
     forwarded = head([(b"forwarded", line) for line in lines])
-    assert Forwarding(TRUSTED).client_address(forwarded, "10.0.0.1") == client
+    assert ForwardedHeaders(TRUSTED).client_address(forwarded, "10.0.0.1") == client
 
 
 @pytest.mark.parametrize("hop", [b"203.0.113.7:4711", b"[2001:db8::7]:4711", b"[2001:db8::7]", b"2001:db8::7"])
 def test_a_port_is_no_part_of_an_address(hop: bytes) -> None:
-    client = Forwarding(TRUSTED).client_address(head([(b"x-forwarded-for", hop)]), "10.0.0.1")
+    client = ForwardedHeaders(TRUSTED).client_address(head([(b"x-forwarded-for", hop)]), "10.0.0.1")
     assert client in ("203.0.113.7", "2001:db8::7")
 
 
 def test_two_chains_that_disagree_are_both_not_believed() -> None:
     lines = [(b"forwarded", b"for=6.6.6.6"), (b"x-forwarded-for", b"203.0.113.7")]
-    assert Forwarding(TRUSTED).client_address(head(lines), "10.0.0.1") == ""
+    assert ForwardedHeaders(TRUSTED).client_address(head(lines), "10.0.0.1") == ""
     lines[0] = (b"forwarded", b"for=203.0.113.7")
-    assert Forwarding(TRUSTED).client_address(head(lines), "10.0.0.1") == "203.0.113.7"
+    assert ForwardedHeaders(TRUSTED).client_address(head(lines), "10.0.0.1") == "203.0.113.7"
 
 
 def test_what_only_forwarded_says_is_said_in_the_other_way_too() -> None:
     lines = [(b"forwarded", b'for="[2001:db8::7]:1";proto=https;host=shop, for=10.0.0.2')]
-    written = Forwarding(TRUSTED).headers(head(lines), "10.0.0.1", "http")
+    written = ForwardedHeaders(TRUSTED).headers(head(lines), "10.0.0.1", "http")
     assert written[1:] == [
         (b"x-forwarded-for", b"2001:db8::7, 10.0.0.2, 10.0.0.1"),
         (b"x-forwarded-proto", b"https"),
@@ -189,8 +189,8 @@ def test_what_only_forwarded_says_is_said_in_the_other_way_too() -> None:
 @given(st.binary(max_size=60))
 def test_no_forwarded_line_breaks_anything(line: bytes) -> None:
     told = head([(b"forwarded", line)])
-    assert isinstance(Forwarding(TRUSTED).client_address(told, "10.0.0.1"), str)
-    assert len(Forwarding(TRUSTED).headers(told, "10.0.0.1", "http")) == 4
+    assert isinstance(ForwardedHeaders(TRUSTED).client_address(told, "10.0.0.1"), str)
+    assert len(ForwardedHeaders(TRUSTED).headers(told, "10.0.0.1", "http")) == 4
 
 
 addresses = st.ip_addresses().map(str)
@@ -198,7 +198,7 @@ addresses = st.ip_addresses().map(str)
 
 @given(st.lists(addresses, max_size=5), addresses, st.sampled_from(["10.0.0.2", "203.0.113.7"]))
 def test_no_chain_hides_the_last_stranger(spoofed: list[str], stranger: str, peer: str) -> None:
-    forwarding = Forwarding(TRUSTED)
+    forwarding = ForwardedHeaders(TRUSTED)
     if forwarding.trusts(stranger):
         return
     chain = ", ".join([*spoofed, stranger, "10.0.0.9"]).encode()
@@ -212,17 +212,17 @@ def test_no_chain_hides_the_last_stranger(spoofed: list[str], stranger: str, pee
 def test_a_long_line_is_read_once_whatever_it_holds(line: bytes) -> None:
     """As long as a head may be, from whoever is behind a trusted proxy. Tried space by space it took 9 s of CPU."""
     before = time.thread_time()
-    assert Forwarding(TRUSTED).client_address(head([(b"forwarded", line)]), "10.0.0.1") == "10.0.0.1"
+    assert ForwardedHeaders(TRUSTED).client_address(head([(b"forwarded", line)]), "10.0.0.1") == "10.0.0.1"
     assert time.thread_time() - before < 1.0
 
 
 def test_each_header_is_written_once_for_whomever() -> None:
     for peer in ("10.0.0.1", "203.0.113.7"):
-        assert [name for name, _ in Forwarding(TRUSTED).headers(head(SPOOFED * 3), peer, "http")] == NAMES
+        assert [name for name, _ in ForwardedHeaders(TRUSTED).headers(head(SPOOFED * 3), peer, "http")] == NAMES
 
 
 def test_what_is_kept_is_bounded_and_never_another_clients() -> None:
-    forwarding = Forwarding([])
+    forwarding = ForwardedHeaders([])
     for number in range(3000):
         peer, host = f"10.{number % 250}.0.{number // 250}", b"h%d" % (number % 7)
         written = forwarding.headers(head([], host), peer, "http")
@@ -233,7 +233,7 @@ def test_what_is_kept_is_bounded_and_never_another_clients() -> None:
 
 
 def test_what_is_kept_is_not_changed_by_who_uses_it() -> None:
-    forwarding = Forwarding([])
+    forwarding = ForwardedHeaders([])
     headers: Headers = []
     headers += forwarding.headers(head([]), "1.2.3.4", "http")
     headers.append((b"x", b"y"))
@@ -242,7 +242,7 @@ def test_what_is_kept_is_not_changed_by_who_uses_it() -> None:
 
 @given(st.binary(max_size=30), st.sampled_from(["1.2.3.4", "2001:db8::1", "fe80::1%eth0", ""]))
 def test_one_element_is_written_whatever_the_host(host: bytes, peer: str) -> None:
-    forwarded = dict(Forwarding([]).headers(head([], host), peer, "https"))[b"forwarded"]
+    forwarded = dict(ForwardedHeaders([]).headers(head([], host), peer, "https"))[b"forwarded"]
     unquoted = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", forwarded, flags=re.DOTALL)
     assert unquoted.count(b";") == 2
     assert not set(unquoted) & set(b'",')

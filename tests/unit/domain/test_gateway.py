@@ -16,13 +16,14 @@ from talaria.domain.errors import (
     MethodNotAllowed,
     MissingApiTag,
     MissingToken,
-    PersonalUnreachable,
     Refusal,
     UnknownApiTag,
-    UpstreamUnreachable,
+    Unreachable,
 )
-from talaria.domain.headers import fold
-from talaria.domain.model import Answer, Journey, Outbound
+from talaria.domain.events import RequestContext
+from talaria.domain.headers import canonical_name
+from talaria.domain.http import UpstreamRequest, UpstreamResponse
+from tests.support_refusals import by
 from tests.unit.domain.support_gateway import API_KEY, Chunks, Door, reply
 from tests.unit.domain.support_time import run
 
@@ -44,8 +45,8 @@ SET_BY_US = [
 
 def test_what_the_upstream_gets() -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
-        await door.knock((b"accept", b"*/*"), (b"x-request-id", b"r-7"), (b"cookie", b"a=1"), journey=journey)
+        door, context = Door(), RequestContext()
+        await door.knock((b"accept", b"*/*"), (b"x-request-id", b"r-7"), (b"cookie", b"a=1"), context=context)
         outbound, sent = door.upstream.received[0], door.sent()
         assert (outbound.method, outbound.target, outbound.body) == ("GET", b"/rides?a=1", None)
         assert outbound.headers[:2] == [(b"accept", b"*/*"), (b"cookie", b"a=1")]
@@ -53,8 +54,8 @@ def test_what_the_upstream_gets() -> None:
         assert sent[b"x-wind-user-id"] == b"u-1"
         assert (sent[b"x-api-tag"], sent[b"x-api-key"], sent[b"x-request-id"]) == (b"wind", API_KEY, b"r-7")
         assert (sent[b"x-forwarded-for"], sent[b"via"]) == (b"203.0.113.7", b"1.1 talaria")
-        assert sent[b"traceparent"].decode().split("-")[1] == journey.trace_id
-        assert (journey.request_id, journey.tag, journey.caller, journey.exchange) == ("r-7", "wind", "app", "miss")
+        assert sent[b"traceparent"].decode().split("-")[1] == context.trace_id
+        assert (context.request_id, context.tag, context.caller, context.exchange) == ("r-7", "wind", "app", "miss")
 
     run(main())
 
@@ -64,7 +65,7 @@ def test_the_service_token_says_who_for_whom_and_where() -> None:
         door = Door()
         await door.knock()
         grant = door.tokens.grants[door.sent()[b"authorization"].removeprefix(b"Bearer ")]
-        said = (grant.user_id.reveal(), grant.partner, grant.tag, grant.caller, grant.audience)
+        said = (grant.subject.reveal(), grant.partner, grant.tag, grant.caller, grant.audience)
         assert said == ("u-1", "wind", "wind", "app", "talaria-services")
 
     run(main())
@@ -94,7 +95,7 @@ def test_each_person_caller_and_partner_goes_on_as_its_own() -> None:
                 sent = door.sent()
                 assert sent[name] == user
                 assert {b"x-rider", b"x-wind-user-id"} & sent.keys() == {name}
-                assert door.tokens.grants[sent[b"authorization"][7:]].user_id.reveal().encode() == user
+                assert door.tokens.grants[sent[b"authorization"][7:]].subject.reveal().encode() == user
 
     run(main())
 
@@ -115,7 +116,7 @@ def test_each_protected_header_leaves_exactly_once_and_is_ours(
         await door.knock((b"connection", b", ".join(nominated)), *lines)
         outbound = door.upstream.received[0]
         for name in SET_BY_US:
-            assert sum(fold(sent) == fold(name) for sent, _ in outbound.headers) == 1, name
+            assert sum(canonical_name(sent) == canonical_name(name) for sent, _ in outbound.headers) == 1, name
         values = [value for name, value in outbound.headers if name != b"via" and name != b"x-request-id"]
         assert b"forged" not in b" ".join(values)
         assert b"x-talaria-identity" not in door.sent()
@@ -141,7 +142,7 @@ def test_what_the_client_gets_back() -> None:
     async def main() -> None:
         door = Door()
 
-        def telling(outbound: Outbound) -> Answer:
+        def telling(outbound: UpstreamRequest) -> UpstreamResponse:
             sent = dict(outbound.headers)
             shown = [(b"etag", b'"1"'), (b"set-cookie", b"a"), (b"set-cookie", b"b")]
             hidden = [
@@ -168,10 +169,10 @@ def test_what_the_client_gets_back() -> None:
 @pytest.mark.parametrize("status", [200, 204, 304, 400, 403, 404, 410, 429, 500, 503, 599])
 def test_whatever_the_upstream_says_is_passed_on(status: int) -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         door.upstream.replies = [reply(status)]
-        assert (await door.knock(journey=journey)).status == status
-        assert (len(door.upstream.received), journey.healed, journey.phase) == (1, False, "body")
+        assert (await door.knock(context=context)).status == status
+        assert (len(door.upstream.received), context.identity_refreshed, context.phase) == (1, False, "body")
 
     run(main())
 
@@ -194,12 +195,12 @@ def test_a_request_that_is_refused_costs_nobody_a_call(
     request_: dict[str, bytes], refusal: type[Refusal], phase: str
 ) -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         with pytest.raises(refusal):
-            await door.knock(journey=journey, **request_)  # type: ignore[arg-type]
-        assert (door.world.calls, door.upstream.received, journey.phase) == ((0, 0), [], phase)
-        assert re.fullmatch("[0-9a-f]{32}", journey.request_id)
-        assert re.fullmatch("[0-9a-f]{32}", journey.trace_id)
+            await door.knock(context=context, **request_)  # type: ignore[arg-type]
+        assert (door.world.calls, door.upstream.received, context.phase) == ((0, 0), [], phase)
+        assert re.fullmatch("[0-9a-f]{32}", context.request_id)
+        assert re.fullmatch("[0-9a-f]{32}", context.trace_id)
 
     run(main())
 
@@ -216,15 +217,15 @@ def test_two_of_what_must_be_one(name: bytes) -> None:
 @pytest.mark.parametrize(("given_", "kept"), [([b"r-1"], True), ([b"r 1"], False), ([b"r-1", b"r-1"], False)], ids=repr)
 def test_the_clients_request_id_goes_on_only_where_it_is_one_good_one(given_: list[bytes], kept: bool) -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
-        await door.knock(*((b"x-request-id", value) for value in given_), journey=journey)
-        assert (journey.request_id == "r-1") is kept
-        assert door.sent()[b"x-request-id"].decode() == journey.request_id
+        door, context = Door(), RequestContext()
+        await door.knock(*((b"x-request-id", value) for value in given_), context=context)
+        assert (context.request_id == "r-1") is kept
+        assert door.sent()[b"x-request-id"].decode() == context.request_id
 
     run(main())
 
 
-@pytest.mark.parametrize("refusal", [IdentityUnknown(), PersonalUnreachable()], ids=repr)
+@pytest.mark.parametrize("refusal", [IdentityUnknown(), Unreachable("personal")], ids=repr)
 def test_without_an_identity_nothing_is_sent(refusal: Refusal) -> None:
     async def main() -> None:
         door = Door()
@@ -238,10 +239,10 @@ def test_without_an_identity_nothing_is_sent(refusal: Refusal) -> None:
 
 def test_the_upstreams_own_failure_goes_on_and_its_time_is_counted() -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
-        door.upstream.replies = [UpstreamUnreachable("refused")]
-        with pytest.raises(UpstreamUnreachable):
-            await door.knock(journey=journey)
-        assert (journey.phase, journey.upstream_seconds) == ("upstream", 0.0)
+        door, context = Door(), RequestContext()
+        door.upstream.replies = [Unreachable("upstream", "refused")]
+        with pytest.raises(Unreachable, check=by("upstream")):
+            await door.knock(context=context)
+        assert (context.phase, context.upstream_seconds) == ("upstream", 0.0)
 
     run(main())

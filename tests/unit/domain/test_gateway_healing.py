@@ -10,22 +10,25 @@ from talaria.domain.errors import (
     PartnerUserRefused,
     PartnerUserUnknown,
     Refusal,
-    UpstreamTimeout,
-    UpstreamUnreachable,
+    TimedOut,
+    Unreachable,
 )
-from talaria.domain.model import Answer, Headers, Identity, Journey, Outbound, PartnerUserId
+from talaria.domain.events import RequestContext
+from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
+from talaria.domain.model import CachedIdentity, PartnerUserId
+from tests.support_refusals import by
 from tests.unit.domain.support_exchange import FAULTS, PHONE, key
 from tests.unit.domain.support_gateway import UNKNOWN, Chunks, Door, reply
 from tests.unit.domain.support_time import run, settle
 
-HEALED = Identity(PartnerUserId("u-9"), None, 9e9, 9e9)
+HEALED = CachedIdentity(PartnerUserId("u-9"), None, 9e9, 9e9)
 METHODS = ["GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH"]
 
 
-def knows(*users: str) -> Callable[[Outbound], Answer]:
+def knows(*users: str) -> Callable[[UpstreamRequest], UpstreamResponse]:
     """An upstream that knows these users and no others."""
 
-    def answer(outbound: Outbound) -> Answer:
+    def answer(outbound: UpstreamRequest) -> UpstreamResponse:
         return reply() if dict(outbound.headers)[b"x-wind-user-id"].decode() in users else reply(404, UNKNOWN)
 
     return answer
@@ -49,15 +52,15 @@ def users_sent(door: Door) -> list[bytes]:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_request_without_a_body_is_sent_once_more(status: int, method: str) -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         await warm(door)
         door.upstream.replies = [reply(status, UNKNOWN), reply()]
-        answer = await door.knock((b"x-request-id", b"r-7"), method=method, journey=journey)
-        assert (answer.status, journey.healed, journey.exchange) == (200, True, "miss")
+        answer = await door.knock((b"x-request-id", b"r-7"), method=method, context=context)
+        assert (answer.status, context.identity_refreshed, context.exchange) == (200, True, "miss")
         assert users_sent(door) == [b"u-1", b"u-9"]
         assert (door.upstream.answers[0].body.closed, door.upstream.open_bodies) == (1, 1)  # type: ignore[attr-defined]
         grants = [door.tokens.grants[door.sent(index)[b"authorization"][7:]] for index in (0, 1)]
-        assert [grant.user_id.reveal() for grant in grants] == ["u-1", "u-9"]
+        assert [grant.subject.reveal() for grant in grants] == ["u-1", "u-9"]
         assert [door.sent(index)[b"x-request-id"] for index in (0, 1)] == [b"r-7", b"r-7"]
 
     run(main())
@@ -67,11 +70,11 @@ def test_a_request_without_a_body_is_sent_once_more(status: int, method: str) ->
 @pytest.mark.parametrize("method", METHODS)
 def test_a_body_is_never_sent_twice_but_the_next_request_is_right(status: int, method: str) -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         await warm(door)
         door.upstream.replies = [reply(status, [*UNKNOWN, (b"etag", b"1")]), reply()]
-        answer = await door.knock(method=method, body=Chunks(b"once"), journey=journey)
-        assert (answer.status, journey.healed, len(door.upstream.received)) == (status, False, 1)
+        answer = await door.knock(method=method, body=Chunks(b"once"), context=context)
+        assert (answer.status, context.identity_refreshed, len(door.upstream.received)) == (status, False, 1)
         assert answer.headers == [(b"content-length", b"0"), (b"etag", b"1")]
         assert door.upstream.open_bodies == 1
         assert door.world.calls == (1, 1)
@@ -95,22 +98,22 @@ SAYS_NOTHING: list[tuple[int, Headers]] = [
 @pytest.mark.parametrize(("status", "headers"), SAYS_NOTHING)
 def test_another_answer_heals_nothing(status: int, headers: Headers) -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         await warm(door)
         door.upstream.replies = [reply(status, headers)]
-        assert (await door.knock(journey=journey)).status == status
-        assert (len(door.upstream.received), door.world.calls, journey.exchange) == (1, (1, 1), "hit")
+        assert (await door.knock(context=context)).status == status
+        assert (len(door.upstream.received), door.world.calls, context.exchange) == (1, (1, 1), "hit")
 
     run(main())
 
 
 def test_there_is_one_healing_and_what_it_brought_is_dropped_if_it_is_not_known_either() -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         await warm(door)
         door.upstream.replies = [knows()]
-        answer = await door.knock(journey=journey)
-        assert (answer.status, journey.healed, len(door.upstream.received)) == (404, False, 2)
+        answer = await door.knock(context=context)
+        assert (answer.status, context.identity_refreshed, len(door.upstream.received)) == (404, False, 2)
         assert (door.world.calls, door.upstream.open_bodies) == ((2, 2), 1)
         assert door.world.identities.get(key()) is None
         assert (b"x-talaria-unknown-user", b"1") not in answer.headers
@@ -121,11 +124,11 @@ def test_there_is_one_healing_and_what_it_brought_is_dropped_if_it_is_not_known_
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.reason}-{fault.origin}")
 def test_where_the_exchange_fails_the_first_answer_goes_on_unclosed(fault: Refusal) -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         await warm(door)
         door.world.directory.script.fail_next.append(fault)
-        answer = await door.knock(journey=journey)
-        assert (answer.status, journey.healed, len(door.upstream.received)) == (404, False, 1)
+        answer = await door.knock(context=context)
+        assert (answer.status, context.identity_refreshed, len(door.upstream.received)) == (404, False, 1)
         assert answer is door.upstream.answers[0]
         assert door.upstream.open_bodies == 1
         assert door.world.identities.get(key()) is None  # a pair that is known to be wrong is no stale pair
@@ -148,12 +151,12 @@ def test_a_definite_answer_closes_the_first_and_is_said(definite: type[Refusal])
 
 def test_a_second_try_that_fails_leaves_nothing_open() -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         await warm(door)
-        door.upstream.replies = [reply(404, UNKNOWN), UpstreamUnreachable()]
-        with pytest.raises(UpstreamUnreachable):
-            await door.knock(journey=journey)
-        assert (door.upstream.open_bodies, journey.healed) == (0, False)
+        door.upstream.replies = [reply(404, UNKNOWN), Unreachable("upstream")]
+        with pytest.raises(Unreachable, check=by("upstream")):
+            await door.knock(context=context)
+        assert (door.upstream.open_bodies, context.identity_refreshed) == (0, False)
 
     run(main())
 
@@ -206,13 +209,13 @@ def test_no_time_left_after_the_exchange_is_the_upstreams() -> None:
         door = Door()
         await warm(door)
 
-        def slow(outbound: Outbound) -> Answer:
+        def slow(outbound: UpstreamRequest) -> UpstreamResponse:
             door.world.clock.move(10.0)
             door.world.identities.put(key(), HEALED)
             return reply(404, UNKNOWN)
 
         door.upstream.replies = [slow]
-        with pytest.raises(UpstreamTimeout):
+        with pytest.raises(TimedOut, check=by("upstream")):
             await door.knock()
         assert (len(door.upstream.received), door.upstream.open_bodies) == (1, 0)
 
@@ -255,7 +258,7 @@ def test_a_pair_that_another_request_has_healed_is_used_without_an_exchange() ->
         door = Door()
         await warm(door)
 
-        def slow(outbound: Outbound) -> Answer:
+        def slow(outbound: UpstreamRequest) -> UpstreamResponse:
             door.world.identities.put(key(), HEALED)
             return reply(404, UNKNOWN)
 
@@ -268,16 +271,16 @@ def test_a_pair_that_another_request_has_healed_is_used_without_an_exchange() ->
 
 def test_both_tries_count_as_time_of_the_upstream() -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         await warm(door)
 
-        def slow(outbound: Outbound) -> Answer:
+        def slow(outbound: UpstreamRequest) -> UpstreamResponse:
             door.world.clock.move(1.5)
             return knows("u-9")(outbound)
 
         door.upstream.replies = [slow]
-        await door.knock(journey=journey)
-        assert journey.healed
-        assert journey.upstream_seconds == pytest.approx(3.0)
+        await door.knock(context=context)
+        assert context.identity_refreshed
+        assert context.upstream_seconds == pytest.approx(3.0)
 
     run(main())

@@ -2,15 +2,9 @@
 
 import pytest
 
-from talaria.domain.errors import (
-    KeysUnavailable,
-    PartnerTimeout,
-    PersonalTimeout,
-    PersonalUnreachable,
-    Refusal,
-    UpstreamTimeout,
-)
-from talaria.domain.model import Journey
+from talaria.domain.errors import KeysUnavailable, Refusal, TimedOut, Unreachable
+from talaria.domain.events import RequestContext
+from tests.support_refusals import by
 from tests.unit.domain.support_exchange import World
 from tests.unit.domain.support_gateway import Door
 from tests.unit.domain.support_time import run
@@ -23,7 +17,7 @@ def test_the_upstream_is_told_how_much_time_is_left(asked: bytes | None, told: i
         await door.knock(*([(b"x-request-timeout-ms", asked)] if asked else []))
         assert int(door.sent()[b"x-request-timeout-ms"]) in (told, told - 1)
         assert door.upstream.received[0].timeout == pytest.approx(told / 1000)
-        assert door.upstream.received[0].hasty is (told < 10_000)
+        assert door.upstream.received[0].client_deadline is (told < 10_000)
 
     run(main())
 
@@ -42,29 +36,29 @@ def test_the_exchange_takes_its_part_of_the_time() -> None:
     run(main())
 
 
-@pytest.mark.parametrize(("hop", "fault"), [("personal", PersonalTimeout), ("wind", PartnerTimeout)])
+@pytest.mark.parametrize(("hop", "fault"), [("personal", TimedOut), ("wind", TimedOut)])
 def test_time_that_is_up_is_the_hops_that_was_under_way(hop: str, fault: type[Refusal]) -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         (door.world.directory if hop == "personal" else door.world.accounts).script.gate.clear()
         before = door.world.clock.now()
         with pytest.raises(fault):
-            await door.knock((b"x-request-timeout-ms", b"250"), journey=journey)
+            await door.knock((b"x-request-timeout-ms", b"250"), context=context)
         assert door.world.clock.now() - before == pytest.approx(0.25)
-        assert (journey.phase, door.upstream.received) == ("exchange", [])
+        assert (context.phase, door.upstream.received) == ("exchange", [])
 
     run(main())
 
 
 def test_keys_that_do_not_come_in_time_are_unavailable() -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         door.verifier.gate.clear()
         before = door.world.clock.now()
         with pytest.raises(KeysUnavailable) as raised:
-            await door.knock((b"x-request-timeout-ms", b"250"), journey=journey)
+            await door.knock((b"x-request-timeout-ms", b"250"), context=context)
         assert door.world.clock.now() - before == pytest.approx(0.25)
-        assert (journey.phase, raised.value.retry_after) == ("admission", 1.0)
+        assert (context.phase, raised.value.retry_after) == ("admission", 1.0)
 
     run(main())
 
@@ -84,7 +78,7 @@ def test_a_known_person_without_any_time_is_the_upstreams() -> None:
     async def main() -> None:
         door = Door()
         await door.knock()
-        with pytest.raises(UpstreamTimeout):
+        with pytest.raises(TimedOut, check=by("upstream")):
             await door.knock((b"x-request-timeout-ms", b"0"))
         assert len(door.upstream.received) == 1
 
@@ -93,12 +87,12 @@ def test_a_known_person_without_any_time_is_the_upstreams() -> None:
 
 def test_a_stale_identity_is_said_to_be_one() -> None:
     async def main() -> None:
-        door, journey = Door(), Journey()
+        door, context = Door(), RequestContext()
         await door.knock()
         assert b"x-talaria-identity" not in door.sent()
         door.world.clock.move(901)
-        door.world.down(PersonalUnreachable())
-        await door.knock((b"x-talaria-identity", b"fresh"), journey=journey)
-        assert (door.sent()[b"x-talaria-identity"], journey.exchange) == (b"stale", "stale")
+        door.world.down(Unreachable("personal"))
+        await door.knock((b"x-talaria-identity", b"fresh"), context=context)
+        assert (door.sent()[b"x-talaria-identity"], context.exchange) == (b"stale", "stale")
 
     run(main())

@@ -8,31 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.domain import model
-from talaria.domain.gateway import Destination
-from talaria.domain.headers import Head
+from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished
+from talaria.domain.gateway import UpstreamTarget
+from talaria.domain.headers import RequestHeaders
+from talaria.domain.http import ClientRequest, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import (
-    Answer,
-    Attempt,
-    Grant,
-    Identity,
-    Inbound,
-    Opaque,
-    Outbound,
+    CachedIdentity,
+    Partner,
     PartnerUserId,
-    Person,
     PersonalPhoneId,
     PhoneNumber,
-    RequestEnded,
+    Principal,
+    Route,
+    Sensitive,
+    ServiceClaims,
 )
 
 SECRET = "+491711canary"
-OPAQUES = [PersonalPhoneId, PhoneNumber, PartnerUserId]
+SENSITIVE = [PersonalPhoneId, PhoneNumber, PartnerUserId]
 visible = st.text(alphabet=st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=128)
 
 
-@pytest.mark.parametrize("kind", OPAQUES)
-def test_nothing_prints_a_personal_value(kind: type[Opaque]) -> None:
+@pytest.mark.parametrize("kind", SENSITIVE)
+def test_nothing_prints_a_personal_value(kind: type[Sensitive]) -> None:
     value = kind(SECRET)
     printed = [repr(value), str(value), f"{value}", f"{value!s:>40}", f"{value:>40}", "%s %r" % (value, value)]  # noqa: UP031
     printed += [repr([value]), repr({value: value}), str(ValueError(value)), ascii(value)]
@@ -40,9 +38,9 @@ def test_nothing_prints_a_personal_value(kind: type[Opaque]) -> None:
     assert value.reveal() == SECRET
 
 
-@pytest.mark.parametrize("kind", OPAQUES)
+@pytest.mark.parametrize("kind", SENSITIVE)
 @pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_nothing_writes_a_personal_value_out(kind: type[Opaque], way: object) -> None:
+def test_nothing_writes_a_personal_value_out(kind: type[Sensitive], way: object) -> None:
     assert callable(way)
     with pytest.raises(TypeError, match="not pickled"):
         way(kind(SECRET))
@@ -98,30 +96,29 @@ def test_what_is_accepted_as_a_number_is_ascii_digits(text: str) -> None:
 def test_no_value_on_the_way_prints_what_it_carries() -> None:
     secret = b"canary"
     headers = [(b"authorization", secret)]
-    person = Person("app", PersonalPhoneId("canary"))
+    person = Principal("app", PersonalPhoneId("canary"))
     user = PartnerUserId("canary")
     values = [
         person,
-        Grant(user, "wind", "wind", "app", "talaria-services"),
-        Identity(user, None, 1.0, 2.0),
-        Inbound("GET", b"/?q=canary", headers),
-        Outbound("GET", b"/?q=canary", headers, None, None, 1.0, 1.0),
-        Answer(200, headers, _Empty(), secret),
-        Head(headers, {b"authorization": secret}, {b"authorization": [secret]}),
-        Destination(_Nowhere(), "talaria-services", secret),
+        ServiceClaims(user, "wind", "wind", "app", "talaria-services"),
+        CachedIdentity(user, None, 1.0, 2.0),
+        ClientRequest("GET", b"/?q=canary", headers),
+        UpstreamRequest("GET", b"/?q=canary", headers, None, None, 1.0, 1.0),
+        UpstreamResponse(200, headers, _Empty(), secret),
+        RequestHeaders(headers, {b"authorization": secret}, {b"authorization": [secret]}),
+        UpstreamTarget(_Nowhere(), "talaria-services", secret),
     ]
     assert [value for value in values if "canary" in repr(value)] == []
 
 
 def test_what_is_shared_between_requests_is_frozen() -> None:
-    for name in ("Person", "Partner", "Route", "Identity", "ExchangeEnded"):
-        kind = getattr(model, name)
+    for kind in (Principal, Partner, Route, CachedIdentity, ExchangeFinished):
         assert is_dataclass(kind)
         assert vars(kind)["__dataclass_params__"].frozen
-    for kind in (Grant, Attempt, RequestEnded):
-        assert issubclass(kind, tuple)
+    for named in (ServiceClaims, Attempt, RequestFinished):
+        assert issubclass(named, tuple)
     with pytest.raises(FrozenInstanceError):
-        Person("app", PersonalPhoneId("x")).caller = "web"  # type: ignore[misc]
+        Principal("app", PersonalPhoneId("x")).caller = "web"  # type: ignore[misc]
 
 
 class _Empty:
@@ -140,7 +137,7 @@ class _Empty:
 class _Nowhere:
     """An upstream that is never asked."""
 
-    async def send(self, outbound: Outbound) -> Answer:
+    async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
         """Never called."""
         raise AssertionError
 

@@ -59,7 +59,7 @@ def test_failures_of_long_ago_do_not_count_towards_the_half() -> None:
 def begin(breaker: CircuitBreaker, now: float) -> int:
     permit = breaker.admit(now)
     assert permit is not None
-    breaker.begun(permit, now)
+    breaker.head_received(permit, now)
     return permit
 
 
@@ -67,11 +67,11 @@ def test_five_bodies_in_a_row_that_break_open_it() -> None:
     breaker = CircuitBreaker()
     for at in (100.0, 120.0, 140.0, 160.0, 180.0):
         assert state_of(breaker) == "closed"
-        breaker.broke(begin(breaker, at), at, at + 9.0)
+        breaker.body_failed(begin(breaker, at), at, at + 9.0)
     assert (state_of(breaker), breaker.opened_until) == ("open", 194.0)
-    breaker.broke(begin(breaker, 194.0), 194.0, 194.0)
+    breaker.body_failed(begin(breaker, 194.0), 194.0, 194.0)
     assert state_of(breaker) == "closed", "a probe that broke was one of another phase"
-    breaker.broke(begin(breaker, 194.0), 194.0, 194.0)
+    breaker.body_failed(begin(breaker, 194.0), 194.0, 194.0)
     assert state_of(breaker) == "open", "still none came to its end"
 
 
@@ -84,11 +84,11 @@ def test_an_answer_that_came_to_its_end_is_between_them(well: str) -> None:
         if turn % 4 == 0 and well == "succeeded":
             breaker.succeeded(permit, 100.0)
             continue
-        breaker.begun(permit, 100.0)
+        breaker.head_received(permit, 100.0)
         if turn % 4:
-            breaker.broke(permit, 100.0, 101.0)
+            breaker.body_failed(permit, 100.0, 101.0)
         else:
-            breaker.ended()
+            breaker.body_completed()
     assert state_of(breaker) == "closed"
 
 
@@ -96,10 +96,10 @@ def test_half_of_twenty_whose_bodies_break_open_it() -> None:
     breaker = CircuitBreaker()
     permits = [begin(breaker, 100.0) for _ in range(20)]
     for permit in permits[:9]:
-        breaker.broke(permit, 100.0, 101.0)
-        breaker.ended()
+        breaker.body_failed(permit, 100.0, 101.0)
+        breaker.body_completed()
     assert state_of(breaker) == "closed"
-    breaker.broke(permits[9], 100.0, 101.0)
+    breaker.body_failed(permits[9], 100.0, 101.0)
     assert state_of(breaker) == "open"
 
 
@@ -107,7 +107,7 @@ def test_streams_that_are_cut_later_open_nothing() -> None:
     breaker = CircuitBreaker()
     permits = [begin(breaker, 100.0) for _ in range(100)]
     for permit in permits:
-        breaker.broke(permit, 100.0, 110.1)
+        breaker.body_failed(permit, 100.0, 110.1)
     assert state_of(breaker) == "closed"
 
 
@@ -115,7 +115,7 @@ def test_exactly_one_probe() -> None:
     breaker = opened()
     permit = breaker.admit(105.0)
     assert permit is not None
-    assert state_of(breaker) == "probing"
+    assert state_of(breaker) == "half-open"
     assert [breaker.admit(105.0 + later) for later in range(1000)] == [None] * 1000
     breaker.succeeded(permit, 105.1)
     assert state_of(breaker) == "closed"
@@ -126,11 +126,11 @@ def test_an_abandoned_probe_frees_its_place() -> None:
     breaker = opened()
     permit = breaker.admit(105.0)
     assert permit is not None
-    breaker.abandoned(permit, 105.1)
+    breaker.cancelled(permit, 105.1)
     second = breaker.admit(105.1)
     assert second is not None
     breaker.succeeded(permit, 105.2)
-    assert state_of(breaker) == "probing", "the abandoned probe has no say any more"
+    assert state_of(breaker) == "half-open", "the abandoned probe has no say any more"
     breaker.succeeded(second, 105.3)
     assert state_of(breaker) == "closed"
 
@@ -156,7 +156,7 @@ def test_what_was_in_flight_when_it_opened_says_nothing() -> None:
     fail(breaker, 100.0, times=5)
     probe = breaker.admit(105.0)
     breaker.failed(late, 105.0)
-    assert state_of(breaker) == "probing"
+    assert state_of(breaker) == "half-open"
     assert probe is not None
     breaker.succeeded(probe, 105.0)
     breaker.failed(late, 105.0)
@@ -202,22 +202,22 @@ class BreakerMachine(RuleBasedStateMachine):
     def ask(self) -> None:
         may = self.state == "closed" or (self.state == "open" and self.now >= self.until)
         if self.state == "open" and may:
-            self.enter("probing")
+            self.enter("half-open")
         permit = self.breaker.admit(self.now)
         assert (permit is not None) == may
         if permit is not None:
             self.out.append((self.phase, permit))
 
     @precondition(lambda self: self.out)
-    @rule(data=st.data(), result=st.sampled_from(["failed", "failed", "succeeded", "abandoned"]))
+    @rule(data=st.data(), result=st.sampled_from(["failed", "failed", "succeeded", "cancelled"]))
     def answer(self, data: st.DataObject, result: str) -> None:
         phase, permit = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
         getattr(self.breaker, result)(permit, self.now)
         if phase != self.phase:
             return
-        if self.state == "probing":
+        if self.state == "half-open":
             self.probed(result)
-        elif result != "abandoned":
+        elif result != "cancelled":
             self.results.append((self.now, result == "failed"))
             if result == "failed" and self.too_many():
                 self.until = self.now + self.pause

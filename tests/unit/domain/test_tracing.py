@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.domain.headers import Head
+from talaria.domain.headers import RequestHeaders
 from talaria.domain.tracing import trace_of
 
 TRACE, SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
@@ -14,14 +14,14 @@ GOOD = b"00-" + TRACE + b"-" + SPAN + b"-01"
 FORM = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def head(parents: list[bytes], states: list[bytes] | None = None) -> Head:
+def head(parents: list[bytes], states: list[bytes] | None = None) -> RequestHeaders:
     """A request with these lines."""
-    sorted_ = Head([], {})
+    sorted_ = RequestHeaders([], {})
     for name, lines in ((b"traceparent", parents), (b"tracestate", states or [])):
         if lines:
-            sorted_.taken[name] = lines[0]
+            sorted_.consumed[name] = lines[0]
         if lines[1:]:
-            sorted_.more[name] = lines[1:]
+            sorted_.repeated[name] = lines[1:]
     return sorted_
 
 

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from talaria.domain.errors import PARTNER, PERSONAL, ExpiredToken, Faults, PartnerUserRefused
-from talaria.domain.model import ExchangeEnded, Grant, PartnerUserId, Person, PersonalPhoneId
+from talaria.domain.events import ExchangeFinished
+from talaria.domain.model import PartnerUserId, PersonalPhoneId, Principal, ServiceClaims
 from talaria.testing.contracts.dependencies import (
     BLOCKED,
     PHONES,
@@ -16,7 +17,7 @@ from talaria.testing.contracts.dependencies import (
     Trouble,
     call,
 )
-from talaria.testing.contracts.identities import IdentitiesContract
+from talaria.testing.contracts.identities import IdentityCacheContract
 from talaria.testing.contracts.small import (
     ClockContract,
     RecorderContract,
@@ -25,7 +26,7 @@ from talaria.testing.contracts.small import (
 )
 from talaria.testing.memory import (
     MemoryClock,
-    MemoryIdentities,
+    MemoryIdentityCache,
     MemoryPartnerAccounts,
     MemoryPhoneDirectory,
     MemoryRecorder,
@@ -77,18 +78,18 @@ class TestMemoryPartnerAccounts(PartnerAccountsContract):
         yield _Accounts()
 
 
-class TestMemoryIdentities(IdentitiesContract):
-    def identities(self, max_entries: int) -> MemoryIdentities:
-        return MemoryIdentities(max_entries)
+class TestMemoryIdentities(IdentityCacheContract):
+    def identities(self, max_entries: int) -> MemoryIdentityCache:
+        return MemoryIdentityCache(max_entries)
 
 
 class TestMemoryTokenVerifier(TokenVerifierContract):
-    anna = Person("app", PersonalPhoneId("ppid-anna"))
+    anna = Principal("app", PersonalPhoneId("ppid-anna"))
 
     def verifier(self) -> MemoryTokenVerifier:
         return MemoryTokenVerifier({b"anna.s.token": self.anna, b"old.anna.token": ExpiredToken()})
 
-    def good_token(self) -> tuple[bytes, Person]:
+    def good_token(self) -> tuple[bytes, Principal]:
         return b"anna.s.token", self.anna
 
     def expired_token(self) -> bytes:
@@ -101,7 +102,7 @@ class TestMemoryServiceTokens(ServiceTokensContract):
 
     def test_it_says_what_a_token_stands_for(self) -> None:
         tokens = self.tokens()
-        grant = Grant(PartnerUserId("one"), "wind", "wind", "app", "talaria-services")
+        grant = ServiceClaims(PartnerUserId("one"), "wind", "wind", "app", "talaria-services")
         assert tokens.grants[tokens.token_for(grant)] == grant
 
 
@@ -121,5 +122,5 @@ class TestMemoryRecorder(RecorderContract):
 
     def test_it_keeps_them(self) -> None:
         recorder = self.recorder()
-        recorder.record(ExchangeEnded("wind", "hit"))
-        assert recorder.events == [ExchangeEnded("wind", "hit")]
+        recorder.record(ExchangeFinished("wind", "hit"))
+        assert recorder.events == [ExchangeFinished("wind", "hit")]

@@ -18,7 +18,7 @@ from math import inf
 
 from talaria.adapters.auth.jwk import BadKeySet, VerifyingKey, pick, read_key_set
 from talaria.domain.errors import CircuitOpen, KeysUnavailable, Refusal, TimedOut, Unreachable
-from talaria.domain.model import Attempt
+from talaria.domain.events import Attempt
 from talaria.domain.ports import Recorder
 
 FRESH_SECONDS = 600.0

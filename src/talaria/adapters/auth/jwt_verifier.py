@@ -25,7 +25,7 @@ from jwt.types import Options
 from talaria.adapters.auth.jwk import KeySource, VerifyingKey
 from talaria.adapters.auth.jws import TOKEN_LIMIT, UnverifiedToken, read_token
 from talaria.domain.errors import ExpiredToken, InvalidToken
-from talaria.domain.model import Person, PersonalPhoneId
+from talaria.domain.model import PersonalPhoneId, Principal
 
 KEPT_SECONDS = 60.0
 LATEST_TIME = 253_402_300_799
@@ -60,7 +60,7 @@ class CallerRules:
 class _Kept:
     """A token that was good at `since`, and until when nobody needs to ask again."""
 
-    person: Person
+    person: Principal
     since: float
     until: float
     keys: KeySource
@@ -91,7 +91,7 @@ class CallerTokens:
         self._pseudonym = pseudonym
         self._kept: LRUCache[bytes, _Kept] = LRUCache(max_entries)
 
-    async def verify(self, token: bytes) -> Person:
+    async def verify(self, token: bytes) -> Principal:
         """The person named by a token that is good now.
 
         Raises InvalidToken, ExpiredToken, or KeysUnavailable where the caller's keys could never be fetched.
@@ -103,7 +103,7 @@ class CallerTokens:
             person = kept.person
         return person
 
-    def recall(self, token: bytes) -> Person | None:
+    def recall(self, token: bytes) -> Principal | None:
         """The person named by a token that was verified within the last minute and is good now; else None."""
         if len(token) > TOKEN_LIMIT:
             return None
@@ -133,7 +133,7 @@ class CallerTokens:
         if exp + rules.leeway <= now:
             raise ExpiredToken("expired")
         until = min(exp, now + KEPT_SECONDS)
-        person = Person(rules.name, phone_id, self._pseudonym(rules.name, phone_id))
+        person = Principal(rules.name, phone_id, self._pseudonym(rules.name, phone_id))
         return _Kept(person, now, until, rules.keys, generation)
 
     def _rules_of(self, form: UnverifiedToken) -> CallerRules:

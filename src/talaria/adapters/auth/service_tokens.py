@@ -14,7 +14,7 @@ import jwt
 from cachetools import LRUCache
 
 from talaria.adapters.auth.key_files import PrivateKey
-from talaria.domain.model import Grant
+from talaria.domain.model import ServiceClaims
 
 KEY_SET_SECONDS = 300
 """How long others may hold a key set that they fetched here (`cache-control: max-age`)."""
@@ -71,10 +71,10 @@ class ServiceTokenSigner:
         self._signed = signed
         self._kept: LRUCache[_GrantKey, _Signed] = LRUCache(max_entries)
 
-    def token_for(self, grant: Grant) -> bytes:
+    def token_for(self, grant: ServiceClaims) -> bytes:
         """A signed token with at least half of its life before it; the same as before while that holds."""
         # Plain strings: they keep their hash, and a cache hashes its key more than once.
-        key = (grant.user_id.reveal(), grant.partner, grant.tag, grant.caller, grant.audience)
+        key = (grant.subject.reveal(), grant.partner, grant.tag, grant.caller, grant.audience)
         now = self._wall()
         try:
             kept = self._kept[key]
@@ -93,10 +93,10 @@ class ServiceTokenSigner:
         """All public keys as a JWK set."""
         return self._jwks
 
-    def _sign(self, grant: Grant, issued: int) -> bytes:
+    def _sign(self, grant: ServiceClaims, issued: int) -> bytes:
         claims = {
             "iss": self._issuer,
-            "sub": grant.user_id.reveal(),
+            "sub": grant.subject.reveal(),
             "aud": grant.audience,
             "iat": issued,
             "nbf": issued,

@@ -21,7 +21,7 @@ class Framing(Protocol):
     def feed(self, data: bytes) -> bytes:
         """The content among `data`.
 
-        Raises UpstreamBadAnswer.
+        Raises BadAnswer.
         """
         ...
 

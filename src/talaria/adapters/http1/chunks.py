@@ -7,7 +7,7 @@ follows that byte must never become the next answer.
 import re
 from typing import Final
 
-from talaria.domain.errors import UpstreamBadAnswer
+from talaria.domain.errors import BadAnswer
 
 LINE_LIMIT: Final = 1024
 EXTENSIONS_LIMIT: Final = 16 * 1024
@@ -50,7 +50,7 @@ class ChunkDecoder:
     def feed(self, data: bytes) -> bytes:
         """The content among `data`; trailers are dropped.
 
-        Raises UpstreamBadAnswer.
+        Raises BadAnswer.
         """
         if self._held:
             data, self._held = self._held + data, b""
@@ -91,7 +91,7 @@ class ChunkDecoder:
         else:
             good = b"\n" not in begun and self._trailers + len(begun) <= TRAILERS_LIMIT
         if not good:
-            raise UpstreamBadAnswer("malformed chunk")
+            raise BadAnswer("upstream", "malformed chunk")
         self._held = rest
 
     def _line(self, line: bytes) -> None:
@@ -100,17 +100,17 @@ class ChunkDecoder:
         elif self._expects == _TRAILERS:
             self._trailer(line)
         elif line:
-            raise UpstreamBadAnswer("malformed chunk")
+            raise BadAnswer("upstream", "malformed chunk")
         else:
             self._expects = _SIZE
 
     def _size(self, line: bytes) -> None:
         match = _CHUNK_LINE.fullmatch(line)
         if match is None or len(line) > LINE_LIMIT:
-            raise UpstreamBadAnswer("malformed chunk")
+            raise BadAnswer("upstream", "malformed chunk")
         self._extensions += len(match[2])
         if self._extensions > EXTENSIONS_LIMIT:
-            raise UpstreamBadAnswer("too many chunk extensions")
+            raise BadAnswer("upstream", "too many chunk extensions")
         self._left = int(match[1], 16)
         self._expects = _DATA if self._left else _TRAILERS
 
@@ -120,4 +120,4 @@ class ChunkDecoder:
             return
         self._trailers += len(line) + 2
         if self._trailers > TRAILERS_LIMIT or _TRAILER.fullmatch(line) is None:
-            raise UpstreamBadAnswer("malformed trailers")
+            raise BadAnswer("upstream", "malformed trailers")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from talaria.adapters.http1.resolver import Address, Names
 from talaria.adapters.tls import client_tls, why_refused
-from talaria.domain.errors import GatewayOverloaded, UpstreamUnreachable
+from talaria.domain.errors import GatewayOverloaded, Unreachable
 
 HEAD_START: Final = 0.25
 """Seconds that an address has before the next one is tried beside it."""
@@ -63,7 +63,7 @@ class Place:
 async def dial(place: Place, protocol: Callable[[], _P]) -> _P:
     """Connect, with TLS where the place wants it. Cancelling it leaves nothing open.
 
-    Raises UpstreamUnreachable, GatewayOverloaded where this machine has no socket left, or TimeoutError where the
+    Raises Unreachable, GatewayOverloaded where this machine has no socket left, or TimeoutError where the
     system gave up.
     """
     loop = asyncio.get_running_loop()
@@ -74,13 +74,13 @@ async def dial(place: Place, protocol: Callable[[], _P]) -> _P:
     except OSError as error:
         if is_ours(error):
             raise GatewayOverloaded(why(error), retry_after=1.0) from None
-        raise UpstreamUnreachable(why(error)) from None
+        raise Unreachable("upstream", why(error)) from None
     try:
         name = place.host if place.tls is not None else None
         _, connected = await loop.create_connection(protocol, sock=sock, ssl=place.tls, server_hostname=name)
     except OSError as error:
         sock.close()
-        raise UpstreamUnreachable(why(error)) from None
+        raise Unreachable("upstream", why(error)) from None
     except BaseException:
         sock.close()
         raise

@@ -24,7 +24,7 @@ From the last byte it goes back to IDLE only where all of these hold: the reques
 keep-alive, the body had an end of its own, and not one byte came after it. Else it is closed. So a byte that is too
 much never becomes the start of another answer.
 
-What ends it: a strict reader's refusal (UpstreamBadAnswer), a loss (UpstreamUnreachable), the clock (UpstreamTimeout),
+What ends it: a strict reader's refusal (BadAnswer), a loss (Unreachable), the clock (TimedOut),
 a failing upload (its own exception), the owner giving up; too late, where it was cancelled before the whole answer came
 and has its turn when the connection is another's. Whatever it is goes to the owner once, and to nobody else.
 
@@ -42,8 +42,8 @@ from talaria.adapters.http1.last_words import LastWords
 from talaria.adapters.http1.response_body import AnswerBody, ArrivedBody
 from talaria.adapters.http1.response_head import AnswerHead, HeadReader
 from talaria.adapters.http1.timer import NEVER, Patience
-from talaria.domain.errors import UpstreamBadAnswer, UpstreamTimeout, UpstreamUnreachable
-from talaria.domain.model import Answer
+from talaria.domain.errors import BadAnswer, TimedOut, Unreachable
+from talaria.domain.http import UpstreamResponse
 
 if TYPE_CHECKING:
     from talaria.adapters.http1.request_body import Upload
@@ -71,7 +71,7 @@ class Connection(Gate, asyncio.BufferedProtocol):
         self._state = IDLE
         self._transport: asyncio.Transport
         self._write: Callable[[bytes], None]
-        self._future: asyncio.Future[Answer] | None = None
+        self._future: asyncio.Future[UpstreamResponse] | None = None
         self._upload: Upload | None = None
         self._body: AnswerBody | None = None
         self._framing: Framing | None = None
@@ -89,7 +89,7 @@ class Connection(Gate, asyncio.BufferedProtocol):
 
     def begin(
         self, request: bytes, to_head: bool, deadline: float, idle_timeout: float, upload: "Upload | None" = None
-    ) -> "asyncio.Future[Answer]":
+    ) -> "asyncio.Future[UpstreamResponse]":
         """Send a request: `request` is its whole head. With an `upload`, that writes the head, and the body after it.
 
         `deadline` is for the head of the answer, by the loop's clock; `idle_timeout` (seconds) for a silence in a body.
@@ -109,7 +109,7 @@ class Connection(Gate, asyncio.BufferedProtocol):
             upload.start(self, request, deadline)
         return future
 
-    def abandon(self, future: "asyncio.Future[Answer] | None") -> None:
+    def abandon(self, future: "asyncio.Future[UpstreamResponse] | None") -> None:
         """The owner waits no more: give up its request, or its answer. None: `begin` itself failed."""
         if future is None or future is self._future:
             if self._future is not None:
@@ -190,10 +190,10 @@ class Connection(Gate, asyncio.BufferedProtocol):
                 self.touch()
                 self._read_body(data)
             elif state == HEAD:
-                self.fail(UpstreamUnreachable("bytes before the request was sent"))
+                self.fail(Unreachable("upstream", "bytes before the request was sent"))
             elif state == IDLE:
                 self.close()
-        except UpstreamBadAnswer as error:
+        except BadAnswer as error:
             self.fail(error)
 
     def eof_received(self) -> None:
@@ -201,7 +201,7 @@ class Connection(Gate, asyncio.BufferedProtocol):
         if self._state == BODY and self._framing is not None and self._framing.ends_with_the_connection:
             self._end(reusable=False)
         else:
-            self.fail(UpstreamUnreachable("the upstream closed the connection"))
+            self.fail(Unreachable("upstream", "the upstream closed the connection"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone. An answer may still be there, where the loss was found by writing."""
@@ -209,7 +209,7 @@ class Connection(Gate, asyncio.BufferedProtocol):
             words = self._upload.last_words.read()
             if words:
                 self._receive(words)
-        self.fail(UpstreamUnreachable("the connection broke" if exc is not None else "the connection was closed"))
+        self.fail(Unreachable("upstream", "the connection broke" if exc is not None else "the connection was closed"))
 
     # From state to state.
 
@@ -241,7 +241,7 @@ class Connection(Gate, asyncio.BufferedProtocol):
         body = self._body or ArrivedBody(whole or b"")
         self._future = None
         if future is not None and not future.done():
-            future.set_result(Answer(head.status, head.headers, body, whole))
+            future.set_result(UpstreamResponse(head.status, head.headers, body, whole))
         elif self._state == BODY:
             self.fail(asyncio.CancelledError())
 
@@ -292,8 +292,8 @@ class Connection(Gate, asyncio.BufferedProtocol):
     def _expired(self) -> None:
         if self._upload is not None and not self._upload.sent:
             self._upload.starved = not self.blocked
-            self.fail(UpstreamTimeout(f"the request could not be {'sent' if self.blocked else 'read'} in time"))
+            self.fail(TimedOut("upstream", f"the request could not be {'sent' if self.blocked else 'read'} in time"))
         elif self._state == HEAD:
-            self.fail(UpstreamTimeout("no head of an answer in time"))
+            self.fail(TimedOut("upstream", "no head of an answer in time"))
         else:
-            self.fail(UpstreamTimeout("silence inside the body of the answer"))
+            self.fail(TimedOut("upstream", "silence inside the body of the answer"))

@@ -16,7 +16,7 @@ from talaria.adapters.http1.connect import Place, dial
 from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.timer import Patience
 from talaria.adapters.http1.write_batcher import Outbox
-from talaria.domain.errors import GatewayOverloaded, UpstreamTimeout, UpstreamUnreachable
+from talaria.domain.errors import GatewayOverloaded, TimedOut, Unreachable
 
 _READ_AT_MOST = 64 * 1024
 _CLOSED = "this gateway has closed its connections"
@@ -36,7 +36,7 @@ class Dial(Protocol):
     """How a place is connected to."""
 
     def __call__(self, place: Place, protocol: Callable[[], Connection], /) -> Awaitable[Connection]:
-        """Raises UpstreamUnreachable, GatewayOverloaded or TimeoutError."""
+        """Raises Unreachable, GatewayOverloaded or TimeoutError."""
         ...
 
 
@@ -84,7 +84,7 @@ class Pool:
 
         `new`: never one that was used before. `deadline` is by the loop's clock; `connect_timeout` in seconds, else
         that of the limits. Raises GatewayOverloaded where the line is full, the turn does not come in time or this
-        machine has no socket left, UpstreamUnreachable, UpstreamTimeout.
+        machine has no socket left, Unreachable, TimedOut.
         """
         while not self._closed:
             if not new and self._idle:
@@ -105,7 +105,7 @@ class Pool:
             self._dialling += 1
             handed.close()
             return await self._connect(deadline, connect_timeout)
-        raise UpstreamUnreachable(_CLOSED)
+        raise Unreachable("upstream", _CLOSED)
 
     def release(self, connection: Connection) -> None:
         """The connection's: it is IDLE. The first in the line gets it, or it is kept."""
@@ -136,12 +136,12 @@ class Pool:
         if self._patience is not None:
             self._patience.end()
         while (waiter := self._first_in_line()) is not None:
-            waiter.set_exception(UpstreamUnreachable(_CLOSED))
+            waiter.set_exception(Unreachable("upstream", _CLOSED))
         for connection in list(self._members):
             if connection in self._idle:
                 connection.close()
             else:
-                connection.fail(UpstreamUnreachable(_CLOSED))
+                connection.fail(Unreachable("upstream", _CLOSED))
 
     def _first_now(self) -> float:
         self.now = asyncio.get_running_loop().time
@@ -159,7 +159,7 @@ class Pool:
                 connection = await self._dial(self._place, lambda: Connection(loop, self, self._buffer))
         except TimeoutError:
             self._free_dial()
-            raise UpstreamTimeout("no connection in time") from None
+            raise TimedOut("upstream", "no connection in time") from None
         except BaseException:
             self._free_dial()
             raise
@@ -169,10 +169,10 @@ class Pool:
     def _admit(self, connection: Connection) -> Connection:
         self._members.add(connection)
         if self._closed:
-            connection.fail(UpstreamUnreachable(_CLOSED))
+            connection.fail(Unreachable("upstream", _CLOSED))
         if connection.closed:
             self.forget(connection)
-            raise UpstreamUnreachable("the connection was closed")
+            raise Unreachable("upstream", "the connection was closed")
         return connection
 
     def _free_dial(self) -> None:

@@ -1,6 +1,6 @@
 """The head of a request: one join, framing from `body` and `length`, no line break smuggled in."""
 
-from talaria.domain.model import Outbound
+from talaria.domain.http import UpstreamRequest
 
 
 class RequestHeads:
@@ -13,7 +13,7 @@ class RequestHeads:
         names = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
         self._methods = {name: name.encode() + b" " for name in names}
 
-    def head_of(self, outbound: Outbound) -> bytes:
+    def head_of(self, outbound: UpstreamRequest) -> bytes:
         """The head, the empty line included.
 
         Raises ValueError where a header or the target holds a line break or the target a space: never sent.

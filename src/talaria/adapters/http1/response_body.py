@@ -58,7 +58,7 @@ class AnswerBody:
     async def __anext__(self) -> bytes:
         """The next chunk, never empty.
 
-        Raises UpstreamUnreachable, UpstreamBadAnswer or UpstreamTimeout once what had arrived before is read. Being
+        Raises Unreachable, BadAnswer or TimedOut once what had arrived before is read. Being
         cancelled here gives the body up.
         """
         while not self._chunks:

@@ -11,8 +11,8 @@ from typing import Final
 import httptools
 
 from talaria.adapters.http1.body_framing import CHUNKED, UNTIL_CLOSE
-from talaria.domain.errors import UpstreamBadAnswer
-from talaria.domain.model import Headers
+from talaria.domain.errors import BadAnswer
+from talaria.domain.http import Headers
 
 HEAD_END: Final = b"\r\n\r\n"
 HEAD_LIMIT: Final = 64 * 1024
@@ -91,22 +91,22 @@ class AnswerHead:
 def parse_head(raw: bytes, to_head: bool) -> AnswerHead:
     """The head whose bytes are `raw`, the empty line included; `to_head`: it answers a HEAD.
 
-    Raises UpstreamBadAnswer.
+    Raises BadAnswer.
     """
     if len(raw) > HEAD_LIMIT:
-        raise UpstreamBadAnswer("head too large")
+        raise BadAnswer("upstream", "head too large")
     line = raw[: raw.find(b"\r")]
     status, is_1_1 = _status_lines.get(line) or _read_status_line(line)
     head = AnswerHead()
     try:
         httptools.HttpResponseParser(head).feed_data(raw)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-        raise UpstreamBadAnswer("malformed head: " + _reason(error)) from None
+        raise BadAnswer("upstream", "malformed head: " + _reason(error)) from None
     head.settle(status, is_1_1, to_head)
     if head.trouble:
-        raise UpstreamBadAnswer(head.trouble)
+        raise BadAnswer("upstream", head.trouble)
     if len(head.headers) > HEADER_COUNT_LIMIT:
-        raise UpstreamBadAnswer("too many headers")
+        raise BadAnswer("upstream", "too many headers")
     return head
 
 
@@ -118,10 +118,10 @@ def _reason(error: Exception) -> str:
 def _read_status_line(line: bytes) -> tuple[int, bool]:
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
-        raise UpstreamBadAnswer("malformed status line")
+        raise BadAnswer("upstream", "malformed status line")
     status = int(match[2])
     if status == 101:
-        raise UpstreamBadAnswer("101: nobody asked to switch protocols")
+        raise BadAnswer("upstream", "101: nobody asked to switch protocols")
     if len(_status_lines) < _REMEMBERED and len(line) <= 64:
         _status_lines[line] = (status, match[1] == b"1")
     return status, match[1] == b"1"
@@ -139,7 +139,7 @@ class HeadReader:
     def read(self, data: bytes, to_head: bool) -> tuple[AnswerHead, bytes] | None:
         """The final head and the bytes after it, once it is complete; `to_head`: it answers a HEAD.
 
-        Raises UpstreamBadAnswer.
+        Raises BadAnswer.
         """
         while data:
             end = data.find(HEAD_END) if self._held is None else -1
@@ -156,7 +156,7 @@ class HeadReader:
                 return head, data
             self._interims += 1
             if self._interims > INTERIM_LIMIT:
-                raise UpstreamBadAnswer("too many interim answers")
+                raise BadAnswer("upstream", "too many interim answers")
         return None
 
     def _gather(self, data: bytes) -> bytes | None:
@@ -169,9 +169,9 @@ class HeadReader:
             self._held = None
             return bytes(held)
         if len(held) > HEAD_LIMIT:
-            raise UpstreamBadAnswer("head too large")
+            raise BadAnswer("upstream", "head too large")
         if not held.startswith(_STATUS_LINE_START[: len(held)]):
-            raise UpstreamBadAnswer("malformed status line")
+            raise BadAnswer("upstream", "malformed status line")
         if held.count(b"\n", line_start) != held.count(b"\r\n", line_start):
-            raise UpstreamBadAnswer("malformed head: bare LF")
+            raise BadAnswer("upstream", "malformed head: bare LF")
         return None

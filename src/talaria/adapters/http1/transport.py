@@ -11,27 +11,20 @@ import httpx
 
 from talaria.adapters.http1.timer import NEVER
 from talaria.adapters.http1.upstream import WireOrigin
-from talaria.domain.errors import (
-    BadAnswer,
-    BadRequest,
-    GatewayOverloaded,
-    Refusal,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
-from talaria.domain.model import Answer, Body, Headers, Outbound
+from talaria.domain.errors import BadAnswer, BadRequest, GatewayOverloaded, Refusal, TimedOut, Unreachable
+from talaria.domain.http import Body, Headers, UpstreamRequest, UpstreamResponse
 
 _FRAMING: Final = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
 _TABLE: Final[tuple[tuple[type[Exception], type[httpx.TransportError]], ...]] = (
-    (UpstreamTimeout, httpx.ReadTimeout),
+    (TimedOut, httpx.ReadTimeout),
     (BadAnswer, httpx.RemoteProtocolError),
-    (UpstreamUnreachable, httpx.ReadError),
+    (Unreachable, httpx.ReadError),
     (BadRequest, httpx.LocalProtocolError),
     (ValueError, httpx.LocalProtocolError),
 )
 _CONNECT_TABLE: Final[tuple[tuple[type[Exception], type[httpx.TransportError]], ...]] = (
-    (UpstreamTimeout, httpx.ConnectTimeout),
-    (UpstreamUnreachable, httpx.ConnectError),
+    (TimedOut, httpx.ConnectTimeout),
+    (Unreachable, httpx.ConnectError),
 )
 
 
@@ -118,11 +111,11 @@ class _Stream(httpx.AsyncByteStream):
         await self._body.aclose()
 
 
-def _stream_of(answer: Answer) -> httpx.AsyncByteStream:
-    return _Stream(answer.body) if answer.whole is None else httpx.ByteStream(answer.whole)
+def _stream_of(answer: UpstreamResponse) -> httpx.AsyncByteStream:
+    return _Stream(answer.body) if answer.complete_body is None else httpx.ByteStream(answer.complete_body)
 
 
-def _outbound_of(request: httpx.Request, connect_timeout: float, read: float | None) -> Outbound:
+def _outbound_of(request: httpx.Request, connect_timeout: float, read: float | None) -> UpstreamRequest:
     headers: Headers = []
     framing: dict[bytes, bytes] = {}
     for raw, value in request.headers.raw:
@@ -136,7 +129,9 @@ def _outbound_of(request: httpx.Request, connect_timeout: float, read: float | N
     if length or b"transfer-encoding" in framing:
         body = aiter(request.stream)  # type: ignore[arg-type]
     patience = NEVER if read is None else read
-    return Outbound(request.method, request.url.raw_path, headers, body, length, connect_timeout + patience, patience)
+    return UpstreamRequest(
+        request.method, request.url.raw_path, headers, body, length, connect_timeout + patience, patience
+    )
 
 
 def _translated(error: Exception, connecting: bool) -> httpx.TransportError:

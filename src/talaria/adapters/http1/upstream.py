@@ -11,8 +11,9 @@ from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.pool import Limits, Pool
 from talaria.adapters.http1.request import RequestHeads
 from talaria.adapters.http1.request_body import Upload
-from talaria.domain.errors import BadAnswer, GatewayOverloaded, TimedOut, Unreachable, UpstreamUnreachable
-from talaria.domain.model import Answer, Attempt, Outbound
+from talaria.domain.errors import BadAnswer, GatewayOverloaded, TimedOut, Unreachable
+from talaria.domain.events import Attempt
+from talaria.domain.http import UpstreamRequest, UpstreamResponse
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _OUTCOMES: Final = (
@@ -64,7 +65,7 @@ class WireOrigin:
         """Close every connection, those in use too."""
         await self._pool.aclose()
 
-    async def send(self, outbound: Outbound, *, connect_timeout: float | None = None) -> Answer:
+    async def send(self, outbound: UpstreamRequest, *, connect_timeout: float | None = None) -> UpstreamResponse:
         """As the port says; `connect_timeout` in place of the origin's own.
 
         A kept connection that turns out to be closed costs an idempotent request without a body a second attempt, on
@@ -81,13 +82,13 @@ class WireOrigin:
             body = outbound.body
             upload = None if body is None else Upload(body, outbound.length)
             deadline = started + outbound.timeout
-            future: asyncio.Future[Answer] | None = None
+            future: asyncio.Future[UpstreamResponse] | None = None
             try:
                 future = connection.begin(head, outbound.method == "HEAD", deadline, outbound.idle_timeout, upload)
                 answer = await future
             except BaseException as error:
                 connection.abandon(future)
-                outbound.hasty |= upload is not None and upload.starved
+                outbound.client_deadline |= upload is not None and upload.starved
                 self._note(outbound, since, _outcome(error))
                 if not _may_go_again(error, outbound, connection):
                     raise
@@ -98,7 +99,7 @@ class WireOrigin:
             connection = await self._connect(outbound, started, since, connect_timeout, new=True)
 
     async def _connect(
-        self, outbound: Outbound, started: float, since: float, connect_timeout: float | None, *, new: bool
+        self, outbound: UpstreamRequest, started: float, since: float, connect_timeout: float | None, *, new: bool
     ) -> Connection:
         try:
             return await self._pool.get(started + outbound.timeout, new=new, connect_timeout=connect_timeout)
@@ -107,14 +108,14 @@ class WireOrigin:
             self._note(outbound, since, outcome)
             raise
 
-    def _note(self, outbound: Outbound, since: float, outcome: str) -> None:
+    def _note(self, outbound: UpstreamRequest, since: float, outcome: str) -> None:
         outbound.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self._address))
 
 
-def _may_go_again(error: BaseException, outbound: Outbound, connection: Connection) -> bool:
+def _may_go_again(error: BaseException, outbound: UpstreamRequest, connection: Connection) -> bool:
     """Had the peer closed a kept connection before it said anything, and is it harmless to ask again?"""
     return (
-        isinstance(error, UpstreamUnreachable)
+        isinstance(error, Unreachable)
         and connection.served > 0
         and not connection.heard
         and outbound.body is None

@@ -7,7 +7,8 @@ import msgspec
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.reply import Reply
 from talaria.domain.errors import PartnerBadAnswer, PartnerUserRefused, PartnerUserUnknown, UnknownUser
-from talaria.domain.model import Call, PartnerUserId, PhoneNumber
+from talaria.domain.events import HopContext
+from talaria.domain.model import PartnerUserId, PhoneNumber
 
 _DEFINITE: dict[int, type[UnknownUser]] = {
     403: PartnerUserRefused,
@@ -35,7 +36,7 @@ class Accounts:
         self._client = client
         self._api_key = api_key
 
-    async def user_of(self, phone: PhoneNumber, call: Call) -> PartnerUserId:
+    async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
         """As the port says. Every attempt carries the same idempotency key."""
         question = msgspec.json.encode(_Question(phone.reveal()))
         headers = {"x-api-key": self._api_key, "idempotency-key": uuid.uuid4().hex}

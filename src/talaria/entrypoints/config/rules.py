@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from msgspec.structs import replace
 
-from talaria.domain.headers import Sieve, fold
+from talaria.domain.headers import HeaderPolicy, canonical_name
 from talaria.entrypoints.config import callers
 from talaria.entrypoints.config.decode import sound
 from talaria.entrypoints.config.findings import Findings
@@ -14,7 +14,7 @@ from talaria.entrypoints.config.settings import PartnerSettings, RouteSettings, 
 
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 _MEANT_FOR_SOMETHING_ELSE = frozenset(
-    fold(name)
+    canonical_name(name)
     for name in b"accept accept-encoding accept-language cache-control content-encoding content-type cookie date"
     b" origin range referer server set-cookie user-agent".split()
 )
@@ -101,14 +101,14 @@ def _names(partner: PartnerSettings) -> set[bytes]:
     names = {default_header(partner.id)}
     if sound(partner.user_id_header):
         names.add(partner.user_id_header)
-    return {fold(name.encode()) for name in names}
+    return {canonical_name(name.encode()) for name in names}
 
 
 def _is_reserved(name: bytes) -> bool:
     """Whether the gateway would not pass this header on, had a client sent it; or everybody would misread it."""
     header = (name, b"")
-    passed_on = Sieve(()).sift([(b"host", b"h"), header]).kept if name != b"host" else []
-    return header not in passed_on or fold(name) in _MEANT_FOR_SOMETHING_ELSE
+    passed_on = HeaderPolicy(()).filter_request([(b"host", b"h"), header]).forwarded if name != b"host" else []
+    return header not in passed_on or canonical_name(name) in _MEANT_FOR_SOMETHING_ELSE
 
 
 def _routes(settings: Settings, findings: Findings) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from talaria.domain.model import Opaque
+from talaria.domain.model import Sensitive
 from talaria.entrypoints.config.problems import Wrong, did_you_mean, kind_of
 from talaria.entrypoints.config.values import Form, Surroundings
 
@@ -14,7 +14,7 @@ _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class Secret(Opaque):
+class Secret(Sensitive):
     """A text whose repr and str are `***`. `file` is where it was read from, None for the environment."""
 
     __slots__ = ("file",)

@@ -10,7 +10,8 @@ from litestar.enums import HttpMethod
 
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
 from talaria.domain.errors import InternalError, Refusal
-from talaria.domain.model import Headers, Journey, RequestEnded
+from talaria.domain.events import RequestContext, RequestFinished
+from talaria.domain.http import Headers
 from talaria.domain.ports import Recorder
 from talaria.entrypoints.public import problems
 from talaria.entrypoints.public.dates import date_header
@@ -51,20 +52,20 @@ class PublicApp:
 
     async def _serve_own(self, arrival: Arrival) -> None:
         started = time.monotonic()
-        journey = Journey(request_id_of(arrival.headers))
+        context = RequestContext(request_id_of(arrival.headers))
         reason, origin, cause = "", "", ""
         try:
             check_head(arrival)
-            status, headers, body = await self._page(arrival, journey.request_id)
+            status, headers, body = await self._page(arrival, context.request_id)
         except Exception as error:
             refusal = error if isinstance(error, Refusal) else InternalError(type(error).__name__)
             if refusal is not error:
-                logger.exception("a page failed by a fault of ours", extra={"request_id": journey.request_id})
+                logger.exception("a page failed by a fault of ours", extra={"request_id": context.request_id})
             reason, origin, cause = refusal.reason, refusal.origin, refusal.cause
-            status, headers, body = problems.render(refusal, journey.request_id)
+            status, headers, body = problems.render(refusal, context.request_id)
         arrival.respond(status, [*headers, date_header()], body)
         seconds = time.monotonic() - started
-        event = RequestEnded(journey, arrival.method, status, reason, origin, 0, len(body), seconds, cause)  # type: ignore[arg-type]
+        event = RequestFinished(context, arrival.method, status, reason, origin, 0, len(body), seconds, cause)  # type: ignore[arg-type]
         self._record(event)
 
     async def _page(self, arrival: Arrival, request_id: str) -> tuple[int, Headers, bytes]:

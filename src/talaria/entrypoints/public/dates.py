@@ -3,7 +3,7 @@
 import time
 from email.utils import formatdate
 
-from talaria.domain.model import Header
+from talaria.domain.http import Header
 
 _written: tuple[int, Header] = (0, (b"date", b""))
 

@@ -3,7 +3,7 @@
 import uuid
 
 from talaria.domain.errors import Refusal
-from talaria.domain.model import Journey, RequestEnded
+from talaria.domain.events import RequestContext, RequestFinished
 from talaria.domain.ports import Recorder
 from talaria.entrypoints.public import problems
 from talaria.entrypoints.public.dates import date_header
@@ -17,13 +17,13 @@ class EarlyEnds:
 
     def refused(self, refusal: Refusal) -> bytes:
         """The whole answer to write."""
-        journey = Journey(uuid.uuid4().hex)
-        status, headers, body = problems.render(refusal, journey.request_id)
+        context = RequestContext(uuid.uuid4().hex)
+        status, headers, body = problems.render(refusal, context.request_id)
         reason, origin = refusal.reason, refusal.origin
-        self._record(RequestEnded(journey, "", status, reason, origin, 0, len(body), 0.0, refusal.cause))
+        self._record(RequestFinished(context, "", status, reason, origin, 0, len(body), 0.0, refusal.cause))
         return problems.on_the_wire(status, [*headers, date_header()], body)
 
     def cut_off(self, cause: str) -> None:
         """Nobody is answered: its client took too long, as one does that falls silent inside its body."""
-        journey = Journey(uuid.uuid4().hex)
-        self._record(RequestEnded(journey, "", 499, "client-gone", "client", 0, 0, 0.0, cause))
+        context = RequestContext(uuid.uuid4().hex)
+        self._record(RequestFinished(context, "", 499, "client-gone", "client", 0, 0, 0.0, cause))

@@ -16,7 +16,7 @@ from litestar.exceptions import HTTPException
 
 from talaria.domain.errors import BadRequest, BodyTooLarge, InternalError, MethodNotAllowed, Refusal
 from talaria.domain.headers import usable_request_id
-from talaria.domain.model import Header, Headers
+from talaria.domain.http import Header, Headers
 
 _logger = logging.getLogger("talaria.http")
 

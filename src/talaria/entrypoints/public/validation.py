@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Protocol, Self
 
 from talaria.domain.errors import BadRequest, BadRequestTarget, BodyTooLarge, ClientGone, Refusal
-from talaria.domain.model import Headers, Inbound, Journey
+from talaria.domain.events import RequestContext
+from talaria.domain.http import ClientRequest, Headers
 from talaria.domain.routing import refuse_tunnels
 
 _TARGET_CHARACTERS = bytes(set(range(0x21, 0x7F)) - set(b"\\#"))
@@ -136,9 +137,9 @@ class RequestBody:
     Raises ClientGone, BodyTooLarge or BadRequest (broken framing) while it is read.
     """
 
-    def __init__(self, arrival: Arrival, journey: Journey, limit: int) -> None:
+    def __init__(self, arrival: Arrival, context: RequestContext, limit: int) -> None:
         self._arrival = arrival
-        self._journey = journey
+        self._journey = context
         self._limit = limit
         self._ended = False
         self.bytes_in = 0
@@ -176,7 +177,7 @@ def check_head(arrival: Arrival) -> None:
     check_target(arrival.target)
 
 
-def take_in(arrival: Arrival, journey: Journey, body_limit: int) -> Inbound:
+def take_in(arrival: Arrival, context: RequestContext, body_limit: int) -> ClientRequest:
     """The request as the domain takes it.
 
     Raises what `check_head` raises, or BodyTooLarge for a length over the limit.
@@ -185,5 +186,5 @@ def take_in(arrival: Arrival, journey: Journey, body_limit: int) -> Inbound:
     length = 0 if arrival.chunked and arrival.bodiless else arrival.length
     if length is not None and body_limit and length > body_limit:
         raise BodyTooLarge
-    body = RequestBody(arrival, journey, body_limit) if length or (length is None and arrival.chunked) else None
-    return Inbound(arrival.method, arrival.target, arrival.headers, body, length, arrival.peer, arrival.scheme)
+    body = RequestBody(arrival, context, body_limit) if length or (length is None and arrival.chunked) else None
+    return ClientRequest(arrival.method, arrival.target, arrival.headers, body, length, arrival.peer, arrival.scheme)

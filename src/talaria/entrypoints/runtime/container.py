@@ -15,12 +15,12 @@ from dependency_injector import containers, providers
 
 from talaria.adapters.auth.key_rotation import KeyHistory
 from talaria.adapters.clock import MonotonicClock, wall
-from talaria.adapters.identity_cache import LruIdentities
+from talaria.adapters.identity_cache import LruIdentityCache
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import Ledger
 from talaria.domain.exchange import Exchange
 from talaria.domain.gateway import Gateway
-from talaria.domain.load import Load
+from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.admin import OneProcess
 from talaria.entrypoints.runtime import factories as parts
@@ -36,8 +36,8 @@ class Container(containers.DeclarativeContainer):
     access_descriptor = providers.Object(1)
 
     clock = providers.Singleton(MonotonicClock)
-    load = providers.Singleton(Load, settings.provided.server.max_in_flight)
-    identities = providers.Singleton(LruIdentities, settings.provided.identities.max_entries)
+    load = providers.Singleton(ConcurrencyLimiter, settings.provided.server.max_in_flight)
+    identities = providers.Singleton(LruIdentityCache, settings.provided.identities.max_entries)
 
     metrics = providers.Singleton(parts.metrics, settings, identities, load)
     access_log = providers.Singleton(AccessLog, access_descriptor)
@@ -54,30 +54,30 @@ class Container(containers.DeclarativeContainer):
     service_tokens = providers.Singleton(parts.service_tokens, settings, key_history)
     phone_directory = providers.Singleton(outgoing.phone_directory, settings, recorder, clock, breakers, stock)
     partner_accounts = providers.Singleton(outgoing.partner_accounts, settings, recorder, clock, breakers, stock)
-    destinations = providers.Singleton(outgoing.destinations, settings, recorder, clock, breakers, stock)
+    targets = providers.Singleton(outgoing.targets, settings, recorder, clock, breakers, stock)
 
     exchange = providers.Singleton(
         Exchange,
         directory=phone_directory,
         accounts=partner_accounts,
         identities=identities,
-        ages=providers.Singleton(parts.ages, settings),
+        policy=providers.Singleton(parts.cache_policy, settings),
         clock=clock,
         recorder=recorder,
-        admit_cold=load.provided.refuse_cold,
+        shed_cold=load.provided.shed_cold,
     )
     gateway = providers.Singleton(
         Gateway,
         routes=providers.Singleton(parts.routes, settings),
-        destinations=destinations,
-        sieve=providers.Singleton(parts.sieve, settings),
-        forwarding=providers.Singleton(parts.forwarding, settings),
+        targets=targets,
+        header_policy=providers.Singleton(parts.header_policy, settings),
+        forwarded=providers.Singleton(parts.forwarded, settings),
         verifier=caller_tokens,
         exchange=exchange,
         tokens=service_tokens,
         clock=clock,
         api_keys=providers.Singleton(parts.api_keys, settings),
-        origins=providers.Singleton(parts.origins, settings),
+        networks=providers.Singleton(parts.networks, settings),
     )
     fleet = providers.Singleton(OneProcess, settings, exchange, metrics, ledger, breakers.provided.states, key_history)
 

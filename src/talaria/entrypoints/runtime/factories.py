@@ -20,14 +20,15 @@ from talaria.adapters.telemetry.failure_log import Ledger
 from talaria.adapters.telemetry.metrics import Metrics
 from talaria.adapters.telemetry.pseudonyms import pseudonyms
 from talaria.adapters.telemetry.recorder import Fanout
-from talaria.domain.ages import Ages
-from talaria.domain.authorization import ApiKeys, Origins
+from talaria.domain.authorization import ApiKeys, NetworkAllowlist
 from talaria.domain.errors import CALLER_KEYS, KeysUnavailable
-from talaria.domain.forwarded import Forwarding
-from talaria.domain.headers import Sieve
-from talaria.domain.load import Load
-from talaria.domain.model import Call, Partner, RequestEnded, Route
-from talaria.domain.ports import Clock, Identities, Recorder
+from talaria.domain.events import HopContext, RequestFinished
+from talaria.domain.exchange import CachePolicy
+from talaria.domain.forwarded import ForwardedHeaders
+from talaria.domain.headers import HeaderPolicy
+from talaria.domain.model import Partner, Route
+from talaria.domain.ports import Clock, IdentityCache, Recorder
+from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.runtime.health import Breakers
@@ -38,7 +39,7 @@ _NO_PARTNER = Partner("", b"")
 _NO_SECRET = Secret("")
 
 
-def metrics(settings: Settings, identities: Identities, load: Load) -> Metrics:
+def metrics(settings: Settings, identities: IdentityCache, load: ConcurrencyLimiter) -> Metrics:
     """The counters of this process."""
     return Metrics(
         tags=settings.routes,
@@ -51,14 +52,14 @@ def metrics(settings: Settings, identities: Identities, load: Load) -> Metrics:
 def recorder(metrics: Metrics, access_log: AccessLog, ledger: Ledger) -> Recorder:
     """Who hears of each event."""
     consumers = {kind: [taker] for kind, taker in metrics.takers.items()}
-    consumers[RequestEnded] += [access_log.record, ledger.record]
+    consumers[RequestFinished] += [access_log.record, ledger.record]
     return Fanout(consumers)
 
 
-def ages(settings: Settings) -> Ages:
+def cache_policy(settings: Settings) -> CachePolicy:
     """How long exchange results are kept."""
     kept = settings.identities
-    return Ages(kept.max_age, kept.negative_age, kept.stale_if_error, random.random)
+    return CachePolicy(kept.max_age, kept.negative_age, kept.stale_if_error, random.random)
 
 
 def partners_of(settings: Settings) -> dict[str, Partner]:
@@ -78,7 +79,7 @@ def routes(settings: Settings) -> dict[str, Route]:
             methods=frozenset(route.methods),
             timeout=route.timeout,
             idle_timeout=route.idle_timeout,
-            personless=route.identity == "none",
+            identity_required=route.identity == "required",
         )
         for tag, route in settings.routes.items()
     }
@@ -90,19 +91,19 @@ def api_keys(settings: Settings) -> ApiKeys:
     return ApiKeys({name: [key.reveal().encode() for key in keys] for name, keys in known.items()})
 
 
-def origins(settings: Settings) -> Origins:
+def networks(settings: Settings) -> NetworkAllowlist:
     """Where callers may call from."""
-    return Origins({name: caller.networks for name, caller in settings.callers.items()})
+    return NetworkAllowlist({name: caller.networks for name, caller in settings.callers.items()})
 
 
-def sieve(settings: Settings) -> Sieve:
+def header_policy(settings: Settings) -> HeaderPolicy:
     """Which headers pass."""
-    return Sieve(partners_of(settings).values())
+    return HeaderPolicy(partners_of(settings).values())
 
 
-def forwarding(settings: Settings) -> Forwarding:
+def forwarded(settings: Settings) -> ForwardedHeaders:
     """Whose forwarding headers are believed."""
-    return Forwarding(settings.server.trusted_proxies)
+    return ForwardedHeaders(settings.server.trusted_proxies)
 
 
 def caller_tokens(
@@ -155,7 +156,7 @@ def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock, stock:
         return reply.body
 
     def fetch() -> Awaitable[bytes]:
-        return client.get("", {}, Call("", KEY_SET_TIMEOUT), read)
+        return client.get("", {}, HopContext("", KEY_SET_TIMEOUT), read)
 
     return stock.part(("keys", caller, url), lambda: RemoteKeySet(caller, fetch, clock.now))
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from talaria import __version__
-from talaria.adapters.identity_cache import LruIdentities
+from talaria.adapters.identity_cache import LruIdentityCache
 from talaria.adapters.tls import load_certificate, server_tls
 from talaria.domain.model import IdentityKey
 from talaria.entrypoints.config import Settings
@@ -87,7 +87,7 @@ class Running:
         self._fleet.renew(settings, exchange)
         old.breakers().become(new.breakers())
         new.breakers.override(old.breakers())
-        new.load().limit_to(settings.server.max_in_flight)
+        new.load().resize(settings.server.max_in_flight)
         new.metrics().know_tags(settings.routes)
         self._say_configured(settings)
         seeing_out = asyncio.create_task(self._see_out(old, new, under_way))
@@ -121,7 +121,7 @@ class Running:
     def _part_identities(self, old: Container, new: Container) -> None:
         """Where a partner or a caller is not the same any more, what was remembered of it is forgotten."""
         identities = new.identities()
-        identities.limit_to(new.settings().identities.max_entries)
+        identities.resize(new.settings().identities.max_entries)
         before, now = _meanings(old.settings()), _meanings(new.settings())
         if before == now:
             return
@@ -131,7 +131,7 @@ class Running:
 
         identities.keep_only(same)
         # What the old requests still bring may be about another partner of the same name.
-        old.exchange().keep_apart(LruIdentities(_KEPT_APART))
+        old.exchange().detach_cache(LruIdentityCache(_KEPT_APART))
 
     async def _see_out(self, old: Container, new: Container, under_way: "set[asyncio.Task[None]]") -> None:
         if under_way:

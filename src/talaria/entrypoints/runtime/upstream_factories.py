@@ -16,7 +16,7 @@ from talaria.adapters.httpx_transport import httpx_transport
 from talaria.adapters.personal import Personal
 from talaria.adapters.tls import client_tls
 from talaria.domain.errors import PARTNER, PERSONAL
-from talaria.domain.gateway import Destination
+from talaria.domain.gateway import UpstreamTarget
 from talaria.domain.ports import Clock, PartnerAccounts, PhoneDirectory, Recorder
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import PartnerSettings, TlsSettings, UpstreamSettings
@@ -95,18 +95,18 @@ def _partner_client(partner: PartnerSettings, recorder: Recorder, clock: Clock) 
     )
 
 
-def destinations(
+def targets(
     settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock
-) -> dict[str, Destination]:
+) -> dict[str, UpstreamTarget]:
     """Each upstream with what a request to it needs."""
-    found: dict[str, Destination] = {}
+    found: dict[str, UpstreamTarget] = {}
     for name, upstream in settings.upstreams.items():
         made_of = ("upstream", replace(upstream, api_key=None, audience=""))
         services = stock.part(made_of, partial(_upstream, upstream, recorder, clock))
         for address, breaker in zip(upstream.urls, services.breakers, strict=True):
             breakers.add(f"{name} {address}", breaker)
         key = upstream.api_key.reveal().encode() if upstream.api_key else b""
-        found[name] = Destination(services, upstream.audience, key)
+        found[name] = UpstreamTarget(services, upstream.audience, key)
     return found
 
 

@@ -4,8 +4,17 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
-from talaria.domain.errors import PARTNER, PERSONAL, Faults, IdentityUnknown, PartnerUserRefused, PartnerUserUnknown
-from talaria.domain.model import Call, PartnerUserId, PersonalPhoneId, PhoneNumber
+from talaria.domain.errors import (
+    PARTNER,
+    PERSONAL,
+    DependencyFault,
+    Faults,
+    IdentityUnknown,
+    PartnerUserRefused,
+    PartnerUserUnknown,
+)
+from talaria.domain.events import HopContext
+from talaria.domain.model import PartnerUserId, PersonalPhoneId, PhoneNumber
 from talaria.domain.ports import PartnerAccounts, PhoneDirectory
 from talaria.testing.contracts import raised
 
@@ -42,9 +51,9 @@ class AccountsWorld(World, Protocol):
 W = TypeVar("W", bound=World)
 
 
-def call(timeout: float = 5.0) -> Call:
+def call(timeout: float = 5.0) -> HopContext:
     """What an exchange tells its hop."""
-    return Call("request-1", timeout)
+    return HopContext("request-1", timeout)
 
 
 class HopContract(Generic[W]):
@@ -56,7 +65,7 @@ class HopContract(Generic[W]):
         """A world that is well."""
         raise NotImplementedError
 
-    async def ask(self, world: W, told: Call) -> object:
+    async def ask(self, world: W, told: HopContext) -> object:
         """A question that has a good answer."""
         raise NotImplementedError
 
@@ -65,8 +74,11 @@ class HopContract(Generic[W]):
         async with self.world() as world:
             await world.suffer(trouble)
             told = call(timeout)
-            with raised(getattr(self.faults, trouble)) as caught:
+            expected = getattr(self.faults, trouble)()
+            with raised(type(expected)) as caught:
                 await self.ask(world, told)
+            assert isinstance(caught.error, DependencyFault)
+            assert caught.error.reason == expected.reason
             assert told.attempts
             assert told.attempts[-1].outcome != "ok"
             assert not [word for word in (*PHONES, *USERS, *USERS.values()) if word in repr(caught.error)]
@@ -113,7 +125,7 @@ class PhoneDirectoryContract(HopContract[DirectoryWorld]):
 
     faults = PERSONAL
 
-    async def ask(self, world: DirectoryWorld, told: Call) -> object:
+    async def ask(self, world: DirectoryWorld, told: HopContext) -> object:
         """For a known id."""
         return await world.directory.phone_of(PersonalPhoneId("ppid-anna"), told)
 
@@ -135,7 +147,7 @@ class PartnerAccountsContract(HopContract[AccountsWorld]):
 
     faults = PARTNER
 
-    async def ask(self, world: AccountsWorld, told: Call) -> object:
+    async def ask(self, world: AccountsWorld, told: HopContext) -> object:
         """For a number that has a user."""
         return await world.accounts.user_of(PhoneNumber(next(iter(USERS))), told)
 

@@ -1,7 +1,7 @@
 """What every `Identities` does."""
 
-from talaria.domain.model import Identity, IdentityKey, PartnerUserId, PersonalPhoneId
-from talaria.domain.ports import Identities
+from talaria.domain.model import CachedIdentity, IdentityKey, PartnerUserId, PersonalPhoneId
+from talaria.domain.ports import IdentityCache
 
 
 def key(phone_id: str, partner: str = "wind", caller: str = "app") -> IdentityKey:
@@ -9,15 +9,15 @@ def key(phone_id: str, partner: str = "wind", caller: str = "app") -> IdentityKe
     return partner, caller, PersonalPhoneId(phone_id)
 
 
-def pair(user_id: str) -> Identity:
+def pair(user_id: str) -> CachedIdentity:
     """A pair to keep."""
-    return Identity(PartnerUserId(user_id), None, 1.0, 2.0)
+    return CachedIdentity(PartnerUserId(user_id), None, 1.0, 2.0)
 
 
-class IdentitiesContract:
+class IdentityCacheContract:
     """Derive, and say in `identities` which version is meant."""
 
-    def identities(self, max_entries: int) -> Identities:
+    def identities(self, max_entries: int) -> IdentityCache:
         """An empty one."""
         raise NotImplementedError
 
@@ -80,6 +80,6 @@ class IdentitiesContract:
 
     def test_a_definite_no_is_kept_too(self) -> None:
         kept = self.identities(2)
-        nobody = Identity(None, "identity-unknown", 1.0, 1.0)
+        nobody = CachedIdentity(None, "identity-unknown", 1.0, 1.0)
         kept.put(key("anna"), nobody)
         assert kept.get(key("anna")) == nobody

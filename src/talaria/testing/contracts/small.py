@@ -1,7 +1,8 @@
 """What every `TokenVerifier`, `ServiceTokens`, `Clock` and `Recorder` does."""
 
 from talaria.domain.errors import ExpiredToken, InvalidToken
-from talaria.domain.model import ExchangeEnded, Grant, PartnerUserId, Person
+from talaria.domain.events import ExchangeFinished
+from talaria.domain.model import PartnerUserId, Principal, ServiceClaims
 from talaria.domain.ports import Clock, Recorder, ServiceTokens, TokenVerifier
 from talaria.testing.contracts import raised
 
@@ -13,7 +14,7 @@ class TokenVerifierContract:
         """One that knows the caller of `good_token`."""
         raise NotImplementedError
 
-    def good_token(self) -> tuple[bytes, Person]:
+    def good_token(self) -> tuple[bytes, Principal]:
         """A token, and whose it is."""
         raise NotImplementedError
 
@@ -54,9 +55,9 @@ class ServiceTokensContract:
         """One that can sign."""
         raise NotImplementedError
 
-    def grant(self, user_id: str, tag: str = "wind") -> Grant:
+    def grant(self, user_id: str, tag: str = "wind") -> ServiceClaims:
         """What a token says."""
-        return Grant(PartnerUserId(user_id), "wind", tag, "app", "talaria-services")
+        return ServiceClaims(PartnerUserId(user_id), "wind", tag, "app", "talaria-services")
 
     def test_two_grants_never_share_a_token(self) -> None:
         tokens = self.tokens()
@@ -93,4 +94,4 @@ class RecorderContract:
     def test_it_takes_every_event(self) -> None:
         recorder = self.recorder()
         for _ in range(3):
-            recorder.record(ExchangeEnded("wind", "hit"))
+            recorder.record(ExchangeFinished("wind", "hit"))

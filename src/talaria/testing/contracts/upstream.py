@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from talaria.domain.model import Headers
+from talaria.domain.http import Headers
 from talaria.testing.contracts.upstream_world import UpstreamTests, Visit, hello, pieces, request, text_of
 
 TARGETS = (
@@ -148,7 +148,7 @@ class UpstreamContract(UpstreamTests):
         async with self.world() as world, asyncio.timeout(5):
             world.serve(script)
             answer = await world.upstream.send(request())
-            assert answer.whole is None
+            assert answer.complete_body is None
             steps[0].set()
             assert await anext(answer.body) == b"data: 1\n\n"
             steps[1].set()

@@ -4,13 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from talaria.domain.errors import (
-    BodyTooLarge,
-    ClientGone,
-    UpstreamBadAnswer,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
+from talaria.domain.errors import BadAnswer, BodyTooLarge, ClientGone, TimedOut, Unreachable
 from talaria.testing.contracts import raised
 from talaria.testing.contracts.upstream_world import (
     UpstreamTests,
@@ -53,16 +47,16 @@ class UpstreamFailures(UpstreamTests):
             await is_well(world)
 
     async def test_a_reset_before_the_head(self) -> None:
-        await self.check_end("reset", UpstreamUnreachable, begun=False)
+        await self.check_end("reset", Unreachable, begun=False)
 
     async def test_a_reset_inside_the_body(self) -> None:
-        await self.check_end("reset", UpstreamUnreachable, begun=True)
+        await self.check_end("reset", Unreachable, begun=True)
 
     async def test_nonsense_for_a_head(self) -> None:
-        await self.check_end("nonsense", UpstreamBadAnswer, begun=False)
+        await self.check_end("nonsense", BadAnswer, begun=False)
 
     async def test_nonsense_inside_the_body(self) -> None:
-        await self.check_end("nonsense", UpstreamBadAnswer, begun=True)
+        await self.check_end("nonsense", BadAnswer, begun=True)
 
     async def test_no_head_in_time(self) -> None:
         async def script(visit: Visit) -> None:
@@ -71,7 +65,7 @@ class UpstreamFailures(UpstreamTests):
         async with self.world() as world, asyncio.timeout(5):
             world.serve(script)
             outbound = request(timeout=0.2)
-            with raised(UpstreamTimeout):
+            with raised(TimedOut):
                 await world.upstream.send(outbound)
             assert len(outbound.attempts) == 1
             assert outbound.attempts[0].outcome != "ok"
@@ -86,7 +80,7 @@ class UpstreamFailures(UpstreamTests):
         async with self.world() as world, asyncio.timeout(5):
             world.serve(script)
             answer = await world.upstream.send(request(idle_timeout=0.05))
-            with raised(UpstreamTimeout):
+            with raised(TimedOut):
                 await text_of(answer)
             await is_well(world)
 

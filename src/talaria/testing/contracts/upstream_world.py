@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
-from talaria.domain.model import Answer, Headers, Outbound
+from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Upstream
 
 
@@ -81,9 +81,9 @@ def request(
     *,
     timeout: float = 5.0,
     idle_timeout: float = 5.0,
-) -> Outbound:
+) -> UpstreamRequest:
     """A request with much patience."""
-    return Outbound(method, target, headers or [], body, length, timeout, idle_timeout)
+    return UpstreamRequest(method, target, headers or [], body, length, timeout, idle_timeout)
 
 
 async def pieces(*parts: bytes | BaseException) -> AsyncIterator[bytes]:
@@ -94,9 +94,9 @@ async def pieces(*parts: bytes | BaseException) -> AsyncIterator[bytes]:
         yield part
 
 
-async def text_of(answer: Answer) -> bytes:
+async def text_of(answer: UpstreamResponse) -> bytes:
     """The whole body, however it came."""
-    return b"".join([piece async for piece in answer.body]) if answer.whole is None else answer.whole
+    return b"".join([piece async for piece in answer.body]) if answer.complete_body is None else answer.complete_body
 
 
 async def hello(visit: Visit) -> None:

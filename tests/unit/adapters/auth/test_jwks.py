@@ -7,8 +7,8 @@ import pytest
 
 from talaria.adapters.auth.jwk import public_key
 from talaria.adapters.auth.jwks import RemoteKeySet, StaticKeys
-from talaria.domain.errors import KeysUnavailable, PersonalTimeout, PersonalUnreachable
-from talaria.domain.model import Attempt, Event
+from talaria.domain.errors import KeysUnavailable, TimedOut, Unreachable
+from talaria.domain.events import Attempt, Event
 from tests.unit.adapters.auth.support_tokens import KEYS, RSA, Wall, jwk, key_set
 
 ONE, TWO, BOTH = key_set(jwk("ec-1")), key_set(jwk("ec-2")), key_set(jwk("ec-1"), jwk("ec-2"))
@@ -248,8 +248,8 @@ async def test_a_fetch_that_hangs_is_given_up(source: Source, clock: Wall, event
     [
         (ONE, "ok"),
         (OSError(), "unreachable"),
-        (PersonalUnreachable(), "unreachable"),
-        (PersonalTimeout(), "timeout"),
+        (Unreachable("personal"), "unreachable"),
+        (TimedOut("personal"), "timeout"),
         (RuntimeError("canary"), "failed"),
     ],
 )
@@ -276,7 +276,7 @@ async def test_nameless_keys_of_several_algorithms_serve() -> None:
 
 async def test_it_says_how_it_does(keys: RemoteKeySet, source: Source, clock: Wall) -> None:
     states = [keys.state]
-    source.answer = PersonalUnreachable()
+    source.answer = Unreachable("personal")
     with pytest.raises(KeysUnavailable):
         await keys.key_for("ec-1", "ES256")
     states.append(keys.state)
@@ -284,7 +284,7 @@ async def test_it_says_how_it_does(keys: RemoteKeySet, source: Source, clock: Wa
     clock.seconds += 60
     assert await keys.key_for("ec-1", "ES256")
     states.append(keys.state)
-    source.answer = PersonalUnreachable()
+    source.answer = Unreachable("personal")
     clock.seconds += 60
     assert await keys.key_for("ec-9", "ES256") is None
     states.append(keys.state)

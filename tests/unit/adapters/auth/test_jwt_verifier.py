@@ -12,7 +12,7 @@ from talaria.adapters.auth.jwks import StaticKeys
 from talaria.adapters.auth.jws import read_token
 from talaria.adapters.auth.jwt_verifier import CallerTokens
 from talaria.domain.errors import ExpiredToken, InvalidToken, KeysUnavailable, Refusal
-from talaria.domain.model import Person, PersonalPhoneId
+from talaria.domain.model import PersonalPhoneId, Principal
 from talaria.testing.contracts.small import TokenVerifierContract
 from tests.unit.adapters.auth.support_tokens import (
     APP,
@@ -33,8 +33,8 @@ class TestCallerTokens(TokenVerifierContract):
     def verifier(self) -> CallerTokens:
         return verifier()
 
-    def good_token(self) -> tuple[bytes, Person]:
-        return good_token(personal_phone_id="p-anna"), Person("app", PersonalPhoneId("p-anna"))
+    def good_token(self) -> tuple[bytes, Principal]:
+        return good_token(personal_phone_id="p-anna"), Principal("app", PersonalPhoneId("p-anna"))
 
     def expired_token(self) -> bytes:
         return good_token(iat=NOW - 1200, exp=NOW - 600)
@@ -69,7 +69,7 @@ async def refusal_of(tokens: CallerTokens, token: bytes) -> Refusal:
 
 async def test_a_good_token_names_caller_and_person() -> None:
     person = await verifier().verify(good_token())
-    assert person == Person("app", PersonalPhoneId("p-1"))
+    assert person == Principal("app", PersonalPhoneId("p-1"))
 
 
 async def test_a_known_token_is_not_verified_again() -> None:
@@ -154,7 +154,7 @@ async def test_persons_are_not_mixed_up() -> None:
     tokens = verifier()
     names = [f"p-{n}" for n in range(8)] * 3
     persons = await asyncio.gather(*(tokens.verify(good_token(personal_phone_id=name)) for name in names))
-    assert [person.phone_id.reveal() for person in persons] == names
+    assert [person.phone_id for person in persons] == [PersonalPhoneId(name) for name in names]
 
 
 async def test_unavailable_keys_are_no_fault_of_the_token() -> None:

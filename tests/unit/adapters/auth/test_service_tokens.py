@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from talaria.adapters.auth.key_files import load_signing_key
 from talaria.adapters.auth.service_tokens import ServiceTokenSigner, SigningKey
-from talaria.domain.model import Grant, PartnerUserId
+from talaria.domain.model import PartnerUserId, ServiceClaims
 from talaria.testing.contracts.small import ServiceTokensContract
 from tests.unit.adapters.auth.support_tokens import KEYS, NOW, Wall
 
-GRANT = Grant(PartnerUserId("w-1"), "wind", "wind-tag", "app", "talaria-services")
+GRANT = ServiceClaims(PartnerUserId("w-1"), "wind", "wind-tag", "app", "talaria-services")
 ALGORITHMS = {"ec-1": "ES256", "rsa": "RS256", "ed": "EdDSA"}
 
 
@@ -93,7 +93,7 @@ def test_a_clock_set_back_gives_a_token_that_holds_already() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        GRANT._replace(user_id=PartnerUserId("w-2")),
+        GRANT._replace(subject=PartnerUserId("w-2")),
         GRANT._replace(partner="volt"),
         GRANT._replace(tag="other"),
         GRANT._replace(caller="web"),
@@ -101,7 +101,7 @@ def test_a_clock_set_back_gives_a_token_that_holds_already() -> None:
         GRANT._replace(partner="windw", tag="ind-tag"),
     ],
 )
-def test_another_grant_gets_another_token(other: Grant) -> None:
+def test_another_grant_gets_another_token(other: ServiceClaims) -> None:
     tokens = signer()
     first = tokens.token_for(GRANT)
     assert tokens.token_for(other) != first
@@ -124,7 +124,7 @@ IDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1,
 def test_every_token_names_its_own_user(ids: list[str]) -> None:
     tokens = signer(max_entries=3)
     for user in ids + ids[::-1]:
-        assert opened(tokens.token_for(GRANT._replace(user_id=PartnerUserId(user))))["sub"] == user
+        assert opened(tokens.token_for(GRANT._replace(subject=PartnerUserId(user))))["sub"] == user
 
 
 @given(st.floats(0, 1e9), st.floats(2, 86_400))

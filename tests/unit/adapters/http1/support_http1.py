@@ -7,7 +7,7 @@ from collections.abc import Callable
 from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.write_batcher import Outbox
 from talaria.domain.errors import Refusal
-from talaria.domain.model import Answer
+from talaria.domain.http import UpstreamResponse
 
 
 class FakeTransport(asyncio.Transport):
@@ -80,11 +80,11 @@ class Wire:
         self.connection = Connection(self.loop, self.keeper, memoryview(self._buffer))
         self.connection.connection_made(self.transport)
 
-    def begin(self, method: str = "GET") -> "asyncio.Future[Answer]":
+    def begin(self, method: str = "GET") -> "asyncio.Future[UpstreamResponse]":
         """A request without a body."""
         return self.connection.begin(b"x", method == "HEAD", self.loop.time() + 60, 60.0)
 
-    async def owned(self, future: "asyncio.Future[Answer]") -> Answer:
+    async def owned(self, future: "asyncio.Future[UpstreamResponse]") -> UpstreamResponse:
         """Await it as its owner does."""
         try:
             return await future

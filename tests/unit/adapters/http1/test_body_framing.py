@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.adapters.http1.chunks import EXTENSIONS_LIMIT, LINE_LIMIT, TRAILERS_LIMIT, ChunkDecoder
-from talaria.domain.errors import UpstreamBadAnswer
+from talaria.domain.errors import BadAnswer
+from tests.support_refusals import by
 from tests.unit.adapters.http1.support_http1 import cut
 
 REFUSED = {
@@ -36,13 +37,13 @@ REFUSED = {
 def test_refused(raw: bytes, step: int) -> None:
     decoder = ChunkDecoder()
     pieces = cut(raw, list(range(0, len(raw), step)))
-    with pytest.raises(UpstreamBadAnswer):
+    with pytest.raises(BadAnswer, check=by("upstream")):
         [decoder.feed(piece) for piece in pieces]
 
 
 @pytest.mark.parametrize("begun", [b"g", b"5\n", b"5\r\nhelloX", b"1" * 16, b"5;" + b"a" * LINE_LIMIT])
 def test_what_can_not_become_a_chunk_is_refused_before_its_line_ends(begun: bytes) -> None:
-    with pytest.raises(UpstreamBadAnswer):
+    with pytest.raises(BadAnswer, check=by("upstream")):
         ChunkDecoder().feed(begun)
 
 
@@ -87,7 +88,7 @@ def _decoded(pieces: list[bytes]) -> tuple[bytes, bool, bool] | str:
     for piece in pieces:
         try:
             content += decoder.feed(piece)
-        except UpstreamBadAnswer:
+        except BadAnswer:
             return "refused"
         if decoder.done:
             return content, True, False

@@ -6,7 +6,8 @@ import pytest
 
 from talaria.adapters.http1.response_body import HIGH_WATER
 from talaria.adapters.http1.write_batcher import Outbox
-from talaria.domain.errors import UpstreamBadAnswer, UpstreamTimeout, UpstreamUnreachable
+from talaria.domain.errors import BadAnswer, TimedOut, Unreachable
+from tests.support_refusals import by
 from tests.unit.adapters.http1.support_http1 import Wire, outcome_of
 
 HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
@@ -18,7 +19,7 @@ async def test_a_whole_answer_gives_the_connection_back_before_anybody_awaits() 
     future = wire.begin()
     wire.feed(HELLO)
     answer = future.result()
-    assert (answer.status, answer.whole, wire.keeper.released) == (200, b"hello", 1)
+    assert (answer.status, answer.complete_body, wire.keeper.released) == (200, b"hello", 1)
     assert [chunk async for chunk in answer.body] == [b"hello"]
 
 
@@ -28,7 +29,7 @@ async def test_a_connection_serves_again_and_again() -> None:
         assert wire.connection.served == served
         future = wire.begin()
         wire.feed(HELLO)
-        assert future.result().whole == b"hello"
+        assert future.result().complete_body == b"hello"
     assert (wire.keeper.released, wire.transport.writes, wire.transport.ended) == (3, 3, "")
 
 
@@ -36,7 +37,7 @@ async def test_a_whole_chunked_answer_is_whole() -> None:
     wire = Wire()
     future = wire.begin()
     wire.feed(CHUNKED + b"5\r\nhello\r\n2\r\n, \r\n0\r\na: b\r\n\r\n")
-    assert (future.result().whole, wire.keeper.released) == (b"hello, ", 1)
+    assert (future.result().complete_body, wire.keeper.released) == (b"hello, ", 1)
 
 
 async def test_a_body_in_pieces_is_a_stream() -> None:
@@ -44,7 +45,7 @@ async def test_a_body_in_pieces_is_a_stream() -> None:
     future = wire.begin()
     wire.feed(HELLO[:-3])
     answer = future.result()
-    assert answer.whole is None
+    assert answer.complete_body is None
     assert await anext(answer.body) == b"he"
     wire.feed(b"l")
     assert await anext(answer.body) == b"l"
@@ -98,7 +99,7 @@ async def test_nothing_may_happen_to_an_idle_connection(event: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 200", HELLO[:-1], CHUNKED, CHUNKED + b"5\r\nhel"])
 async def test_an_early_end_of_file_breaks_the_answer(raw: bytes) -> None:
-    assert await outcome_of([raw]) == "UpstreamUnreachable"
+    assert await outcome_of([raw]) == "Unreachable"
 
 
 async def test_a_body_without_another_end_ends_with_the_connection() -> None:
@@ -113,7 +114,7 @@ async def test_a_reset_does_not_end_a_body() -> None:
     wire.connection.connection_lost(ConnectionResetError())
     body = future.result().body
     assert await anext(body) == b"ab"
-    with pytest.raises(UpstreamUnreachable):
+    with pytest.raises(Unreachable, check=by("upstream")):
         await anext(body)
 
 
@@ -128,7 +129,7 @@ async def test_a_refused_head_ends_the_connection() -> None:
     wire = Wire()
     future = wire.begin()
     wire.feed(b"HTTP/1.1 200 OK\r\na : b\r\n\r\n")
-    with pytest.raises(UpstreamBadAnswer):
+    with pytest.raises(BadAnswer, check=by("upstream")):
         await future
     assert (wire.transport.ended, wire.keeper.forgotten) == ("aborted", 1)
 
@@ -139,7 +140,7 @@ async def test_a_broken_chunk_reaches_the_reader_after_what_was_good() -> None:
     wire.feed(CHUNKED + b"2\r\nab\r\n", b"zz\r\n")
     body = future.result().body
     assert await anext(body) == b"ab"
-    with pytest.raises(UpstreamBadAnswer):
+    with pytest.raises(BadAnswer, check=by("upstream")):
         await anext(body)
 
 
@@ -148,7 +149,7 @@ async def test_bytes_that_come_before_the_request_is_written_are_no_answer_to_it
     wire.keeper.outbox = Outbox()
     future = wire.begin()
     wire.feed(HELLO)
-    with pytest.raises(UpstreamUnreachable, match="before"):
+    with pytest.raises(Unreachable, match="before", check=by("upstream")):
         await future
     assert (wire.connection.heard, wire.transport.writes, wire.transport.ended) == (False, 0, "aborted")
     assert wire.keeper.forgotten == 1
@@ -176,7 +177,7 @@ async def test_abandoning_an_answer_that_is_whole_leaves_the_connection_to_its_n
     second = wire.begin()
     wire.connection.abandon(first)
     wire.feed(HELLO)
-    assert second.result().whole == b"hello"
+    assert second.result().complete_body == b"hello"
     assert wire.transport.ended == ""
 
 
@@ -191,7 +192,7 @@ async def test_whoever_was_cancelled_before_the_answer_came_owns_nothing_of_the_
     with pytest.raises(asyncio.CancelledError):
         await owner
     wire.feed(HELLO)
-    assert second.result().whole == b"hello"
+    assert second.result().complete_body == b"hello"
     assert wire.transport.ended == ""
 
 
@@ -247,7 +248,7 @@ async def test_a_connection_that_goes_back_reads() -> None:
 async def test_the_head_must_come_in_time() -> None:
     wire = Wire()
     future = wire.connection.begin(b"x", False, wire.loop.time() + 0.005, 60.0)
-    with pytest.raises(UpstreamTimeout, match="head"):
+    with pytest.raises(TimedOut, match="head", check=by("upstream")):
         await future
     assert (wire.transport.ended, wire.keeper.forgotten) == ("aborted", 1)
 
@@ -258,7 +259,7 @@ async def test_a_silence_inside_the_body_is_bounded() -> None:
     wire.feed(HELLO[:-1])
     body = (await future).body
     assert await anext(body) == b"hell"
-    with pytest.raises(UpstreamTimeout, match="silence"):
+    with pytest.raises(TimedOut, match="silence", check=by("upstream")):
         await anext(body)
 
 

@@ -8,7 +8,8 @@ import pytest
 from talaria.adapters.http1.connect import Place
 from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.pool import Limits, Pool
-from talaria.domain.errors import GatewayOverloaded, UpstreamTimeout, UpstreamUnreachable
+from talaria.domain.errors import GatewayOverloaded, TimedOut, Unreachable
+from tests.support_refusals import by
 from tests.unit.adapters.http1.support_http1 import FakeTransport
 
 HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
@@ -83,7 +84,7 @@ async def test_a_closed_connection_is_not_kept() -> None:
     first, second = await world.get(), await world.get()
     world.answer(first)
     first.connection_lost(None)
-    second.fail(UpstreamUnreachable())
+    second.fail(Unreachable("upstream"))
     assert world.counts() == (0, 0)
 
 
@@ -94,7 +95,7 @@ async def test_the_line_is_served_in_its_order() -> None:
     await _settle()
     assert world.counts() == (5, 0)
     world.answer(first)
-    second.fail(UpstreamUnreachable())
+    second.fail(Unreachable("upstream"))
     await _settle()
     assert [task.done() for task in asking] == [True, True, False]
     assert asking[0].result() is first
@@ -128,7 +129,7 @@ async def test_the_line_is_bounded() -> None:
     assert caught.value.retry_after == 1
     await world.pool.aclose()
     for task in asking:
-        with pytest.raises(UpstreamUnreachable):
+        with pytest.raises(Unreachable, check=by("upstream")):
             await task
 
 
@@ -144,11 +145,14 @@ async def test_each_waits_for_as_long_as_he_may() -> None:
     world = World()
     first, _ = await world.get(), await world.get()
     patient = asyncio.create_task(world.get(patience=60))
-    hasty = [asyncio.create_task(world.get(patience=patience)) for patience in (0.05, 0.01)]
-    await asyncio.wait(hasty, return_when=asyncio.FIRST_COMPLETED)
-    assert [task.done() for task in hasty] == [False, True]  # who may wait less is not held up by who came before
-    await asyncio.wait(hasty)
-    for task in hasty:
+    client_deadline = [asyncio.create_task(world.get(patience=patience)) for patience in (0.05, 0.01)]
+    await asyncio.wait(client_deadline, return_when=asyncio.FIRST_COMPLETED)
+    assert [task.done() for task in client_deadline] == [
+        False,
+        True,
+    ]  # who may wait less is not held up by who came before
+    await asyncio.wait(client_deadline)
+    for task in client_deadline:
         with pytest.raises(GatewayOverloaded):
             await task
     assert world.counts() == (3, 0)
@@ -156,7 +160,7 @@ async def test_each_waits_for_as_long_as_he_may() -> None:
     assert await patient is first
 
 
-@pytest.mark.parametrize("failure", [UpstreamUnreachable("refused"), TimeoutError(), asyncio.CancelledError()])
+@pytest.mark.parametrize("failure", [Unreachable("upstream", "refused"), TimeoutError(), asyncio.CancelledError()])
 async def test_a_dial_that_fails_gives_its_slot_to_the_line(failure: BaseException) -> None:
     world = World()
     await world.get()
@@ -167,14 +171,14 @@ async def test_a_dial_that_fails_gives_its_slot_to_the_line(failure: BaseExcepti
     world.dialler.gate.set()
     await asyncio.wait([failing])
     assert isinstance(await waiting, Connection)
-    assert failing.cancelled() or isinstance(failing.exception(), UpstreamUnreachable | UpstreamTimeout)
+    assert failing.cancelled() or isinstance(failing.exception(), Unreachable | TimedOut)
     assert world.counts() == (2, 0)
 
 
 async def test_connecting_has_its_own_time() -> None:
     world = World()
     world.dialler.gate.clear()
-    with pytest.raises(UpstreamTimeout):
+    with pytest.raises(TimedOut, check=by("upstream")):
         await world.get()
     assert world.counts() == (0, 0)
 
@@ -200,7 +204,7 @@ async def test_who_leaves_in_the_moment_of_being_served_hands_on(handing: str) -
     if handing == "connection":
         world.answer(first)
     else:
-        first.fail(UpstreamUnreachable())
+        first.fail(Unreachable("upstream"))
     leaving.cancel()
     assert isinstance(await staying, Connection)
     assert leaving.cancelled()
@@ -259,9 +263,9 @@ async def test_closing_ends_everything() -> None:
     world.answer(idle)
     future = busy.begin(b"x", False, busy.loop.time() + 60, 60.0)
     await world.pool.aclose()
-    with pytest.raises(UpstreamUnreachable):
+    with pytest.raises(Unreachable, check=by("upstream")):
         await future
-    with pytest.raises(UpstreamUnreachable):
+    with pytest.raises(Unreachable, check=by("upstream")):
         await world.get()
     assert (idle.closed, busy.closed, world.counts()) == (True, True, (0, 0))
 
@@ -273,6 +277,6 @@ async def test_a_dial_that_ends_after_the_closing_is_closed() -> None:
     await _settle()
     await world.pool.aclose()
     world.dialler.gate.set()
-    with pytest.raises(UpstreamUnreachable):
+    with pytest.raises(Unreachable, check=by("upstream")):
         await asking
     assert world.counts() == (0, 0)

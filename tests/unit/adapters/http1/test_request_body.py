@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from talaria.adapters.http1.request_body import JOINED_AT_MOST, Upload
-from talaria.domain.errors import BadRequest, ClientGone, UpstreamTimeout
-from talaria.domain.model import Answer
+from talaria.domain.errors import BadRequest, ClientGone, TimedOut
+from talaria.domain.http import UpstreamResponse
+from tests.support_refusals import by
 from tests.unit.adapters.http1.support_http1 import Wire
 
 EARLY = b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno"
@@ -33,7 +34,7 @@ async def _silent(*pieces: bytes) -> AsyncIterator[bytes]:
 
 def _begin(
     wire: Wire, body: AsyncIterator[bytes], length: int | None, idle_timeout: float = 60.0
-) -> "asyncio.Future[Answer]":
+) -> "asyncio.Future[UpstreamResponse]":
     upload = Upload(body, length)
     return wire.connection.begin(b"HEAD|", False, wire.loop.time() + 60, idle_timeout, upload)
 
@@ -100,7 +101,7 @@ async def test_an_early_answer_stops_the_upload_and_the_connection_is_not_used_a
     future = _begin(wire, _silent(b"a"), None)
     await _settle()
     wire.feed(EARLY)
-    assert (await future).whole == b"no"
+    assert (await future).complete_body == b"no"
     assert (wire.keeper.released, wire.keeper.forgotten) == (0, 1)
 
 
@@ -109,7 +110,7 @@ async def test_an_answer_to_a_complete_body_keeps_the_connection_though_the_body
     future = _begin(wire, _silent(b"hello"), 5)
     await _settle()
     wire.feed(EARLY)
-    assert (await future).whole == b"no"
+    assert (await future).complete_body == b"no"
     assert wire.keeper.released == 1
 
 
@@ -155,7 +156,7 @@ async def test_only_a_silence_of_the_peer_is_the_peers(blocked: bool) -> None:
     future = wire.connection.begin(b"HEAD|", False, deadline, 0.005, upload)
     if blocked:
         wire.connection.pause_writing()
-    with pytest.raises(UpstreamTimeout, match="could not be sent" if blocked else "could not be read"):
+    with pytest.raises(TimedOut, match="could not be sent" if blocked else "could not be read", check=by("upstream")):
         await future
     assert (wire.loop.time() < deadline) is blocked
     assert upload.starved is not blocked

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.adapters.http1.request import RequestHeads
-from talaria.domain.model import Headers, Outbound
+from talaria.domain.http import Headers, UpstreamRequest
 
 
 class _Body:
@@ -24,7 +24,7 @@ def _head(
     body: bool = False,
     length: int | None = None,
 ) -> bytes:
-    outbound = Outbound(method, target, headers or [], _Body() if body else None, length, 1.0, 1.0)
+    outbound = UpstreamRequest(method, target, headers or [], _Body() if body else None, length, 1.0, 1.0)
     return RequestHeads(b"up:81").head_of(outbound)
 
 

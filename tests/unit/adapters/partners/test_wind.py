@@ -7,7 +7,8 @@ import pytest
 
 from talaria.adapters.partners.wind import Accounts
 from talaria.domain.errors import PARTNER, PartnerBadAnswer, PartnerUserRefused, PartnerUserUnknown
-from talaria.domain.model import Call, PartnerUserId, PhoneNumber
+from talaria.domain.events import HopContext
+from talaria.domain.model import PartnerUserId, PhoneNumber
 from tests.unit.adapters.support_client import Bench
 
 PHONE = "+4915112345678"
@@ -18,7 +19,7 @@ def answer(status: int, body: object) -> httpx.Response:
 
 
 async def ask(bench: Bench) -> PartnerUserId:
-    return await Accounts(bench.client, "the-key").user_of(PhoneNumber(PHONE), Call("request-1", 5.0))
+    return await Accounts(bench.client, "the-key").user_of(PhoneNumber(PHONE), HopContext("request-1", 5.0))
 
 
 def bench_of(*answers: object) -> Bench:

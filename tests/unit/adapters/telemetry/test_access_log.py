@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_mock import MockerFixture
 
 from talaria.adapters.telemetry.access_log import AccessLog, Timestamps
-from talaria.domain.model import Attempt, ExchangeEnded, Journey, RequestEnded
+from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RequestFinished
 
 NOON = 1_795_003_200_123_456_789
 
@@ -64,9 +64,9 @@ def log(loop: Loop, sink: Sink) -> Any:
     os.close(descriptor)
 
 
-def ended(journey: Journey | None = None, status: int = 200, **fields: Any) -> RequestEnded:
+def ended(context: RequestContext | None = None, status: int = 200, **fields: Any) -> RequestFinished:
     values: dict[str, Any] = {"reason": "", "origin": "", "bytes_in": 0, "bytes_out": 735, "seconds": 0.0017}
-    return RequestEnded(journey or Journey("r-1", tag="wind"), "GET", status, **(values | fields))
+    return RequestFinished(context or RequestContext("r-1", tag="wind"), "GET", status, **(values | fields))
 
 
 def lines(sink: Sink) -> list[dict[str, Any]]:
@@ -75,9 +75,9 @@ def lines(sink: Sink) -> list[dict[str, Any]]:
 
 def test_a_line_holds_the_request_in_this_order(log: AccessLog, sink: Sink) -> None:
     attempts = [Attempt(name, 1.0, 0.01, "ok") for name in ("personal", "personal", "wind", "talaria-services")]
-    journey = Journey("r-1", "t-1", "wind", "app", "body", "miss", True, 0.00125, attempts)
-    journey.person = "0123456789ab"
-    log.record(ended(journey, 503, reason="x", origin="upstream", bytes_in=3, cause="503"))
+    context = RequestContext("r-1", "t-1", "wind", "app", "body", "miss", True, 0.00125, attempts)
+    context.person = "0123456789ab"
+    log.record(ended(context, 503, reason="x", origin="upstream", bytes_in=3, cause="503"))
     log.flush()
     assert list(lines(sink)[0].items()) == [
         ("time", "2026-11-18T12:00:00.123Z"),
@@ -132,7 +132,7 @@ def test_the_level_says_whose_trouble_it_is(
 
 
 def test_other_events_pass(log: AccessLog, sink: Sink, loop: Loop) -> None:
-    log.record(ExchangeEnded("wind", "hit"))
+    log.record(ExchangeFinished("wind", "hit"))
     log.flush()
     assert sink.taken == b""
     assert loop.calls == []
@@ -159,7 +159,7 @@ def test_a_great_many_lines_do_not_wait(log: AccessLog, sink: Sink) -> None:
 def test_no_value_breaks_the_line(text: str, long: int) -> None:
     sink, descriptor = Sink(), os.open(os.devnull, os.O_WRONLY)
     log = AccessLog(descriptor, clock=lambda: NOON, call_later=Loop().call_later, write=sink.write)
-    log.record(ended(Journey(text, tag="\ud800" + text, caller="x" * long), cause=text + "\r\n\x00\x1b"))
+    log.record(ended(RequestContext(text, tag="\ud800" + text, caller="x" * long), cause=text + "\r\n\x00\x1b"))
     log.close()
     os.close(descriptor)
     (line,) = sink.taken.splitlines()

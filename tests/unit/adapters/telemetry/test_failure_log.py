@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from talaria.adapters.telemetry.failure_log import PASSED_ON, Entry, Ledger, Try, merge
-from talaria.domain.model import Attempt, ExchangeEnded, Journey, RequestEnded
+from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RequestFinished
 from tests.unit.entrypoints.ops.support_ops import entry
 
 
@@ -15,17 +15,17 @@ def ledger(**options: Any) -> Ledger:
     return Ledger(**({"clock": lambda: 0.5} | options))
 
 
-def ended(request_id: str = "r-1", status: int = 502, journey: Journey | None = None) -> RequestEnded:
-    journey = journey or Journey(request_id, "t-1", "wind", "app", "exchange")
-    return RequestEnded(journey, "GET", status, "partner-unreachable", "partner", 0, 90, 0.75, "refused")
+def ended(request_id: str = "r-1", status: int = 502, context: RequestContext | None = None) -> RequestFinished:
+    context = context or RequestContext(request_id, "t-1", "wind", "app", "exchange")
+    return RequestFinished(context, "GET", status, "partner-unreachable", "partner", 0, 90, 0.75, "refused")
 
 
 def test_an_entry_tells_how_the_request_went() -> None:
     attempts = [Attempt("wind", 99.3, 0.25, "503"), Attempt("wind", 99.7, 0.1, "refused", "10.0.0.7:443")]
-    journey = Journey("r-1", "t-1", "wind", "app", "exchange", "failed", False, 0.0, attempts)
-    journey.person, journey.began = "0123456789ab", 99.25
+    context = RequestContext("r-1", "t-1", "wind", "app", "exchange", "failed", False, 0.0, attempts)
+    context.person, context.started = "0123456789ab", 99.25
     kept = ledger(states=lambda: {"wind": "open"})
-    kept.record(ended(journey=journey))
+    kept.record(ended(context=context))
     assert kept.find("r-1") == replace(
         entry(),
         time="1970-01-01T00:00:00.500Z",
@@ -36,7 +36,11 @@ def test_an_entry_tells_how_the_request_went() -> None:
 
 def test_the_upstreams_own_answer_ended_nowhere_but_at_its_end() -> None:
     kept = ledger()
-    kept.record(RequestEnded(Journey("r-1", "t-1", "wind", "app", "body"), "GET", 500, "", "upstream", 0, 90, 0.75, ""))
+    kept.record(
+        RequestFinished(
+            RequestContext("r-1", "t-1", "wind", "app", "body"), "GET", 500, "", "upstream", 0, 90, 0.75, ""
+        )
+    )
     assert (kept.last(1)[0].phase, kept.last(1)[0].reason) == (PASSED_ON, "")
 
 
@@ -44,7 +48,7 @@ def test_the_upstreams_own_answer_ended_nowhere_but_at_its_end() -> None:
 def test_what_is_no_5xx_is_not_kept(status: int) -> None:
     kept = ledger()
     kept.record(ended(status=status))
-    kept.record(ExchangeEnded("wind", "failed"))
+    kept.record(ExchangeFinished("wind", "failed"))
     assert kept.last(10) == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from talaria.adapters.telemetry.metrics import Metrics, avoided_by
-from talaria.domain.model import Attempt, Event, ExchangeEnded, Journey, RequestEnded
+from talaria.domain.events import Attempt, Event, ExchangeFinished, RequestContext, RequestFinished
 
 
 def metrics(entries: int = 0, in_flight: int = 0) -> Metrics:
@@ -27,10 +27,10 @@ def ended(
     reason: str = "",
     origin: str = "",
     seconds: float = 0.004,
-    journey: Journey | None = None,
-) -> RequestEnded:
-    journey = journey or Journey(tag=tag)
-    return RequestEnded(journey, method, status, reason, origin, 0, 0, seconds)  # type: ignore[arg-type]
+    context: RequestContext | None = None,
+) -> RequestFinished:
+    context = context or RequestContext(tag=tag)
+    return RequestFinished(context, method, status, reason, origin, 0, 0, seconds)  # type: ignore[arg-type]
 
 
 def attempt(outcome: str, dependency: str = "personal", address: str = "") -> Attempt:
@@ -93,7 +93,7 @@ def test_a_5xx_is_counted_with_whose_it_was() -> None:
 
 def test_exchanges_and_calls_are_counted() -> None:
     counted = metrics()
-    count(counted, ExchangeEnded("wind", "miss"))
+    count(counted, ExchangeFinished("wind", "miss"))
     count(counted, Attempt("personal", 0.0, 0.02, "503"))
     text = counted.render().decode()
     assert 'talaria_exchange_total{partner="wind",result="miss"} 1.0' in text
@@ -120,29 +120,33 @@ def test_gauges_and_build() -> None:
 
 def test_an_avoided_5xx_is_counted() -> None:
     counted = metrics()
-    journey = Journey(tag="wind", exchange="miss", attempts=[attempt("503"), attempt("ok")])
-    count(counted, ended(journey=journey))
+    context = RequestContext(tag="wind", exchange="miss", attempts=[attempt("503"), attempt("ok")])
+    count(counted, ended(context=context))
     assert 'talaria_5xx_avoided_total{by="retry",tag="wind"} 1.0' in counted.render().decode()
 
 
 @pytest.mark.parametrize(
-    ("journey", "status", "by"),
+    ("context", "status", "by"),
     [
-        (Journey(exchange="hit"), 200, None),
-        (Journey(exchange="stale"), 200, "stale"),
-        (Journey(exchange="stale"), 503, None),
-        (Journey(exchange="miss", healed=True), 200, "healed"),
-        (Journey(exchange="miss", attempts=[attempt("timeout"), attempt("ok")]), 200, "retry"),
-        (Journey(exchange="miss", attempts=[attempt("429"), attempt("ok")]), 200, "retry"),
-        (Journey(exchange="miss", attempts=[attempt("404"), attempt("ok")]), 404, None),
-        (Journey(exchange="coalesced", attempts=[attempt("503"), attempt("ok")]), 200, "coalesced"),
-        (Journey(exchange="hit", attempts=[attempt("refused", "u", "a"), attempt("ok", "u", "b")]), 200, "other-url"),
-        (Journey(exchange="hit", attempts=[attempt("reset", "u", "a"), attempt("ok", "u", "a")]), 200, "retry"),
-        (Journey(exchange="miss", attempts=[attempt("503"), attempt("503")]), 499, None),
+        (RequestContext(exchange="hit"), 200, None),
+        (RequestContext(exchange="stale"), 200, "stale"),
+        (RequestContext(exchange="stale"), 503, None),
+        (RequestContext(exchange="miss", identity_refreshed=True), 200, "healed"),
+        (RequestContext(exchange="miss", attempts=[attempt("timeout"), attempt("ok")]), 200, "retry"),
+        (RequestContext(exchange="miss", attempts=[attempt("429"), attempt("ok")]), 200, "retry"),
+        (RequestContext(exchange="miss", attempts=[attempt("404"), attempt("ok")]), 404, None),
+        (RequestContext(exchange="coalesced", attempts=[attempt("503"), attempt("ok")]), 200, "coalesced"),
+        (
+            RequestContext(exchange="hit", attempts=[attempt("refused", "u", "a"), attempt("ok", "u", "b")]),
+            200,
+            "other-url",
+        ),
+        (RequestContext(exchange="hit", attempts=[attempt("reset", "u", "a"), attempt("ok", "u", "a")]), 200, "retry"),
+        (RequestContext(exchange="miss", attempts=[attempt("503"), attempt("503")]), 499, None),
     ],
 )
-def test_what_avoided_a_5xx(journey: Journey, status: int, by: str | None) -> None:
-    assert avoided_by(ended(status, journey=journey)) == by
+def test_what_avoided_a_5xx(context: RequestContext, status: int, by: str | None) -> None:
+    assert avoided_by(ended(status, context=context)) == by
 
 
 async def test_flushing_goes_on_until_cancelled_and_once_more() -> None:
@@ -159,11 +163,11 @@ async def test_flushing_goes_on_until_cancelled_and_once_more() -> None:
 WORKER = """
 import sys
 from talaria.adapters.telemetry.metrics import Metrics, count_as
-from talaria.domain.model import Journey, RequestEnded
+from talaria.domain.events import RequestContext, RequestFinished
 count_as(int(sys.argv[1]))
 metrics = Metrics(tags=["wind"], identities=lambda: 5, in_flight=lambda: 1, version="1")
 for _ in range(3):
-    metrics.takers[RequestEnded](RequestEnded(Journey(tag="wind"), "GET", 200, "", "", 0, 0, 0.004))
+    metrics.takers[RequestFinished](RequestFinished(RequestContext(tag="wind"), "GET", 200, "", "", 0, 0, 0.004))
 metrics.flush()
 """
 OPERATOR = """

@@ -5,21 +5,21 @@ import logging
 import pytest
 
 from talaria.adapters.telemetry.recorder import Fanout
-from talaria.domain.model import Attempt, Event, ExchangeEnded
+from talaria.domain.events import Attempt, Event, ExchangeFinished
 from talaria.testing.contracts.small import RecorderContract
 
-HIT, MISS = ExchangeEnded("wind", "hit"), ExchangeEnded("wind", "miss")
+HIT, MISS = ExchangeFinished("wind", "hit"), ExchangeFinished("wind", "miss")
 
 
 class TestFanout(RecorderContract):
     def recorder(self) -> Fanout:
-        return Fanout({ExchangeEnded: [lambda event: None]})
+        return Fanout({ExchangeFinished: [lambda event: None]})
 
 
 def test_every_consumer_gets_every_event_in_order() -> None:
     first: list[Event] = []
     second: list[Event] = []
-    fanout = Fanout({ExchangeEnded: [first.append, second.append]})
+    fanout = Fanout({ExchangeFinished: [first.append, second.append]})
     fanout.record(HIT)
     fanout.record(MISS)
     assert first == second == [HIT, MISS]
@@ -27,7 +27,7 @@ def test_every_consumer_gets_every_event_in_order() -> None:
 
 def test_an_event_that_nobody_wants_passes() -> None:
     seen: list[Event] = []
-    Fanout({ExchangeEnded: [seen.append]}).record(Attempt("wind", 0.0, 0.1, "ok"))
+    Fanout({ExchangeFinished: [seen.append]}).record(Attempt("wind", 0.0, 0.1, "ok"))
     assert seen == []
 
 
@@ -37,7 +37,7 @@ def test_a_failing_consumer_hurts_nobody_and_is_logged_once(caplog: pytest.LogCa
     def broken(event: Event) -> None:
         raise ValueError("no")
 
-    fanout = Fanout({ExchangeEnded: [broken, seen.append]})
+    fanout = Fanout({ExchangeFinished: [broken, seen.append]})
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
             fanout.record(HIT)
@@ -52,7 +52,7 @@ def test_another_kind_of_failure_is_logged_too(caplog: pytest.LogCaptureFixture)
     def broken(event: Event) -> None:
         raise errors.pop()
 
-    fanout = Fanout({ExchangeEnded: [broken]})
+    fanout = Fanout({ExchangeFinished: [broken]})
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
             fanout.record(HIT)

@@ -15,7 +15,8 @@ from talaria.domain.errors import (
     MethodNotAllowed,
     Refusal,
 )
-from talaria.domain.model import Headers, Inbound, Journey
+from talaria.domain.events import RequestContext
+from talaria.domain.http import ClientRequest, Headers
 from talaria.entrypoints.public.validation import RequestBody, check_head, take_in
 from tests.unit.domain.support_time import clock, run
 
@@ -64,7 +65,7 @@ class Arrived:
 
     def body(self, limit: int = 0, idle: float = 60.0) -> RequestBody:
         """The body of this request."""
-        return RequestBody(self, Journey(idle_timeout=idle), limit)
+        return RequestBody(self, RequestContext(idle_timeout=idle), limit)
 
     async def drained(self) -> None:
         """Nothing was sent."""
@@ -171,9 +172,9 @@ def test_time_that_the_upstream_takes_is_no_silence_of_the_client() -> None:
 
 def test_the_idle_time_is_the_one_that_the_route_has_set_meanwhile() -> None:
     async def main() -> None:
-        journey = Journey()
-        body = RequestBody(sending([]), journey, 0)
-        journey.idle_timeout = 3.0
+        context = RequestContext()
+        body = RequestBody(sending([]), context, 0)
+        context.idle_timeout = 3.0
         before = clock().now()
         with pytest.raises(ClientGone):
             await anext(body)
@@ -214,15 +215,20 @@ def test_cancelling_a_read_is_no_timeout() -> None:
     run(main())
 
 
-def taken(arrived: Arrived, limit: int = 10) -> Inbound:
+def taken(arrived: Arrived, limit: int = 10) -> ClientRequest:
     """The request as the domain takes it."""
-    return take_in(arrived, Journey(), limit)
+    return take_in(arrived, RequestContext(), limit)
 
 
 def test_the_target_is_what_was_on_the_wire() -> None:
-    inbound = taken(Arrived(b"/%41?b=%2e"))
-    assert (inbound.method, inbound.target, inbound.body, inbound.length) == ("GET", b"/%41?b=%2e", None, None)
-    assert (inbound.peer, inbound.scheme) == ("203.0.113.7", "https")
+    client_request = taken(Arrived(b"/%41?b=%2e"))
+    assert (client_request.method, client_request.target, client_request.body, client_request.length) == (
+        "GET",
+        b"/%41?b=%2e",
+        None,
+        None,
+    )
+    assert (client_request.peer, client_request.scheme) == ("203.0.113.7", "https")
 
 
 @pytest.mark.parametrize(
@@ -230,13 +236,13 @@ def test_the_target_is_what_was_on_the_wire() -> None:
     [(Arrived(), False), (Arrived(length=0), False), (Arrived(length=10), True), (Arrived(chunked=True), True)],
 )
 def test_a_body_is_where_the_framing_says_one(arrived: Arrived, has_body: bool) -> None:
-    inbound = taken(arrived)
-    assert (inbound.body is not None, inbound.length) == (has_body, arrived.length)
+    client_request = taken(arrived)
+    assert (client_request.body is not None, client_request.length) == (has_body, arrived.length)
 
 
 def test_a_chunked_body_that_is_known_to_be_empty_is_none() -> None:
-    inbound = taken(Arrived(chunked=True, bodiless=True))
-    assert (inbound.body, inbound.length) == (None, 0)
+    client_request = taken(Arrived(chunked=True, bodiless=True))
+    assert (client_request.body, client_request.length) == (None, 0)
 
 
 def test_a_length_over_the_limit_is_refused_before_a_byte_is_read() -> None:

@@ -24,8 +24,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from talaria.adapters.http1.write_batcher import Outbox
 from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
-from talaria.domain.model import Headers
-from talaria.domain.networks import plain
+from talaria.domain.forwarded import unmap_ipv4
+from talaria.domain.http import Headers
 from talaria.entrypoints.public.early import EarlyEnds
 from talaria.entrypoints.public.server.cycle import App, Cycle
 from talaria.entrypoints.public.server.first_lines import FirstLines
@@ -63,7 +63,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=UNSENT_AT_MOST)
         self.turns.flow = self.flow
-        self.peer = plain(self.client[0]) if self.client else ""
+        self.peer = unmap_ipv4(self.client[0]) if self.client else ""
 
     # What arrives
 

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from talaria.domain.errors import ClientGone, Refusal
-from talaria.domain.model import Headers
+from talaria.domain.http import Headers
 
 if TYPE_CHECKING:
     from talaria.entrypoints.public.server.connection import Connection

@@ -13,7 +13,7 @@ from talaria.domain.errors import (
     Refusal,
     TargetTooLong,
 )
-from talaria.domain.model import Headers
+from talaria.domain.http import Headers
 from talaria.domain.routing import refuse_tunnels
 from talaria.entrypoints.public.server.cycle import Cycle
 

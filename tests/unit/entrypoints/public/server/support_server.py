@@ -10,7 +10,7 @@ from uvicorn.server import ServerState
 
 from talaria.adapters.http1.write_batcher import Outbox
 from talaria.domain.errors import Refusal
-from talaria.domain.model import RequestEnded
+from talaria.domain.events import RequestFinished
 from talaria.entrypoints.public.early import EarlyEnds
 from talaria.entrypoints.public.server.connection import Connection
 from talaria.entrypoints.public.server.cycle import Cycle
@@ -100,7 +100,7 @@ class Door:
     def cut_off(self) -> list[tuple[int, str, str]]:
         """What was noted of heads that nobody was told anything of."""
         events = self.early.recorder.events
-        return [(event.status, event.reason, event.cause) for event in events if isinstance(event, RequestEnded)]
+        return [(event.status, event.reason, event.cause) for event in events if isinstance(event, RequestFinished)]
 
     @property
     def aborted(self) -> bool:

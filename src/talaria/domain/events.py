@@ -1,0 +1,78 @@
+"""What happened to a request: its record while it is under way, and the events that the recorder gets."""
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from talaria.domain.model import ExchangeResult, Origin
+
+
+class Attempt(NamedTuple):
+    """One call to personal, a partner, an upstream or a caller's key set is over. An event, and part of a record.
+
+    `at` is monotonic seconds, `seconds` the duration. `outcome` is "ok" or a short word such as "503" or "timeout", for
+    metrics and lines only. `address` is the url that was asked, where an upstream has several.
+    """
+
+    dependency: str
+    at: float
+    seconds: float
+    outcome: str
+    address: str = ""
+
+
+@dataclass(slots=True)
+class HopContext:
+    """What one hop of an exchange gets. Mutable: adapters append to `attempts`.
+
+    `timeout` is in seconds and bounds the whole hop, retries included.
+    """
+
+    request_id: str
+    timeout: float
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """The record of one request so far. Mutable: the gateway writes it, the access line and the failure log read it.
+
+    `started` is by the clock of the attempts; `person` is a pseudonym.
+    """
+
+    request_id: str = ""
+    trace_id: str = ""
+    tag: str = ""
+    caller: str = ""
+    phase: Literal["head", "routing", "admission", "exchange", "upstream", "body"] = "head"
+    exchange: ExchangeResult | None = None
+    identity_refreshed: bool = False
+    upstream_seconds: float = 0.0
+    attempts: list[Attempt] = field(default_factory=list)
+    idle_timeout: float = 60.0
+    person: str = ""
+    started: float = 0.0
+
+
+class RequestFinished(NamedTuple):
+    """A request is over: answered, refused, cut short or left by its client (status 499)."""
+
+    context: RequestContext
+    method: str
+    status: int
+    reason: str
+    origin: Origin | Literal[""]
+    bytes_in: int
+    bytes_out: int
+    seconds: float
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeFinished:
+    """An id was exchanged, or not."""
+
+    partner: str
+    result: ExchangeResult
+
+
+Event = RequestFinished | ExchangeFinished | Attempt

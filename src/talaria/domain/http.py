@@ -1,0 +1,81 @@
+"""HTTP messages as they pass through: the client's request, the upstream's request, the response."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from talaria.domain.events import Attempt
+
+Header = tuple[bytes, bytes]
+"""One header line: the name in lower case, the value as it came, without outer white space."""
+
+Headers = list[Header]
+
+_NO_CONTENT: Header = (b"content-length", b"0")
+_CHUNKED: Header = (b"transfer-encoding", b"chunked")
+
+
+class Body(Protocol):
+    """A stream of byte chunks that can be given up early. Iterating it after `aclose` yields nothing more."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    async def __anext__(self) -> bytes: ...
+    async def aclose(self) -> None: ...
+
+
+@dataclass(slots=True)
+class ClientRequest:
+    """A client's request as it arrived. Header names are in lower case; `target` is the raw path and query.
+
+    `body` is None where the request has none. `length` is its `Content-Length`, None for a chunked body.
+    `peer` is the address of the TCP peer, `scheme` the one that the client used.
+    """
+
+    method: str
+    target: bytes = field(repr=False)
+    headers: Headers = field(repr=False)
+    body: AsyncIterator[bytes] | None = None
+    length: int | None = None
+    peer: str = ""
+    scheme: str = "http"
+
+
+@dataclass(slots=True)
+class UpstreamRequest:
+    """A request to an upstream. Framing is not among the headers: it follows from `body` and `length`.
+
+    `body` None: no body (`length` 0 then asks for an explicit `content-length: 0`). `length` None with a body: chunked.
+    `timeout`: seconds until the head of the response; `idle_timeout`: the longest silence inside a body, either way.
+    `client_deadline`: the client's own deadline or its upload bounds the time, so running out of it is not the
+    upstream's failure. `attempts` is the request's record, to which each attempt is appended.
+    """
+
+    method: str
+    target: bytes = field(repr=False)
+    headers: Headers = field(repr=False)
+    body: AsyncIterator[bytes] | None
+    length: int | None
+    timeout: float
+    idle_timeout: float
+    attempts: list[Attempt] = field(default_factory=list)
+    client_deadline: bool = False
+
+    def framing(self) -> Header | None:
+        """The header that says where the body ends (RFC 9112, 6), if there is to be one."""
+        if self.body is None:
+            return _NO_CONTENT if self.length == 0 else None
+        return _CHUNKED if self.length is None else (b"content-length", b"%d" % self.length)
+
+
+@dataclass(slots=True)
+class UpstreamResponse:
+    """A response's head, and its body still arriving.
+
+    `complete_body` is the body where all of it has arrived together with the head: `body` need not be read then.
+    The receiver reads `body` to its end or calls `body.aclose()`; either gives the connection back.
+    """
+
+    status: int
+    headers: Headers = field(repr=False)
+    body: Body
+    complete_body: bytes | None = field(default=None, repr=False)
