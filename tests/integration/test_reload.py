@@ -210,7 +210,7 @@ async def test_addresses_and_workers_can_not_change_and_it_says_so(
 
 
 async def test_a_secret_that_is_swapped_on_disk_is_picked_up(served: Served) -> None:
-    keeping_up = asyncio.create_task(served.reloader.keep_up())
+    keeping_up = asyncio.create_task(served.reloader.watch())
     try:
         path = served.world.folder / files.secret_file("talaria-services-api-key")
         fresh = path.with_suffix(".new")
@@ -229,7 +229,7 @@ async def test_a_secret_that_was_swapped_since_the_start_read_it_is_picked_up(se
     served.world.services.api_key = "another-api-key-of-ours"
     assert (await served.get()).status_code == 401
     late = Reloader(served.running, served.world.config_path, _read, poll_seconds=0.02)
-    keeping_up = asyncio.create_task(late.keep_up())
+    keeping_up = asyncio.create_task(late.watch())
     try:
         async with asyncio.timeout(5):
             while (await served.get()).status_code != 200:
@@ -239,7 +239,7 @@ async def test_a_secret_that_was_swapped_since_the_start_read_it_is_picked_up(se
 
 
 async def test_a_signal_asks_for_a_reload(served: Served) -> None:
-    keeping_up = asyncio.create_task(served.reloader.keep_up())
+    keeping_up = asyncio.create_task(served.reloader.watch())
     try:
         served.change('callers = ["app"]', 'callers = ["app"]\nmethods = ["POST"]')
         served.reloader.ask()

@@ -7,7 +7,7 @@ from typing import Any, cast
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from talaria.entrypoints.public.server.sockets import accept_no_more
+from talaria.entrypoints.public.server.sockets import stop_accepting
 
 
 class Connection(HttpToolsProtocol):
@@ -63,7 +63,7 @@ class Listener:
     async def stop(self) -> None:
         """Close everything at once: who is still being served sees a reset."""
         self._ticking.cancel()
-        await accept_no_more(self._socket)
+        await stop_accepting(self._socket)
         for server in self._server.servers:
             server.close()
         self._socket.close()

@@ -19,7 +19,7 @@ from talaria.sandbox.wind import Wind
 
 if TYPE_CHECKING:
     from talaria.entrypoints.runtime.container import Container
-    from talaria.entrypoints.runtime.gateway_server import Running
+    from talaria.entrypoints.runtime.gateway_server import GatewayServer
 
 DEFAULT_PORT = 8080
 OPS_SHIFT = 1010
@@ -62,7 +62,7 @@ class World:
         self.services = TalariaServices(files.secret(folder, TALARIA_SERVICES_API_KEY))
         self.issuer = Issuer(key=caller_key)
         self.public_url = self.ops_url = ""
-        self.running: Running | None = None
+        self.running: GatewayServer | None = None
         self._persons = 0
 
     @property
@@ -121,7 +121,7 @@ class World:
     def flush_access_lines(self) -> None:
         """Have the gateway write the lines that still wait."""
         if self.running is not None:
-            self.running.container.access_log().flush()
+            self.running.process.access_log().flush()
 
     async def stop_gateway(self) -> None:
         """Drain and stop it, if it runs."""

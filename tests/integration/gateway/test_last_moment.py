@@ -12,7 +12,7 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from talaria.entrypoints.public.server.listener import Listener
-from talaria.entrypoints.public.server.sockets import accept_again, accept_no_more, bind
+from talaria.entrypoints.public.server.sockets import bind, resume_accepting, stop_accepting
 
 
 class Patient(HttpToolsProtocol):
@@ -57,13 +57,13 @@ def test_whoever_was_accepted_is_served(passes: int, new_loop: Callable[[], asyn
 async def test_nobody_begins_a_connection_that_would_be_reset() -> None:
     with bind("127.0.0.1", 0, "a test", shared=True) as leaving:
         address = leaving.getsockname()
-        await accept_no_more(leaving)
+        await stop_accepting(leaving)
         with socket.socket() as client:
             client.setblocking(False)
             assert client.connect_ex(address) == errno.EINPROGRESS
             assert client.connect_ex(address) == errno.EALREADY, "neither taken nor refused: it asks again later"
             assert isinstance(_accept(leaving), BlockingIOError)
-        accept_again(leaving)
+        resume_accepting(leaving)
         with socket.create_connection(address, timeout=5):
             pass
 

@@ -58,13 +58,13 @@ class Door:
 async def silent(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[socket.socket]]:
     """Two who connect in the moment when a door closes, and say nothing."""
     clients: list[socket.socket] = []
-    accept_no_more = listening.accept_no_more
+    stop_accepting = listening.stop_accepting
 
     async def after_two_more(door: socket.socket) -> None:
         clients.extend(socket.create_connection(door.getsockname(), timeout=5) for _ in range(2))
-        await accept_no_more(door)
+        await stop_accepting(door)
 
-    monkeypatch.setattr(listener, "accept_no_more", after_two_more)
+    monkeypatch.setattr(listener, "stop_accepting", after_two_more)
     yield clients
     for client in clients:
         client.close()

@@ -94,7 +94,7 @@ class FailureLog:
         line = request_line(event, self._timestamp())
         return FailureRecord(
             phase=context.phase if event.reason else PASSED_ON,
-            attempts=[_attempt_record(attempt, context.began) for attempt in context.attempts],
+            attempts=[_attempt_record(attempt, context.started) for attempt in context.attempts],
             breakers=dict(self._states()),
             **{name: getattr(line, name) for name in _SHARED},
         )

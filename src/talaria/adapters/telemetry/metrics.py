@@ -6,7 +6,7 @@ into samples when they are read. The tallies of several workers can be sent, and
 
 import platform
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 
 from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished
-from talaria.domain.http import METHODS
+from talaria.domain.routing import METHODS
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds in seconds."""
@@ -233,7 +233,7 @@ def render(tallies: Tallies, accept: str) -> tuple[bytes, str]:
     return encode(registry), content_type
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Collector:
     """prometheus_client's collector of these tallies."""
 

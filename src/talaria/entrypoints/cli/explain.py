@@ -12,11 +12,11 @@ from urllib.request import ProxyHandler, build_opener
 import msgspec
 import rich_click as click
 
-from talaria.adapters.telemetry.failure_log import KEPT, Entry
+from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord
 from talaria.entrypoints.cli.shared import config_option, load_part_or_exit
 from talaria.entrypoints.cli.timeline import print_list, print_timeline
 from talaria.entrypoints.config import Address
-from talaria.entrypoints.public.server.sockets import reachable
+from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
 
 FAILED = 1
 TIMEOUT = 2.0
@@ -44,7 +44,7 @@ def command(request_id: str | None, last: int | None, as_json: bool, path: Path)
 
 
 def _explain_one(address: Address, request_id: str, as_json: bool) -> None:
-    entry = _ask(address, f"/5xx/{quote(request_id, safe='')}", Entry)
+    entry = _ask(address, f"/5xx/{quote(request_id, safe='')}", FailureRecord)
     if entry is None:
         _fail(
             f"No answer of 500 or above is remembered for {_printable(request_id)}.",
@@ -59,7 +59,7 @@ def _explain_one(address: Address, request_id: str, as_json: bool) -> None:
 
 
 def _list(address: Address, count: int, as_json: bool) -> None:
-    entries = (_ask(address, f"/5xx?last={count}", dict[str, list[Entry]]) or {}).get("entries", [])
+    entries = (_ask(address, f"/5xx?last={count}", dict[str, list[FailureRecord]]) or {}).get("entries", [])
     if as_json:
         click.echo(_as_json(entries))
     elif entries:
@@ -71,7 +71,7 @@ def _list(address: Address, count: int, as_json: bool) -> None:
 def _ask(address: Address, path: str, kind: type[Kind]) -> Kind | None:
     """What the operators' listener answers; None where it has no such thing. Ends the program if it can't be asked."""
     try:
-        body = fetch(f"http://{reachable(address)}{path}")
+        body = fetch(f"http://{loopback_for_wildcard(address)}{path}")
         return None if body is None else msgspec.json.decode(body, type=kind)
     except HTTPError as error:
         _fail(f"The operators' listener at {address} answered {error.code}.", "Is another program there?")
@@ -112,7 +112,7 @@ def _fail(*lines: str) -> NoReturn:
     sys.exit(FAILED)
 
 
-def _as_json(value: Entry | list[Entry]) -> str:
+def _as_json(value: FailureRecord | list[FailureRecord]) -> str:
     return json.dumps(msgspec.to_builtins(value), indent=2)
 
 

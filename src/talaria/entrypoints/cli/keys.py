@@ -25,7 +25,7 @@ from talaria.entrypoints.cli.explain import fetch, reason
 from talaria.entrypoints.cli.rotation import Advice, advise, rules
 from talaria.entrypoints.cli.shared import config_option, load_part_or_exit
 from talaria.entrypoints.config import Settings
-from talaria.entrypoints.public.server.sockets import reachable
+from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
 
 _NEEDED = ("server.ops_listen", "signing.keys", "signing.lifetime")
 _WIDTH_OF_A_FILE = 160
@@ -113,7 +113,7 @@ def _in_force(settings: Settings) -> list[KeyUse]:
     """What the running gateway publishes. Raises _Unknown."""
     address = settings.server.ops_listen
     try:
-        return msgspec.json.decode(fetch(f"http://{reachable(address)}/keys") or b"", type=_Keys).keys
+        return msgspec.json.decode(fetch(f"http://{loopback_for_wildcard(address)}/keys") or b"", type=_Keys).keys
     except (OSError, HTTPException) as error:
         raise _Unknown(f"The operators' listener at {address} can't be asked ({reason(error)}).") from None
     except msgspec.MsgspecError:

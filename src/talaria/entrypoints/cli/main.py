@@ -46,7 +46,7 @@ def main() -> None:
     try:
         cli(prog_name="talaria")
     except OSError as error:
-        from talaria.adapters.telemetry.access_log import NO_ROOM  # no command needs it but for this
+        from talaria.adapters.telemetry.line_writer import NO_ROOM  # no command needs it but for this
 
         if error.errno not in NO_ROOM or error.filename is not None:
             raise

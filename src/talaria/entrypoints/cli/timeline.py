@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from talaria.adapters.telemetry.failure_log import PASSED_ON, Entry, Try
+from talaria.adapters.telemetry.failure_log import PASSED_ON, AttemptRecord, FailureRecord
 
 _WIDTH_OF_A_FILE = 140
 
@@ -34,7 +34,7 @@ _CERTIFICATE = "Its certificate is not good for us: it is renewed there, or its 
 _OUR_LIMITS = "Our own limits were reached: see talaria_requests_in_flight, server.max_in_flight and server.workers."
 
 
-def print_timeline(entry: Entry) -> None:
+def print_timeline(entry: FailureRecord) -> None:
     """One entry: whose it was, what happened when, and what to do."""
     console = _console()
     console.print(Text(f"{entry.status} {entry.reason or PASSED_ON}", style="bold red"))
@@ -49,7 +49,7 @@ def print_timeline(entry: Entry) -> None:
     console.print(Text(advice(entry)))
 
 
-def print_list(entries: Sequence[Entry]) -> None:
+def print_list(entries: Sequence[FailureRecord]) -> None:
     """A line for each entry."""
     table = _table("time (UTC)", "status", "reason", "whose", "route", "took", "request id")
     for entry in entries:
@@ -59,7 +59,7 @@ def print_list(entries: Sequence[Entry]) -> None:
     _console().print(table)
 
 
-def advice(entry: Entry) -> str:
+def advice(entry: FailureRecord) -> str:
     """What an operator may look at first."""
     if entry.reason == "overloaded":
         return _OUR_LIMITS
@@ -68,11 +68,11 @@ def advice(entry: Entry) -> str:
     return _ADVICE.get(entry.reason.removeprefix(f"{entry.origin}-"), "")
 
 
-def _end(entry: Entry) -> str:
+def _end(entry: FailureRecord) -> str:
     return "Its own answer, passed on to its end." if entry.phase == PASSED_ON else f"Ended in: {entry.phase}."
 
 
-def _facts(entry: Entry) -> Iterable[tuple[str, str]]:
+def _facts(entry: FailureRecord) -> Iterable[tuple[str, str]]:
     facts = {
         "time": entry.time,
         "request id": entry.request_id,
@@ -88,7 +88,7 @@ def _facts(entry: Entry) -> Iterable[tuple[str, str]]:
     return ((name, value) for name, value in facts.items() if value)
 
 
-def _timeline(entry: Entry) -> Table:
+def _timeline(entry: FailureRecord) -> Table:
     table = _table("at", "took", "what", "outcome")
     rows = [(0.0, "", Text("the head of the request is here"), Text(""))]
     rows += [(one.at_ms, f"{one.ms:.1f} ms", Text(_asked(one)), _outcome(one)) for one in entry.attempts]
@@ -98,12 +98,12 @@ def _timeline(entry: Entry) -> Table:
     return table
 
 
-def _asked(attempt: Try) -> str:
+def _asked(attempt: AttemptRecord) -> str:
     address = f" at {attempt.address}" if attempt.address else ""
     return f"{attempt.dependency}{address}{' (for an earlier request)' if attempt.at_ms < 0 else ''}"
 
 
-def _outcome(attempt: Try) -> Text:
+def _outcome(attempt: AttemptRecord) -> Text:
     return Text(attempt.outcome, style="green" if attempt.outcome == "ok" else "red")
 
 

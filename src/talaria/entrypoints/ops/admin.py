@@ -59,12 +59,14 @@ class WorkerReport(msgspec.Struct):
 
 
 class LocalAdmin:
-    """The GatewayAdmin of this process. `draining` is set when it shuts down. `states`: by dependency."""
+    """The GatewayAdmin of this process. `draining` is set when it shuts down. `states`: by dependency.
+
+    `settings` hold until the first `switch`.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        exchange: Exchange,
         metrics: Metrics,
         failure_log: FailureLog,
         states: Callable[[], Mapping[str, str]],
@@ -73,21 +75,20 @@ class LocalAdmin:
         self.draining = False
         self.configured: Configured | None = None
         self._settings = settings
-        self._exchange = exchange
-        self._retiring: list[Exchange] = []
+        self._exchanges: list[Exchange] = []
         self._metrics = metrics
         self._failure_log = failure_log
         self._states = states
         self._key_history = key_history
 
     def switch(self, settings: Settings, exchange: Exchange) -> None:
-        """From now on these serve; the exchange before them ends what it has begun, until it has `retired`."""
-        self._retiring.append(self._exchange)
-        self._settings, self._exchange = settings, exchange
+        """From now on these serve; the exchanges before it end what they have begun, until they are `retired`."""
+        self._settings = settings
+        self._exchanges.append(exchange)
 
     def retired(self, exchange: Exchange) -> None:
         """This one has ended."""
-        self._retiring.remove(exchange)
+        self._exchanges.remove(exchange)
 
     def report(self, pid: int, recorded: int) -> WorkerReport:
         """Everything at once; of the failures those that came after the first `recorded`."""
@@ -109,11 +110,11 @@ class LocalAdmin:
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         key = (partner, caller, phone_id)
-        forgotten = [exchange.invalidate(key) for exchange in self._exchanges()]  # each of them, not the first
+        forgotten = [exchange.invalidate(key) for exchange in self._exchanges]  # each of them, not the first
         return int(any(forgotten))
 
     async def invalidate_all(self) -> int:
-        return sum([exchange.invalidate_all() for exchange in self._exchanges()])
+        return sum([exchange.invalidate_all() for exchange in self._exchanges])
 
     async def find_failure(self, request_id: str) -> FailureRecord | None:
         return self._failure_log.find(request_id)
@@ -123,9 +124,6 @@ class LocalAdmin:
 
     async def signing_keys(self) -> list[KeyUse]:
         return self._key_history.uses()
-
-    def _exchanges(self) -> list[Exchange]:
-        return [self._exchange, *self._retiring]
 
     def _readiness(self) -> Readiness:
         states = self._states()

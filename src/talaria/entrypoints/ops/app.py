@@ -80,11 +80,12 @@ async def readyz(admin: Admin) -> Response[Readiness]:
     return Response(readiness, status_code=200 if readiness.ready else 503)
 
 
-@get("/metrics", media_type=CONTENT_TYPE, summary="Prometheus metrics")
-async def metrics(admin: Admin) -> Response[str]:
-    """Everything that was counted, summed over the workers."""
+@get("/metrics", media_type="text/plain", summary="Prometheus metrics")
+async def metrics(request: Request[Any, Any, Any], admin: Admin) -> Response[str]:
+    """Everything that was counted, summed over the workers, in the form that is asked for."""
+    text, content_type = render(await admin.tallies(), request.headers.get("accept", ""))
     # As a header: to a media type of text Litestar would add a charset, and this one has its own.
-    return Response((await fleet.metrics()).decode(), headers={"content-type": CONTENT_TYPE})
+    return Response(text.decode(), headers={"content-type": content_type})
 
 
 @delete(

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import msgspec
@@ -94,12 +94,12 @@ class FrameReader:
 class ControlConnection(asyncio.Protocol):
     """A process's end of its socket pair. Answers requests by `handlers`, which may be added to, and sends its own.
 
-    `closed` is set when the supervisor is gone.
+    `on_closed` is called when the supervisor is gone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_closed: Callable[[], None]) -> None:
         self.handlers: dict[str, Handler] = {}
-        self.closed = asyncio.Event()
+        self._on_closed = on_closed
         self._transport: asyncio.WriteTransport | None = None
         self._reader = FrameReader()
         self._replies: dict[int, asyncio.Future[msgspec.Raw]] = {}
@@ -107,16 +107,17 @@ class ControlConnection(asyncio.Protocol):
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def open(cls, end: socket.socket) -> "ControlConnection":
+    async def open(cls, end: socket.socket, on_closed: Callable[[], None]) -> "ControlConnection":
         """Talk over this end of a pair from now on."""
-        _, connection = await asyncio.get_running_loop().create_unix_connection(cls, sock=end)
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_unix_connection(lambda: cls(on_closed), sock=end)
         return connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.closed.set()
+        self._on_closed()
 
     def data_received(self, data: bytes) -> None:
         for sender, payload in self._reader.feed(data):

@@ -82,7 +82,14 @@ def _failures(failures: Sequence[FailureRecord]) -> Iterable[str]:
 
 def _failure_row(failure: FailureRecord) -> Sequence[str]:
     link = f'<a href="/5xx/{escape(quote(failure.request_id, safe=""))}">{escape(failure.request_id)}</a>'
-    texts = (failure.time, str(failure.status), failure.reason or "-", failure.origin, failure.tag or "-", failure.phase)
+    texts = (
+        failure.time,
+        str(failure.status),
+        failure.reason or "-",
+        failure.origin,
+        failure.tag or "-",
+        failure.phase,
+    )
     return (*map(escape, texts), link)
 
 

@@ -25,17 +25,16 @@ class _Peer:
 
 
 class ControlHub:
-    """Routes frames between processes. `on_heartbeat` gets the number of a process, and its payload."""
+    """Routes frames between processes. `workers`: the numbers of those that SIBLINGS reaches.
 
-    def __init__(self, on_heartbeat: Callable[[int, bytes], None]) -> None:
+    `on_heartbeat` gets the number of a process, and its payload.
+    """
+
+    def __init__(self, workers: frozenset[int], on_heartbeat: Callable[[int, bytes], None]) -> None:
+        self._workers = workers
         self._on_heartbeat = on_heartbeat
         self._selector = selectors.PollSelector()  # it has no state in the kernel that a fork would share
         self._peers: dict[int, _Peer] = {}
-        self._workers: frozenset[int] = frozenset()
-
-    def set_workers(self, numbers: frozenset[int]) -> None:
-        """Frames to SIBLINGS go to these."""
-        self._workers = numbers
 
     def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
         """`poll` calls this too when this descriptor can be read."""

@@ -16,10 +16,9 @@ from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.http1.transport import WireTransport
 from talaria.adapters.reply import Reply
 from talaria.adapters.telemetry.access_log import AccessLog
-from talaria.adapters.telemetry.failure_log import Ledger
+from talaria.adapters.telemetry.failure_log import FailureLog
 from talaria.adapters.telemetry.metrics import Metrics
-from talaria.adapters.telemetry.pseudonyms import pseudonyms
-from talaria.adapters.telemetry.recorder import Fanout
+from talaria.adapters.telemetry.recorder import EventBus, Handler, pseudonyms
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist
 from talaria.domain.errors import CALLER_KEYS, KeysUnavailable
 from talaria.domain.events import HopContext, RequestFinished
@@ -31,29 +30,28 @@ from talaria.domain.ports import Clock, IdentityCache, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import CallerSettings
-from talaria.entrypoints.runtime.health import Breakers
-from talaria.entrypoints.runtime.resources import Stock
+from talaria.entrypoints.runtime.resources import ResourceRegistry
 
 KEY_SET_TIMEOUT = 2.0
 _NO_PARTNER = Partner("", b"")
 _NO_SECRET = Secret("")
 
 
-def metrics(settings: Settings, identities: IdentityCache, load: ConcurrencyLimiter) -> Metrics:
+def metrics(settings: Settings, identities: IdentityCache, limiter: ConcurrencyLimiter) -> Metrics:
     """The counters of this process."""
     return Metrics(
         tags=settings.routes,
         identities=lambda: len(identities),
-        in_flight=lambda: load.in_flight,
+        in_flight=lambda: limiter.in_flight,
         version=__version__,
     )
 
 
-def recorder(metrics: Metrics, access_log: AccessLog, ledger: Ledger) -> Recorder:
-    """Who hears of each event."""
-    consumers = {kind: [taker] for kind, taker in metrics.takers.items()}
-    consumers[RequestFinished] += [access_log.record, ledger.record]
-    return Fanout(consumers)
+def recorder(metrics: Metrics, access_log: AccessLog, failure_log: FailureLog) -> Recorder:
+    """The handlers of each event."""
+    handlers: dict[type, list[Handler]] = {kind: [handler] for kind, handler in metrics.handlers.items()}
+    handlers[RequestFinished] += [access_log.record, failure_log.record]
+    return EventBus(handlers)
 
 
 def cache_policy(settings: Settings) -> CachePolicy:
@@ -106,11 +104,11 @@ def forwarded(settings: Settings) -> ForwardedHeaders:
     return ForwardedHeaders(settings.server.trusted_proxies)
 
 
-def caller_tokens(
-    settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock, random_person_key: bytes
+def verifier(
+    settings: Settings, recorder: Recorder, clock: Clock, resources: ResourceRegistry, random_person_key: bytes
 ) -> CallerTokens:
     """The rules of each caller, with its keys."""
-    keys = partial(_keys_of, recorder=recorder, clock=clock, breakers=breakers, stock=stock)
+    keys = partial(_keys_of, recorder=recorder, clock=clock, resources=resources)
     rules = [
         CallerRules(
             name=caller.name,
@@ -130,10 +128,10 @@ def caller_tokens(
     return CallerTokens(rules, time.time, own_issuers=[settings.signing.issuer], pseudonym=names)
 
 
-def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock) -> KeySource:
+def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources: ResourceRegistry) -> KeySource:
     if caller.jwks_url is not None:
-        keys = _remote_keys(caller.name, caller.jwks_url, recorder, clock, stock)
-        breakers.add(keys_behind_url(caller.name), keys)
+        keys = _remote_keys(caller.name, caller.jwks_url, recorder, clock, resources)
+        resources.watch(keys_behind_url(caller.name), keys)
         return keys
     if caller.secret is not None:
         return StaticKeys([secret_key(caller.secret.reveal().encode())], any_kid=True)
@@ -142,9 +140,9 @@ def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, breakers:
     return StaticKeys([public_key(key) for key in load_public_keys(caller.key_material)], any_kid=True)
 
 
-def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock, stock: Stock) -> RemoteKeySet:
+def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock, resources: ResourceRegistry) -> RemoteKeySet:
     """Taken over from before: the keys that are known outlast a reload while their issuer is out of reach."""
-    client = stock.part(("keys by", caller, url), partial(_key_client, caller, url, recorder, clock))
+    client = resources.get_or_create(("keys by", caller, url), partial(_key_client, caller, url, recorder, clock))
 
     def read(reply: Reply) -> bytes:
         if reply.status != 200:
@@ -158,7 +156,7 @@ def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock, stock:
     def fetch() -> Awaitable[bytes]:
         return client.get("", {}, HopContext("", KEY_SET_TIMEOUT), read)
 
-    return stock.part(("keys", caller, url), lambda: RemoteKeySet(caller, fetch, clock.now))
+    return resources.get_or_create(("keys", caller, url), lambda: RemoteKeySet(caller, fetch, clock.now))
 
 
 def _key_client(caller: str, url: str, recorder: Recorder, clock: Clock) -> DependencyClient:

@@ -20,14 +20,13 @@ from talaria.domain.gateway import UpstreamTarget
 from talaria.domain.ports import Clock, PartnerAccounts, PhoneDirectory, Recorder
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import PartnerSettings, TlsSettings, UpstreamSettings
-from talaria.entrypoints.runtime.health import Breakers
-from talaria.entrypoints.runtime.resources import Stock
+from talaria.entrypoints.runtime.resources import ResourceRegistry
 
 _NO_SECRET = Secret("")
 
 
 def phone_directory(
-    settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock
+    settings: Settings, recorder: Recorder, clock: Clock, resources: ResourceRegistry
 ) -> PhoneDirectory:
     """personal."""
     personal = settings.personal
@@ -50,20 +49,20 @@ def phone_directory(
         )
 
     # What is sent with each request is no matter of the connections.
-    asked = stock.part(("personal", replace(personal, token=None)), client)
-    breakers.add("personal", asked.breaker)
+    asked = resources.get_or_create(("personal", replace(personal, token=None)), client)
+    resources.watch("personal", asked.breaker)
     return Personal(asked, personal.token.reveal() if personal.token else "")
 
 
 def partner_accounts(
-    settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock
+    settings: Settings, recorder: Recorder, clock: Clock, resources: ResourceRegistry
 ) -> Mapping[str, PartnerAccounts]:
     """Each partner by its adapter; each with a client, a pool, a breaker and a budget of its own."""
     accounts: dict[str, PartnerAccounts] = {}
     for name, partner in settings.partners.items():
         made_of = ("partner", replace(partner, api_key=_NO_SECRET))
-        client = stock.part(made_of, partial(_partner_client, partner, recorder, clock))
-        breakers.add(name, client.breaker)
+        client = resources.get_or_create(made_of, partial(_partner_client, partner, recorder, clock))
+        resources.watch(name, client.breaker)
         accounts[name] = partners.build(partner.adapter, client, partner.api_key.reveal())
     return accounts
 
@@ -96,15 +95,15 @@ def _partner_client(partner: PartnerSettings, recorder: Recorder, clock: Clock) 
 
 
 def targets(
-    settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock
+    settings: Settings, recorder: Recorder, clock: Clock, resources: ResourceRegistry
 ) -> dict[str, UpstreamTarget]:
     """Each upstream with what a request to it needs."""
     found: dict[str, UpstreamTarget] = {}
     for name, upstream in settings.upstreams.items():
         made_of = ("upstream", replace(upstream, api_key=None, audience=""))
-        services = stock.part(made_of, partial(_upstream, upstream, recorder, clock))
+        services = resources.get_or_create(made_of, partial(_upstream, upstream, recorder, clock))
         for address, breaker in zip(upstream.urls, services.breakers, strict=True):
-            breakers.add(f"{name} {address}", breaker)
+            resources.watch(f"{name} {address}", breaker)
         key = upstream.api_key.reveal().encode() if upstream.api_key else b""
         found[name] = UpstreamTarget(services, upstream.audience, key)
     return found

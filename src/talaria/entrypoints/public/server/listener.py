@@ -16,7 +16,7 @@ from talaria.entrypoints.public.server.connection import Connection
 from talaria.entrypoints.public.server.cycle import App
 from talaria.entrypoints.public.server.framing import Limits
 from talaria.entrypoints.public.server.pipeline import unsent_to
-from talaria.entrypoints.public.server.sockets import accept_again, accept_no_more, accepted
+from talaria.entrypoints.public.server.sockets import accepted, resume_accepting, stop_accepting
 
 HANDSHAKE = 0.2
 """How long a drain waits for those who are connected and still agree on keys: nothing says that they are there."""
@@ -55,7 +55,7 @@ class Listener(uvicorn.Server):
         self.config.load()
         self.config.ssl = tls
         self.lifespan = self.config.lifespan_class(self.config)
-        accept_again(listener)
+        resume_accepting(listener)
         await self.startup([listener])
         self._socket = listener
         self._task = asyncio.create_task(self._sweep())
@@ -98,7 +98,7 @@ class Listener(uvicorn.Server):
         """Accept nothing new. Who is connected already, and not yet accepted, would be reset: he is let in first."""
         if self._socket is None:
             return
-        await accept_no_more(self._socket)
+        await stop_accepting(self._socket)
         waiting = _waiting_at(self._socket)
         for server in self.servers:
             server.close()

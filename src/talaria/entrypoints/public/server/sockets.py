@@ -49,7 +49,7 @@ def bind(host: str, port: int, setting: str, *, shared: bool = False) -> socket.
     return listener
 
 
-def reachable(address: Address) -> Address:
+def loopback_for_wildcard(address: Address) -> Address:
     """The address itself, but for one that listens everywhere: that one is asked on the loopback."""
     try:
         ip = ipaddress.ip_address(address.host)
@@ -60,11 +60,11 @@ def reachable(address: Address) -> Address:
     return Address("127.0.0.1" if ip.version == 4 else "::1", address.port)
 
 
-def is_answered(address: Address) -> bool:
-    """Whether somebody accepts connections there now. Costs a connection, and a fifth of a second at most."""
+def is_port_served(address: Address) -> bool:
+    """Whether connections are accepted there now. Costs a connection, and a fifth of a second at most."""
     if not address.port:
         return False
-    asked = reachable(address)
+    asked = loopback_for_wildcard(address)
     try:
         socket.create_connection((asked.host, asked.port), _ASKED_FOR).close()
     except OSError:
@@ -72,15 +72,15 @@ def is_answered(address: Address) -> bool:
     return True
 
 
-async def accept_no_more(listener: socket.socket) -> None:
-    """Before its server is closed: have nothing accepted any more, and everything that was reach its protocol.
+async def stop_accepting(listener: socket.socket) -> None:
+    """Before its server is closed: nothing is accepted any more, and every accepted connection reaches its protocol.
 
-    An asyncio server that is closed in between leaves the socket of who was accepted last open, and him without answer.
-    And whoever connects between the last accept and the end of the socket would be reset.
+    An asyncio server that is closed in between leaves the socket that was accepted last open and unanswered. And a
+    connection made between the last accept and the end of the socket would be reset.
     """
     if listener.fileno() < 0:
         return
-    _let_nobody_begin(listener)
+    _drop_new_syns(listener)
     asyncio.get_running_loop().remove_reader(listener)  # uvloop has none, and is fine with that
     await accepted()
 
@@ -91,14 +91,14 @@ async def accepted() -> None:
         await asyncio.sleep(0)
 
 
-def accept_again(listener: socket.socket) -> None:
-    """Undo `accept_no_more`: another process goes on with the same socket."""
+def resume_accepting(listener: socket.socket) -> None:
+    """Undo `stop_accepting`: another process goes on with the same socket."""
     if sys.platform == "linux":
         with suppress(OSError):  # there is nothing to undo
             listener.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
-def _let_nobody_begin(listener: socket.socket) -> None:
+def _drop_new_syns(listener: socket.socket) -> None:
     """Linux: drop what would open a connection. Its client tries again in a second, and finds another instance."""
     if sys.platform == "linux":
         code = ctypes.create_string_buffer(_NO_SYN)
