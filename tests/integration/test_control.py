@@ -16,6 +16,7 @@ from talaria.entrypoints.ops.control import (
     SIBLINGS,
     SUPERVISOR,
     ControlConnection,
+    FrameReader,
     frame,
     notice,
     read_heartbeat,
@@ -58,6 +59,7 @@ class Processes:
         await asyncio.to_thread(self._thread.join)
         for end in self.ends:
             end.close()
+        await asyncio.sleep(0)  # a transport closes its socket in the next round
         self.hub.close()
         self._wake.close()
         self._wakes.close()
@@ -200,8 +202,6 @@ async def test_a_successor_gets_nothing_of_what_was_meant_for_its_predecessor(pr
 
 
 def test_a_frame_in_pieces() -> None:
-    from talaria.entrypoints.ops.control import FrameReader
-
     reader = FrameReader()
     stream = frame(3, b"one") + frame(-1, b"") + frame(0, b"three")
     frames = [found for byte in stream for found in reader.feed(bytes([byte]))]
