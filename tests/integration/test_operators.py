@@ -8,27 +8,27 @@ import httpx
 import msgspec
 import pytest
 
-from talaria.sandbox.world import World, sandbox_world
+from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.faults.support_processes import STARTING, end, serve, serving
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with sandbox_world(gateway=False) as running:
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with running_sandbox(gateway=False) as running:
         yield running
 
 
-async def test_several_workers_say_where_operators_are_answered(world: World, tmp_path: Path) -> None:
-    async with serving(world, tmp_path / "log", workers="2") as served:
+async def test_several_workers_say_where_operators_are_answered(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with serving(sandbox, tmp_path / "log", workers="2") as served:
         assert await served.stop() == 0
         lines = [msgspec.json.decode(line, type=dict) for line in served.log.read_bytes().splitlines()]
     assert [line["ops"] for line in lines if "ops" in line] == [served.ops_url]
-    assert {line["public"] for line in lines if line.get("event") == "serving"} == {world.public_url}
+    assert {line["public"] for line in lines if line.get("event") == "serving"} == {sandbox.public_url}
 
 
-async def test_a_second_instance_on_the_same_addresses_says_that_it_is_one(world: World, tmp_path: Path) -> None:
-    async with serving(world, tmp_path / "first"):
-        second = await serve(world, tmp_path / "second", world.ports.ops)
+async def test_a_second_instance_on_the_same_addresses_says_that_it_is_one(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with serving(sandbox, tmp_path / "first"):
+        second = await serve(sandbox, tmp_path / "second", sandbox.ports.ops)
         async with asyncio.timeout(STARTING):  # the first one may have said that it is ready
             while '"serving"' not in second.log.read_text():
                 await asyncio.sleep(0.02)
@@ -38,8 +38,8 @@ async def test_a_second_instance_on_the_same_addresses_says_that_it_is_one(world
 
 
 async def test_answers_to_head_and_the_form_of_metrics_on_the_wire() -> None:
-    async with sandbox_world() as world:
-        reader, writer = await asyncio.open_connection(*world.ops_url.removeprefix("http://").split(":"))
+    async with running_sandbox() as sandbox:
+        reader, writer = await asyncio.open_connection(*sandbox.ops_url.removeprefix("http://").split(":"))
         head = b""
         for line in (b"HEAD /readyz", b"HEAD /livez", b"GET /metrics"):
             writer.write(line + b" HTTP/1.1\r\nhost: ops\r\n\r\n")
@@ -51,11 +51,11 @@ async def test_answers_to_head_and_the_form_of_metrics_on_the_wire() -> None:
 
 async def test_a_key_set_out_of_reach_is_shown_and_makes_nobody_unready() -> None:
     nowhere = {"callers": {"app": {"jwks_url": "http://127.0.0.1:1/keys"}}}
-    async with sandbox_world(config=nowhere) as world, httpx.AsyncClient(trust_env=False) as client:
-        before = (await client.get(f"{world.ops_url}/readyz")).json()
-        refused = await client.get(f"{world.public_url}/v1", headers=world.headers())
-        after = await client.get(f"{world.ops_url}/readyz")
-        (entry,) = (await client.get(f"{world.ops_url}/5xx?last=1")).json()["entries"]
+    async with running_sandbox(config=nowhere) as sandbox, httpx.AsyncClient(trust_env=False) as client:
+        before = (await client.get(f"{sandbox.ops_url}/readyz")).json()
+        refused = await client.get(f"{sandbox.public_url}/v1", headers=sandbox.headers())
+        after = await client.get(f"{sandbox.ops_url}/readyz")
+        (entry,) = (await client.get(f"{sandbox.ops_url}/5xx?last=1")).json()["entries"]
     assert refused.json()["reason"] == "keys-unavailable"
     assert entry["cause"] == "caller-keys:app: connection refused"
     assert before["routes"][0]["dependencies"][0] == {"name": "caller-keys:app", "state": "ok"}

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 
-from talaria.sandbox import fixtures as people
+from talaria.sandbox import fixtures
 from talaria.sandbox.faults import Faults
-from talaria.sandbox.world import sandbox_world
+from talaria.sandbox.stack import running_sandbox
 
 WAY = "/v1/scooters/nearby"
 
@@ -17,15 +17,15 @@ async def lines_of(tmp_path: Path, config: dict[str, Any]) -> tuple[list[dict[st
     """The access lines of anna, boris, anna once more, anna while the upstream fails, nobody; and the ledger."""
     with (tmp_path / "lines").open("wb") as lines:
         async with (
-            sandbox_world(access_descriptor=lines.fileno(), config=config) as world,
-            httpx.AsyncClient(trust_env=False, base_url=world.public_url) as client,
+            running_sandbox(access_descriptor=lines.fileno(), config=config) as sandbox,
+            httpx.AsyncClient(trust_env=False, base_url=sandbox.public_url) as client,
         ):
-            for person in (people.ANNA, people.BORIS, people.ANNA):
-                assert (await client.get(WAY, headers=world.headers(person))).status_code == 200
-            world.services.faults = Faults(next_failures=1, status=500)
-            await client.get(WAY, headers=world.headers(people.ANNA))
+            for person in (fixtures.ANNA, fixtures.BORIS, fixtures.ANNA):
+                assert (await client.get(WAY, headers=sandbox.headers(person))).status_code == 200
+            sandbox.talaria_services.faults = Faults(next_failures=1, status=500)
+            await client.get(WAY, headers=sandbox.headers(fixtures.ANNA))
             await client.get(WAY, headers={"x-api-tag": "wind"})
-            ledger = (await client.get(f"{world.ops_url}/5xx")).text
+            ledger = (await client.get(f"{sandbox.ops_url}/5xx")).text
     text = (tmp_path / "lines").read_text()
     assert "ppid-" not in text + ledger
     told = [json.loads(line) for line in text.splitlines()]

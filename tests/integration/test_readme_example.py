@@ -6,7 +6,7 @@ from pathlib import Path
 from talaria.entrypoints.config import load
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.process import start
-from talaria.testing.memory import MemoryPhoneDirectory
+from talaria.testing import MemoryPhoneDirectory
 from tests.integration.gateway.support_client import ask, request
 from tests.integration.gateway.support_gateway import town_at
 

@@ -17,35 +17,35 @@ from talaria.domain.ports import Upstream
 from talaria.entrypoints.config import load
 from talaria.entrypoints.config.settings import Settings
 from talaria.entrypoints.runtime.reload import Reloader
-from talaria.sandbox import files
 from talaria.sandbox.faults import Faults
-from talaria.sandbox.world import World, sandbox_world
+from talaria.sandbox.folder import secret_file
+from talaria.sandbox.stack import Sandbox, running_sandbox
 
 WAY = "/v1/scooters/nearby"
 
 
 class Served:
-    """A gateway in its world, and what reloads it."""
+    """A gateway in its sandbox, and what reloads it."""
 
-    def __init__(self, world: World, client: httpx.AsyncClient) -> None:
-        assert world.running is not None
-        self.world, self.client = world, client
-        self.running = world.running
-        self.reloader = Reloader(world.running, world.config_path, _read, poll_seconds=0.02)
+    def __init__(self, sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+        assert sandbox.running is not None
+        self.sandbox, self.client = sandbox, client
+        self.running = sandbox.running
+        self.reloader = Reloader(sandbox.running, sandbox.config_path, _read, poll_seconds=0.02)
 
     async def get(self, **headers: str) -> httpx.Response:
         """A request of ppid-anna."""
-        return await self.client.get(f"{self.world.public_url}{WAY}", headers=self.world.headers() | headers)
+        return await self.client.get(f"{self.sandbox.public_url}{WAY}", headers=self.sandbox.headers() | headers)
 
     def change(self, text: str, by: str) -> None:
         """Write the configuration with one text in place of another."""
-        before = self.world.config_path.read_text()
+        before = self.sandbox.config_path.read_text()
         assert text in before
-        self.world.config_path.write_text(before.replace(text, by))
+        self.sandbox.config_path.write_text(before.replace(text, by))
 
     def add(self, text: str) -> None:
         """Write more at the end of the configuration."""
-        self.world.config_path.write_text(f"{self.world.config_path.read_text()}\n{text}\n")
+        self.sandbox.config_path.write_text(f"{self.sandbox.config_path.read_text()}\n{text}\n")
 
     async def reload(self) -> bool:
         """Read everything anew."""
@@ -53,7 +53,7 @@ class Served:
 
     async def operators(self, path: str) -> httpx.Response:
         """What the operators' listener says."""
-        return await self.client.get(f"{self.world.ops_url}{path}")
+        return await self.client.get(f"{self.sandbox.ops_url}{path}")
 
 
 def _read(path: Any) -> Settings:
@@ -63,29 +63,29 @@ def _read(path: Any) -> Settings:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    async with sandbox_world(access_descriptor=nowhere) as world, httpx.AsyncClient(trust_env=False) as client:
-        yield Served(world, client)
+    async with running_sandbox(access_descriptor=nowhere) as sandbox, httpx.AsyncClient(trust_env=False) as client:
+        yield Served(sandbox, client)
     os.close(nowhere)
 
 
-def _kid_of(world: World, number: int = -1) -> str:
-    token = world.services.requests.all[number].header(b"authorization")[0].removeprefix(b"Bearer ")
+def _kid_of(sandbox: Sandbox, number: int = -1) -> str:
+    token = sandbox.talaria_services.requests.all[number].header(b"authorization")[0].removeprefix(b"Bearer ")
     return str(jwt.get_unverified_header(token)["kid"])
 
 
 async def test_a_new_signing_key_is_published_first_and_signs_later(served: Served) -> None:
-    write_new_key(served.world.folder / "keys/next.pem")
+    write_new_key(served.sandbox.folder.path / "keys/next.pem")
     old, new = '{ kid = "sandbox", file = "keys/signing.pem" }', '{ kid = "next", file = "keys/next.pem" }'
     served.change(f"[{old}]", f"[{old}, {new}]")
     assert await served.reload()
-    key_set = await served.client.get(f"{served.world.public_url}/.well-known/jwks.json")
+    key_set = await served.client.get(f"{served.sandbox.public_url}/.well-known/jwks.json")
     assert [key["kid"] for key in key_set.json()["keys"]] == ["sandbox", "next"]
     assert (await served.get()).status_code == 200
-    assert _kid_of(served.world) == "sandbox"
+    assert _kid_of(served.sandbox) == "sandbox"
     served.change(f"[{old}, {new}]", f"[{new}, {old}]")
     assert await served.reload()
     assert (await served.get()).status_code == 200
-    assert _kid_of(served.world) == "next"
+    assert _kid_of(served.sandbox) == "next"
     told = (await served.operators("/keys")).json()["keys"]
     assert [(key["kid"], key["signs"]) for key in told] == [("next", True), ("sandbox", False)]
     assert told[1]["good_until"] > told[0]["published_at"]
@@ -93,9 +93,9 @@ async def test_a_new_signing_key_is_published_first_and_signs_later(served: Serv
 
 async def test_a_whole_rotation_costs_no_request(served: Served) -> None:
     """The upstream fetches the key set only for a kid that it does not know, and refuses what it can't verify."""
-    write_new_key(served.world.folder / "keys/next.pem")
+    write_new_key(served.sandbox.folder.path / "keys/next.pem")
     old, new = '{ kid = "sandbox", file = "keys/signing.pem" }', '{ kid = "next", file = "keys/next.pem" }'
-    seen, over = served.world.services.requests, asyncio.Event()
+    seen, over = served.sandbox.talaria_services.requests, asyncio.Event()
 
     async def keep_asking() -> int:
         asked = 0
@@ -114,7 +114,7 @@ async def test_a_whole_rotation_costs_no_request(served: Served) -> None:
             assert await served.reload()
         await seen.wait_for(len(seen.all) + 20)
         over.set()
-    kids = [_kid_of(served.world, number) for number in range(len(seen.all))]
+    kids = [_kid_of(served.sandbox, number) for number in range(len(seen.all))]
     assert len(kids) == sum(task.result() for task in asking)
     assert set(kids[:signed_by_old]) == {"sandbox"}
     assert set(kids[-20:]) == {"next"}
@@ -122,9 +122,9 @@ async def test_a_whole_rotation_costs_no_request(served: Served) -> None:
 
 async def test_a_request_under_way_keeps_what_it_began_with(served: Served) -> None:
     await served.get()
-    served.world.services.faults = Faults(latency=0.3)
+    served.sandbox.talaria_services.faults = Faults(latency=0.3)
     slow = asyncio.create_task(served.get())
-    await served.world.services.requests.wait_for(2)
+    await served.sandbox.talaria_services.requests.wait_for(2)
     served.change('partner = "wind"', 'methods = ["POST"]\npartner = "wind"')
     assert await served.reload()
     assert (await served.get()).status_code == 405
@@ -136,19 +136,19 @@ async def test_pairs_are_kept_where_partner_and_caller_are_the_same(served: Serv
     served.change("[personal]", "[personal]\nattempts = 2")
     assert await served.reload()
     await served.get()
-    assert len(served.world.personal.requests.all) == 1
+    assert len(served.sandbox.personal.requests.all) == 1
 
 
 async def test_pairs_of_another_partner_of_the_same_name_are_forgotten(served: Served) -> None:
     await served.get()
-    served.change(served.world.wind.url, f"{served.world.wind.url}/")
+    served.change(served.sandbox.wind.url, f"{served.sandbox.wind.url}/")
     assert await served.reload()
     await served.get()
-    assert len(served.world.wind.requests.all) == 1, "the same url, written otherwise"
-    served.change(f"{served.world.wind.url}/", served.world.wind.url.replace("127.0.0.1", "localhost"))
+    assert len(served.sandbox.wind.requests.all) == 1, "the same url, written otherwise"
+    served.change(f"{served.sandbox.wind.url}/", served.sandbox.wind.url.replace("127.0.0.1", "localhost"))
     assert await served.reload()
     assert (await served.get()).status_code == 200
-    assert len(served.world.wind.requests.all) == 2
+    assert len(served.sandbox.wind.requests.all) == 2
 
 
 STRICTER = {"another claim": 'phone_id_claim = "another"', "a shorter life": 'max_lifetime = "1s"'}
@@ -156,7 +156,7 @@ STRICTER = {"another claim": 'phone_id_claim = "another"', "a shorter life": 'ma
 
 @pytest.mark.parametrize("rule", STRICTER.values(), ids=STRICTER.keys())
 async def test_a_token_that_was_verified_falls_with_the_rules_of_its_caller(served: Served, rule: str) -> None:
-    token = served.world.headers()["authorization"]
+    token = served.sandbox.headers()["authorization"]
     assert [(await served.get(authorization=token)).status_code for _ in range(2)] == [200, 200]
     served.change("[callers.app]", f"[callers.app]\n{rule}")
     assert await served.reload()
@@ -165,10 +165,10 @@ async def test_a_token_that_was_verified_falls_with_the_rules_of_its_caller(serv
 
 async def test_the_keys_of_a_caller_outlast_a_reload_while_its_issuer_is_down(served: Served) -> None:
     await served.get()
-    await served.world.issuer.stop()
+    await served.sandbox.issuer.stop()
     served.add('[routes.more]\npartner = "wind"\nupstream = "talaria-services"')
     assert await served.reload()
-    answer = await served.client.get(f"{served.world.public_url}{WAY}", headers=served.world.headers(tag="more"))
+    answer = await served.client.get(f"{served.sandbox.public_url}{WAY}", headers=served.sandbox.headers(tag="more"))
     assert answer.status_code == 200
 
 
@@ -212,10 +212,10 @@ async def test_addresses_and_workers_can_not_change_and_it_says_so(
 async def test_a_secret_that_is_swapped_on_disk_is_picked_up(served: Served) -> None:
     keeping_up = asyncio.create_task(served.reloader.watch())
     try:
-        path = served.world.folder / files.secret_file("talaria-services-api-key")
+        path = served.sandbox.folder.path / secret_file("talaria-services-api-key")
         fresh = path.with_suffix(".new")
         fresh.write_text("another-api-key-of-ours\n")
-        served.world.services.api_key = "another-api-key-of-ours"
+        served.sandbox.talaria_services.api_key = "another-api-key-of-ours"
         fresh.replace(path)
         async with asyncio.timeout(5):
             while (await served.get()).status_code != 200:
@@ -225,10 +225,10 @@ async def test_a_secret_that_is_swapped_on_disk_is_picked_up(served: Served) -> 
 
 
 async def test_a_secret_that_was_swapped_since_the_start_read_it_is_picked_up(served: Served) -> None:
-    (served.world.folder / files.secret_file("talaria-services-api-key")).write_text("another-api-key-of-ours\n")
-    served.world.services.api_key = "another-api-key-of-ours"
+    (served.sandbox.folder.path / secret_file("talaria-services-api-key")).write_text("another-api-key-of-ours\n")
+    served.sandbox.talaria_services.api_key = "another-api-key-of-ours"
     assert (await served.get()).status_code == 401
-    late = Reloader(served.running, served.world.config_path, _read, poll_seconds=0.02)
+    late = Reloader(served.running, served.sandbox.config_path, _read, poll_seconds=0.02)
     keeping_up = asyncio.create_task(late.watch())
     try:
         async with asyncio.timeout(5):

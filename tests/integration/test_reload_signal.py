@@ -11,15 +11,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from talaria.sandbox.world import World, sandbox_world
+from talaria.sandbox.stack import Sandbox, running_sandbox
 
 WAY = "/v1/scooters/nearby"
 
 
 @asynccontextmanager
-async def serving(world: World, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`talaria serve` among the world's services; it ends with exit code 0."""
-    command = [sys.executable, "-m", "talaria", "serve", "--config", str(world.config_path)]
+async def serving(sandbox: Sandbox, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`talaria serve` among the sandbox's services; it ends with exit code 0."""
+    command = [sys.executable, "-m", "talaria", "serve", "--config", str(sandbox.config_path)]
     with log.open("wb") as printed:
         process = await asyncio.create_subprocess_exec(*command, stdout=printed, stderr=printed)
     try:
@@ -41,27 +41,27 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
-def change(world: World, text: str, by: str) -> None:
-    before = world.config_path.read_text()
+def change(sandbox: Sandbox, text: str, by: str) -> None:
+    before = sandbox.config_path.read_text()
     assert text in before
-    world.config_path.write_text(before.replace(text, by))
+    sandbox.config_path.write_text(before.replace(text, by))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_every_process_takes_what_is_valid_and_refuses_what_is_not(workers: int, tmp_path: Path) -> None:
-    async with sandbox_world(gateway=False, config={"server": {"workers": workers}}) as world:
+    async with running_sandbox(gateway=False, config={"server": {"workers": workers}}) as sandbox:
 
         async def statuses() -> set[int]:
             """Of enough new connections to meet every worker."""
             found = set()
             for _ in range(12):
                 async with httpx.AsyncClient(trust_env=False) as client:
-                    found.add((await client.get(f"{world.public_url}{WAY}", headers=world.headers())).status_code)
+                    found.add((await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())).status_code)
             return found
 
         async def last_reload() -> str:
             async with httpx.AsyncClient(trust_env=False) as client:
-                text = (await client.get(f"{world.ops_url}/metrics")).text
+                text = (await client.get(f"{sandbox.ops_url}/metrics")).text
             return next(line for line in text.splitlines() if line.startswith("talaria_config_last_reload_success "))
 
         async def all_are(status: int) -> bool:
@@ -70,13 +70,13 @@ async def test_every_process_takes_what_is_valid_and_refuses_what_is_not(workers
         async def reload_is(ok: bool) -> bool:
             return float((await last_reload()).split()[1]) == ok
 
-        async with serving(world, tmp_path / "log") as process:
+        async with serving(sandbox, tmp_path / "log") as process:
             await until(lambda: all_are(200))
-            change(world, 'callers = ["app"]', 'callers = ["app"]\nmethods = ["POST"]')
+            change(sandbox, 'callers = ["app"]', 'callers = ["app"]\nmethods = ["POST"]')
             os.kill(process.pid, signal.SIGHUP)
             await until(lambda: all_are(405))
             await until(lambda: reload_is(True))
-            change(world, 'methods = ["POST"]', 'methods = ["FETCH"]')
+            change(sandbox, 'methods = ["POST"]', 'methods = ["FETCH"]')
             os.kill(process.pid, signal.SIGHUP)
             await until(lambda: reload_is(False))
             assert await statuses() == {405}
@@ -100,18 +100,18 @@ def _opened(pipe: Path) -> int | None:
 
 
 async def test_a_signal_while_the_configuration_is_read_is_not_lost(tmp_path: Path) -> None:
-    async with sandbox_world(gateway=False) as world:
-        before = world.config_path.read_text()
+    async with running_sandbox(gateway=False) as sandbox:
+        before = sandbox.config_path.read_text()
         after = before.replace('callers = ["app"]', 'callers = ["app"]\nmethods = ["POST"]')
-        world.config_path.unlink()
-        os.mkfifo(world.config_path)
+        sandbox.config_path.unlink()
+        os.mkfifo(sandbox.config_path)
 
         async def status_is(status: int) -> bool:
             async with httpx.AsyncClient(trust_env=False) as client:
-                return (await client.get(f"{world.public_url}{WAY}", headers=world.headers())).status_code == status
+                return (await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())).status_code == status
 
-        async with serving(world, tmp_path / "log") as process:
-            await say(world.config_path, before, lambda: os.kill(process.pid, signal.SIGHUP))
+        async with serving(sandbox, tmp_path / "log") as process:
+            await say(sandbox.config_path, before, lambda: os.kill(process.pid, signal.SIGHUP))
             await until(lambda: status_is(200))
-            await say(world.config_path, after)
+            await say(sandbox.config_path, after)
             await until(lambda: status_is(405))

@@ -10,22 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from talaria.entrypoints.config import load
 from talaria.entrypoints.runtime.reload import Reloader
-from talaria.sandbox.world import World, sandbox_world
+from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.support_certificates import write_certificate
 
 WAY = "/v1/scooters/nearby"
 
 
 @asynccontextmanager
-async def world_of(folder: Path, config: Mapping[str, Any]) -> AsyncIterator[World]:
+async def world_of(folder: Path, config: Mapping[str, Any]) -> AsyncIterator[Sandbox]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        async with sandbox_world(access_descriptor=nowhere, folder=folder, config=config) as world:
-            yield world
+        async with running_sandbox(access_descriptor=nowhere, folder=folder, config=config) as sandbox:
+            yield sandbox
     finally:
         os.close(nowhere)
 
@@ -39,20 +38,20 @@ async def shown_certificate(url: str) -> str:
 async def test_the_public_listener_speaks_tls_and_shows_another_certificate_after_a_reload(tmp_path: Path) -> None:
     cert, _ = write_certificate(tmp_path, "first")
     tls = {"server": {"tls": {"cert_file": "first.pem", "key_file": "first.key"}}}
-    async with world_of(tmp_path, tls) as world:
-        assert world.running is not None
-        assert world.public_url.startswith("https://")
-        world.services.checks = False
+    async with world_of(tmp_path, tls) as sandbox:
+        assert sandbox.running is not None
+        assert sandbox.public_url.startswith("https://")
+        sandbox.talaria_services.checks = False
         async with httpx.AsyncClient(trust_env=False, verify=ssl.create_default_context(cafile=cert)) as client:
-            answer = await client.get(f"{world.public_url}{WAY}", headers=world.headers())
+            answer = await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())
             assert answer.status_code == 200
-            assert b"https" in world.services.requests.last.header(b"x-forwarded-proto")
-            reloader = Reloader(world.running, world.config_path, lambda path: load(path, environ={}))
+            assert b"https" in sandbox.talaria_services.requests.last.header(b"x-forwarded-proto")
+            reloader = Reloader(sandbox.running, sandbox.config_path, lambda path: load(path, environ={}))
             write_certificate(tmp_path, "first")
-            assert (await shown_certificate(world.public_url)).strip() != cert.read_text().strip()
+            assert (await shown_certificate(sandbox.public_url)).strip() != cert.read_text().strip()
             assert await reloader.reload("a test")
-            assert (await shown_certificate(world.public_url)).strip() == cert.read_text().strip()
-            kept = await client.get(f"{world.public_url}{WAY}", headers=world.headers())
+            assert (await shown_certificate(sandbox.public_url)).strip() == cert.read_text().strip()
+            kept = await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())
             assert kept.status_code == 200
 
 
@@ -100,19 +99,16 @@ async def peer(folder: Path) -> AsyncIterator[tuple[Peer, str]]:
 TLS = {"ca_file": "peer.pem", "cert_file": "talaria.pem", "key_file": "talaria.key"}
 
 
-@pytest.mark.parametrize("transport", ["wire", "httpx"])
-async def test_every_way_out_verifies_shows_our_certificate_and_calls_from_its_address(
-    tmp_path: Path, transport: str
-) -> None:
+async def test_every_way_out_verifies_shows_our_certificate_and_calls_from_its_address(tmp_path: Path) -> None:
     async with peer(tmp_path) as (asked, url):
-        upstream = {"urls": [url], "tls": TLS, "source_address": "127.0.0.4", "transport": transport}
+        upstream = {"urls": [url], "tls": TLS, "source_address": "127.0.0.4"}
         config = {
             "personal": {"url": url, "tls": TLS},
             "partners": {"wind": {"url": url, "tls": TLS, "source_address": "127.0.0.3"}},
             "upstreams": {"talaria-services": upstream},
         }
-        async with world_of(tmp_path, config) as world, httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f"{world.public_url}{WAY}", headers=world.headers())
+        async with world_of(tmp_path, config) as sandbox, httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())
             assert answer.status_code == 200, answer.text
     assert asked.callers == {
         "/v1/phones/retrieve": ("127.0.0.1", "talaria"),
@@ -121,12 +117,11 @@ async def test_every_way_out_verifies_shows_our_certificate_and_calls_from_its_a
     }
 
 
-@pytest.mark.parametrize("transport", ["wire", "httpx"])
-async def test_a_certificate_that_nobody_vouches_for_is_not_believed(tmp_path: Path, transport: str) -> None:
+async def test_a_certificate_that_nobody_vouches_for_is_not_believed(tmp_path: Path) -> None:
     async with peer(tmp_path) as (asked, url):
         stranger = TLS | {"ca_file": "talaria.pem"}
-        config = {"upstreams": {"talaria-services": {"urls": [url], "tls": stranger, "transport": transport}}}
-        async with world_of(tmp_path, config) as world, httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f"{world.public_url}{WAY}", headers=world.headers())
+        config = {"upstreams": {"talaria-services": {"urls": [url], "tls": stranger}}}
+        async with world_of(tmp_path, config) as sandbox, httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())
             assert (answer.status_code, answer.json()["reason"]) == (502, "upstream-unreachable")
     assert asked.callers == {}

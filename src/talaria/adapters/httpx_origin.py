@@ -15,11 +15,18 @@ from typing import Self, cast
 import httpx
 
 from talaria.adapters.httpx_transport import Kind, httpx_transport, kind_of
-from talaria.domain.errors import BadAnswer, BadRequest, GatewayOverloaded, Refusal, TimedOut, Unreachable
+from talaria.domain.errors import (
+    BadAnswer,
+    BadRequest,
+    DependencyFault,
+    GatewayOverloaded,
+    TimedOut,
+    Unreachable,
+)
 from talaria.domain.events import Attempt
 from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
 
-_REFUSALS: dict[Kind, type[Refusal]] = {
+_REFUSALS: dict[Kind, type[DependencyFault]] = {
     "unreachable": Unreachable,
     "bad_answer": BadAnswer,
     "timeout": TimedOut,
@@ -244,7 +251,7 @@ def _translated(error: BaseException, upload: _Upload | None) -> BaseException:
         return ValueError("a request head that can't be written")
     if isinstance(error, httpx.HTTPError):
         kind, cause = kind_of(error)
-        return _REFUSALS[kind](cause)
+        return _REFUSALS[kind]("upstream", cause)
     return error
 
 

@@ -38,7 +38,6 @@ _FORWARD: Final = 1
 _DROP: Final = 2
 _CONSUME: Final = 3
 _VERDICTS = 4096
-_LONGEST_REMEMBERED = 64
 
 
 def canonical_name(name: bytes) -> bytes:
@@ -78,7 +77,7 @@ class HeaderPolicy:
         self._secret = {canonical_name(name) for name in _SECRET_IN_RESPONSE} | user_ids
         self._requests: BoundedMemo[bytes, int] = BoundedMemo(_VERDICTS)
         self._responses: BoundedMemo[bytes, int] = BoundedMemo(_VERDICTS)
-        self._hosts: BoundedMemo[bytes | None, bool] = BoundedMemo(_HOSTS)
+        self._hosts: BoundedMemo[bytes, bool] = BoundedMemo(_HOSTS)
 
     def filter_request(self, headers: Headers) -> RequestHeaders:
         """The headers of a request, sorted.
@@ -99,7 +98,7 @@ class HeaderPolicy:
                     head.repeated.setdefault(name, []).append(value)
                 else:
                     consumed[name] = value
-        if consumed.get(b"host") not in self._hosts or b"host" in head.repeated:
+        if consumed.get(b"host", b"") not in self._hosts or b"host" in head.repeated:
             self._check_host(head.only(b"host"))
         if consumed.get(b"connection", b"close") not in _PLAIN_CONNECTION or b"connection" in head.repeated:
             head.forwarded = _without(forwarded, connection_options(head.all(b"connection")))
@@ -130,8 +129,7 @@ class HeaderPolicy:
         match = _HOST.fullmatch(host) if host is not None else None
         if host is None or match is None or int(match[1] or 0) > 65535:
             raise BadRequest("not exactly one well-formed host")
-        if len(host) <= _LONGEST_REMEMBERED:
-            self._hosts.remember(host, True)
+        self._hosts.remember(host, True)
 
     def _classify(self, name: bytes) -> int:
         if name in _CONSUMED:
@@ -143,14 +141,14 @@ class HeaderPolicy:
             or canonical.startswith(_PREFIX)
             or not canonical
         )
-        return _remember(self._requests, name, _DROP if bad else _FORWARD)
+        return self._requests.remember(name, _DROP if bad else _FORWARD)
 
     def _classify_response(self, name: bytes) -> int:
         canonical = canonical_name(name)
         bad = (
             name in _HOP_BY_HOP or name == b"x-request-id" or canonical in self._secret or canonical.startswith(_PREFIX)
         )
-        return _remember(self._responses, name, _DROP if bad else _FORWARD)
+        return self._responses.remember(name, _DROP if bad else _FORWARD)
 
 
 def connection_options(connections: list[bytes]) -> set[bytes]:
@@ -191,7 +189,3 @@ _VIA = (b"via", b"1.1 talaria")
 
 def _without(headers: Headers, names: set[bytes]) -> Headers:
     return [header for header in headers if header[0] not in names]
-
-
-def _remember(verdicts: BoundedMemo[bytes, int], name: bytes, verdict: int) -> int:
-    return verdicts.remember(name, verdict) if len(name) <= _LONGEST_REMEMBERED else verdict

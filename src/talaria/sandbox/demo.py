@@ -3,21 +3,21 @@
 client -> gateway -> (the caller's key set) -> personal -> wind -> talaria-services, and back.
 """
 
-import asyncio
+import time
 from dataclasses import dataclass
 
 import msgspec
 
-from talaria.sandbox.client import Fetched, fetch
 from talaria.sandbox.echo_routes import masked
-from talaria.sandbox.request_log import Received
-from talaria.sandbox.service import Service
-from talaria.sandbox.world import World
+from talaria.sandbox.loopback_client import loopback_client
+from talaria.sandbox.request_log import RecordedRequest
+from talaria.sandbox.service import SimulatedService
+from talaria.sandbox.stack import Sandbox
 
 TARGET = "/v1/scooters/nearby?lat=52.52&lon=13.40"
 _OWN = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "scooter-app/1.0"}
 _SMUGGLED = {"x-wind-user-id": "wind-user-boris", "x-talaria-role": "admin"}
-"""What an honest client does not send: the picture shows what becomes of it."""
+"""What an honest client does not send: the output shows what becomes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Hop:
     """One call of the gateway to a service. Times in milliseconds: since the client's start, and taken."""
 
     service: str
+    summary: str
     status: int
     at: float
     took: float
@@ -40,8 +41,11 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
-    """A request and its answer as the client saw them, the hops in between, and how its headers were changed."""
+class DemoResult:
+    """A request and its response as the client saw them, the hops in between, and how its headers were changed.
+
+    `size` in bytes, `took` in milliseconds.
+    """
 
     status: int
     size: int
@@ -57,54 +61,60 @@ class Trip:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """An answer of the gateway's own."""
+class RefusedResult:
+    """A response of the gateway's own."""
 
     status: int
     reason: str
     detail: str
 
 
-async def travel(world: World) -> Trip:
-    """Send the request once and collect what was seen.
-
-    Raises OSError or http.client.HTTPException where there is no answer.
-    """
-    host = world.public_url.removeprefix("http://")
-    headers = {"host": host, **world.headers(), **_OWN, **_SMUGGLED}
-    counts = {service: service.requests.count for service in world.all_services}
-    answer = await asyncio.to_thread(fetch, world.public_url + TARGET, headers)
-    seen = [(service.name, received) for service in counts for received in _since(service, counts[service])]
-    hops = sorted((_hop(name, received, answer) for name, received in seen), key=lambda hop: hop.at)
-    forwarded = [received for name, received in seen if name == world.services.name]
+async def run(sandbox: Sandbox) -> DemoResult:
+    """Send the request once and collect what was seen. Raises httpx.HTTPError where there is no response."""
+    host = sandbox.public_url.removeprefix("http://")
+    headers = {"host": host, **sandbox.headers(), **_OWN, **_SMUGGLED}
+    counts = [service.requests.count for service in sandbox.services]
+    async with loopback_client() as client:
+        began = time.perf_counter()
+        response = await client.get(sandbox.public_url + TARGET, headers=headers)
+        took = _milliseconds(time.perf_counter() - began)
+    seen = [
+        (service, request)
+        for service, count in zip(sandbox.services, counts, strict=True)
+        for request in _since(service, count)
+    ]
+    hops = sorted((_hop(service, request, began) for service, request in seen), key=lambda hop: hop.at)
+    forwarded = [request for service, request in seen if service is sandbox.talaria_services]
     changes = _changes(headers, forwarded[0]) if forwarded else []
-    took = _milliseconds(answer.ended - answer.began)
-    return Trip(answer.status, len(answer.body), took, answer.header("x-request-id"), hops, changes)
+    request_id = response.headers.get("x-request-id", "")
+    return DemoResult(response.status_code, len(response.content), took, request_id, hops, changes)
 
 
-async def be_refused(world: World) -> Refusal:
+async def run_refused(sandbox: Sandbox) -> RefusedResult:
     """The same request without a token."""
-    answer = await asyncio.to_thread(fetch, world.public_url + TARGET, {"x-api-tag": "wind"})
-    problem = msgspec.json.decode(answer.body, type=dict[str, object])
-    return Refusal(answer.status, str(problem["reason"]), str(problem["detail"]))
+    async with loopback_client() as client:
+        response = await client.get(sandbox.public_url + TARGET, headers={"x-api-tag": "wind"})
+    problem = msgspec.json.decode(response.content, type=dict[str, object])
+    return RefusedResult(response.status_code, str(problem["reason"]), str(problem["detail"]))
 
 
-def _since(service: Service, count: int) -> list[Received]:
+def _since(service: SimulatedService, count: int) -> list[RecordedRequest]:
     new = service.requests.count - count
     return service.requests.all[-new:] if new else []
 
 
-def _hop(name: str, received: Received, answer: Fetched) -> Hop:
-    return Hop(name, received.status, _milliseconds(received.at - answer.began), _milliseconds(received.seconds))
+def _hop(service: SimulatedService, request: RecordedRequest, began: float) -> Hop:
+    at, took = _milliseconds(request.at - began), _milliseconds(request.seconds)
+    return Hop(service.name, service.summary, request.status, at, took)
 
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 1)
 
 
-def _changes(sent: dict[str, str], received: Received) -> list[Change]:
+def _changes(sent: dict[str, str], request: RecordedRequest) -> list[Change]:
     """Every header that did not go on as it came: what was sent first, then what is new, each in its order."""
-    arrived = {name: b", ".join(received.header(name)) for name, _ in received.headers}
+    arrived = {name: b", ".join(request.header(name)) for name, _ in request.headers}
     went = {name.encode(): value.encode() for name, value in sent.items()}
     changed = [name for name in [*went, *(set(arrived) - set(went))] if went.get(name) != arrived.get(name)]
     order = {name: place for place, name in enumerate([*went, *arrived])}

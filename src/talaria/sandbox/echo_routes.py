@@ -1,4 +1,4 @@
-"""The part of the simulated talaria-services that shows what a gateway does to a request and its answer."""
+"""Routes of the simulated talaria-services that show what a gateway does to a request and its response."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 from litestar.types import Receive, Scope, Send
 
-from talaria.sandbox.request_log import Received
+from talaria.sandbox.request_log import RecordedRequest
 
 _BLOCK = bytes(range(256)) * 256
 _SECRET = {b"authorization", b"x-api-key", b"cookie"}
@@ -28,7 +28,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def shown(received: Received) -> dict[str, Any]:
+def shown(received: RecordedRequest) -> dict[str, Any]:
     """A request as the echo shows it: method, raw target, header pairs in order, size and digest of the body."""
     return {
         "method": received.method,
@@ -44,7 +44,7 @@ def masked(name: bytes, value: bytes) -> str:
     if name not in _SECRET:
         return text
     kind, space, rest = text.partition(" ")
-    return f"{kind} {rest[:3]}…" if space else "…"
+    return f"{kind} {rest[:3]}..." if space else "..."
 
 
 @route("/v1/uploads/{name:str}", http_method=[HttpMethod.PUT, HttpMethod.POST], status_code=200)
@@ -52,7 +52,7 @@ async def upload(name: FromPath[str], request: Request[Any, Any, Any]) -> dict[s
     """Takes a body of any size without holding it; answers with its size and digest."""
     async for _ in request.stream():
         pass
-    received: Received = request.scope["state"]["received"]
+    received: RecordedRequest = request.scope["state"]["received"]
     return {"name": name, "size": received.size, "sha256": received.sha256}
 
 

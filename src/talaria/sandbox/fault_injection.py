@@ -1,26 +1,26 @@
-"""Every request to a simulated service comes through here: remembered, delayed or failed by script, then served."""
+"""The middleware of every simulated service: logs each request, delays or fails it by script, then serves it."""
 
 import asyncio
 import time
 from typing import Any
 
-from talaria.sandbox.faults import Faults, Script
-from talaria.sandbox.listener import Line
-from talaria.sandbox.request_log import Received, Recording
+from talaria.sandbox.faults import Faults, FaultScript
+from talaria.sandbox.listener import Line as ConnectionInfo
+from talaria.sandbox.request_log import RecordedRequest, RequestLog
 
 CONTROL = b"/_sandbox/"
 _SCRIPTED = '{"code":"scripted","message":"The sandbox was told to answer this."}'
 
 
-class Door:
-    """An ASGI app around a service's own. Requests below `/_sandbox/` are for us and are neither kept nor failed.
+class FaultInjection:
+    """ASGI middleware round a service's own app. Requests below `/_sandbox/` pass: they are not logged and do not fail.
 
-    The law: a request's task is cancelled when its client leaves, and that cancellation ends here.
+    Rule: a request's task is cancelled when its client leaves, and that cancellation ends here.
     """
 
-    def __init__(self, app: Any, recording: Recording, script: Script) -> None:
+    def __init__(self, app: Any, log: RequestLog, script: FaultScript) -> None:
         self._app = app
-        self._recording = recording
+        self._log = log
         self._script = script
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -28,71 +28,71 @@ class Door:
         if scope["raw_path"].startswith(CONTROL):
             await self._app(scope, receive, send)
             return
-        line: Line = scope["extensions"]["sandbox"]
-        received = Received(scope["method"], line.target, scope["headers"])
-        scope["state"]["received"] = received
-        self._recording.add(received)
-        await self._until_gone(line, received, self._serve(scope, receive, send, received))
+        connection: ConnectionInfo = scope["extensions"]["sandbox"]
+        request = RecordedRequest(scope["method"], connection.target, scope["headers"])
+        scope["state"]["received"] = request
+        self._log.add(request)
+        await self._until_gone(connection, request, self._serve(scope, receive, send, request))
 
-    async def _until_gone(self, line: Line, received: Received, serving: Any) -> None:
+    async def _until_gone(self, connection: ConnectionInfo, request: RecordedRequest, serving: Any) -> None:
         task = asyncio.ensure_future(serving)
 
         def cancel(_: object) -> None:
             task.cancel()
 
-        line.gone.add_done_callback(cancel)
+        connection.gone.add_done_callback(cancel)
         try:
             await task
         except asyncio.CancelledError:
-            if not line.gone.done():
+            if not connection.gone.done():
                 raise
         finally:
-            line.gone.remove_done_callback(cancel)
-            received.left = not received.answered
-            received.ended.set()
+            connection.gone.remove_done_callback(cancel)
+            request.left = not request.answered
+            request.ended.set()
 
-    async def _serve(self, scope: Any, receive: Any, send: Any, received: Received) -> None:
-        line: Line = scope["extensions"]["sandbox"]
+    async def _serve(self, scope: Any, receive: Any, send: Any, request: RecordedRequest) -> None:
+        connection: ConnectionInfo = scope["extensions"]["sandbox"]
         faults, fails = self._script.faults, self._script.next_fails()
         if faults.latency:
             await asyncio.sleep(faults.latency)
-        watched = _watched(send, received, line)
+        recorded = _recording_send(send, request, connection)
         if fails:
-            await _fail(faults, line, watched)
+            await _fail(faults, connection, recorded)
         else:
-            await self._app(scope, _counted(receive, received), watched)
+            await self._app(scope, _recording_receive(receive, request), recorded)
 
 
-def _counted(receive: Any, received: Received) -> Any:
-    async def counted() -> Any:
+def _recording_receive(receive: Any, request: RecordedRequest) -> Any:
+    async def recording() -> Any:
         message = await receive()
         if message["type"] == "http.request":
-            received.take(message.get("body", b""))
+            request.take(message.get("body", b""))
         return message
 
-    return counted
+    return recording
 
 
-def _watched(send: Any, received: Received, line: Line) -> Any:
-    async def watched(message: Any) -> None:
+def _recording_send(send: Any, request: RecordedRequest, connection: ConnectionInfo) -> Any:
+    async def recording(message: Any) -> None:
         if message["type"] == "http.response.start":
-            received.status = message["status"]
+            request.status = message["status"]
         await send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
-            received.answered = not line.gone.done()
-            received.answered_at = time.perf_counter()
+            request.answered = not connection.gone.done()
+            request.answered_at = time.perf_counter()
 
-    return watched
+    return recording
 
 
-async def _fail(faults: Faults, line: Line, send: Any) -> None:
+async def _fail(faults: Faults, connection: ConnectionInfo, send: Any) -> None:
     if faults.reset:
-        line.transport.abort()
-        await line.gone
+        connection.transport.abort()
+        await connection.gone
     elif faults.raw is not None:
-        line.transport.write(faults.raw.encode("latin-1"))
-        line.transport.close()
-        await line.gone
+        connection.transport.write(faults.raw.encode("latin-1"))
+        connection.transport.close()
+        await connection.gone
     else:
         headers = [(b"content-type", b"application/json")]
         if faults.retry_after:

@@ -30,8 +30,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     seed: int = 1
 
 
-class Script:
-    """The faults in force and where in them we are."""
+class FaultScript:
+    """The faults in force, and how many of them are left."""
 
     def __init__(self) -> None:
         self.set(Faults())

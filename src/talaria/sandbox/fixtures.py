@@ -1,4 +1,4 @@
-"""Who lives in the sandbox. The phone numbers are of ranges that are kept free for films (Ofcom: 07700 900xxx)."""
+"""The persons of the sandbox. Their phone numbers are of a range that is reserved for films (Ofcom: 07700 900xxx)."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ BLOCKED = "ppid-blocked"
 NO_ACCOUNT = "ppid-no-account"
 UNSUPPORTED = "ppid-unsupported"
 GHOST = "ppid-ghost"
-"""Has a token like the others, and personal does not know it."""
+"""Has a token like the others, and is unknown to personal."""
 
 PHONES = {
     ANNA: "+447700900001",
@@ -22,7 +22,7 @@ PHONES = {
 """What personal knows."""
 
 USERS = {PHONES[ANNA]: "wind-user-anna", PHONES[BORIS]: "wind-user-boris"}
-"""Whom wind has as a user already; others are created when first asked for."""
+"""Users that wind has already; others are created when first asked for."""
 
 
 def user_id_for(phone: str) -> str:

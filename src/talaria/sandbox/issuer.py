@@ -1,8 +1,8 @@
-"""The callers' token issuer, simulated: what the app's identity service is in earnest."""
+"""The callers' token issuer, simulated: in production it is the app's identity service."""
 
 import time
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import jwt
 import msgspec
@@ -10,13 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from litestar import Request, get, post
 from litestar.params import JSONBody
 
-from talaria.sandbox.service import Service
+from talaria.sandbox.folder import SandboxFolder
+from talaria.sandbox.service import SimulatedService
 
 TWELVE_HOURS = 12 * 3600
 
 
 class WantedToken(msgspec.Struct, forbid_unknown_fields=True):
-    """Who the token is to name, and for how many seconds it is to be good."""
+    """The person that the token names, and for how many seconds it is valid."""
 
     personal_phone_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     lifetime: Annotated[int, msgspec.Meta(ge=1, le=24 * 3600)] = TWELVE_HOURS
@@ -25,21 +26,22 @@ class WantedToken(msgspec.Struct, forbid_unknown_fields=True):
 @post("/token", status_code=200, sync_to_thread=False)
 def make_token(data: JSONBody[WantedToken], request: Request[Any, Any, Any]) -> dict[str, str]:
     """A caller's token. Anyone may have one: this is a sandbox."""
-    issuer: Issuer = request.app.state.service
+    issuer: SimulatedIssuer = request.app.state.service
     return {"token": issuer.token(data.personal_phone_id, data.lifetime)}
 
 
 @get("/.well-known/jwks.json", sync_to_thread=False)
 def key_set(request: Request[Any, Any, Any]) -> dict[str, list[dict[str, Any]]]:
     """The public key that verifies the tokens (RFC 7517)."""
-    issuer: Issuer = request.app.state.service
+    issuer: SimulatedIssuer = request.app.state.service
     return {"keys": [issuer.public_jwk()]}
 
 
-class Issuer(Service):
+class SimulatedIssuer(SimulatedService):
     """Signs with ES256. `key` and `kid` may be changed while it runs: that is a rotation."""
 
     name = "issuer"
+    summary = "the caller's key set"
     routes = (make_token, key_set)
 
     def __init__(
@@ -53,6 +55,17 @@ class Issuer(Service):
         self.audience = audience
         self.key = key or generate_private_key(SECP256R1())
         self.kid = "app-1"
+
+    @classmethod
+    def create(cls, folder: SandboxFolder) -> Self:
+        """One that signs with the caller's key in the folder."""
+        return cls(key=folder.caller_key())
+
+    def configuration(self) -> dict[str, Any]:
+        """`[callers.app]`."""
+        jwks_url = f"{self.url}/.well-known/jwks.json"
+        app = {"issuer": self.issuer, "audience": self.audience, "algorithms": ["ES256"], "jwks_url": jwks_url}
+        return {"callers": {"app": app}}
 
     def token(self, personal_phone_id: str, lifetime: int = TWELVE_HOURS, **claims: object) -> str:
         """A good token for a person; `claims` are added or, where they are None, taken away."""

@@ -1,7 +1,7 @@
 """personal, simulated: exactly contract personal.openapi.yaml."""
 
 import hmac
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import msgspec
 from litestar import Request, post
@@ -9,9 +9,12 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 
-from talaria.sandbox import fixtures as people
-from talaria.sandbox.errors import Refused
-from talaria.sandbox.service import Service
+from talaria.sandbox import fixtures
+from talaria.sandbox.folder import SandboxFolder, secret_setting
+from talaria.sandbox.service import SimulatedService
+from talaria.sandbox.service_errors import ServiceError
+
+_CREDENTIAL = "personal-token"
 
 
 class RetrievePhone(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,16 +35,16 @@ def check_credentials(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRou
     wanted = connection.app.state.service.token
     given = connection.headers.get("authorization", "")
     if wanted and not hmac.compare_digest(given.encode(), f"Bearer {wanted}".encode()):
-        raise Refused(401, "bad_token", "The bearer token is missing or wrong.")
+        raise ServiceError(401, "bad_token", "The bearer token is missing or wrong.")
     check_form(connection)
 
 
 def check_form(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """What personal and wind both demand of a request. Raises Refused."""
+    """What personal and wind both demand of a request. Raises ServiceError."""
     if not connection.headers.get("x-request-id"):
-        raise Refused(400, "bad_request", "x-request-id is missing.")
+        raise ServiceError(400, "bad_request", "x-request-id is missing.")
     if connection.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refused(415, "unsupported_media_type", "The body must be application/json.")
+        raise ServiceError(415, "unsupported_media_type", "The body must be application/json.")
 
 
 @post("/v1/phones/retrieve", status_code=200, guards=[check_credentials], sync_to_thread=False)
@@ -49,17 +52,27 @@ def retrieve_phone(data: JSONBody[RetrievePhone], request: Request[Any, Any, Any
     """The phone number behind a personal_phone_id."""
     phone = request.app.state.service.phones.get(data.id)
     if phone is None:
-        raise Refused(404, "not_found", "There is no such id.")
+        raise ServiceError(404, "not_found", "There is no such id.")
     return Phone(data.id, phone)
 
 
-class Personal(Service):
+class SimulatedPersonal(SimulatedService):
     """`phones` maps ids to numbers and `token` is what callers must show (empty: nothing); both may be changed."""
 
     name = "personal"
+    summary = "<personal_phone_id> is <phone>"
     routes = (retrieve_phone,)
 
     def __init__(self, token: str = "") -> None:
         super().__init__()
         self.token = token
-        self.phones = dict(people.PHONES)
+        self.phones = dict(fixtures.PHONES)
+
+    @classmethod
+    def create(cls, folder: SandboxFolder) -> Self:
+        """One with the token in the folder."""
+        return cls(folder.secret(_CREDENTIAL))
+
+    def configuration(self) -> dict[str, Any]:
+        """`[personal]`."""
+        return {"personal": {"url": self.url, "token": secret_setting(_CREDENTIAL)}}

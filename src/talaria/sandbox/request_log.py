@@ -1,4 +1,4 @@
-"""What a simulated service remembers of the requests that it got."""
+"""The log of a simulated service: the requests that it got."""
 
 import asyncio
 import hashlib
@@ -11,7 +11,7 @@ _KEPT_BODY = 64 * 1024
 
 
 @dataclass(slots=True)
-class Received:
+class RecordedRequest:
     """One request, filled in while it runs. Times are `time.perf_counter` seconds.
 
     `target` is the raw path and query. `body` holds the first 64 KiB, `size` and `sha256` tell of all of it that
@@ -54,30 +54,30 @@ class Received:
             self.body += chunk[: _KEPT_BODY - len(self.body)]
 
 
-class Recording:
+class RequestLog:
     """The last requests of a service, and how many there were.
 
     `last` raises IndexError where nothing came yet.
     """
 
     def __init__(self, kept: int = 5_000) -> None:
-        self._kept: deque[Received] = deque(maxlen=kept)
+        self._kept: deque[RecordedRequest] = deque(maxlen=kept)
         self._arrived = asyncio.Event()
         self.count = 0
 
-    def add(self, received: Received) -> None:
+    def add(self, request: RecordedRequest) -> None:
         """Keep one more; the oldest goes when there are too many."""
-        self._kept.append(received)
+        self._kept.append(request)
         self.count += 1
         self._arrived.set()
 
     @property
-    def all(self) -> list[Received]:
+    def all(self) -> list[RecordedRequest]:
         """What is kept, oldest first."""
         return list(self._kept)
 
     @property
-    def last(self) -> Received:
+    def last(self) -> RecordedRequest:
         """The newest."""
         return self._kept[-1]
 
@@ -86,7 +86,7 @@ class Recording:
         self._kept.clear()
         self.count = 0
 
-    async def wait_for(self, count: int, timeout: float = 5.0) -> Received:
+    async def wait_for(self, count: int, timeout: float = 5.0) -> RecordedRequest:
         """The newest request, once at least `count` have come. Raises TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             while self.count < count:

@@ -1,8 +1,8 @@
-"""What all simulated services have in common: a server, a script of faults and a memory of requests."""
+"""What all simulated services have in common: a server, a script of faults and a log of requests."""
 
 import ipaddress
 import socket
-from typing import Any
+from typing import Any, Self
 
 from litestar import Litestar, Request, Router, get, put
 from litestar.datastructures import State
@@ -10,11 +10,12 @@ from litestar.exceptions import HTTPException
 from litestar.params import JSONBody
 
 from talaria.entrypoints.public.server.sockets import bind, url_of
-from talaria.sandbox import errors
-from talaria.sandbox.fault_injection import Door
-from talaria.sandbox.faults import Faults, Script
+from talaria.sandbox.fault_injection import FaultInjection
+from talaria.sandbox.faults import Faults, FaultScript
+from talaria.sandbox.folder import SandboxFolder
 from talaria.sandbox.listener import Listener
-from talaria.sandbox.request_log import Recording
+from talaria.sandbox.request_log import RequestLog
+from talaria.sandbox.service_errors import render
 
 
 class NotLoopback(ValueError):
@@ -31,20 +32,30 @@ def check_loopback(host: str) -> None:
         raise NotLoopback(f"the sandbox listens on loopback only (127.0.0.1 or ::1), not on {host}")
 
 
-class Service:
-    """A simulated service. Subclasses give `name` and `routes`; handlers find the instance in
+class SimulatedService:
+    """Subclasses give `name`, `summary` (what the gateway asks it for) and `routes`; handlers find the instance in
     `app.state.service`.
 
-    `requests` remembers what came. Assign to `faults` to change how it misbehaves from the next request on.
+    `requests` is the log of what came. Assign to `faults` to change how it misbehaves from the next request on.
     """
 
     name = ""
+    summary = ""
     routes: tuple[Any, ...] = ()
 
     def __init__(self) -> None:
-        self.requests = Recording()
+        self.requests = RequestLog()
         self.url = ""
-        self._script = Script()
+        self._script = FaultScript()
+
+    @classmethod
+    def create(cls, folder: SandboxFolder) -> Self:
+        """One with the keys and secrets of the folder."""
+        raise NotImplementedError
+
+    def configuration(self) -> dict[str, Any]:
+        """The gateway's configuration of this service, as tables; `url` must be known."""
+        raise NotImplementedError
 
     @property
     def faults(self) -> Faults:
@@ -64,7 +75,7 @@ class Service:
 
     async def start(self) -> None:
         """Answer requests from now on; `bind` comes first."""
-        self._listener = Listener(Door(self._app(), self.requests, self._script), self._socket)
+        self._listener = Listener(FaultInjection(self._app(), self.requests, self._script), self._socket)
         await self._listener.start()
 
     async def stop(self) -> None:
@@ -80,7 +91,7 @@ class Service:
         return Litestar(
             [*self.routes, control],
             state=State({"service": self}, deep_copy=False),
-            exception_handlers={HTTPException: errors.render},
+            exception_handlers={HTTPException: render},
             openapi_config=None,
             logging_config=None,
             request_max_body_size=None,
@@ -89,12 +100,12 @@ class Service:
 
 @get("/faults", sync_to_thread=False)
 def _read_faults(request: Request[Any, Any, Any]) -> Faults:
-    service: Service = request.app.state.service
+    service: SimulatedService = request.app.state.service
     return service.faults
 
 
 @put("/faults", sync_to_thread=False)
 def _write_faults(request: Request[Any, Any, Any], data: JSONBody[Faults]) -> Faults:
-    service: Service = request.app.state.service
+    service: SimulatedService = request.app.state.service
     service.faults = data
     return data

@@ -1,7 +1,7 @@
-"""A working version of every port that lives in memory, for tests and for trying things out.
+"""Every port in memory, but for `Upstream`, which has a file of its own.
 
-They pass the tests of `testing/contracts/`, like the real ones. What they do next can be scripted: see `Script`.
-The port `Upstream` has its own file, `memory_upstream.py`.
+Each passes its contract (`talaria.testing.contracts`), like the real ones. A dependency's failures are scripted: see
+`DependencyScript`.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from talaria.domain.model import (
 
 
 @dataclass(slots=True)
-class Script:
+class DependencyScript:
     """What a dependency in memory does when it is called, and how often it was.
 
     `failing` is raised by every call, `fail_next` by one call each, in order. Calls wait while `gate` is not set.
@@ -66,10 +66,9 @@ class MemoryPhoneDirectory:
 
     def __init__(self, phones: Mapping[str, str]) -> None:
         self.phones = dict(phones)
-        self.script = Script()
+        self.script = DependencyScript()
 
     async def phone_of(self, phone_id: PersonalPhoneId, call: HopContext) -> PhoneNumber:
-        """As the port says."""
         await self.script.play("personal", call, PERSONAL)
         phone = self.phones.get(phone_id.reveal())
         if phone is None:
@@ -82,11 +81,10 @@ class MemoryPartnerAccounts:
 
     def __init__(self, users: Mapping[str, str | Refusal], partner: str = "wind") -> None:
         self.users = dict(users)
-        self.script = Script()
+        self.script = DependencyScript()
         self._partner = partner
 
     async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
-        """As the port says."""
         await self.script.play(self._partner, call, PARTNER)
         user = self.users.get(phone.reveal())
         if user is None:
@@ -97,72 +95,65 @@ class MemoryPartnerAccounts:
 
 
 class MemoryTokenVerifier:
-    """The port `TokenVerifier`. `people` maps tokens to persons, or to the refusal that a token meets.
+    """The port `TokenVerifier`. `principals` maps tokens to principals, or to the refusal that a token meets.
 
     While `gate` is not set no token is recalled, and each waits for it as for a key set.
     """
 
-    def __init__(self, people: Mapping[bytes, Principal | Refusal]) -> None:
-        self.people = dict(people)
+    def __init__(self, principals: Mapping[bytes, Principal | Refusal]) -> None:
+        self.principals = dict(principals)
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def verify(self, token: bytes) -> Principal:
-        """As the port says."""
         await self.gate.wait()
-        person = self.people.get(token)
-        if person is None:
+        principal = self.principals.get(token)
+        if principal is None:
             raise InvalidToken
-        if isinstance(person, Refusal):
-            raise person
-        return person
+        if isinstance(principal, Refusal):
+            raise principal
+        return principal
 
     def recall(self, token: bytes) -> Principal | None:
-        """As the port says."""
-        person = self.people.get(token) if self.gate.is_set() else None
-        return person if isinstance(person, Principal) else None
+        principal = self.principals.get(token) if self.gate.is_set() else None
+        return principal if isinstance(principal, Principal) else None
 
 
 class MemoryServiceTokens:
-    """The port `ServiceTokens`. The tokens are names; `grants` says what each one stands for."""
+    """The port `ServiceTokens`. The tokens are names; `claims` says what each one stands for."""
 
     def __init__(self) -> None:
-        self.grants: dict[bytes, ServiceClaims] = {}
+        self.claims: dict[bytes, ServiceClaims] = {}
         self._tokens: dict[ServiceClaims, bytes] = {}
 
-    def token_for(self, grant: ServiceClaims) -> bytes:
-        """As the port says. The same grant always gets the same token."""
-        token = self._tokens.setdefault(grant, b"service-token-%d" % (len(self._tokens) + 1))
-        self.grants[token] = grant
+    def token_for(self, claims: ServiceClaims) -> bytes:
+        token = self._tokens.setdefault(claims, b"service-token-%d" % (len(self._tokens) + 1))
+        self.claims[token] = claims
         return token
 
 
 class MemoryIdentityCache:
-    """The port `Identities`: a plain model of what the cache of production does."""
+    """The port `IdentityCache`: a plain model of what the LRU cache does."""
 
     def __init__(self, max_entries: int = 1000) -> None:
         self._max_entries = max_entries
         self._kept: OrderedDict[IdentityKey, CachedIdentity] = OrderedDict()
 
     def get(self, key: IdentityKey) -> CachedIdentity | None:
-        """As the port says."""
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
     def put(self, key: IdentityKey, identity: CachedIdentity) -> None:
-        """As the port says."""
         self._kept[key] = identity
         self._kept.move_to_end(key)
         if len(self._kept) > self._max_entries:
             self._kept.popitem(last=False)
 
     def drop(self, key: IdentityKey) -> bool:
-        """As the port says."""
         return self._kept.pop(key, None) is not None
 
     def clear(self) -> int:
-        """As the port says."""
         forgotten = len(self._kept)
         self._kept.clear()
         return forgotten
@@ -193,5 +184,4 @@ class MemoryRecorder:
         self.events: list[Event] = []
 
     def record(self, event: Event) -> None:
-        """As the port says."""
         self.events.append(event)

@@ -1,42 +1,42 @@
 """The port `Upstream` in memory: the back end is a function that is handed each request as it arrives.
 
-    async def handler(visit: MemoryVisit) -> None:
-        body = await visit.read_all()
-        await visit.head(200, [(b"content-type", b"text/plain")])
-        await visit.write(b"hello")
+    async def handler(incoming: MemoryBackendRequest) -> None:
+        body = await incoming.read_all()
+        await incoming.head(200, [(b"content-type", b"text/plain")])
+        await incoming.write(b"hello")
 
-Both bodies stream: nothing is read from the request before the handler reads it, and nothing more is written before
-what was written is read.
+Both bodies stream: the request is read when the handler reads it, and a piece of the response is written once the
+one before it has been read.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal, Self
 
-from talaria.domain.errors import BadAnswer, Refusal, TimedOut, Unreachable
+from talaria.domain.errors import BadAnswer, DependencyFault, Refusal, TimedOut, Unreachable
 from talaria.domain.events import Attempt
 from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
 
-Handler = Callable[["MemoryVisit"], Awaitable[None]]
-_ENDS: dict[str, type[Refusal]] = {"reset": Unreachable, "nonsense": BadAnswer}
+Handler = Callable[["MemoryBackendRequest"], Awaitable[None]]
+_ENDS: dict[str, type[DependencyFault]] = {"reset": Unreachable, "nonsense": BadAnswer}
 
 
-class ClientLeft(Exception):
-    """Nobody waits for the handler any more, or its answer has begun and the request's body is cut off."""
+class ClientDisconnected(Exception):
+    """The sender has given the request up, or the response has begun and cuts off the rest of the request's body."""
 
 
-class MemoryVisit:
-    """One request at the back end, and the answer that it makes. `gone` is set once nobody wants the answer."""
+class MemoryBackendRequest:
+    """A request at the back end, and the response that the handler makes. `gone` is set once the sender gives it up."""
 
-    def __init__(self, outbound: UpstreamRequest) -> None:
-        self.method, self.target = outbound.method, outbound.target
-        self.headers: Headers = [(b"host", b"memory"), *outbound.headers]
-        if (framing := outbound.framing()) is not None:
+    def __init__(self, request: UpstreamRequest) -> None:
+        self.method, self.target = request.method, request.target
+        self.headers: Headers = [(b"host", b"memory"), *request.headers]
+        if (framing := request.framing()) is not None:
             self.headers.append(framing)
         self.gone = asyncio.Event()
         self.begun: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
         self.chunks: asyncio.Queue[bytes | Refusal] = asyncio.Queue(1)
-        self._body = outbound.body
+        self._body = request.body
 
     async def read(self) -> bytes:
         """The next piece of the request's body, b"" at its end."""
@@ -49,7 +49,7 @@ class MemoryVisit:
             return b""
         except Exception as error:
             self.fail(error)
-            raise ClientLeft from None
+            raise ClientDisconnected from None
 
     async def read_all(self) -> bytes:
         """What is left of the request's body."""
@@ -59,32 +59,32 @@ class MemoryVisit:
         return body
 
     def fail(self, error: Exception) -> None:
-        """Let the sender meet this, if it still waits for an answer."""
+        """Raise this at the sender, if it still waits for the response."""
         if not self.begun.done() and not self.gone.is_set():
             self.begun.set_exception(error)
 
-    async def left(self) -> None:
-        """Wait until nobody wants the answer."""
+    async def wait_disconnected(self) -> None:
+        """Wait until the sender gives the request up."""
         await self.gone.wait()
 
     async def interim(self, status: int) -> None:
-        """A 1xx answer: nobody gets to see it."""
+        """A 1xx response, which is not returned to the sender."""
 
     async def head(self, status: int, headers: Headers | None = None, length: int | None = None) -> None:
-        """Begin the answer; of `length` bytes, if that is known."""
+        """Begin the response; of `length` bytes, if that is known."""
         own = [] if length is None else [(b"content-length", b"%d" % length)]
         if not self.begun.done():
             self.begun.set_result((status, [*(headers or []), *own]))
 
     async def write(self, chunk: bytes) -> None:
-        """A piece of the answer's body; waits until the one before is read."""
+        """A piece of the response's body; waits until the one before is read."""
         if self.gone.is_set():
-            raise ClientLeft
+            raise ClientDisconnected
         await self.chunks.put(chunk)
 
     async def end(self, how: Literal["well", "reset", "nonsense"] = "well") -> None:
-        """End the answer, or break it."""
-        refusal = _ENDS[how]("scripted") if how in _ENDS else None
+        """End the response, or break it."""
+        refusal = _ENDS[how]("upstream", "scripted") if how in _ENDS else None
         if refusal is not None and not self.begun.done():
             self.fail(refusal)
             return
@@ -105,17 +105,16 @@ class MemoryUpstream:
         for task in list(self._tasks):
             task.cancel()
 
-    async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
-        """As the port says."""
-        visit = MemoryVisit(outbound)
-        task = asyncio.ensure_future(self._serve(visit))
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        incoming = MemoryBackendRequest(request)
+        task = asyncio.ensure_future(self._serve(incoming))
         self._tasks.add(task)
         self.in_flight += 1
-        body = _MemoryBody(visit, outbound.idle_timeout, lambda: self._leave(task))
-        scope, outcome = asyncio.timeout(outbound.timeout), ""
+        body = _MemoryBody(incoming, request.idle_timeout, lambda: self._leave(task))
+        scope, outcome = asyncio.timeout(request.timeout), ""
         try:
             async with scope:
-                status, headers = await asyncio.shield(visit.begun)
+                status, headers = await asyncio.shield(incoming.begun)
             outcome = "ok" if status < 500 else str(status)
         except BaseException as error:
             await body.aclose()
@@ -124,22 +123,22 @@ class MemoryUpstream:
             outcome = "timeout" if late else "failed"
             raise TimedOut("upstream", "no answer in time") if late else error from None
         finally:
-            outbound.attempts.append(Attempt(self._name, 0.0, 0.0, outcome, self._address))
-        if outbound.method == "HEAD" or status in (204, 304):
+            request.attempts.append(Attempt(self._name, 0.0, 0.0, outcome, self._address))
+        if request.method == "HEAD" or status in (204, 304):
             await body.aclose()
             return UpstreamResponse(status, headers, body, complete_body=b"")
         return UpstreamResponse(status, headers, body)
 
-    async def _serve(self, visit: MemoryVisit) -> None:
+    async def _serve(self, incoming: MemoryBackendRequest) -> None:
         try:
-            await self.handler(visit)
-            await visit.end("well" if visit.begun.done() else "reset")
-        except ClientLeft:
+            await self.handler(incoming)
+            await incoming.end("well" if incoming.begun.done() else "reset")
+        except ClientDisconnected:
             return
         except Exception as error:
-            visit.fail(error)
+            incoming.fail(error)
         finally:
-            visit.fail(Unreachable("upstream", "given up"))
+            incoming.fail(Unreachable("upstream", "given up"))
 
     def _leave(self, task: "asyncio.Task[None]") -> None:
         self.in_flight -= 1
@@ -148,10 +147,10 @@ class MemoryUpstream:
 
 
 class _MemoryBody:
-    """An answer's body, as the handler writes it."""
+    """A response's body, as the handler writes it."""
 
-    def __init__(self, visit: MemoryVisit, idle_timeout: float, leave: Callable[[], None]) -> None:
-        self._visit, self._idle_timeout, self._leave = visit, idle_timeout, leave
+    def __init__(self, incoming: MemoryBackendRequest, idle_timeout: float, leave: Callable[[], None]) -> None:
+        self._incoming, self._idle_timeout, self._leave = incoming, idle_timeout, leave
         self._over = False
 
     def __aiter__(self) -> Self:
@@ -163,7 +162,7 @@ class _MemoryBody:
             raise StopAsyncIteration
         try:
             async with asyncio.timeout(self._idle_timeout):
-                chunk = await self._visit.chunks.get()
+                chunk = await self._incoming.chunks.get()
         except BaseException as error:
             await self.aclose()
             raise TimedOut("upstream", "silence for too long") if isinstance(error, TimeoutError) else error from None
@@ -176,5 +175,5 @@ class _MemoryBody:
         """Nothing more will be read."""
         if not self._over:
             self._over = True
-            self._visit.gone.set()
+            self._incoming.gone.set()
             self._leave()

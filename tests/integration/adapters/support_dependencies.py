@@ -9,11 +9,11 @@ from talaria.adapters.clock import MonotonicClock
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.domain.errors import Faults
 from talaria.sandbox.faults import Faults as Script
-from talaria.sandbox.service import Service
-from talaria.testing.contracts.dependencies import Trouble
-from talaria.testing.memory import MemoryRecorder
+from talaria.sandbox.service import SimulatedService
+from talaria.testing import MemoryRecorder
+from talaria.testing.contracts.dependencies import Failure
 
-SCRIPTS: dict[Trouble | None, Script] = {
+SCRIPTS: dict[Failure | None, Script] = {
     None: Script(),
     "unreachable": Script(error_rate=1, reset=True),
     "bad_answer": Script(error_rate=1, status=200, body="[]"),
@@ -24,7 +24,7 @@ SCRIPTS: dict[Trouble | None, Script] = {
 
 @asynccontextmanager
 async def client_of(
-    service: Service, faults: Faults, transport: httpx.AsyncBaseTransport
+    service: SimulatedService, faults: Faults, transport: httpx.AsyncBaseTransport
 ) -> AsyncIterator[DependencyClient]:
     """A client of the service, which runs meanwhile on a free port."""
     service.bind("127.0.0.1", 0)

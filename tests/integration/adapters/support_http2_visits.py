@@ -1,4 +1,4 @@
-"""A back end that a contract's script drives, request by request, over streams of HTTP/2."""
+"""A back end that a contract's handler drives, request by request, over streams of HTTP/2."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,10 +12,10 @@ import h2.events
 import h2.exceptions
 
 from talaria.domain.http import Headers
-from talaria.testing.contracts.upstream_world import Script
+from talaria.testing.contracts.upstream_harness import Handler
 from tests.integration.http1.support_peers import RawUpstream, upstream
 from tests.integration.http1.support_tls import server_context
-from tests.integration.support_visits import Left
+from tests.integration.support_raw_backend import Disconnected
 
 _CONFIG = h2.config.H2Configuration(
     client_side=False, header_encoding=None, normalize_outbound_headers=False, validate_outbound_headers=False
@@ -74,7 +74,7 @@ class Http2Visit:
     async def end(self, how: Literal["well", "reset", "nonsense"] = "well") -> None:
         if how == "nonsense":
             self._connection.writer.write(_NONSENSE)
-            raise Left
+            raise Disconnected
         if how == "reset":
             self._connection.state.reset_stream(self._stream)
         elif self._begun and not self._over:
@@ -82,11 +82,11 @@ class Http2Visit:
         self._over = True
         self._connection.flush()
         if how == "reset":
-            raise Left
+            raise Disconnected
 
-    async def left(self) -> None:
+    async def wait_disconnected(self) -> None:
         await self.gone.wait()
-        raise Left
+        raise Disconnected
 
     def _send_head(self, lines: Headers, *, end: bool) -> None:
         self._connection.state.send_headers(self._stream, lines, end_stream=end)
@@ -96,10 +96,10 @@ class Http2Visit:
 class _Connection:
     """One connection and the visits on it."""
 
-    def __init__(self, world: "Http2BackEnd", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, harness: "Http2BackEnd", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.state = h2.connection.H2Connection(_CONFIG)
         self.writer = writer
-        self._world, self._reader = world, reader
+        self._world, self._reader = harness, reader
         self._visits: dict[int, Http2Visit] = {}
         self._heard = asyncio.Event()
 
@@ -123,14 +123,14 @@ class _Connection:
                         self._take(event, group)
                     self.flush()
                     self._heard.set()
-            for visit in self._visits.values():
-                visit.gone.set()
+            for incoming in self._visits.values():
+                incoming.gone.set()
 
     def _take(self, event: h2.events.Event, group: asyncio.TaskGroup) -> None:
         match event:
             case h2.events.RequestReceived(stream_id=int(stream), headers=list(headers)):
-                visit = self._visits[stream] = Http2Visit(self, stream, [(bytes(n), bytes(v)) for n, v in headers])
-                group.create_task(self._serve(visit))
+                incoming = self._visits[stream] = Http2Visit(self, stream, [(bytes(n), bytes(v)) for n, v in headers])
+                group.create_task(self._serve(incoming))
             case h2.events.DataReceived(stream_id=int(stream), data=data, flow_controlled_length=int(size)):
                 if data:
                     self._visits[stream].pieces.put_nowait(data)
@@ -141,21 +141,21 @@ class _Connection:
                 self._visits[stream].gone.set()
                 self._visits[stream].pieces.put_nowait(b"")
 
-    async def _serve(self, visit: Http2Visit) -> None:
+    async def _serve(self, incoming: Http2Visit) -> None:
         try:
-            await self._world.script(visit)
-            await visit.end()
-        except (Left, ConnectionError, h2.exceptions.StreamClosedError):
+            await self._world.handler(incoming)
+            await incoming.end()
+        except (Disconnected, ConnectionError, h2.exceptions.StreamClosedError):
             pass
         except Exception as error:
             self._world.errors.append(error)
 
 
 class Http2BackEnd:
-    """Listens on loopback, with TLS, and lets `script` serve what comes."""
+    """Listens on loopback, with TLS, and lets `handler` serve what comes."""
 
-    def __init__(self, script: Script) -> None:
-        self.script = script
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
         self.errors: list[Exception] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nth: int) -> None:
@@ -164,10 +164,10 @@ class Http2BackEnd:
 
 
 @asynccontextmanager
-async def http2_back_end(script: Script, folder: Path) -> AsyncIterator[tuple[Http2BackEnd, RawUpstream]]:
-    """One that runs; its certificate is left in `folder`. Raises afterwards what a script failed with."""
-    world = Http2BackEnd(script)
-    async with upstream(world.serve, tls=server_context(folder, "localhost")) as raw:
-        yield world, raw
-    if world.errors:
-        raise world.errors[0]
+async def http2_back_end(handler: Handler, folder: Path) -> AsyncIterator[tuple[Http2BackEnd, RawUpstream]]:
+    """One that runs; its certificate is left in `folder`. Raises afterwards what a handler failed with."""
+    harness = Http2BackEnd(handler)
+    async with upstream(harness.serve, tls=server_context(folder, "localhost")) as raw:
+        yield harness, raw
+    if harness.errors:
+        raise harness.errors[0]

@@ -12,7 +12,7 @@ from talaria.adapters.httpx_transport import httpx_transport
 from talaria.adapters.reply import Reply
 from talaria.domain.errors import PERSONAL, BadAnswer, BadRequest, GatewayOverloaded, Unreachable
 from talaria.domain.events import HopContext
-from talaria.testing.memory import MemoryRecorder
+from talaria.testing import MemoryRecorder
 from tests.integration.http1.support_peers import HELLO, answering, forever, pieces, read, request, upstream
 from tests.support_refusals import by
 

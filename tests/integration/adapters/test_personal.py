@@ -11,17 +11,17 @@ from talaria.adapters.httpx_transport import httpx_transport
 from talaria.adapters.personal import Personal
 from talaria.domain.errors import PERSONAL
 from talaria.sandbox import personal
-from talaria.testing.contracts.dependencies import PHONES, DirectoryWorld, PhoneDirectoryContract, Trouble
+from talaria.testing.contracts.dependencies import PHONES, Failure, PhoneDirectoryContract, PhoneDirectoryHarness
 from tests.integration.adapters.support_dependencies import SCRIPTS, client_of
 
 
 class _Directory:
-    def __init__(self, service: personal.Personal, client: DependencyClient) -> None:
+    def __init__(self, service: personal.SimulatedPersonal, client: DependencyClient) -> None:
         self.directory = Personal(client, service.token)
         self._service = service
 
-    async def suffer(self, trouble: Trouble | None) -> None:
-        self._service.faults = SCRIPTS[trouble]
+    async def set_failure(self, failure: Failure | None) -> None:
+        self._service.faults = SCRIPTS[failure]
 
 
 class TestPersonalOverTheWire(PhoneDirectoryContract):
@@ -29,8 +29,8 @@ class TestPersonalOverTheWire(PhoneDirectoryContract):
         return WireTransport()
 
     @asynccontextmanager
-    async def world(self) -> AsyncIterator[DirectoryWorld]:
-        service = personal.Personal("the-token")
+    async def harness(self) -> AsyncIterator[PhoneDirectoryHarness]:
+        service = personal.SimulatedPersonal("the-token")
         service.phones = dict(PHONES)
         async with client_of(service, PERSONAL, self.transport()) as client:
             yield _Directory(service, client)

@@ -15,20 +15,20 @@ from talaria.testing.contracts.dependencies import (
     BLOCKED,
     STRANGER,
     USERS,
-    AccountsWorld,
+    Failure,
     PartnerAccountsContract,
-    Trouble,
+    PartnerAccountsHarness,
 )
 from tests.integration.adapters.support_dependencies import SCRIPTS, client_of
 
 
 class _Accounts:
-    def __init__(self, service: wind.Wind, client: DependencyClient) -> None:
+    def __init__(self, service: wind.SimulatedWind, client: DependencyClient) -> None:
         self.accounts = Accounts(client, service.api_key)
         self._service = service
 
-    async def suffer(self, trouble: Trouble | None) -> None:
-        self._service.faults = SCRIPTS[trouble]
+    async def set_failure(self, failure: Failure | None) -> None:
+        self._service.faults = SCRIPTS[failure]
 
 
 class TestWindOverTheWire(PartnerAccountsContract):
@@ -36,8 +36,8 @@ class TestWindOverTheWire(PartnerAccountsContract):
         return WireTransport()
 
     @asynccontextmanager
-    async def world(self) -> AsyncIterator[AccountsWorld]:
-        service = wind.Wind("the-key")
+    async def harness(self) -> AsyncIterator[PartnerAccountsHarness]:
+        service = wind.SimulatedWind("the-key")
         service.users, service.blocked, service.without_account = dict(USERS), {BLOCKED}, {STRANGER}
         async with client_of(service, PARTNER, self.transport()) as client:
             yield _Accounts(service, client)

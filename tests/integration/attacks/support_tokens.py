@@ -1,4 +1,4 @@
-"""Tokens from their declarations in `cases/tokens.toml`, and the callers whose tokens they claim to be."""
+"""Tokens from their declarations in `cases/tokens.toml`, and the callers that they claim to be from."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ _BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def prepare(folder: Path) -> Town:
-    """A town whose issuer has the keys of the workshop."""
+    """A town with the keys of the workshop at its issuer."""
     town = Town(folder)
     town.caller_key = KEYS["ec-1"]
     town.issuer.keys = [jwk("ec-1", "app-1"), *(jwk(name) for name in ("ec-2", "p384", "rsa", "ed"))]
@@ -64,7 +64,7 @@ class Forge:
         return _shaped(case, token), user_id
 
     def _know(self, payload: bytes, person: str) -> None:
-        """Whoever the claims name, in whatever claim: personal knows them by the number of this person."""
+        """Any person that the claims name, in any claim, is known to personal by the number of this one."""
         try:
             named = json.loads(payload)["personal_phone_id"]
         except (ValueError, KeyError, TypeError, RecursionError):

@@ -1,4 +1,4 @@
-"""The sandbox's world with a relay in front of each dependency, and a client that notes what it saw."""
+"""The sandbox's sandbox with a relay in front of each dependency, and a client that notes what it saw."""
 
 import asyncio
 import json
@@ -13,9 +13,9 @@ import httpx
 
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.runtime.container import Container
-from talaria.sandbox.files import secret_file
-from talaria.sandbox.toml import merged
-from talaria.sandbox.world import TALARIA_SERVICES_API_KEY, World, sandbox_world
+from talaria.sandbox.folder import secret_setting
+from talaria.sandbox.stack import Sandbox, running_sandbox
+from talaria.sandbox.toml_writer import merged
 from tests.integration.faults.support_relay import Relay, relay
 
 PATH = "/v1/scooters/nearby"
@@ -58,22 +58,22 @@ class MovableClock:
 
 @dataclass
 class Harness:
-    """A running world; `relays` by dependency. `clock` is what breakers and kept pairs go by."""
+    """A running sandbox; `relays` by dependency. `clock` is what breakers and kept pairs go by."""
 
-    world: World
+    sandbox: Sandbox
     relays: Mapping[str, Relay]
     client: httpx.AsyncClient = field(repr=False)
     clock: MovableClock
 
     async def get(self, person: str, *, tag: str = "wind", method: str = "GET", **headers: str) -> Seen:
         """One request of this person."""
-        return await self.ask(method, PATH, {**self.world.headers(person, tag), **headers})
+        return await self.ask(method, PATH, {**self.sandbox.headers(person, tag), **headers})
 
     async def ask(self, method: str, path: str, headers: Mapping[str, str], content: bytes | None = None) -> Seen:
         """One request, and what came of it."""
         began = time.perf_counter()
         try:
-            url = self.world.public_url + path
+            url = self.sandbox.public_url + path
             answer = await self.client.request(method, url, headers=dict(headers), content=content)
         except httpx.TransportError:
             return Seen(0, "", time.perf_counter() - began)
@@ -90,7 +90,7 @@ class Harness:
 
     async def ops(self, path: str) -> httpx.Response:
         """A page of the operators' listener."""
-        return await self.client.get(self.world.ops_url + path)
+        return await self.client.get(self.sandbox.ops_url + path)
 
     async def metric(self, name: str, **labels: str) -> float:
         """The sum of the samples of this name with these labels."""
@@ -112,7 +112,7 @@ def _behind(relays: Mapping[str, Relay]) -> dict[str, Any]:
     calm = {
         "urls": [relays[CALM].url],
         "audience": "talaria-services",
-        "api_key": {"file": secret_file(TALARIA_SERVICES_API_KEY)},
+        "api_key": secret_setting("talaria-services-api-key"),
     }
     return {
         "callers": {"app": {"jwks_url": f"{relays['issuer'].url}/.well-known/jwks.json"}},
@@ -125,7 +125,7 @@ def _behind(relays: Mapping[str, Relay]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def harness(config: Mapping[str, Any] | None = None) -> AsyncIterator[Harness]:
-    """A world behind relays. `config` is laid over its configuration; access lines go nowhere."""
+    """A sandbox behind relays. `config` is laid over its configuration; access lines go nowhere."""
     async with AsyncExitStack() as stack:
         relays = {name: await stack.enter_async_context(relay()) for name in (*DEPENDENCIES, CALM)}
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -138,15 +138,15 @@ async def harness(config: Mapping[str, Any] | None = None) -> AsyncIterator[Harn
             container.process.clock.override(clock)
             return container
 
-        world = await stack.enter_async_context(
-            sandbox_world(config=changes, access_descriptor=nowhere, make_container=make_container)
+        sandbox = await stack.enter_async_context(
+            running_sandbox(config=changes, access_descriptor=nowhere, make_container=make_container)
         )
-        for name, service in zip(DEPENDENCIES, world.all_services, strict=True):
+        for name, service in zip(DEPENDENCIES, sandbox.services, strict=True):
             relays[name].target = service.url
-        relays[CALM].target = world.services.url
+        relays[CALM].target = sandbox.talaria_services.url
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         client = httpx.AsyncClient(trust_env=False, timeout=20, limits=limits)
-        yield Harness(world, relays, await stack.enter_async_context(client), clock)
+        yield Harness(sandbox, relays, await stack.enter_async_context(client), clock)
 
 
 @asynccontextmanager

@@ -29,14 +29,14 @@ async def offer(times: float, seconds: float) -> Offered:
     """So many times the capacity, for so long."""
     capacity = IN_FLIGHT / LATENCY
     async with harness({"server": {"max_in_flight": IN_FLIGHT}}) as running:
-        (person,) = running.world.add_persons(1)
+        (person,) = running.sandbox.add_persons(1)
         assert (await running.get(person)).status == 200
-        running.world.services.faults = Faults(latency=LATENCY)
+        running.sandbox.talaria_services.faults = Faults(latency=LATENCY)
         tallies: list[Tally] = []
         idle: list[KeptClient] = []
 
         async def one() -> None:
-            client = idle.pop() if idle else KeptClient(running.world.public_url, running.world.headers(person))
+            client = idle.pop() if idle else KeptClient(running.sandbox.public_url, running.sandbox.headers(person))
             tallies.append(Tally())
             await client.ask(tallies[-1])
             idle.append(client)

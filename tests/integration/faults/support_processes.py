@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from talaria.sandbox.world import World
+from talaria.sandbox.stack import Sandbox
 
 STARTING = 15.0
 
@@ -51,23 +51,23 @@ class Served:
         return await self.process.wait()
 
 
-async def serve(world: World, log: Path, ops_port: int, *, descriptors: str = "", **settings: str) -> Served:
-    """Start one from the world's files; `settings` are variables below TALARIA__SERVER__. Returns once it is ready.
+async def serve(sandbox: Sandbox, log: Path, ops_port: int, *, descriptors: str = "", **settings: str) -> Served:
+    """Start one from the sandbox's files; `settings` are variables below TALARIA__SERVER__. Returns once it is ready.
 
     `descriptors`: the arguments of `ulimit`, where it gets fewer than we have.
     """
-    changes = {"ops_listen": f"{world.host}:{ops_port}", **settings}
+    changes = {"ops_listen": f"{sandbox.host}:{ops_port}", **settings}
     environ = {f"TALARIA__SERVER__{name.upper()}": value for name, value in changes.items()}
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *("sh", "-c", f'{descriptors and f"ulimit {descriptors} && "}exec "$@"', "sh"),
-            *(sys.executable, "-m", "talaria", "serve", "--config", str(world.config_path)),
+            *(sys.executable, "-m", "talaria", "serve", "--config", str(sandbox.config_path)),
             env={**os.environ, **environ},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
-    served = Served(process, f"http://{world.host}:{ops_port}", log)
+    served = Served(process, f"http://{sandbox.host}:{ops_port}", log)
     try:
         await served.ready()
     except BaseException:
@@ -77,19 +77,19 @@ async def serve(world: World, log: Path, ops_port: int, *, descriptors: str = ""
 
 
 @contextmanager
-def held(world: World) -> Iterator[None]:
-    """The world's port for the gateway stays ours: bound, though nobody listens on this socket."""
+def held(sandbox: Sandbox) -> Iterator[None]:
+    """The sandbox's port for the gateway stays ours: bound, though nobody listens on this socket."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind((world.host, world.ports.gateway))
+        holder.bind((sandbox.host, sandbox.ports.gateway))
         yield
 
 
 @asynccontextmanager
-async def serving(world: World, log: Path, *, descriptors: str = "", **settings: str) -> AsyncIterator[Served]:
+async def serving(sandbox: Sandbox, log: Path, *, descriptors: str = "", **settings: str) -> AsyncIterator[Served]:
     """One that is killed at the end, where it still runs."""
-    with held(world):
-        served = await serve(world, log, world.ports.ops, descriptors=descriptors, **settings)
+    with held(sandbox):
+        served = await serve(sandbox, log, sandbox.ports.ops, descriptors=descriptors, **settings)
         try:
             yield served
         finally:

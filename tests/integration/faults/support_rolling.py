@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from talaria.entrypoints.public.server.sockets import bind
-from talaria.sandbox.world import sandbox_world
+from talaria.sandbox.stack import running_sandbox
 from tests.integration.faults.support_kept import KeptClient, Tally
 from tests.integration.faults.support_processes import Served, end, held, serve
 
@@ -16,19 +16,19 @@ CLIENTS, EVERY = 20, 0.1
 async def roll(folder: Path, times: int, workers: int = 1) -> tuple[Tally, list[int]]:
     """So many restarts: what the clients saw, and the exit codes of the instances."""
     async with AsyncExitStack() as stack:
-        world = await stack.enter_async_context(sandbox_world(gateway=False, folder=folder / "world"))
-        stack.enter_context(held(world))
-        ports = [world.ports.ops, _free_port()]
+        sandbox = await stack.enter_async_context(running_sandbox(gateway=False, folder=folder / "sandbox"))
+        stack.enter_context(held(sandbox))
+        ports = [sandbox.ports.ops, _free_port()]
 
         async def start(turn: int) -> Served:
             log = folder / f"log-{turn}"
-            served = await serve(world, log, ports[turn % 2], workers=str(workers), drain_timeout="10s")
+            served = await serve(sandbox, log, ports[turn % 2], workers=str(workers), drain_timeout="10s")
             stack.push_async_callback(end, served)
             return served
 
         instances = [await start(0), await start(1)]
         over, tally, codes = asyncio.Event(), Tally(), []
-        clients = [KeptClient(world.public_url, world.headers()) for _ in range(CLIENTS)]
+        clients = [KeptClient(sandbox.public_url, sandbox.headers()) for _ in range(CLIENTS)]
         load = [asyncio.create_task(client.keep_asking(tally, EVERY, over)) for client in clients]
         for turn in range(times):
             codes.append(await instances.pop(0).stop())

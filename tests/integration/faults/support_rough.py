@@ -20,8 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from talaria.sandbox.faults import Faults
-from talaria.sandbox.files import secret_file
-from talaria.sandbox.world import TALARIA_SERVICES_API_KEY, WIND_API_KEY
+from talaria.sandbox.folder import secret_setting
 from tests.integration.faults.support_faults import DEPENDENCIES, PATH, Harness, Seen, harness
 from tests.integration.faults.support_relay import Relay, relay
 from tests.integration.faults.support_toxics import EIGHT, Direction, Toxic
@@ -35,7 +34,7 @@ CONFIG: dict[str, Any] = {
     "personal": {"timeout": "300ms"},
     "partners": {"wind": {"timeout": "300ms"}},
     "identities": {"max_age": "90s", "stale_if_error": "90s"},
-    "callers": {HELD: {"api_key": [{"file": secret_file(WIND_API_KEY)}]}},
+    "callers": {HELD: {"api_key": [secret_setting("wind-api-key")]}},
     "routes": {
         "wind": {"timeout": "800ms", "idle_timeout": "1s"},
         HELD: {"identity": "none", "upstream": HELD, "timeout": "60s"},
@@ -78,7 +77,7 @@ class Books:
 
 @dataclass
 class Weather:
-    """A world in rough weather; `books` are kept over all spells."""
+    """A sandbox in rough weather; `books` are kept over all spells."""
 
     running: Harness
     held: Relay
@@ -113,7 +112,7 @@ class Weather:
 
     async def _something_fails(self) -> Callable[[], Any]:
         name = self.chance.choice(DEPENDENCIES)
-        service = dict(zip(DEPENDENCIES, self.running.world.all_services, strict=True))[name]
+        service = dict(zip(DEPENDENCIES, self.running.sandbox.services, strict=True))[name]
         if self.chance.random() < 0.2:
             service.faults = FAULTY
 
@@ -128,11 +127,11 @@ class Weather:
         for one in self.running.relays.values():
             await one.drop()
         await self.held.drop()
-        gateway = self.running.world.running
+        gateway = self.running.sandbox.running
         assert gateway is not None
         while await self.running.metric("talaria_requests_in_flight") > 0 or any(r.open for r in self._relays()):
             await asyncio.sleep(0.02)
-        for service in self.running.world.all_services:
+        for service in self.running.sandbox.services:
             service.requests.clear()
 
     def _relays(self) -> list[Relay]:
@@ -140,17 +139,17 @@ class Weather:
 
     async def _client(self, number: int, over: asyncio.Event) -> None:
         chance = random.Random(number)
-        world, persons = self.running.world, sorted(self.persons)
+        sandbox, persons = self.running.sandbox, sorted(self.persons)
         while not over.is_set():
             person = chance.choice(persons)
             seen = await self.running.ask("GET", PATH, self.persons[person])
-            self.books.enter(seen, world.wind.users.get(world.personal.phones[person], ""))
+            self.books.enter(seen, sandbox.wind.users.get(sandbox.personal.phones[person], ""))
             await asyncio.sleep(0.02)  # the rate of the load
 
     async def _leaver(self, over: asyncio.Event) -> None:
         """Leaves while the request hangs, again and again."""
-        url = urlsplit(self.running.world.public_url)
-        key = self.running.world.wind.api_key
+        url = urlsplit(self.running.sandbox.public_url)
+        key = self.running.sandbox.wind.api_key
         request = f"GET / HTTP/1.1\r\nhost: a\r\nx-api-tag: {HELD}\r\nx-api-key: {key}\r\n\r\n"
         while not over.is_set():
             arrived = self.held.swallowed
@@ -220,17 +219,17 @@ def whose(origin: str, reason: str) -> bool:
 
 @asynccontextmanager
 async def rough_weather(seed: int = 1) -> AsyncIterator[Weather]:
-    """A world that is ready for it, its persons known to nobody yet."""
+    """A sandbox that is ready for it, its persons known to nobody yet."""
     async with relay() as held:
         upstream = {
             "urls": [held.url],
             "audience": "talaria-services",
-            "api_key": {"file": secret_file(TALARIA_SERVICES_API_KEY)},
+            "api_key": secret_setting("talaria-services-api-key"),
         }
         async with harness({**CONFIG, "upstreams": {HELD: upstream}}) as running:
-            held.target = running.world.services.url
+            held.target = running.sandbox.talaria_services.url
             await held.poison("request", Toxic("timeout"))
             weather = Weather(running, held, random.Random(seed))
-            for person in running.world.add_persons(PERSONS):
-                weather.persons[person] = running.world.headers(person)
+            for person in running.sandbox.add_persons(PERSONS):
+                weather.persons[person] = running.sandbox.headers(person)
             yield weather

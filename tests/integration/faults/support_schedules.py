@@ -103,8 +103,8 @@ async def _counting(
 async def cold_while_personal_fails(persons: int, attempts: int, share: float = 0.3) -> Score:
     """personal answers this share of its calls with 503, at random; each request is of another, unknown person."""
     async with _counting("personal", {"personal": {"attempts": attempts}}) as (running, counted):
-        running.world.personal.faults = Faults(error_rate=share)
-        return await counted.score(await crowd(running, running.world.add_persons(persons)))
+        running.sandbox.personal.faults = Faults(error_rate=share)
+        return await counted.score(await crowd(running, running.sandbox.add_persons(persons)))
 
 
 async def warm_while_it_fails(
@@ -112,7 +112,7 @@ async def warm_while_it_fails(
 ) -> Score:
     """The dependency is down, or takes calls and never answers (`timeout`); every kept pair is past its age."""
     async with _counting(dependency) as (running, counted):
-        known = running.world.add_persons(persons)
+        known = running.sandbox.add_persons(persons)
         assert not failures(await crowd(running, known))
         running.clock.move(PAST_MAX_AGE)
         await running.relays[dependency].poison("request", Toxic(kind))
@@ -125,8 +125,8 @@ async def one_url_down(seconds: float) -> Score:
     async with relay() as first, relay() as second:
         config = {"upstreams": {UPSTREAM: {"urls": [first.url, second.url]}}}
         async with _counting(UPSTREAM, config) as (running, counted):
-            first.target = second.target = running.world.services.url
-            (person,) = running.world.add_persons(1)
+            first.target = second.target = running.sandbox.talaria_services.url
+            (person,) = running.sandbox.add_persons(1)
             assert not failures(await crowd(running, [person] * CLIENTS))
             await first.poison("request", Toxic("down"))
             await counted.begin()
@@ -158,19 +158,19 @@ async def _gets_and_posts(running: Harness, person: str, seconds: float) -> tupl
 async def post(running: Harness, person: str, number: int) -> Seen:
     """A POST that is told apart from every other by its body."""
     body = json.dumps({"scooter_id": f"scooter-{number}"}).encode()
-    headers = {**running.world.headers(person), "content-type": "application/json"}
+    headers = {**running.sandbox.headers(person), "content-type": "application/json"}
     return await running.ask("POST", RIDES, headers, body)
 
 
 def _twice(running: Harness) -> int:
-    bodies = [one.body for one in running.world.services.requests.all if one.method == "POST"]
+    bodies = [one.body for one in running.sandbox.talaria_services.requests.all if one.method == "POST"]
     return len(bodies) - len(set(bodies))
 
 
 async def closing_connections(requests: int, politely: bool, every: float = 0.05) -> Score:
     """The upstream closes (or resets) one of its connections after the other, at random, whatever they are doing."""
     async with _counting(UPSTREAM) as (running, counted):
-        (person,) = running.world.add_persons(1)
+        (person,) = running.sandbox.add_persons(1)
         assert not failures(await crowd(running, [person] * CLIENTS))
         await counted.begin()
         closing = asyncio.create_task(_close_at_random(running, politely, every))
@@ -196,4 +196,4 @@ async def cold_start(persons: int, clients: int) -> Score:
     """
     patient = {"personal": {"timeout": "10s"}, "partners": {"wind": {"timeout": "10s"}}}
     async with _counting("personal", {**patient, "routes": {"wind": {"timeout": "20s"}}}) as (running, counted):
-        return await counted.score(await crowd(running, running.world.add_persons(persons), clients))
+        return await counted.score(await crowd(running, running.sandbox.add_persons(persons), clients))

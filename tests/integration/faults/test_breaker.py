@@ -27,45 +27,45 @@ async def at_once(running: Harness, persons: Sequence[str]) -> list[Seen]:
 async def test_an_open_breaker_answers_at_once() -> None:
     async def check() -> None:
         async with harness(ONCE) as running:
-            persons = running.world.add_persons(40)
-            running.world.personal.faults = Faults(error_rate=1)
+            persons = running.sandbox.add_persons(40)
+            running.sandbox.personal.faults = Faults(error_rate=1)
             failed = await in_turn(running, persons[:5])
             assert {seen.outcome for seen in failed} == {(503, "personal-overloaded")}
             refused = await in_turn(running, persons[5:])
             assert {seen.outcome for seen in refused} == {(503, "circuit-open")}
             assert {seen.retry_after for seen in refused} <= {"4", "5"}
             assert sorted(seen.seconds for seen in refused)[len(refused) // 2] < 0.005
-            assert running.world.personal.requests.count == 5
+            assert running.sandbox.personal.requests.count == 5
 
     await on_a_running_machine(check)
 
 
 async def test_exactly_one_probe_however_many_wait() -> None:
     async with harness(ONCE) as running:
-        persons = running.world.add_persons(60)
-        running.world.personal.faults = Faults(error_rate=1)
+        persons = running.sandbox.add_persons(60)
+        running.sandbox.personal.faults = Faults(error_rate=1)
         await in_turn(running, persons[:5])
         running.clock.move(5.0)
-        running.world.personal.faults = Faults(error_rate=1, latency=0.2)
+        running.sandbox.personal.faults = Faults(error_rate=1, latency=0.2)
         seen = await at_once(running, persons[5:25])
         assert sorted(one.reason for one in seen) == ["circuit-open"] * 19 + ["personal-overloaded"]
         running.clock.move(5.0)
         assert (await running.get(persons[25])).reason == "circuit-open"  # twice as long after a probe that failed
         running.clock.move(5.0)
-        running.world.personal.faults = Faults(latency=0.2)
+        running.sandbox.personal.faults = Faults(latency=0.2)
         seen = await at_once(running, persons[26:46])
         assert sorted(one.status for one in seen) == [200] + [503] * 19
-        assert running.world.personal.requests.count == 7
+        assert running.sandbox.personal.requests.count == 7
         assert {one.status for one in await at_once(running, persons[46:])} == {200}
 
 
 async def test_calls_stay_under_a_fifth_more_than_requests() -> None:
     async with harness() as running:
-        running.world.personal.faults = Faults(error_rate=1)
-        persons = running.world.add_persons(100)
+        running.sandbox.personal.faults = Faults(error_rate=1)
+        persons = running.sandbox.add_persons(100)
         seen = await in_turn(running, persons[:50]) + await at_once(running, persons[50:])
         assert {one.status for one in seen} == {503}
-        assert running.world.personal.requests.count < 1.2 * len(seen)
+        assert running.sandbox.personal.requests.count < 1.2 * len(seen)
 
 
 async def test_the_trouble_of_one_partner_is_not_the_others() -> None:
@@ -76,8 +76,8 @@ async def test_the_trouble_of_one_partner_is_not_the_others() -> None:
             "routes": {"bolt": {"partner": "bolt", "upstream": "talaria-services"}},
         }
         async with harness(config) as running:
-            beside.target = running.world.wind.url
-            persons = running.world.add_persons(12)
+            beside.target = running.sandbox.wind.url
+            persons = running.sandbox.add_persons(12)
             await running.relays["wind"].poison("request", Toxic("down"))
             assert {one.status for one in await in_turn(running, persons[:5])} == {502}
             assert (await running.get(persons[6])).reason == "circuit-open"
@@ -91,8 +91,8 @@ def two_urls(first: Relay, second: Relay) -> dict[str, object]:
 
 async def start_rides(running: Harness, person: str, count: int) -> list[int]:
     """So many POSTs, each of another scooter; their statuses."""
-    headers = {**running.world.headers(person), "content-type": "application/json"}
-    url = running.world.public_url + RIDES
+    headers = {**running.sandbox.headers(person), "content-type": "application/json"}
+    url = running.sandbox.public_url + RIDES
     bodies = [json.dumps({"scooter_id": f"scooter-{number}"}).encode() for number in range(count)]
     answers = [await running.client.post(url, headers=headers, content=body) for body in bodies]
     return [answer.status_code for answer in answers]
@@ -100,7 +100,7 @@ async def start_rides(running: Harness, person: str, count: int) -> list[int]:
 
 def rides_received(running: Harness) -> list[bytes]:
     """The bodies of the POSTs that arrived."""
-    return [received.body for received in running.world.services.requests.all if received.method == "POST"]
+    return [received.body for received in running.sandbox.talaria_services.requests.all if received.method == "POST"]
 
 
 HALF = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it"
@@ -108,18 +108,18 @@ HALF = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it"
 
 async def test_bodies_that_always_break_open_the_circuit() -> None:
     async with harness() as running:
-        (person,) = running.world.add_persons(1)
+        (person,) = running.sandbox.add_persons(1)
         assert (await running.get(person)).status == 200
-        running.world.services.faults = Faults(error_rate=1, raw=HALF)
+        running.sandbox.talaria_services.faults = Faults(error_rate=1, raw=HALF)
         await in_turn(running, [person] * 5)
         assert (await running.get(person)).outcome == (503, "circuit-open")
-        assert running.world.services.requests.count == 6
+        assert running.sandbox.talaria_services.requests.count == 6
 
 
 async def test_an_open_url_is_left_out_while_another_works() -> None:
     async with relay() as first, relay() as second, harness(two_urls(first, second)) as running:
-        first.target = second.target = running.world.services.url
-        (person,) = running.world.add_persons(1)
+        first.target = second.target = running.sandbox.talaria_services.url
+        (person,) = running.sandbox.add_persons(1)
         await in_turn(running, [person] * 10)
         await first.poison("request", Toxic("down"))
         seen = await in_turn(running, [person] * 40)
@@ -133,8 +133,8 @@ async def test_an_open_url_is_left_out_while_another_works() -> None:
 
 async def test_no_post_is_sent_twice() -> None:
     async with relay() as first, relay() as second, harness(two_urls(first, second)) as running:
-        first.target = second.target = running.world.services.url
-        (person,) = running.world.add_persons(1)
+        first.target = second.target = running.sandbox.talaria_services.url
+        (person,) = running.sandbox.add_persons(1)
         await in_turn(running, [person] * 4)
         await first.poison("answer", Toxic("reset"))  # it has arrived, and nobody hears so
         statuses = await start_rides(running, person, 30)
@@ -142,12 +142,12 @@ async def test_no_post_is_sent_twice() -> None:
         assert len(set(received)) == len(received) == 30
         assert statuses.count(502) <= 5
         assert set(statuses) == {201, 502}
-        assert {(await running.ask("GET", PATH, running.world.headers(person))).status for _ in range(10)} == {200}
+        assert {(await running.ask("GET", PATH, running.sandbox.headers(person))).status for _ in range(10)} == {200}
 
 
 async def test_kept_connections_that_the_upstream_resets_cost_no_get() -> None:
     async with harness() as running:
-        (person,) = running.world.add_persons(1)
+        (person,) = running.sandbox.add_persons(1)
         for _ in range(10):
             assert {one.status for one in await at_once(running, [person] * 5)} == {200}
             await running.relays["talaria-services"].drop()

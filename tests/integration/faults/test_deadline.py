@@ -11,7 +11,7 @@ SLACK = 0.1
 
 def told(running: Harness) -> int:
     """What the upstream was told of the time that is left, in milliseconds."""
-    (value,) = running.world.services.requests.last.header(b"x-request-timeout-ms")
+    (value,) = running.sandbox.talaria_services.requests.last.header(b"x-request-timeout-ms")
     return int(value)
 
 
@@ -22,8 +22,8 @@ def told(running: Harness) -> int:
 async def test_less_time_that_the_client_asks_for_is_honoured(slow: str, reason: str) -> None:
     async def check() -> None:
         async with harness() as running:
-            (person,) = running.world.add_persons(1)
-            getattr(running.world, slow).faults = Faults(latency=5)
+            (person,) = running.sandbox.add_persons(1)
+            getattr(running.sandbox, slow).faults = Faults(latency=5)
             seen = await running.get(person, **{"x-request-timeout-ms": "250"})
             assert seen.outcome == (504, reason)
             assert 0.24 <= seen.seconds <= 0.25 + SLACK
@@ -33,16 +33,16 @@ async def test_less_time_that_the_client_asks_for_is_honoured(slow: str, reason:
 
 async def test_more_time_than_the_route_has_is_not() -> None:
     async with harness({"routes": {"wind": {"timeout": "700ms"}}}) as running:
-        assert (await running.get(running.world.add_persons(1)[0], **{"x-request-timeout-ms": "60000"})).status == 200
+        assert (await running.get(running.sandbox.add_persons(1)[0], **{"x-request-timeout-ms": "60000"})).status == 200
         assert 300 <= told(running) <= 700
 
 
 async def test_the_upstream_gets_what_the_exchange_has_left() -> None:
     async def check() -> None:
         async with harness() as running:
-            cold, warm = running.world.add_persons(2)
+            cold, warm = running.sandbox.add_persons(2)
             await running.get(warm)
-            running.world.personal.faults = Faults(latency=0.2)
+            running.sandbox.personal.faults = Faults(latency=0.2)
             assert (await running.get(cold, **{"x-request-timeout-ms": "600"})).status == 200
             assert 250 <= told(running) <= 400
             await running.get(warm, **{"x-request-timeout-ms": "600"})
@@ -55,10 +55,10 @@ async def test_retries_stay_within_the_deadline() -> None:
     async def check() -> None:
         config = {"personal": {"attempts": 10, "timeout": "5s"}, "routes": {"wind": {"timeout": "300ms"}}}
         async with harness(config) as running:
-            running.world.personal.faults = Faults(error_rate=1, retry_after="1")
-            seen = await running.get(running.world.add_persons(1)[0])
+            running.sandbox.personal.faults = Faults(error_rate=1, retry_after="1")
+            seen = await running.get(running.sandbox.add_persons(1)[0])
             assert seen.outcome == (503, "personal-overloaded")
             assert (seen.seconds <= 0.3 + SLACK, seen.retry_after) == (True, "1")
-            assert running.world.personal.requests.count == 1  # a second one would come too late: it is not sent
+            assert running.sandbox.personal.requests.count == 1  # a second one would come too late: it is not sent
 
     await on_a_running_machine(check)

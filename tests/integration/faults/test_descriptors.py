@@ -7,16 +7,16 @@ from urllib.parse import urlsplit
 import httpx
 
 from talaria.sandbox.faults import Faults
-from talaria.sandbox.world import World, sandbox_world
+from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.faults.support_kept import KeptClient, Tally
 from tests.integration.faults.support_processes import Served, serving
 
 LIMIT, CLIENTS, ROUNDS = 60, 6, 3
 
 
-async def take(world: World, served: Served) -> list[asyncio.StreamWriter]:
+async def take(sandbox: Sandbox, served: Served) -> list[asyncio.StreamWriter]:
     """Connections without a request, until LIMIT descriptors are open there."""
-    url = urlsplit(world.public_url)
+    url = urlsplit(sandbox.public_url)
     crowd: list[asyncio.StreamWriter] = []
     async with asyncio.timeout(10):
         while served.descriptors() < LIMIT:
@@ -34,15 +34,15 @@ async def ask_at_once(clients: list[KeptClient]) -> list[int]:
 
 async def test_without_a_socket_left_the_gateway_is_overloaded(tmp_path: Path) -> None:
     async with (
-        sandbox_world(gateway=False) as world,
-        serving(world, tmp_path / "log", descriptors=f"-n {LIMIT}") as served,
+        running_sandbox(gateway=False) as sandbox,
+        serving(sandbox, tmp_path / "log", descriptors=f"-n {LIMIT}") as served,
     ):
         assert f'"limit": {LIMIT}, "wanted": 2048' in served.log.read_text()
-        clients = [KeptClient(world.public_url, world.headers()) for _ in range(CLIENTS)]
+        clients = [KeptClient(sandbox.public_url, sandbox.headers()) for _ in range(CLIENTS)]
         for client in clients:  # one after the other: they share one connection to the upstream
             assert await ask_at_once([client]) == [200]
-        world.services.faults = Faults(latency=0.2)
-        crowd = await take(world, served)
+        sandbox.talaria_services.faults = Faults(latency=0.2)
+        crowd = await take(sandbox, served)
         for _ in range(ROUNDS):
             assert await ask_at_once(clients) == [200] + [503] * (CLIENTS - 1)
         for writer in crowd:
@@ -61,8 +61,8 @@ async def test_without_a_socket_left_the_gateway_is_overloaded(tmp_path: Path) -
 
 async def test_the_limit_is_raised_as_far_as_it_may_be(tmp_path: Path) -> None:
     async with (
-        sandbox_world(gateway=False) as world,
-        serving(world, tmp_path / "log", descriptors=f"-Sn {LIMIT // 2}") as served,
+        running_sandbox(gateway=False) as sandbox,
+        serving(sandbox, tmp_path / "log", descriptors=f"-Sn {LIMIT // 2}") as served,
     ):
-        for writer in await take(world, served):
+        for writer in await take(sandbox, served):
             writer.close()

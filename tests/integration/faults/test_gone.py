@@ -27,8 +27,8 @@ async def until_under_way(running: Harness, count: int) -> None:
 
 async def come_and_go(running: Harness, person: str, others: int) -> None:
     """A client that leaves once its request is under way beside the `others`, and is out of the gateway in a second."""
-    url = urlsplit(running.world.public_url)
-    headers = {"host": url.netloc, **running.world.headers(person)}
+    url = urlsplit(running.sandbox.public_url)
+    headers = {"host": url.netloc, **running.sandbox.headers(person)}
     lines = [f"GET {PATH} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     _, writer = await asyncio.open_connection(url.hostname, url.port)
     writer.write("\r\n".join(lines).encode())
@@ -43,10 +43,10 @@ async def come_and_go(running: Harness, person: str, others: int) -> None:
 @pytest.mark.parametrize("line", ["personal", "talaria-services"])
 async def test_who_leaves_a_line_is_never_served(line: str) -> None:
     async with harness(TIMES) as running:
-        known, *strangers = running.world.add_persons(3)
+        known, *strangers = running.sandbox.add_persons(3)
         assert (await running.get(known)).status == 200
         await running.relays[line].poison("answer", Toxic("timeout"))
-        service = running.world.personal if line == "personal" else running.world.services
+        service = running.sandbox.personal if line == "personal" else running.sandbox.talaria_services
         sent = service.requests.count
         first, second = strangers if line == "personal" else [known] * 2
         ahead = asyncio.create_task(running.get(first))
@@ -62,7 +62,7 @@ async def test_who_leaves_a_line_is_never_served(line: str) -> None:
 
 async def test_who_leaves_while_keys_are_fetched() -> None:
     async with harness(TIMES) as running:
-        (person,) = running.world.add_persons(1)
+        (person,) = running.sandbox.add_persons(1)
         await running.relays["issuer"].poison("answer", Toxic("timeout"))
         await come_and_go(running, person, others=0)
         assert await running.metric("talaria_requests_total", **GONE) == 1

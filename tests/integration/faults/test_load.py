@@ -13,9 +13,9 @@ SLOW = Faults(latency=0.3)
 
 async def under_way(running: Harness, person: str, count: int) -> "asyncio.Future[list[Seen]]":
     """So many requests of a known person, all of them waiting for the upstream."""
-    arrived = running.world.services.requests.count
+    arrived = running.sandbox.talaria_services.requests.count
     requests = asyncio.gather(*(running.get(person) for _ in range(count)))
-    await running.world.services.requests.wait_for(arrived + count)
+    await running.sandbox.talaria_services.requests.wait_for(arrived + count)
     return requests
 
 
@@ -27,9 +27,9 @@ async def all_have_come(running: Harness, requests: "list[asyncio.Task[Seen]]") 
 
 async def test_above_the_limit_it_is_overloaded_at_once() -> None:
     async with harness(LIMIT) as running:
-        (person,) = running.world.add_persons(1)
+        (person,) = running.sandbox.add_persons(1)
         await running.get(person)
-        running.world.services.faults = SLOW
+        running.sandbox.talaria_services.faults = SLOW
         waiting = await under_way(running, person, 10)
         seen = await running.get(person)
         assert (seen.outcome, seen.retry_after) == ((503, "overloaded"), "1")
@@ -40,9 +40,9 @@ async def test_above_the_limit_it_is_overloaded_at_once() -> None:
 
 async def test_who_is_known_goes_before_who_is_not() -> None:
     async with harness(LIMIT) as running:
-        known, *strangers = running.world.add_persons(3)
+        known, *strangers = running.sandbox.add_persons(3)
         await running.get(known)
-        running.world.services.faults = SLOW
+        running.sandbox.talaria_services.faults = SLOW
         waiting = await under_way(running, known, 8)
         assert (await running.get(strangers[0])).outcome == (503, "overloaded")
         assert (await running.get(known)).status == 200
@@ -52,9 +52,9 @@ async def test_who_is_known_goes_before_who_is_not() -> None:
 
 async def test_an_upstream_has_a_limit_of_its_own() -> None:
     async with harness({"upstreams": {"talaria-services": {"max_connections": 2}}}) as running:
-        (person,) = running.world.add_persons(1)
+        (person,) = running.sandbox.add_persons(1)
         await running.get(person)
-        running.world.services.faults = SLOW
+        running.sandbox.talaria_services.faults = SLOW
         seen = await asyncio.gather(*(running.get(person) for _ in range(16)))
         refused = [one for one in seen if one.status != 200]
         assert {(one.outcome, one.retry_after) for one in refused} == {((503, "overloaded"), "1")}
@@ -64,17 +64,17 @@ async def test_an_upstream_has_a_limit_of_its_own() -> None:
 
 async def test_cold_starts_are_paced_in_order() -> None:
     async with harness({"personal": {"max_concurrent": 3, "timeout": "5s"}}) as running:
-        known, *persons = running.world.add_persons(16)
+        known, *persons = running.sandbox.add_persons(16)
         assert (await running.get(known)).status == 200  # the keys are there: from now on nobody overtakes
-        running.world.personal.requests.clear()
-        running.world.personal.faults = Faults(latency=1.0)
+        running.sandbox.personal.requests.clear()
+        running.sandbox.personal.faults = Faults(latency=1.0)
         requests: list[asyncio.Task[Seen]] = []
         for person in persons:
             requests.append(asyncio.create_task(running.get(person, **{"x-request-id": person})))
             await all_have_come(running, requests)
-        running.world.personal.faults = Faults(latency=0.05)
+        running.sandbox.personal.faults = Faults(latency=0.05)
         assert {seen.status for seen in await asyncio.gather(*requests)} == {200}
-        received = running.world.personal.requests.all
+        received = running.sandbox.personal.requests.all
         assert [one.header(b"x-request-id") for one in received] == [[person.encode()] for person in persons]
         moments = [(one.at, 1) for one in received] + [(one.answered_at, -1) for one in received]
         together = [sum(step for at, step in moments if at <= moment) for moment, _ in moments]
@@ -83,14 +83,14 @@ async def test_cold_starts_are_paced_in_order() -> None:
 
 async def test_who_waits_in_line_leaves_at_his_deadline() -> None:
     async with harness({"personal": {"max_concurrent": 1, "timeout": "5s"}}) as running:
-        first, second = running.world.add_persons(2)
-        running.world.personal.faults = Faults(latency=0.6)
+        first, second = running.sandbox.add_persons(2)
+        running.sandbox.personal.faults = Faults(latency=0.6)
         slow = asyncio.create_task(running.get(first))
-        await running.world.personal.requests.wait_for(1)
+        await running.sandbox.personal.requests.wait_for(1)
         seen = await running.get(second, **{"x-request-timeout-ms": "200"})
         assert seen.outcome == (504, "personal-timeout")
         assert (await slow).status == 200
-        assert running.world.personal.requests.count == 1
+        assert running.sandbox.personal.requests.count == 1
 
 
 async def test_at_three_times_its_capacity_it_does_what_it_can() -> None:

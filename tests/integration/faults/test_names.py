@@ -32,8 +32,8 @@ async def test_a_name_that_nobody_answers_for_is_its_own_dependencys_trouble(mon
             "routes": {"wind": {"timeout": "2s"}, "bolt": {"partner": "bolt", "upstream": "talaria-services"}},
         }
         async with harness(config) as running:
-            beside.target = running.world.wind.url
-            strangers, others = running.world.add_persons(40), running.world.add_persons(10)
+            beside.target = running.sandbox.wind.url
+            strangers, others = running.sandbox.add_persons(40), running.sandbox.add_persons(10)
             hanging = asyncio.gather(*(running.get(person) for person in strangers))
             seen = [await running.get(person, tag="bolt") for person in others]
             assert {one.outcome for one in seen} == {(200, "")}

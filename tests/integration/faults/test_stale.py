@@ -13,14 +13,14 @@ PAST_MAX_AGE, PAST_STALE = 1000.0, 5000.0
 
 async def warm(running: Harness) -> str:
     """A person whose pair is kept."""
-    (person,) = running.world.add_persons(1)
+    (person,) = running.sandbox.add_persons(1)
     assert (await running.get(person)).status == 200
     return person
 
 
 def identity_header(running: Harness) -> list[bytes]:
     """What the upstream was told of the identity's age."""
-    return running.world.services.requests.last.header(b"x-talaria-identity")
+    return running.sandbox.talaria_services.requests.last.header(b"x-talaria-identity")
 
 
 @pytest.mark.parametrize("kind", ["down", "timeout"])
@@ -41,22 +41,22 @@ async def test_warm_persons_see_no_failure(dependency: str, kind: Literal["down"
 async def test_one_refresh_behind_brings_a_fresh_pair_when_the_trouble_is_over() -> None:
     async with harness() as running:
         person = await warm(running)
-        running.world.wind.faults = Faults(error_rate=1, status=500)
+        running.sandbox.wind.faults = Faults(error_rate=1, status=500)
         running.clock.move(PAST_MAX_AGE)
         await running.get(person)
-        running.world.wind.faults = Faults(latency=0.1)
-        before = running.world.wind.requests.count
+        running.sandbox.wind.faults = Faults(latency=0.1)
+        before = running.sandbox.wind.requests.count
         for _ in range(5):
             assert (await running.get(person)).status == 200
-        assert running.world.wind.requests.count == before + 1
-        await running.world.wind.requests.last.ended.wait()
+        assert running.sandbox.wind.requests.count == before + 1
+        await running.sandbox.wind.requests.last.ended.wait()
         assert ((await running.get(person)).status, identity_header(running)) == (200, [])
 
 
 async def test_a_pair_is_not_stale_for_ever() -> None:
     async with harness() as running:
         person = await warm(running)
-        running.world.wind.faults = Faults(error_rate=1)
+        running.sandbox.wind.faults = Faults(error_rate=1)
         running.clock.move(PAST_STALE)
         assert (await running.get(person)).outcome == (503, "partner-overloaded")
 
@@ -64,23 +64,23 @@ async def test_a_pair_is_not_stale_for_ever() -> None:
 async def test_a_definite_answer_is_never_overridden() -> None:
     async with harness() as running:
         person = await warm(running)
-        running.world.wind.blocked.add(running.world.personal.phones[person])
+        running.sandbox.wind.blocked.add(running.sandbox.personal.phones[person])
         running.clock.move(PAST_MAX_AGE)
         assert (await running.get(person)).outcome == (403, "partner-user-refused")
-        running.world.wind.faults = Faults(error_rate=1)
+        running.sandbox.wind.faults = Faults(error_rate=1)
         assert (await running.get(person)).outcome == (503, "partner-overloaded")  # nothing stale is left of it
 
 
 async def test_an_unknown_user_is_exchanged_again_once() -> None:
     async with harness() as running:
         person = await warm(running)
-        phone = running.world.personal.phones[person]
-        running.world.services.unknown_users.add(running.world.wind.users[phone])
-        running.world.wind.users[phone] = "wind-user-new"
+        phone = running.sandbox.personal.phones[person]
+        running.sandbox.talaria_services.unknown_users.add(running.sandbox.wind.users[phone])
+        running.sandbox.wind.users[phone] = "wind-user-new"
         seen = await running.get(person)
         assert (seen.status, seen.user_id) == (200, "wind-user-new")
         assert await running.metric("talaria_5xx_avoided_total", by="healed") == 1
-        running.world.services.unknown_users.add("wind-user-new")
-        before = running.world.services.requests.count
+        running.sandbox.talaria_services.unknown_users.add("wind-user-new")
+        before = running.sandbox.talaria_services.requests.count
         assert (await running.get(person)).status == 404
-        assert running.world.services.requests.count == before + 2  # never more than one healing for each request
+        assert running.sandbox.talaria_services.requests.count == before + 2  # one healing for each request, no more

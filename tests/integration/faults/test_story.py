@@ -7,12 +7,12 @@ from tests.integration.faults.support_toxics import Toxic
 
 async def test_every_call_of_a_request_lies_within_it() -> None:
     async with harness() as running:
-        known, *strangers = running.world.add_persons(5)
+        known, *strangers = running.sandbox.add_persons(5)
         assert (await running.get(known)).status == 200
-        running.world.services.faults = Faults(error_rate=1)
+        running.sandbox.talaria_services.faults = Faults(error_rate=1)
         for person in (known, known, *strangers):
             assert (await running.get(person)).status == 503
-        running.world.services.faults = Faults()
+        running.sandbox.talaria_services.faults = Faults()
         await running.relays["talaria-services"].poison("answer", Toxic("reset"))
         assert (await running.get(known)).status == 502
         entries = (await running.ops("/5xx?last=1000")).json()["entries"]

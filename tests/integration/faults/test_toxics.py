@@ -85,7 +85,7 @@ async def check(dependency: str, toxic: Toxic, direction: Direction) -> None:
     outcomes, bound = TABLES[dependency]
     async with AsyncExitStack() as stack:
         cell = await stack.enter_async_context(harness(CONFIG))
-        persons = cell.world.add_persons(60)
+        persons = cell.sandbox.add_persons(60)
         calm: list[Seen] = []
         if dependency != "issuer":  # its keys are fetched once: a cell needs a gateway that has none yet
             assert (await cell.get(persons[0])).status == 200

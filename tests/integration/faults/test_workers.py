@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from talaria.sandbox import fixtures as people
+from talaria.sandbox import fixtures
 from talaria.sandbox.faults import Faults
-from talaria.sandbox.world import World, sandbox_world
+from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.faults.support_kept import KeptClient, Tally
 from tests.integration.faults.support_processes import Served, serving
 
@@ -20,21 +20,21 @@ CLIENTS = 24
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with sandbox_world(gateway=False) as running:
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with running_sandbox(gateway=False) as running:
         yield running
 
 
 @pytest.fixture
-async def served(world: World, tmp_path: Path) -> AsyncIterator[Served]:
-    async with serving(world, tmp_path / "log", workers="2") as running:
+async def served(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(sandbox, tmp_path / "log", workers="2") as running:
         yield running
 
 
 @contextmanager
-def crowd(world: World) -> Iterator[list[KeptClient]]:
+def crowd(sandbox: Sandbox) -> Iterator[list[KeptClient]]:
     """So many clients of one person that each worker certainly gets some."""
-    clients = [KeptClient(world.public_url, world.headers()) for _ in range(CLIENTS)]
+    clients = [KeptClient(sandbox.public_url, sandbox.headers()) for _ in range(CLIENTS)]
     yield clients
     for client in clients:
         client.close()
@@ -61,9 +61,9 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_killed_worker_takes_only_its_own_requests_and_is_replaced(world: World, served: Served) -> None:
+async def test_a_killed_worker_takes_only_its_own_requests_and_is_replaced(sandbox: Sandbox, served: Served) -> None:
     over, tally = asyncio.Event(), Tally()
-    with crowd(world) as clients, crowd(world) as newcomers:
+    with crowd(sandbox) as clients, crowd(sandbox) as newcomers:
         load = asyncio.gather(*(client.keep_asking(tally, 0.01, over) for client in clients))
         await asyncio.sleep(1.2)  # a worker that dies in its first second is replaced a second later
         victim, other, operators = served.children()
@@ -81,8 +81,8 @@ async def test_a_killed_worker_takes_only_its_own_requests_and_is_replaced(world
     assert await served.stop() == 0
 
 
-async def test_metrics_are_summed_and_survive_a_worker(world: World, served: Served) -> None:
-    with crowd(world) as clients:
+async def test_metrics_are_summed_and_survive_a_worker(sandbox: Sandbox, served: Served) -> None:
+    with crowd(sandbox) as clients:
         for _ in range(3):
             assert (await ask_all(clients)).lost == []
     await asyncio.sleep(0.6)  # they flush twice a second
@@ -95,14 +95,14 @@ async def test_metrics_are_summed_and_survive_a_worker(world: World, served: Ser
 
 
 async def test_a_worker_that_dies_leaves_no_file_behind(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
     def files() -> list[str]:
         return sorted(path.name for path in tmp_path.glob("talaria-*/*"))
 
-    async with serving(world, tmp_path / "log", workers="2") as served:
+    async with serving(sandbox, tmp_path / "log", workers="2") as served:
         await until(lambda: len([name for name in files() if name.startswith("gauge")]) >= 6)
         before, victim = files(), served.children()[0]
         os.kill(victim, signal.SIGKILL)
@@ -110,9 +110,9 @@ async def test_a_worker_that_dies_leaves_no_file_behind(
         await until(lambda: files() == before)
 
 
-async def test_a_worker_that_can_not_begin_with_what_is_on_disk_says_so(world: World, served: Served) -> None:
+async def test_a_worker_that_can_not_begin_with_what_is_on_disk_says_so(sandbox: Sandbox, served: Served) -> None:
     assert await metric(served, "talaria_config_last_reload_success ") == 1
-    world.config_path.write_text("[server\n")
+    sandbox.config_path.write_text("[server\n")
     victim = served.children()[1]
     os.kill(victim, signal.SIGKILL)
     async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(15):
@@ -123,15 +123,15 @@ async def test_a_worker_that_can_not_begin_with_what_is_on_disk_says_so(world: W
     assert "a worker begins with the configuration of the start" in served.log.read_text()
 
 
-async def test_invalidation_reaches_every_worker(world: World, served: Served) -> None:
-    with crowd(world) as clients:
+async def test_invalidation_reaches_every_worker(sandbox: Sandbox, served: Served) -> None:
+    with crowd(sandbox) as clients:
         await ask_all(clients)
-        assert world.wind.requests.count == 2  # each worker has a memory of its own
+        assert sandbox.wind.requests.count == 2  # each worker has a memory of its own
         async with httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.delete(f"{served.ops_url}/identities/wind/app/{people.ANNA}")
+            answer = await client.delete(f"{served.ops_url}/identities/wind/app/{fixtures.ANNA}")
         assert answer.json() == {"removed": 2}
         await ask_all(clients)
-        assert world.wind.requests.count == 4
+        assert sandbox.wind.requests.count == 4
 
 
 def _tell_the_supervisor(served: Served) -> None:
@@ -153,12 +153,12 @@ TELLING = [_tell_the_supervisor, _tell_everybody, _tell_everybody_the_supervisor
 
 
 @pytest.mark.parametrize("tell", TELLING)
-async def test_all_workers_drain(world: World, served: Served, tell: Callable[[Served], None]) -> None:
-    with crowd(world) as clients:
+async def test_all_workers_drain(sandbox: Sandbox, served: Served, tell: Callable[[Served], None]) -> None:
+    with crowd(sandbox) as clients:
         await ask_all(clients)
-        world.services.faults = Faults(latency=0.5)
+        sandbox.talaria_services.faults = Faults(latency=0.5)
         under_way = asyncio.create_task(ask_all(clients))
-        await world.services.requests.wait_for(2 * CLIENTS)
+        await sandbox.talaria_services.requests.wait_for(2 * CLIENTS)
         tell(served)
         assert await served.process.wait() == 0
         tally = await under_way

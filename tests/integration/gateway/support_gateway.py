@@ -19,7 +19,7 @@ from talaria.entrypoints.config import Settings, load
 from talaria.entrypoints.runtime import process as serve
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.gateway_server import GatewayServer
-from talaria.sandbox.toml import dumps, merged
+from talaria.sandbox.toml_writer import dumps, merged
 from tests.integration.gateway.support_client import Client, Got, ask, connected, request
 from tests.integration.gateway.support_raw import SECONDS
 from tests.integration.gateway.support_services import (

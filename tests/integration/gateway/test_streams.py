@@ -3,8 +3,6 @@
 import asyncio
 import zlib
 
-import pytest
-
 from tests.integration.gateway.support_client import chunked, request
 from tests.integration.gateway.support_gateway import Gateway, Process, Town, process_of
 from tests.integration.gateway.support_raw import Head, Line, read_chunk
@@ -102,12 +100,10 @@ async def up_and_down(gateway: Process, pieces: int) -> tuple[int, int, int]:
     return length, checksum, weight.grown
 
 
-@pytest.mark.parametrize("transport", ["wire", "httpx"])
-async def test_200_mb_each_way_in_32_mb(town: Town, transport: str) -> None:
+async def test_200_mb_each_way_in_32_mb(town: Town) -> None:
     swallowed = Swallowed()
     town.upstream.fault = swallowed.serve
-    changes = {**STREAMS, "upstreams": {"talaria-services": {"transport": transport}}}
-    async with process_of(town, town.configure(changes)) as gateway:
+    async with process_of(town, town.configure(STREAMS)) as gateway:
         await up_and_down(gateway, LARGE // 20)
         length, checksum, grown = await up_and_down(gateway, LARGE)
     assert (length, checksum) == (200 * MB, checksum_of(LARGE))

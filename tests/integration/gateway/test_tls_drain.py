@@ -17,7 +17,7 @@ from talaria.entrypoints.public.server.cycle import App, Cycle
 from talaria.entrypoints.public.server.framing import Limits
 from talaria.entrypoints.public.server.listener import Listener, public_listener
 from talaria.entrypoints.public.server.sockets import bind
-from talaria.testing.memory import MemoryRecorder
+from talaria.testing import MemoryRecorder
 from tests.integration.support_certificates import write_certificate
 
 ASK = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"

@@ -8,8 +8,8 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from talaria.domain.http import UpstreamResponse
-from talaria.testing.contracts.upstream_world import pieces as pieces
-from talaria.testing.contracts.upstream_world import request as request
+from talaria.testing.contracts.upstream_harness import pieces as pieces
+from talaria.testing.contracts.upstream_harness import request as request
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
 

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from talaria.sandbox.world import World, sandbox_world
+from talaria.sandbox.stack import Sandbox, running_sandbox
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with sandbox_world(gateway=False) as running:
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with running_sandbox(gateway=False) as running:
         yield running
 
 

@@ -1,26 +1,30 @@
 """`talaria sandbox` and `talaria token` as a developer runs them."""
 
 import asyncio
+import os
 import shlex
 import signal
 import socket
 import sys
 import tomllib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
 
+from talaria.sandbox.stack import DEFAULT_PORT
 from tests.support_printed import note_printed
 
 TALARIA = [sys.executable, "-m", "talaria"]
 
 
 @asynccontextmanager
-async def started(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def started(*arguments: str, **environ: str) -> AsyncIterator[asyncio.subprocess.Process]:
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*TALARIA, *arguments, stdout=pipe, stderr=pipe)
+    process = await asyncio.create_subprocess_exec(
+        *TALARIA, *arguments, stdout=pipe, stderr=pipe, env={**os.environ, **environ}
+    )
     try:
         yield process
     finally:
@@ -32,7 +36,7 @@ async def started(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
 async def ran(*arguments: str) -> tuple[int | None, str, str]:
     async with started(*arguments) as process:
         out, err = await process.communicate()
-        if arguments[0] != "token":  # whose output is a token
+        if arguments[0] != "token":  # its output is a token
             note_printed(out.decode() + err.decode())
         return process.returncode, out.decode(), err.decode()
 
@@ -56,11 +60,13 @@ def listen_of(config: str) -> str:
     return str(tomllib.loads(Path(config).read_text())["server"]["listen"])
 
 
-async def test_once_shows_the_journey_and_exits() -> None:
+async def test_once_shows_the_demo_and_exits() -> None:
     status, out, err = await ran("sandbox", "--once", "--port", "0")
     assert (status, err) == (0, "")
     assert "identity cache miss" in out
     assert "identity cache hit" in out
+    assert "refused: 401 missing-token" in out
+    assert "http://" not in out, "what is printed is closed by now"
     assert "\x1b" not in out
     assert '"event"' not in out
 
@@ -87,6 +93,25 @@ async def test_a_taken_port_is_said_plainly() -> None:
     assert any(f"127.0.0.1:{taken}" in err for taken in range(port - 2, port + 1))  # its neighbours may be, too
     assert "--port 0" in err
     assert "Traceback" not in err
+
+
+async def test_without_a_port_the_next_free_row_is_taken() -> None:
+    with ExitStack() as stack:
+        with suppress(OSError):  # another process has it already
+            stack.enter_context(socket.create_server(("127.0.0.1", DEFAULT_PORT)))
+        async with started("sandbox") as process:
+            shown = await until_serving(process)
+    assert shown.startswith(f"Port {DEFAULT_PORT} or one of its row is taken")
+    works = next(line for line in shown.splitlines() if line.startswith("curl "))
+    assert f":{DEFAULT_PORT}/" not in works
+
+
+async def test_a_terminal_that_is_not_utf_8(tmp_path: Path) -> None:
+    folder = tmp_path / "\u043f\u0430\u043f\u043a\u0430"
+    async with started("sandbox", "--port", "0", "--keep", str(folder), PYTHONIOENCODING="latin-1") as process:
+        shown = await until_serving(process)
+    assert "talaria serve --config" in shown
+    assert "\\u043f" in shown
 
 
 async def test_only_loopback() -> None:

@@ -1,4 +1,4 @@
-"""Every simulated service can be told to misbehave while it runs, and remembers who left it."""
+"""Every simulated service can be told to misbehave while it runs, and logs the clients that left."""
 
 import asyncio
 
@@ -6,60 +6,60 @@ import httpx
 import pytest
 
 from talaria.sandbox.faults import Faults
-from talaria.sandbox.world import World
+from talaria.sandbox.stack import Sandbox
 
 JWKS = "/.well-known/jwks.json"
 
 
-async def test_so_many_failures_with_retry_after(world: World, client: httpx.AsyncClient) -> None:
-    world.issuer.faults = Faults(next_failures=2, status=429, retry_after="3")
-    answers = [await client.get(world.issuer.url + JWKS) for _ in range(3)]
+async def test_so_many_failures_with_retry_after(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    sandbox.issuer.faults = Faults(next_failures=2, status=429, retry_after="3")
+    answers = [await client.get(sandbox.issuer.url + JWKS) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [429, 429, 200]
     assert [answer.headers.get("retry-after") for answer in answers] == ["3", "3", None]
-    assert world.issuer.requests.count == 3
+    assert sandbox.issuer.requests.count == 3
 
 
-async def test_a_body_that_breaks_the_contract(world: World, client: httpx.AsyncClient) -> None:
-    world.issuer.faults = Faults(error_rate=1, status=200, body="[]")
-    assert (await client.get(world.issuer.url + JWKS)).text == "[]"
+async def test_a_body_that_breaks_the_contract(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    sandbox.issuer.faults = Faults(error_rate=1, status=200, body="[]")
+    assert (await client.get(sandbox.issuer.url + JWKS)).text == "[]"
 
 
-async def test_a_reset(world: World, client: httpx.AsyncClient) -> None:
-    world.issuer.faults = Faults(error_rate=1, reset=True)
+async def test_a_reset(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    sandbox.issuer.faults = Faults(error_rate=1, reset=True)
     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
-        await client.get(world.issuer.url + JWKS)
+        await client.get(sandbox.issuer.url + JWKS)
 
 
-async def test_bytes_that_are_not_http(world: World, client: httpx.AsyncClient) -> None:
-    world.issuer.faults = Faults(error_rate=1, raw="what?\r\n\r\n")
+async def test_bytes_that_are_not_http(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    sandbox.issuer.faults = Faults(error_rate=1, raw="what?\r\n\r\n")
     with pytest.raises(httpx.RemoteProtocolError):
-        await client.get(world.issuer.url + JWKS)
+        await client.get(sandbox.issuer.url + JWKS)
 
 
-async def test_a_client_that_leaves_is_noticed(world: World, client: httpx.AsyncClient) -> None:
-    world.services.checks = False
-    world.services.faults = Faults(latency=60)
+async def test_a_client_that_leaves_is_noticed(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    sandbox.talaria_services.checks = False
+    sandbox.talaria_services.faults = Faults(latency=60)
     with pytest.raises(httpx.ReadTimeout):
-        await client.get(f"{world.services.url}/echo", timeout=httpx.Timeout(5, read=0.05))
-    received = world.services.requests.last
+        await client.get(f"{sandbox.talaria_services.url}/echo", timeout=httpx.Timeout(5, read=0.05))
+    received = sandbox.talaria_services.requests.last
     await asyncio.wait_for(received.ended.wait(), 1)
     assert received.left
     assert not received.answered
 
 
-async def test_faults_are_set_over_http_too(world: World, client: httpx.AsyncClient) -> None:
-    url = f"{world.wind.url}/_sandbox/faults"
+async def test_faults_are_set_over_http_too(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    url = f"{sandbox.wind.url}/_sandbox/faults"
     assert (await client.put(url, json={"error_rate": 0.5, "status": 500})).status_code == 200
-    assert world.wind.faults == Faults(error_rate=0.5, status=500)
+    assert sandbox.wind.faults == Faults(error_rate=0.5, status=500)
     assert (await client.get(url)).json()["error_rate"] == 0.5
     assert (await client.put(url, json={"eror_rate": 0.5})).status_code == 400
-    assert world.wind.requests.count == 0
+    assert sandbox.wind.requests.count == 0
 
 
-async def test_stopping_does_not_wait_for_whoever_is_served(world: World, client: httpx.AsyncClient) -> None:
-    world.services.checks = False
-    async with client.stream("GET", f"{world.services.url}/v1/rides/r/events?count=1000") as answer:
+async def test_stopping_does_not_wait_for_requests_under_way(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    sandbox.talaria_services.checks = False
+    async with client.stream("GET", f"{sandbox.talaria_services.url}/v1/rides/r/events?count=1000") as answer:
         assert answer.status_code == 200
-        await asyncio.wait_for(world.services.stop(), 1)
+        await asyncio.wait_for(sandbox.talaria_services.stop(), 1)
         with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
             await answer.aread()

@@ -3,49 +3,51 @@
 import httpx
 import pytest
 
-from talaria.sandbox import fixtures as people
-from talaria.sandbox.world import World
+from talaria.sandbox import fixtures
+from talaria.sandbox.stack import Sandbox
 
-PHONE = people.PHONES[people.CHLOE]
+PHONE = fixtures.PHONES[fixtures.CHLOE]
 
 
 async def ask(
-    client: httpx.AsyncClient, world: World, phone: object, key: str = "k-1", **changes: str
+    client: httpx.AsyncClient, sandbox: Sandbox, phone: object, key: str = "k-1", **changes: str
 ) -> httpx.Response:
-    headers = {"x-api-key": world.wind.api_key, "x-request-id": "r-1", "idempotency-key": key} | changes
+    headers = {"x-api-key": sandbox.wind.api_key, "x-request-id": "r-1", "idempotency-key": key} | changes
     kept = {name: value for name, value in headers.items() if value}
-    return await client.post(f"{world.wind.url}/v1/users/resolve", json={"phone_number": phone}, headers=kept)
+    return await client.post(f"{sandbox.wind.url}/v1/users/resolve", json={"phone_number": phone}, headers=kept)
 
 
-async def test_a_user_is_created_once(world: World, client: httpx.AsyncClient) -> None:
-    made, found = await ask(client, world, PHONE, "k-1"), await ask(client, world, PHONE, "k-2")
+async def test_a_user_is_created_once(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    made, found = await ask(client, sandbox, PHONE, "k-1"), await ask(client, sandbox, PHONE, "k-2")
     assert (made.status_code, found.status_code) == (201, 200)
-    assert made.json() == found.json() == {"user_id": people.user_id_for(PHONE)}
+    assert made.json() == found.json() == {"user_id": fixtures.user_id_for(PHONE)}
 
 
-async def test_a_repeated_idempotency_key_gets_the_same_answer(world: World, client: httpx.AsyncClient) -> None:
-    first, again = await ask(client, world, PHONE), await ask(client, world, PHONE)
+async def test_a_repeated_idempotency_key_gets_the_same_answer(sandbox: Sandbox, client: httpx.AsyncClient) -> None:
+    first, again = await ask(client, sandbox, PHONE), await ask(client, sandbox, PHONE)
     assert (first.status_code, first.json()) == (again.status_code, again.json())
-    assert world.wind.duplicates == 1
+    assert sandbox.wind.duplicates == 1
 
 
-@pytest.mark.parametrize("person", [people.BLOCKED, people.NO_ACCOUNT, people.UNSUPPORTED])
-async def test_a_refusal_does_not_show_the_phone_number(world: World, client: httpx.AsyncClient, person: str) -> None:
-    answer = await ask(client, world, people.PHONES[person])
+@pytest.mark.parametrize("person", [fixtures.BLOCKED, fixtures.NO_ACCOUNT, fixtures.UNSUPPORTED])
+async def test_a_refusal_does_not_show_the_phone_number(
+    sandbox: Sandbox, client: httpx.AsyncClient, person: str
+) -> None:
+    answer = await ask(client, sandbox, fixtures.PHONES[person])
     assert answer.status_code in {403, 404, 422}
-    assert people.PHONES[person] not in answer.text
+    assert fixtures.PHONES[person] not in answer.text
 
 
 @pytest.mark.parametrize("key", ["", "wrong"])
-async def test_a_bad_api_key_is_refused(world: World, client: httpx.AsyncClient, key: str) -> None:
-    assert (await ask(client, world, PHONE, **{"x-api-key": key})).status_code == 401
+async def test_a_bad_api_key_is_refused(sandbox: Sandbox, client: httpx.AsyncClient, key: str) -> None:
+    assert (await ask(client, sandbox, PHONE, **{"x-api-key": key})).status_code == 401
 
 
 @pytest.mark.parametrize("missing", ["idempotency-key", "x-request-id"])
-async def test_required_headers_are_required(world: World, client: httpx.AsyncClient, missing: str) -> None:
-    assert (await ask(client, world, PHONE, **{missing: ""})).status_code == 400
+async def test_required_headers_are_required(sandbox: Sandbox, client: httpx.AsyncClient, missing: str) -> None:
+    assert (await ask(client, sandbox, PHONE, **{missing: ""})).status_code == 400
 
 
 @pytest.mark.parametrize("phone", ["", "44770", "+0123456789", "+447700900003\n", "+1234567890123456", 5, None])
-async def test_what_is_not_e164_is_a_bad_request(world: World, client: httpx.AsyncClient, phone: object) -> None:
-    assert (await ask(client, world, phone)).status_code == 400
+async def test_what_is_not_e164_is_a_bad_request(sandbox: Sandbox, client: httpx.AsyncClient, phone: object) -> None:
+    assert (await ask(client, sandbox, phone)).status_code == 400

@@ -10,7 +10,7 @@ from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.reply import Reply
 from talaria.domain.errors import PERSONAL, BadAnswer, Faults
 from talaria.domain.events import HopContext
-from talaria.testing.memory import MemoryClock, MemoryRecorder
+from talaria.testing import MemoryClock, MemoryRecorder
 
 WALL = 1_800_000_000.0
 

@@ -10,7 +10,7 @@ from talaria.adapters.http1.response_body import ArrivedBody
 from talaria.domain.errors import BadAnswer, CircuitOpen, TimedOut, Unreachable
 from talaria.domain.events import Attempt
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
-from talaria.testing.memory import MemoryClock, MemoryRecorder
+from talaria.testing import MemoryClock, MemoryRecorder
 from tests.support_refusals import by
 
 Step = Callable[[UpstreamRequest], UpstreamResponse]

@@ -3,7 +3,7 @@
 from pytest_mock import MockerFixture
 
 from talaria.adapters.clock import MonotonicClock, wall
-from talaria.testing.contracts.small import ClockContract
+from talaria.testing.contracts.clock import ClockContract
 
 
 class TestMonotonicClock(ClockContract):

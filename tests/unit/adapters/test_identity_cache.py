@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.adapters.identity_cache import LruIdentityCache
-from talaria.testing.contracts.identities import IdentityCacheContract, key, pair
-from talaria.testing.memory import MemoryIdentityCache
+from talaria.testing import MemoryIdentityCache
+from talaria.testing.contracts.identity_cache import IdentityCacheContract, key, pair
 
 operations = st.lists(
     st.tuples(st.sampled_from(["get", "put", "drop", "clear", "get", "put"]), st.integers(0, 6)), max_size=60
@@ -16,7 +16,7 @@ operations = st.lists(
 
 
 class TestLruIdentities(IdentityCacheContract):
-    def identities(self, max_entries: int) -> LruIdentityCache:
+    def cache(self, max_entries: int) -> LruIdentityCache:
         return LruIdentityCache(max_entries)
 
 

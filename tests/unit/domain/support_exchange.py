@@ -17,7 +17,7 @@ from talaria.domain.errors import (
 from talaria.domain.events import ExchangeFinished, RequestContext
 from talaria.domain.exchange import CachePolicy, Exchange
 from talaria.domain.model import IdentityKey, PartnerUserId, PersonalPhoneId, Principal
-from talaria.testing.memory import (
+from talaria.testing import (
     MemoryIdentityCache,
     MemoryPartnerAccounts,
     MemoryPhoneDirectory,

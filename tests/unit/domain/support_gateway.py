@@ -13,7 +13,7 @@ from talaria.domain.gateway import Gateway, UpstreamTarget
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.http import ClientRequest, Headers, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import Partner, Principal, Route
-from talaria.testing.memory import MemoryServiceTokens, MemoryTokenVerifier
+from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import World, person
 
 API_KEY = b"api-key-canary"

@@ -15,7 +15,7 @@ from talaria.domain.errors import (
 from talaria.domain.events import RequestContext
 from talaria.domain.exchange import CachePolicy
 from talaria.domain.model import CachedIdentity, PartnerUserId, PersonalPhoneId
-from talaria.testing.memory import MemoryIdentityCache
+from talaria.testing import MemoryIdentityCache
 from tests.support_refusals import by
 from tests.unit.domain.support_exchange import FAULTS, PHONE, World, person
 from tests.unit.domain.support_time import run

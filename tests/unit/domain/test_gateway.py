@@ -64,7 +64,7 @@ def test_the_service_token_says_who_for_whom_and_where() -> None:
     async def main() -> None:
         door = Door()
         await door.knock()
-        grant = door.tokens.grants[door.sent()[b"authorization"].removeprefix(b"Bearer ")]
+        grant = door.tokens.claims[door.sent()[b"authorization"].removeprefix(b"Bearer ")]
         said = (grant.subject.reveal(), grant.partner, grant.tag, grant.caller, grant.audience)
         assert said == ("u-1", "wind", "wind", "app", "talaria-services")
 
@@ -95,7 +95,7 @@ def test_each_person_caller_and_partner_goes_on_as_its_own() -> None:
                 sent = door.sent()
                 assert sent[name] == user
                 assert {b"x-rider", b"x-wind-user-id"} & sent.keys() == {name}
-                assert door.tokens.grants[sent[b"authorization"][7:]].subject.reveal().encode() == user
+                assert door.tokens.claims[sent[b"authorization"][7:]].subject.reveal().encode() == user
 
     run(main())
 

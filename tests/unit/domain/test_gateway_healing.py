@@ -59,7 +59,7 @@ def test_a_request_without_a_body_is_sent_once_more(status: int, method: str) ->
         assert (answer.status, context.identity_refreshed, context.exchange) == (200, True, "miss")
         assert users_sent(door) == [b"u-1", b"u-9"]
         assert (door.upstream.answers[0].body.closed, door.upstream.open_bodies) == (1, 1)  # type: ignore[attr-defined]
-        grants = [door.tokens.grants[door.sent(index)[b"authorization"][7:]] for index in (0, 1)]
+        grants = [door.tokens.claims[door.sent(index)[b"authorization"][7:]] for index in (0, 1)]
         assert [grant.subject.reveal() for grant in grants] == ["u-1", "u-9"]
         assert [door.sent(index)[b"x-request-id"] for index in (0, 1)] == [b"r-7", b"r-7"]
 

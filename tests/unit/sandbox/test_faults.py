@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from talaria.sandbox.faults import Faults, Script
+from talaria.sandbox.faults import Faults, FaultScript
 
 
 def outcomes(faults: Faults, count: int) -> list[bool]:
-    script = Script()
+    script = FaultScript()
     script.set(faults)
     return [script.next_fails() for _ in range(count)]
 

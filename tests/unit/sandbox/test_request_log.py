@@ -5,11 +5,11 @@ import hashlib
 
 import pytest
 
-from talaria.sandbox.request_log import Received, Recording
+from talaria.sandbox.request_log import RecordedRequest, RequestLog
 
 
-def received(target: bytes = b"/") -> Received:
-    return Received("GET", target, [(b"authorization", b"Bearer secret"), (b"x", b"1"), (b"x", b"2")])
+def received(target: bytes = b"/") -> RecordedRequest:
+    return RecordedRequest("GET", target, [(b"authorization", b"Bearer secret"), (b"x", b"1"), (b"x", b"2")])
 
 
 def test_headers_keep_their_order_and_stay_out_of_the_repr() -> None:
@@ -26,7 +26,7 @@ def test_a_long_body_is_digested_and_not_held() -> None:
 
 
 def test_the_recording_is_bounded_and_counts_on() -> None:
-    recording = Recording(kept=2)
+    recording = RequestLog(kept=2)
     for number in range(5):
         recording.add(received(b"/%d" % number))
     assert [request.target for request in recording.all] == [b"/3", b"/4"]
@@ -36,7 +36,7 @@ def test_the_recording_is_bounded_and_counts_on() -> None:
 
 
 async def test_a_request_can_be_awaited() -> None:
-    recording = Recording()
+    recording = RequestLog()
     waiting = asyncio.create_task(recording.wait_for(2))
     for target in (b"/1", b"/2"):
         await asyncio.sleep(0)
@@ -46,4 +46,4 @@ async def test_a_request_can_be_awaited() -> None:
 
 async def test_waiting_ends_in_the_end() -> None:
     with pytest.raises(TimeoutError):
-        await Recording().wait_for(1, timeout=0.01)
+        await RequestLog().wait_for(1, timeout=0.01)

@@ -6,25 +6,8 @@ from contextlib import asynccontextmanager
 from talaria.domain.errors import PARTNER, PERSONAL, ExpiredToken, Faults, PartnerUserRefused
 from talaria.domain.events import ExchangeFinished
 from talaria.domain.model import PartnerUserId, PersonalPhoneId, Principal, ServiceClaims
-from talaria.testing.contracts.dependencies import (
-    BLOCKED,
-    PHONES,
-    USERS,
-    AccountsWorld,
-    DirectoryWorld,
-    PartnerAccountsContract,
-    PhoneDirectoryContract,
-    Trouble,
-    call,
-)
-from talaria.testing.contracts.identities import IdentityCacheContract
-from talaria.testing.contracts.small import (
-    ClockContract,
-    RecorderContract,
-    ServiceTokensContract,
-    TokenVerifierContract,
-)
-from talaria.testing.memory import (
+from talaria.testing import (
+    DependencyScript,
     MemoryClock,
     MemoryIdentityCache,
     MemoryPartnerAccounts,
@@ -32,54 +15,69 @@ from talaria.testing.memory import (
     MemoryRecorder,
     MemoryServiceTokens,
     MemoryTokenVerifier,
-    Script,
 )
+from talaria.testing.contracts.clock import ClockContract
+from talaria.testing.contracts.dependencies import (
+    BLOCKED,
+    PHONES,
+    USERS,
+    Failure,
+    PartnerAccountsContract,
+    PartnerAccountsHarness,
+    PhoneDirectoryContract,
+    PhoneDirectoryHarness,
+    call,
+)
+from talaria.testing.contracts.identity_cache import IdentityCacheContract
+from talaria.testing.contracts.recorder import RecorderContract
+from talaria.testing.contracts.service_tokens import ServiceTokensContract
+from talaria.testing.contracts.token_verifier import TokenVerifierContract
 
 
-def script_trouble(script: Script, faults: Faults, trouble: Trouble | None) -> None:
+def script_trouble(script: DependencyScript, faults: Faults, failure: Failure | None) -> None:
     script.gate.set()
     script.failing = None
-    if trouble == "timeout":
+    if failure == "timeout":
         script.gate.clear()
-    elif trouble is not None:
-        script.failing = getattr(faults, trouble)(retry_after=7.0 if trouble == "overloaded" else None)
+    elif failure is not None:
+        script.failing = getattr(faults, failure)(retry_after=7.0 if failure == "overloaded" else None)
 
 
 class _Directory:
     def __init__(self) -> None:
         self.directory = MemoryPhoneDirectory(PHONES)
 
-    async def suffer(self, trouble: Trouble | None) -> None:
-        script_trouble(self.directory.script, PERSONAL, trouble)
+    async def set_failure(self, failure: Failure | None) -> None:
+        script_trouble(self.directory.script, PERSONAL, failure)
 
 
 class _Accounts:
     def __init__(self) -> None:
         self.accounts = MemoryPartnerAccounts({**USERS, BLOCKED: PartnerUserRefused()})
 
-    async def suffer(self, trouble: Trouble | None) -> None:
-        script_trouble(self.accounts.script, PARTNER, trouble)
+    async def set_failure(self, failure: Failure | None) -> None:
+        script_trouble(self.accounts.script, PARTNER, failure)
 
 
 class TestMemoryPhoneDirectory(PhoneDirectoryContract):
     @asynccontextmanager
-    async def world(self) -> AsyncIterator[DirectoryWorld]:
+    async def harness(self) -> AsyncIterator[PhoneDirectoryHarness]:
         yield _Directory()
 
     async def test_it_counts_its_calls(self) -> None:
-        world = _Directory()
-        await self.ask(world, call())
-        assert world.directory.script.calls == 1
+        harness = _Directory()
+        await self.ask(harness, call())
+        assert harness.directory.script.calls == 1
 
 
 class TestMemoryPartnerAccounts(PartnerAccountsContract):
     @asynccontextmanager
-    async def world(self) -> AsyncIterator[AccountsWorld]:
+    async def harness(self) -> AsyncIterator[PartnerAccountsHarness]:
         yield _Accounts()
 
 
 class TestMemoryIdentities(IdentityCacheContract):
-    def identities(self, max_entries: int) -> MemoryIdentityCache:
+    def cache(self, max_entries: int) -> MemoryIdentityCache:
         return MemoryIdentityCache(max_entries)
 
 
@@ -103,7 +101,7 @@ class TestMemoryServiceTokens(ServiceTokensContract):
     def test_it_says_what_a_token_stands_for(self) -> None:
         tokens = self.tokens()
         grant = ServiceClaims(PartnerUserId("one"), "wind", "wind", "app", "talaria-services")
-        assert tokens.grants[tokens.token_for(grant)] == grant
+        assert tokens.claims[tokens.token_for(grant)] == grant
 
 
 class TestMemoryClock(ClockContract):

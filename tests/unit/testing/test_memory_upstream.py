@@ -3,20 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from talaria.testing import MemoryUpstream
 from talaria.testing.contracts.upstream import UpstreamContract
 from talaria.testing.contracts.upstream_failures import UpstreamFailures
-from talaria.testing.contracts.upstream_world import Script, UpstreamWorld, hello
-from talaria.testing.memory_upstream import MemoryUpstream
+from talaria.testing.contracts.upstream_harness import Handler, UpstreamHarness, hello
 
 
-class _World:
+class _Harness:
     authority = b"memory"
 
     def __init__(self) -> None:
         self.upstream = MemoryUpstream(hello)
 
-    def serve(self, script: Script) -> None:
-        self.upstream.handler = script
+    def serve(self, handler: Handler) -> None:
+        self.upstream.handler = handler
 
     def in_flight(self) -> int:
         return self.upstream.in_flight
@@ -24,7 +24,7 @@ class _World:
 
 class TestMemoryUpstream(UpstreamContract, UpstreamFailures):
     @asynccontextmanager
-    async def world(self) -> AsyncIterator[UpstreamWorld]:
-        world = _World()
-        yield world
-        await world.upstream.aclose()
+    async def harness(self) -> AsyncIterator[UpstreamHarness]:
+        harness = _Harness()
+        yield harness
+        await harness.upstream.aclose()

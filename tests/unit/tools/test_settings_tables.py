@@ -21,7 +21,8 @@ def test_the_document_is_what_the_settings_say() -> None:
         "| `workers` | whole number | `1` | processes |",
         "| `keys[].kid` | text | required | the key's name |",
         "| `tls.ca_file` | path |  |",
-        '| `transport` | `"httpx"`, `"wire"` | `"wire"` |',
+        '| `max_connection_age` | duration | `"5m"` |',
+        '| `identity` | `"none"`, `"required"` | `"required"` |',
         '| `max_age` | duration | `"15m"` |',
     ],
 )

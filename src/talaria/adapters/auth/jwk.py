@@ -18,12 +18,11 @@ from talaria.adapters.auth.key_files import PublicKey, algorithms_of, check_hmac
 
 ALGORITHMS = frozenset({"ES256", "ES384", "RS256", "PS256", "EdDSA", "HS256"})
 DOCUMENT_LIMIT = 64 * 1024
-"""As for every answer that `http_client.py` reads whole; for a file no more than for a url."""
-KEYS_LIMIT = 100
+"""Bytes: as for every answer that `dependency_client.py` reads; for a file no more than for a url."""
 _MOST_RSA_BITS = 8192
 """What a verification may cost; the least is the rule of key_files.py."""
 _LONGEST_MODULUS = 1500
-"""A modulus of so many bits in base64url, with room for those who pad it: a longer text is not even a number here."""
+"""A modulus of so many bits in base64url, with room for padding: a longer text is not even a number here."""
 
 _READERS = {"RSA": RSAAlgorithm.from_jwk, "EC": ECAlgorithm.from_jwk, "OKP": OKPAlgorithm.from_jwk}
 
@@ -52,7 +51,7 @@ class KeySource(Protocol):
     async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
         """The one key of this name that may verify `algorithm`; None where there is none, or no single one.
 
-        Raises KeysUnavailable where the keys could never be fetched.
+        Raises KeysUnavailable where no set was fetched within the last day.
         """
         ...
 
@@ -82,7 +81,7 @@ class _Document(msgspec.Struct):
 
 
 def read_key_set(document: bytes) -> tuple[VerifyingKey, ...]:
-    """The usable keys of a JWK set, at most 100; the others are passed over. An empty set is a set.
+    """The usable keys of a JWK set; the others are passed over. An empty set is a set.
 
     Raises BadKeySet where the document is over 64 KiB or is no JWK set.
     """
@@ -92,14 +91,7 @@ def read_key_set(document: bytes) -> tuple[VerifyingKey, ...]:
         entries = msgspec.json.decode(document, type=_Document).keys
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadKeySet("not a JWK set") from None
-    found: list[VerifyingKey] = []
-    for entry in entries:
-        if len(found) == KEYS_LIMIT:
-            break
-        key = _read_jwk(entry)
-        if key is not None:
-            found.append(key)
-    return tuple(found)
+    return tuple(key for key in map(_read_jwk, entries) if key is not None)
 
 
 def _read_jwk(jwk: Any) -> VerifyingKey | None:
@@ -120,22 +112,27 @@ def _read_jwk(jwk: Any) -> VerifyingKey | None:
 
 
 def _is_cheap(jwk: dict[str, Any]) -> bool:
-    """Whether it can be read without a search: none has a private half (that was published, and proves nothing any
-    more), from which the primes of an RSA key would be looked for, for minutes and while nobody is served.
+    """Whether it can be read without a search: a private half (it was published, and proves nothing any more) would
+    make the library look for the primes of an RSA key, which blocks the event loop for minutes.
     """
     modulus = jwk.get("n")
     return "d" not in jwk and not (isinstance(modulus, str) and len(modulus) > _LONGEST_MODULUS)
 
 
 def _for_signatures(jwk: dict[str, Any]) -> bool:
-    """Whether its owner means it for signatures, or does not say."""
+    """Whether it is meant for signatures, or nothing is said of it (RFC 7517, 4.2 and 4.3)."""
     operations = jwk.get("key_ops")
     if operations is not None and not (isinstance(operations, list) and "verify" in operations):
         return False
-    return bool(jwk.get("use", "sig") == "sig")
+    return jwk.get("use") in (None, "", "sig")
 
 
 def pick(keys: Iterable[VerifyingKey], kid: str | None, algorithm: str) -> VerifyingKey | None:
-    """The one key that fits. Without a `kid`, whatever the keys are called; two that fit are as bad as none."""
-    fitting = [key for key in keys if algorithm in key.algorithms and (kid is None or key.kid == kid)]
-    return fitting[0] if len(fitting) == 1 else None
+    """The one key that fits; two that fit are as bad as none, but the same key twice is one key.
+
+    Without a `kid` the keys may be called anything. Where the only key that fits has no name, it serves every `kid`.
+    """
+    fitting = [key for key in keys if algorithm in key.algorithms]
+    if kid is not None and any(key.kid is not None for key in fitting):
+        fitting = [key for key in fitting if key.kid == kid]
+    return fitting[0] if fitting and all(key.key == fitting[0].key for key in fitting) else None

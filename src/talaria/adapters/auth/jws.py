@@ -1,7 +1,7 @@
 """The form of a token, read before anything of it is believed.
 
-Law: what is cheap is checked first, and every limit holds before the step that it protects. Nothing here says that
-a token is good: the result only selects the caller whose rules and keys the token is then verified with.
+Rules: what is cheap is checked first, and every limit holds before the step that it protects. Nothing here says that
+a token is good: the result only selects a caller, and that caller's rules and keys then verify the token.
 
 RFC 7515 (compact form, header), RFC 7519 (claims), RFC 8725 (what goes wrong with both).
 """
@@ -19,9 +19,10 @@ TOKEN_LIMIT = 8 * 1024
 HEADER_LIMIT = 4 * 1024
 DEPTH_LIMIT = 8
 
-_TYPES = frozenset({"jwt", "at+jwt"})
-# The first three change what a signature covers; the others let a token bring its own key.
-_REFUSED_FIELDS = frozenset({"crit", "b64", "zip", "jku", "jwk", "x5u", "x5c"})
+# RFC 7519, 5.1, and RFC 9068, 2.1; "application/" may be left out (RFC 7515, 4.1.9).
+_TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
+# They change what a signature covers. A key that a token brings or points to (jwk, jku, x5c, x5u) is never looked at.
+_REFUSED_FIELDS = frozenset({"crit", "b64", "zip"})
 # A string is swallowed whole and its end is optional, so that no input is looked at twice.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 _ALIKE = bytes.maketrans(b"{}", b"[]")

@@ -1,21 +1,22 @@
-"""Callers' tokens: which caller's, and for which person.
+"""Callers' tokens: JWTs (RFC 7519), verified by the rules and keys of the caller that issued them (RFC 8725).
 
 The steps of a token that is not known yet, each cheaper or harder to reach than the next:
-1. its form (token_form.py), which believes nothing;
+1. its form (jws.py), which believes nothing;
 2. the issuer that it claims selects a caller, and from here on that caller's rules alone count;
-3. claims that could not be good whoever signed them;
+3. claims that could not be good under any signature;
 4. the caller's key for the token's `kid` and algorithm;
 5. PyJWT: signature, issuer, audience, required claims;
 6. last, whether its time is over: only a token that is good otherwise is called expired.
 
-A token that passed is kept by its digest for a minute, never beyond its `exp` nor a change of its caller's keys. Bad
-tokens are not kept, so no flood of them displaces good ones. PyJWT's own checks of times are off because they read
-the machine's clock and take floats and digits in strings; the rules here do not.
+The verdict on a token that passed is kept by the token's digest for a minute, never beyond its `exp` nor a change of
+its caller's keys. Bad tokens are not kept, so no flood of them displaces good ones. PyJWT's own checks of times are off
+because they read the machine's clock and take digits in strings; the rules here do not.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from math import inf, isfinite
 from typing import Any
 
 import jwt
@@ -28,8 +29,6 @@ from talaria.domain.errors import ExpiredToken, InvalidToken
 from talaria.domain.model import PersonalPhoneId, Principal
 
 KEPT_SECONDS = 60.0
-LATEST_TIME = 253_402_300_799
-"""The last second of the year 9999."""
 
 _CAUSES: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
     (jwt.InvalidSignatureError, "signature"),
@@ -44,7 +43,11 @@ _CAUSES: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class CallerRules:
-    """What a caller's tokens must be. Times in seconds; `max_lifetime` bounds `exp - iat`."""
+    """What a caller's tokens must be. Times in seconds; `max_lifetime` bounds `exp - iat`.
+
+    `phone_id_claim` is a claim, or a path of names with dots that reaches into objects. A name that has dots itself,
+    such as a url, counts where the path leads nowhere.
+    """
 
     name: str
     issuer: str
@@ -57,22 +60,22 @@ class CallerRules:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """A token that was good at `since`, and until when nobody needs to ask again."""
+class _CachedVerdict:
+    """The principal of a token that was good at `since`; both times in seconds since the epoch."""
 
-    person: Principal
+    principal: Principal
     since: float
     until: float
     keys: KeySource
     generation: int
 
 
-class CallerTokens:
-    """The TokenVerifier of configured callers.
+class JwtVerifier:
+    """The port `TokenVerifier` for configured callers.
 
-    `clock` is wall-clock seconds. Tokens of `own_issuers` (our service tokens) are refused whatever a caller's rules
-    say: what we signed for an upstream must not come back as a client. Raises ValueError where two callers share an
-    issuer.
+    `clock` gives seconds since the epoch. Tokens of `own_issuers` (our service tokens) are refused whatever a caller's
+    rules say: what we signed for an upstream must not come back as a client. Raises ValueError where two callers share
+    an issuer.
     """
 
     def __init__(
@@ -89,55 +92,41 @@ class CallerTokens:
         self._own_issuers = frozenset(own_issuers)
         self._clock = clock
         self._pseudonym = pseudonym
-        self._kept: LRUCache[bytes, _Kept] = LRUCache(max_entries)
-
-    async def verify(self, token: bytes) -> Principal:
-        """The person named by a token that is good now.
-
-        Raises InvalidToken, ExpiredToken, or KeysUnavailable where the caller's keys could never be fetched.
-        """
-        person = self.recall(token)
-        if person is None:
-            kept = await self._verify_anew(token)
-            self._kept[sha256(token).digest()] = kept
-            person = kept.person
-        return person
+        self._verdicts: LRUCache[bytes, _CachedVerdict] = LRUCache(max_entries)
 
     def recall(self, token: bytes) -> Principal | None:
-        """The person named by a token that was verified within the last minute and is good now; else None."""
         if len(token) > TOKEN_LIMIT:
             return None
         digest = sha256(token).digest()
         try:
-            kept = self._kept[digest]
+            verdict = self._verdicts[digest]
         except KeyError:
             return None
-        # A clock that was set back makes a kept token unknown, not longer-lived.
-        if kept.since <= self._clock() < kept.until and kept.generation == kept.keys.generation:
-            return kept.person
-        del self._kept[digest]
+        # A clock that was set back makes a token unknown, not longer-lived.
+        if verdict.since <= self._clock() < verdict.until and verdict.generation == verdict.keys.generation:
+            return verdict.principal
+        del self._verdicts[digest]
         return None
 
-    async def _verify_anew(self, token: bytes) -> _Kept:
-        if len(token) > TOKEN_LIMIT:
-            raise InvalidToken("too long")
-        form = read_token(token)
-        rules = self._rules_of(form)
-        phone_id = _check_claims(rules, form.claims, self._clock())
-        key = await rules.keys.key_for(form.kid, form.algorithm)
+    async def verify(self, token: bytes) -> Principal:
+        unverified = read_token(token)
+        rules = self._rules_of(unverified)
+        phone_id, exp = _check_claims(rules, unverified.claims, self._clock())
+        key = await rules.keys.key_for(unverified.kid, unverified.algorithm)
         if key is None:
             raise InvalidToken("kid unknown")
         generation = rules.keys.generation
         _check_signature(rules, key, token)
-        now, exp = self._clock(), form.claims["exp"]
+        now = self._clock()
         if exp + rules.leeway <= now:
             raise ExpiredToken("expired")
-        until = min(exp, now + KEPT_SECONDS)
-        person = Principal(rules.name, phone_id, self._pseudonym(rules.name, phone_id))
-        return _Kept(person, now, until, rules.keys, generation)
+        principal = Principal(rules.name, phone_id, self._pseudonym(rules.name, phone_id))
+        verdict = _CachedVerdict(principal, now, min(exp, now + KEPT_SECONDS), rules.keys, generation)
+        self._verdicts[sha256(token).digest()] = verdict
+        return principal
 
-    def _rules_of(self, form: UnverifiedToken) -> CallerRules:
-        issuer = form.claims.get("iss")
+    def _rules_of(self, unverified: UnverifiedToken) -> CallerRules:
+        issuer = unverified.claims.get("iss")
         if not isinstance(issuer, str):
             raise InvalidToken("issuer")
         if issuer in self._own_issuers:
@@ -145,13 +134,13 @@ class CallerTokens:
         rules = self._callers.get(issuer)
         if rules is None:
             raise InvalidToken("issuer")
-        if form.algorithm not in rules.algorithms:
+        if unverified.algorithm not in rules.algorithms:
             raise InvalidToken("algorithm")
         return rules
 
 
-def _check_claims(rules: CallerRules, claims: dict[str, Any], now: float) -> PersonalPhoneId:
-    """The phone id of claims that only lack a signature and perhaps a time that is not over."""
+def _check_claims(rules: CallerRules, claims: dict[str, Any], now: float) -> tuple[PersonalPhoneId, float]:
+    """The phone id and the `exp` of claims that only lack a signature and perhaps a time that is not over."""
     if "exp" not in claims:
         raise InvalidToken("exp")
     exp, iat, nbf = (_time(claims, name, now) for name in ("exp", "iat", "nbf"))
@@ -164,26 +153,36 @@ def _check_claims(rules: CallerRules, claims: dict[str, Any], now: float) -> Per
     longest = rules.max_lifetime + (0 if "iat" in claims else rules.leeway)
     if exp - iat > longest or ("iat" in claims and exp <= iat):
         raise InvalidToken("lifetime")
-    phone_id = PersonalPhoneId.parse(claims.get(rules.phone_id_claim))
+    phone_id = PersonalPhoneId.parse(_claim(claims, rules.phone_id_claim))
     if phone_id is None:
         raise InvalidToken("phone id")
-    return phone_id
+    return phone_id, exp
+
+
+def _claim(claims: dict[str, Any], path: str) -> object:
+    """What the path leads to, else the claim of that very name, else None."""
+    found: object = claims
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return claims.get(path) if found is None else found
 
 
 def _time(claims: dict[str, Any], name: str, default: float) -> float:
-    """A NumericDate that is an integer, as PyJWT would truncate a float or read a string of digits."""
-    if name not in claims:
-        return default
-    value = claims[name]
-    if type(value) is not int or not 0 <= value <= LATEST_TIME:
+    """A NumericDate (RFC 7519, 2): any finite number, which a string of digits and true are not."""
+    value = claims.get(name, default)
+    try:
+        seconds = float(value) if type(value) in (int, float) else inf
+    except OverflowError:
+        seconds = inf
+    if not isfinite(seconds):
         raise InvalidToken(name)
-    return value
+    return seconds
 
 
 def _check_signature(rules: CallerRules, key: VerifyingKey, token: bytes) -> None:
     """Everything that PyJWT verifies, against this caller alone."""
     options: Options = {
-        "require": ["exp", "iss", "aud", rules.phone_id_claim],
+        "require": ["iss", "aud"],
         "verify_exp": False,
         "verify_nbf": False,
         "verify_iat": False,

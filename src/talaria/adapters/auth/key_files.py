@@ -79,7 +79,7 @@ def load_public_keys(pem: bytes) -> list[PublicKey]:
 
 
 def check_key_set(document: bytes) -> None:
-    """Look for what a verifier would pass over in a JWK set (RFC 7517), but who wrote the set should know.
+    """Look for what a verifier would pass over in a JWK set (RFC 7517), but the author of the file should know.
 
     Raises ValueError: no JWK set, no usable key in it, a private key among them, RSA under 2048 bits.
     """

@@ -1,7 +1,7 @@
 """When each signing key was published and how long its tokens are good: what a rotation without a gap waits for.
 
-Nothing is kept on disk. A process that has just begun knows nothing of its predecessors, so it takes each key for one
-that they signed with until this moment, and for one that nobody has seen before.
+Nothing is kept on disk. A process that has just begun knows nothing of its predecessors, so each key counts as one
+that they signed with until this moment, and as one that no upstream has seen before.
 """
 
 from collections.abc import Callable, Iterable, Sequence

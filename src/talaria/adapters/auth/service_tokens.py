@@ -1,7 +1,7 @@
-"""The tokens that tell an upstream who a request is for, and the public keys that prove them.
+"""Service tokens, which tell an upstream for which user a request is, and the public keys that prove them.
 
-Header and claims are those of the contract with the upstream. Signing costs more than the rest of a warm request
-together, so a grant's token is used again until half of its life is over.
+Signing costs more than the rest of a warm request together, so a token is used again for the same claims until half of
+its life is over. Both what is signed and what a token is kept under follow from all fields of the claims.
 """
 
 import json
@@ -14,15 +14,18 @@ import jwt
 from cachetools import LRUCache
 
 from talaria.adapters.auth.key_files import PrivateKey
-from talaria.domain.model import ServiceClaims
+from talaria.domain.model import Sensitive, ServiceClaims
 
 KEY_SET_SECONDS = 300
 """How long others may hold a key set that they fetched here (`cache-control: max-age`)."""
 
+_CLAIM_NAMES = {"subject": "sub", "audience": "aud"}
+"""The claims that are not called like their field."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SigningKey:
-    """A private key under the name that upstreams know it by. `algorithm` follows from the key's type."""
+    """A private key, and its name in the published set. `algorithm` follows from the key's type."""
 
     kid: str
     key: PrivateKey = field(repr=False)
@@ -38,15 +41,13 @@ class _Signed:
     until: float
 
 
-_GrantKey = tuple[str, str, str, str, str]
-
-
 class ServiceTokenSigner:
-    """The ServiceTokens of this gateway: the first key signs, all are published.
+    """The port `ServiceTokens`: a JWS (RFC 7515) by the first key; all keys are published.
 
-    `lifetime` is in seconds, `wall` is wall-clock seconds. `signed` hears the kid and the end of each new token.
-    Raises ValueError without a key, for two of one name, and for a lifetime under two seconds, half of which no whole
-    second fits into.
+    `iat` and `nbf` are `backdate` seconds earlier than now, for upstreams with a clock that is behind; `exp` is
+    `lifetime` seconds from now, `wall` gives seconds since the epoch. `signed` is called with the kid and the `exp` of
+    each new token. Raises ValueError without a key, for two of one name, and for a lifetime under two seconds, half of
+    which no whole second fits into.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class ServiceTokenSigner:
         wall: Callable[[], float],
         max_entries: int = 10_000,
         signed: Callable[[str, float], object] = lambda kid, until: None,
+        backdate: float = 0.0,
     ) -> None:
         if not keys or len({key.kid for key in keys}) != len(keys):
             raise ValueError("at least one signing key, each with a kid of its own")
@@ -67,49 +69,44 @@ class ServiceTokenSigner:
         self._jwks = json.dumps({"keys": [_public_jwk(key) for key in keys]}, separators=(",", ":")).encode()
         self._issuer = issuer
         self._lifetime = int(lifetime)
+        self._backdate = backdate
         self._wall = wall
         self._signed = signed
-        self._kept: LRUCache[_GrantKey, _Signed] = LRUCache(max_entries)
+        self._kept: LRUCache[ServiceClaims, _Signed] = LRUCache(max_entries)
 
-    def token_for(self, grant: ServiceClaims) -> bytes:
-        """A signed token with at least half of its life before it; the same as before while that holds."""
-        # Plain strings: they keep their hash, and a cache hashes its key more than once.
-        key = (grant.subject.reveal(), grant.partner, grant.tag, grant.caller, grant.audience)
+    def token_for(self, claims: ServiceClaims) -> bytes:
         now = self._wall()
-        try:
-            kept = self._kept[key]
-        except KeyError:
-            pass
-        else:
-            # A clock that was set back would make `nbf` lie in the future.
-            if kept.since <= now < kept.until:
-                return kept.token
-        issued = int(now)
-        kept = _Signed(self._sign(grant, issued), issued, issued + self._lifetime / 2)
-        self._kept[key] = kept
+        kept = self._kept.get(claims)
+        # By a clock that was set back a token would live for longer than `lifetime`.
+        if kept is None or not kept.since <= now < kept.until:
+            since = int(now)
+            kept = self._kept[claims] = _Signed(self._sign(claims, since), since, since + self._lifetime / 2)
         return kept.token
 
     def jwks(self) -> bytes:
-        """All public keys as a JWK set."""
+        """All public keys as a JWK set (RFC 7517)."""
         return self._jwks
 
-    def _sign(self, grant: ServiceClaims, issued: int) -> bytes:
-        claims = {
+    def _sign(self, claims: ServiceClaims, now: int) -> bytes:
+        issued, until = int(now - self._backdate), now + self._lifetime
+        payload = {
             "iss": self._issuer,
-            "sub": grant.subject.reveal(),
-            "aud": grant.audience,
             "iat": issued,
             "nbf": issued,
-            "exp": issued + self._lifetime,
+            "exp": until,
             "jti": token_hex(16),
-            **({"partner": grant.partner} if grant.partner else {}),
-            "tag": grant.tag,
-            "caller": grant.caller,
+            **_claims_of(claims),
         }
         signing = self._signing
-        token = jwt.encode(claims, signing.key, algorithm=signing.algorithm, headers={"kid": signing.kid})
-        self._signed(signing.kid, issued + self._lifetime)
+        token = jwt.encode(payload, signing.key, algorithm=signing.algorithm, headers={"kid": signing.kid})
+        self._signed(signing.kid, until)
         return token.encode()
+
+
+def _claims_of(claims: ServiceClaims) -> dict[str, str]:
+    """Every field by its claim's name; an empty one (the partner of a route without one) is left out."""
+    texts = {field: part.reveal() if isinstance(part, Sensitive) else part for field, part in claims._asdict().items()}
+    return {_CLAIM_NAMES.get(field, field): text for field, text in texts.items() if text}
 
 
 def _public_jwk(signing: SigningKey) -> dict[str, Any]:

@@ -80,21 +80,21 @@ def _key_source(caller: CallerSettings) -> str:
 def _partners(settings: Settings) -> Table:
     table = _table("Partners", "partner", "adapter", "url", "way", "user id header", "timeout", "attempts")
     for id, partner in settings.partners.items():
-        way = _way("direct", partner.egress_proxy, partner.source_address)
+        way = _way(partner.egress_proxy, partner.source_address)
         times = write_seconds(partner.timeout), str(partner.attempts)
         _add(table, id, partner.adapter, partner.url, way, partner.user_id_header, *times)
     return table
 
 
 def _upstreams(settings: Settings) -> Table:
-    table = _table("Upstreams", "upstream", "urls", "audience", "API key", "transport")
+    table = _table("Upstreams", "upstream", "urls", "audience", "API key", "way")
     for name, upstream in settings.upstreams.items():
-        way = _way(upstream.transport, upstream.egress_proxy, upstream.source_address)
+        way = _way(upstream.egress_proxy, upstream.source_address)
         key = "sent" if upstream.api_key else "none"
         _add(table, name, ", ".join(upstream.urls), upstream.audience, key, way)
     return table
 
 
-def _way(transport: str, egress_proxy: str, source_address: str | None) -> str:
-    through = f" through {egress_proxy}" if egress_proxy else ""
-    return f"{transport}{through}{f' from {source_address}' if source_address else ''}"
+def _way(egress_proxy: str, source_address: str | None) -> str:
+    through = f"through {egress_proxy}" if egress_proxy else "direct"
+    return f"{through}{f' from {source_address}' if source_address else ''}"

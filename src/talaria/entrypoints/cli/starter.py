@@ -32,10 +32,13 @@ issuer = "https://id.app.example"  # what its tokens say in "iss"
 # algorithms = ["ES256"]           # any of ES256 ES384 RS256 PS256 EdDSA; HS256 only with a secret
 # Where its keys come from, exactly one of these four:
 jwks_url = "https://id.app.example/.well-known/jwks.json"
+# jwks_timeout = "5s"              # with jwks_url: how long fetching it may take
+# jwks_tls = { ca_file = "tls/ca.pem", cert_file = "tls/us.pem", key_file = "tls/us.key" }   # each of them if needed
+# egress_proxy = ""                # with jwks_url: an http proxy on the way there, such as "http://proxy.internal:3128"
 # jwks_file = "keys/app.jwks.json"
 # public_key_file = "keys/app.pem"
 # secret = { env = "APP_TOKEN_SECRET" }       # 32 bytes or more, with algorithms = ["HS256"]
-# phone_id_claim = "personal_phone_id"        # the claim that names the person
+# phone_id_claim = "personal_phone_id"        # the claim that names the person; a path such as "person.phone_id" too
 # leeway = "30s"                   # how far its clock may be off
 # max_lifetime = "24h"             # tokens made for longer are refused
 # networks = []                    # where it may call from, such as ["192.0.2.0/24"]; none named: from anywhere
@@ -48,6 +51,7 @@ jwks_url = "https://id.app.example/.well-known/jwks.json"
 # issuer = "talaria-proxy"
 keys = [{ kid = "MONTH", file = "keys/MONTH.pem" }]
 # lifetime = "60s"
+# backdate = "5s"                  # iat and nbf are this much earlier than now, for upstreams whose clock is behind
 
 # The service that knows which phone number stands behind an id.
 [personal]
@@ -57,6 +61,7 @@ token = { env = "PERSONAL_TOKEN" } # leave it out if personal wants none
 # attempts = 3
 # max_concurrent = 64              # questions at once; the rest wait in order
 # tls = { ca_file = "tls/ca.pem", cert_file = "tls/us.pem", key_file = "tls/us.key" }   # each of them if needed
+# egress_proxy = ""
 
 # The partners. The table's name is the partner's id, and by default its adapter's.
 [partners.wind]
@@ -69,7 +74,7 @@ api_key = { env = "WIND_API_KEY" }
 # max_concurrent = 64
 # tls = { ca_file = "tls/ca.pem", cert_file = "tls/us.pem", key_file = "tls/us.key" }
 # source_address = "192.0.2.10"    # the local address to call from, where the partner keeps a list of them
-# egress_proxy = ""                # or the proxy that is on its list, such as "http://proxy.internal:3128"
+# egress_proxy = ""                # or the http proxy that is on its list, such as "http://proxy.internal:3128"
 
 # What is remembered of exchanges, in memory alone.
 [identities]
@@ -85,8 +90,8 @@ urls = ["http://talaria-services.internal"]   # several share the load
 api_key = { env = "TALARIA_SERVICES_API_KEY" }            # leave it out if it wants none
 # connect_timeout = "1s"
 # max_connections = 256            # to each url, from each worker
-# transport = "wire"               # "wire" is HTTP/1.1 and fast; "httpx" speaks HTTP/2 and knows egress proxies
-# egress_proxy = ""                # with "httpx": such as "http://proxy.internal:3128"
+# max_connection_age = "5m"        # a kept connection is not used again past it, so a name that moved is followed
+# egress_proxy = ""                # an http proxy on the way there, such as "http://proxy.internal:3128"
 # tls = { ca_file = "tls/ca.pem", cert_file = "tls/us.pem", key_file = "tls/us.key" }
 # source_address = "192.0.2.10"
 
@@ -97,7 +102,8 @@ partner = "wind"
 upstream = "talaria-services"
 # callers = ["app"]                # without it, every caller
 # methods = []                     # without any, every method
-# timeout = "10s"                  # until the head of the answer, the exchange included
+# timeout = "10s"                  # until the head of the answer, the exchange included and the upload not
+# upload_timeout = "5m"            # the longest that a request's body may take to arrive
 # idle_timeout = "60s"             # the longest silence inside a body, either way
 
 # What the lines say of a person: a pseudonym that tells two persons apart, and not who they are.

@@ -7,6 +7,7 @@ from talaria.entrypoints.config.findings import Findings
 from talaria.entrypoints.config.settings import CallerSettings, RouteSettings, Settings
 
 _DEFAULTS = CallerSettings()
+_OF_THE_URL = ("jwks_timeout", "jwks_tls", "egress_proxy")
 _OF_THE_TOKEN = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
 
 
@@ -26,9 +27,11 @@ def check(settings: Settings, findings: Findings) -> None:
         _issuer(f"callers.{name}.issuer", caller, findings)
         if has_api_key(caller):
             _rules_of_tokens(f"callers.{name}", caller, findings)
-        elif sound(caller.phone_id_claim) and caller.phone_id_claim in _OF_THE_TOKEN:
+        elif sound(caller.phone_id_claim) and caller.phone_id_claim.partition(".")[0] in _OF_THE_TOKEN:
             wrong = f'"{caller.phone_id_claim}" says something of the token, and of no person'
             findings.refuse(f"callers.{name}.phone_id_claim", wrong, "name a claim that tells persons apart")
+        if not has_api_key(caller):
+            _of_the_url(f"callers.{name}", caller, findings)
     _api_keys(settings, findings)
     for tag, route in settings.routes.items():
         if sound(route.identity):
@@ -44,11 +47,18 @@ def _issuer(at: str, caller: CallerSettings, findings: Findings) -> None:
 
 def _rules_of_tokens(at: str, caller: CallerSettings, findings: Findings) -> None:
     """Whoever writes these expects them to be looked at."""
-    for key in ("audience", "algorithms", "phone_id_claim", "leeway", "max_lifetime"):
+    for key in ("audience", "algorithms", "phone_id_claim", "leeway", "max_lifetime", *_OF_THE_URL):
         value = getattr(caller, key)
         if sound(value) and value != getattr(_DEFAULTS, key):
             wrong = "a caller with an API key has no tokens, so this says nothing"
             findings.refuse(f"{at}.{key}", wrong, "leave it out; `networks` says where the key may come from")
+
+
+def _of_the_url(at: str, caller: CallerSettings, findings: Findings) -> None:
+    for key in _OF_THE_URL if caller.jwks_url is None else ():
+        value = getattr(caller, key)
+        if sound(value) and value != getattr(_DEFAULTS, key):
+            findings.refuse(f"{at}.{key}", "nothing is fetched without a jwks_url", "leave it out, or write a jwks_url")
 
 
 def _api_keys(settings: Settings, findings: Findings) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 
 from talaria.entrypoints.config.problems import Problem, Wrong, did_you_mean, kind_of, path
-from talaria.entrypoints.config.settings import Table
+from talaria.entrypoints.config.settings import RETIRED, Table
 from talaria.entrypoints.config.shape import Array, Key, Leaf, NamedTables, OneTable, Shape, table_shape
 from talaria.entrypoints.config.values import Surroundings
 
@@ -88,7 +88,8 @@ class _Decoder:
     def _unknown(self, value: dict[str, Any], shape: OneTable, key: str) -> None:
         for name in value:
             if name not in shape.keys:
-                self._refuse(path(key, name), "there is no such key", did_you_mean(name, shape.keys))
+                retired = RETIRED.get((shape.type, name))
+                self._refuse(path(key, name), "there is no such key", retired or did_you_mean(name, shape.keys))
 
     def _member(self, table: dict[str, Any], member: Key, key: str) -> Any:
         at = path(key, member.name)

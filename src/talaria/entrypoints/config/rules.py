@@ -130,14 +130,6 @@ def _refer(at: str, kind: str, names: Iterable[str], known: Collection[str], fin
             findings.refuse(at, f'there is no {kind} "{name}"', did_you_mean(name, known))
 
 
-def _egress(settings: Settings, findings: Findings) -> None:
-    for name, upstream in settings.upstreams.items():
-        goes_through = sound(upstream.egress_proxy) and upstream.egress_proxy
-        if goes_through and upstream.transport == "wire":
-            wrong = "the wire transport goes through no proxy"
-            findings.refuse(f"upstreams.{name}.egress_proxy", wrong, 'write transport = "httpx" beside it')
-
-
 _RULES: tuple[Callable[[Settings, Findings], None], ...] = (
     _something_to_serve,
     _listeners,
@@ -145,5 +137,4 @@ _RULES: tuple[Callable[[Settings, Findings], None], ...] = (
     _user_id_headers,
     _routes,
     callers.check,
-    _egress,
 )

@@ -51,6 +51,13 @@ Name = word(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
     'write 1 to 64 letters, digits, dots, dashes or underscores, such as "app"',
 )
+ClaimPath = Annotated[
+    str,
+    word(
+        r"[^\x00-\x1f\x7f.]{1,256}(?:\.[^\x00-\x1f\x7f.]{1,256})*",
+        'write the name of a claim, or a path to it such as "person.phone_id"',
+    ),
+]
 PartnerId = word(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", 'write lower-case letters, digits and dashes, such as "wind"')
 HeaderName = word(
     r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?",
@@ -76,6 +83,7 @@ class TlsSettings(Table, frozen=True, kw_only=True):
 
 
 Tls = Annotated[TlsSettings, "how its certificate is verified, and ours shown"]
+EgressProxy = Annotated[str, PROXY_URL, "the http proxy to go through (CONNECT)"]
 SourceAddress = Annotated[str | None, IP, "the local address to call from"]
 
 
@@ -112,10 +120,15 @@ class CallerSettings(Table, frozen=True, kw_only=True):
         tuple[Annotated[str, choice(ALGORITHMS)], ...], Mark.NOT_EMPTY, "what its tokens may be signed with"
     ] = ("ES256",)
     jwks_url: Annotated[str | None, DOCUMENT_URL, "where its key set is"] = None
+    jwks_timeout: Annotated[DurationOfHop, "with jwks_url: the longest that fetching it may take"] = 5.0
+    jwks_tls: Annotated[TlsSettings, "with jwks_url: how its certificate is verified, and ours shown"] = TlsSettings()
+    egress_proxy: Annotated[str, PROXY_URL, "with jwks_url: the http proxy to go through (CONNECT)"] = ""
     jwks_file: Annotated[Path | None, FILE, "its key set in a file"] = None
     public_key_file: Annotated[Path | None, FILE, "its public key in a PEM file"] = None
     secret: Annotated[Secret | None, SECRET, "the secret shared with it, for HS256"] = None
-    phone_id_claim: Annotated[Text, "the claim that names the person"] = "personal_phone_id"
+    phone_id_claim: Annotated[ClaimPath, "the claim that names the person; a dotted path reaches into objects"] = (
+        "personal_phone_id"
+    )
     leeway: Annotated[float, duration("0s", "1h"), "how far its clock may be off"] = 30.0
     max_lifetime: Annotated[float, duration("1s", "87600h"), "the longest `exp - iat`"] = 86_400.0
     api_key: Annotated[
@@ -139,6 +152,9 @@ class SigningSettings(Table, frozen=True, kw_only=True):
     issuer: Annotated[Text, "the `iss` of the service tokens"] = "talaria-proxy"
     keys: Annotated[tuple[SigningKeySettings, ...], Mark.NOT_EMPTY, "the first signs, all are published"]
     lifetime: Annotated[float, duration("2s", "1h"), "how long a service token is good"] = 60.0
+    backdate: Annotated[
+        float, duration("0s", "1h"), "how much earlier than now iat and nbf are, for clocks that are behind"
+    ] = 5.0
 
 
 class PersonalSettings(Table, frozen=True, kw_only=True):
@@ -150,6 +166,7 @@ class PersonalSettings(Table, frozen=True, kw_only=True):
     attempts: Annotated[Attempts, "calls for one exchange at most"] = 3
     max_concurrent: Annotated[Concurrency, "calls at once"] = 64
     tls: Tls = TlsSettings()
+    egress_proxy: EgressProxy = ""
 
 
 class PartnerSettings(Table, frozen=True, kw_only=True):
@@ -165,7 +182,7 @@ class PartnerSettings(Table, frozen=True, kw_only=True):
     max_concurrent: Annotated[Concurrency, "calls at once"] = 64
     tls: Tls = TlsSettings()
     source_address: SourceAddress = None
-    egress_proxy: Annotated[str, PROXY_URL, "the proxy to go through"] = ""
+    egress_proxy: EgressProxy = ""
 
 
 class IdentitiesSettings(Table, frozen=True, kw_only=True):
@@ -188,8 +205,10 @@ class UpstreamSettings(Table, frozen=True, kw_only=True):
     api_key: Annotated[Secret | None, HEADER_SECRET, "the API key that it wants"] = None
     connect_timeout: Annotated[DurationOfHop, "the longest a connection may take"] = 1.0
     max_connections: Annotated[Concurrency, "for each url and worker"] = 256
-    transport: Annotated[str, choice(("wire", "httpx")), '"httpx" for HTTP/2 or an egress proxy'] = "wire"
-    egress_proxy: Annotated[str, PROXY_URL, 'with "httpx": the proxy to go through'] = ""
+    max_connection_age: Annotated[
+        float, duration("1s", "24h"), "a kept connection is not used again past it, with up to 10 % jitter"
+    ] = 300.0
+    egress_proxy: EgressProxy = ""
     tls: Tls = TlsSettings()
     source_address: SourceAddress = None
 
@@ -203,7 +222,10 @@ class RouteSettings(Table, frozen=True, kw_only=True):
     upstream: Annotated[Text, "the table under [upstreams]"]
     callers: Annotated[tuple[Text, ...], Mark.NOT_EMPTY, "who may use it; default: every caller"] = ()
     methods: Annotated[tuple[Method, ...], "none named: every method but CONNECT and TRACE"] = ()
-    timeout: Annotated[DurationOfHop, "from the end of the request's head to the answer's head"] = 10.0
+    timeout: Annotated[DurationOfHop, "from the end of the request to the answer's head, without the upload"] = 10.0
+    upload_timeout: Annotated[float, duration("1ms", "24h"), "the longest that a request's body may take to arrive"] = (
+        300.0
+    )
     idle_timeout: Annotated[float, duration("1ms", "24h"), "the longest silence inside a body"] = 60.0
 
 
@@ -234,3 +256,10 @@ class Settings(Table, frozen=True, kw_only=True):
     warnings: Annotated[tuple[Problem, ...], Mark.LATER] = ()
     files: Annotated[Mapping[Path, Stamp], Mark.LATER] = {}
     digest: Annotated[str, Mark.LATER] = ""
+
+
+RETIRED: Mapping[tuple[type[Table], str], str] = {
+    (UpstreamSettings, "transport"): "leave it out: upstreams are spoken to in HTTP/1.1, through egress_proxy too;"
+    " where one wants HTTP/2, an edge proxy speaks it"
+}
+"""Keys that there were, and what to write instead."""

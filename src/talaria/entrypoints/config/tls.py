@@ -26,7 +26,11 @@ def read_tls(settings: Settings, findings: Findings) -> Settings:
         name: replace(one, tls=_client(f"upstreams.{name}.tls", one.tls, findings))
         for name, one in settings.upstreams.items()
     }
-    return replace(settings, server=server, personal=personal, partners=partners, upstreams=upstreams)
+    callers = {
+        name: replace(one, jwks_tls=_client(f"callers.{name}.jwks_tls", one.jwks_tls, findings))
+        for name, one in settings.callers.items()
+    }
+    return replace(settings, server=server, callers=callers, personal=personal, partners=partners, upstreams=upstreams)
 
 
 def _server(tls: ServerTlsSettings, findings: Findings) -> ServerTlsSettings:

@@ -2,26 +2,24 @@
 
 import random
 import time
-from collections.abc import Awaitable
 from functools import partial
 
 from talaria import __version__
-from talaria.adapters.auth.jwk import BadKeySet, KeySource, public_key, read_key_set, secret_key
-from talaria.adapters.auth.jwks import RemoteKeySet, StaticKeys, keys_behind_url
-from talaria.adapters.auth.jwt_verifier import CallerRules, CallerTokens
+from talaria.adapters.auth.jwk import KeySource, public_key, read_key_set, secret_key
+from talaria.adapters.auth.jwks import JwksClient, StaticKeys, keys_behind_url
+from talaria.adapters.auth.jwt_verifier import CallerRules, JwtVerifier
 from talaria.adapters.auth.key_files import load_public_keys, load_signing_key
 from talaria.adapters.auth.key_rotation import KeyHistory
 from talaria.adapters.auth.service_tokens import ServiceTokenSigner, SigningKey
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.http1.transport import WireTransport
-from talaria.adapters.reply import Reply
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import FailureLog
 from talaria.adapters.telemetry.metrics import Metrics
 from talaria.adapters.telemetry.recorder import EventBus, Handler, pseudonyms
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist
-from talaria.domain.errors import CALLER_KEYS, KeysUnavailable
-from talaria.domain.events import HopContext, RequestFinished
+from talaria.domain.errors import CALLER_KEYS
+from talaria.domain.events import RequestFinished
 from talaria.domain.exchange import CachePolicy
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import HeaderPolicy
@@ -106,7 +104,7 @@ def forwarded(settings: Settings) -> ForwardedHeaders:
 
 def verifier(
     settings: Settings, recorder: Recorder, clock: Clock, resources: ResourceRegistry, random_person_key: bytes
-) -> CallerTokens:
+) -> JwtVerifier:
     """The rules of each caller, with its keys."""
     keys = partial(_keys_of, recorder=recorder, clock=clock, resources=resources)
     rules = [
@@ -125,12 +123,14 @@ def verifier(
     ]
     given = settings.logging.person_key
     names = pseudonyms(given.reveal().encode() if given is not None else random_person_key)
-    return CallerTokens(rules, time.time, own_issuers=[settings.signing.issuer], pseudonym=names)
+    return JwtVerifier(rules, time.time, own_issuers=[settings.signing.issuer], pseudonym=names)
 
 
 def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources: ResourceRegistry) -> KeySource:
     if caller.jwks_url is not None:
-        keys = _remote_keys(caller.name, caller.jwks_url, recorder, clock, resources)
+        # Taken over from before: the keys that are known outlast a reload while their issuer is out of reach.
+        make = partial(_remote_keys, caller, caller.jwks_url, recorder, clock)
+        keys = resources.get_or_create(("keys", caller.name, caller.jwks_url, caller.algorithms), make)
         resources.watch(keys_behind_url(caller.name), keys)
         return keys
     if caller.secret is not None:
@@ -140,28 +140,9 @@ def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources
     return StaticKeys([public_key(key) for key in load_public_keys(caller.key_material)], any_kid=True)
 
 
-def _remote_keys(caller: str, url: str, recorder: Recorder, clock: Clock, resources: ResourceRegistry) -> RemoteKeySet:
-    """Taken over from before: the keys that are known outlast a reload while their issuer is out of reach."""
-    client = resources.get_or_create(("keys by", caller, url), partial(_key_client, caller, url, recorder, clock))
-
-    def read(reply: Reply) -> bytes:
-        if reply.status != 200:
-            raise KeysUnavailable(f"status {reply.status}")
-        try:
-            read_key_set(reply.body)
-        except BadKeySet as error:
-            raise KeysUnavailable(str(error)) from None
-        return reply.body
-
-    def fetch() -> Awaitable[bytes]:
-        return client.get("", {}, HopContext("", KEY_SET_TIMEOUT), read)
-
-    return resources.get_or_create(("keys", caller, url), lambda: RemoteKeySet(caller, fetch, clock.now))
-
-
-def _key_client(caller: str, url: str, recorder: Recorder, clock: Clock) -> DependencyClient:
-    return DependencyClient(
-        keys_behind_url(caller),
+def _remote_keys(caller: CallerSettings, url: str, recorder: Recorder, clock: Clock) -> JwksClient:
+    client = DependencyClient(
+        keys_behind_url(caller.name),
         url,
         CALLER_KEYS,
         timeout=KEY_SET_TIMEOUT,
@@ -170,6 +151,7 @@ def _key_client(caller: str, url: str, recorder: Recorder, clock: Clock) -> Depe
         clock=clock,
         transport=WireTransport(connect_timeout=KEY_SET_TIMEOUT, max_connections=1),
     )
+    return JwksClient(client, clock, KEY_SET_TIMEOUT, caller.algorithms)
 
 
 def service_tokens(settings: Settings, history: KeyHistory) -> ServiceTokenSigner:

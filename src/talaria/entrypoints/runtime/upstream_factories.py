@@ -117,7 +117,7 @@ def _upstream(upstream: UpstreamSettings, recorder: Recorder, clock: Clock) -> T
 
 def _origin(upstream: UpstreamSettings, url: str, clock: Clock) -> UpstreamOrigin:
     tls, source = _tls(upstream.tls), upstream.source_address
-    if upstream.transport == "wire":
+    if not upstream.egress_proxy:
         return WireOrigin(
             url,
             name=upstream.name,
@@ -134,7 +134,6 @@ def _origin(upstream: UpstreamSettings, url: str, clock: Clock) -> UpstreamOrigi
         address=url,
         connect_timeout=upstream.connect_timeout,
         max_connections=upstream.max_connections,
-        http2=True,
         egress_proxy=upstream.egress_proxy,
         ssl_context=tls,
         local_address=source,

@@ -1,13 +1,13 @@
 """The tests that every version of a port must pass.
 
-A contract is a class of tests without a world. A test file derives from it and says where the world comes from:
+A contract is a class of tests without a harness. A test file derives from it and gives what it asks for:
 
-    class TestMemoryIdentities(IdentitiesContract):
-        def identities(self, max_entries: int) -> Identities:
-            return MemoryIdentities(max_entries)
+    class TestMemoryIdentityCache(IdentityCacheContract):
+        def cache(self, max_entries: int) -> IdentityCache:
+            return MemoryIdentityCache(max_entries)
 
 Unit tests run the contracts on the versions in memory and on the real ones that need no socket, integration tests on
-the real adapters over real sockets. They need no test library, only a runner that awaits `async def test_…`.
+the real adapters over real sockets. They need no test library, only a runner that awaits `async def test_...`.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ class Caught:
 
 
 @contextlib.contextmanager
-def raised(expected: type[BaseException]) -> Iterator[Caught]:
-    """The block must raise exactly `expected`, no subclass and nothing else."""
+def raised(expected: type[BaseException], *, subclasses: bool = False) -> Iterator[Caught]:
+    """The block must raise exactly `expected` (or, with `subclasses`, one below it), and nothing else."""
     caught = Caught()
     try:
         yield caught
     except BaseException as error:
         caught.error = error
-        if type(error) is not expected:
+        if type(error) is not expected and not (subclasses and isinstance(error, expected)):
             raise
     else:
         raise AssertionError(f"{expected.__name__} was not raised")

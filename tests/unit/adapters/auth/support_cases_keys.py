@@ -7,7 +7,9 @@ from tests.unit.adapters.auth.support_tokens import (
     GONE,
     HMAC,
     MANY,
+    NAMELESS,
     PEM,
+    TWICE,
     Case,
     Twist,
     b64,
@@ -19,6 +21,7 @@ from tests.unit.adapters.auth.support_tokens import (
 CONFUSION, SUBSTITUTION = "CVE-2015-9235, CVE-2016-10555 (key confusion)", "RFC 8725 section 2.7"
 PSYCHIC, PEM_SECRET = "CVE-2022-21449 (psychic signature)", "CVE-2017-11424, CVE-2022-29217 (PEM as a secret)"
 SIGNATURE, JWA, JWK = "RFC 7515 section 5.2", "RFC 7518 section 3", "RFC 7517 section 4"
+NO_KID, SAME = "RFC 7517 section 4.5 (smallrye-jwt#140)", "RFC 7517 section 4.5 (panva/jose#392)"
 WEAK, MIXED = "RFC 8725 section 3.5", "RFC 8725 section 3.1"
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -133,12 +136,12 @@ CONFUSED = (
 )
 
 BOUND_KEYS = (
-    Case("a key whose JWK says PS256", JWK, "good", _header("PS256", "ps-only"), _caller(BOUND), "rsa", "PS256"),
+    Case("a key that its JWK binds to PS256", JWK, "good", _header("PS256", "ps-only"), _caller(BOUND), "rsa", "PS256"),
     Case("the same key with RS256", JWK, "kid unknown", _header("RS256", "ps-only"), _caller(BOUND), "rsa", "RS256"),
     Case("a key for encryption", JWK, "kid unknown", _header("ES256", "enc"), _caller(BOUND)),
-    Case("a key whose operations lack verify", JWK, "kid unknown", _header("ES256", "ops"), _caller(BOUND)),
+    Case("a key without the operation verify", JWK, "kid unknown", _header("ES256", "ops"), _caller(BOUND)),
     Case("a key published with its private half", JWK, "kid unknown", _header("ES256", "private"), _caller(BOUND)),
-    Case("an EC key whose JWK says RS256", JWK, "kid unknown", _header("ES256", "misnamed"), _caller(BOUND)),
+    Case("an EC key that its JWK calls RS256", JWK, "kid unknown", _header("ES256", "misnamed"), _caller(BOUND)),
     Case("RSA of 1024 bits", WEAK, "kid unknown", _header("RS256", "weak"), _caller(BOUND), "rsa-weak", "RS256"),
     Case("two keys of one kid", JWK, "kid unknown", _header("ES256", "twin"), _caller(BOUND)),
 )
@@ -227,4 +230,30 @@ MALFORMED = (
     ),
 )
 
-CASES = FORGED + CONFUSED + BOUND_KEYS + GOOD + MALFORMED
+TWO_KEYS = "two that fit are as bad as none"
+NAMELESS_KEYS = (
+    *(
+        Case(f"the only key has no kid, kid {kid!r}", NO_KID, "good", _header("ES256", kid), _caller(NAMELESS))
+        for kid in (GONE, "ec-1", "whatever", "")
+    ),
+    Case(
+        "the same, and another key's signature", NO_KID, "signature", _header("ES256", "x"), _caller(NAMELESS), "ec-2"
+    ),
+    Case("the only key has a kid", NO_KID, "kid unknown", _header("RS256", "x"), _caller(NAMELESS), "rsa", "RS256"),
+    Case("one of two has no kid", TWO_KEYS, "kid unknown", _header("ES384", "x"), _caller(NAMELESS), "p384", "ES384"),
+    Case("the other of them", JWK, "good", _header("ES384", "second"), _caller(NAMELESS), "p384-2", "ES384"),
+)
+SAME_KEYS = (
+    *(
+        Case(f"a key listed thrice, kid {kid!r}", SAME, "good", _header("ES256", kid), _caller(TWICE))
+        for kid in ("ec-1", GONE)
+    ),
+    *(
+        Case(f"a key under two names, {alg} by {kid!r}", SAME, "good", _header(alg, kid), _caller(TWICE), "rsa", alg)
+        for alg, kid in (("PS256", "rsa"), ("PS256", "other"), ("PS256", GONE), ("RS256", "rsa"), ("RS256", GONE))
+    ),
+    Case("a key without a kid listed twice", SAME, "good", _header("EdDSA", "any"), _caller(TWICE), "ed", "EdDSA"),
+    Case("two keys, no kid", TWO_KEYS, "kid unknown", _header("ES384"), _caller(TWICE), "p384", "ES384"),
+)
+
+CASES = FORGED + CONFUSED + BOUND_KEYS + NAMELESS_KEYS + SAME_KEYS + GOOD + MALFORMED

@@ -12,11 +12,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from talaria.adapters.auth.jwk import public_key, read_key_set, secret_key
 from talaria.adapters.auth.jwks import StaticKeys
-from talaria.adapters.auth.jwt_verifier import CallerRules, CallerTokens
+from talaria.adapters.auth.jwt_verifier import CallerRules, JwtVerifier
+from talaria.domain.model import Principal
+from talaria.domain.ports import TokenVerifier
 
 NOW = 1_800_000_000
 LEEWAY, MAX_LIFETIME = 30, 86_400
 APP, MANY, HMAC, PEM, BOUND = (f"https://{name}.example" for name in ("app", "many", "hmac", "pem", "bound"))
+NAMELESS, TWICE, NESTED, SPACED = (f"https://{name}.example" for name in ("nameless", "twice", "nested", "spaced"))
 OWN = "talaria-proxy"
 SECRET = b"a shared secret of 32 bytes or so"
 GONE: Any = object()
@@ -29,6 +32,7 @@ KEYS: dict[str, Any] = {
     "ec-many": ec.generate_private_key(ec.SECP256R1()),
     "stranger": ec.generate_private_key(ec.SECP256R1()),
     "p384": ec.generate_private_key(ec.SECP384R1()),
+    "p384-2": ec.generate_private_key(ec.SECP384R1()),
     "ed": ed25519.Ed25519PrivateKey.generate(),
     "rsa": RSA,
     "rsa-weak": rsa.generate_private_key(public_exponent=65537, key_size=1024),  # noqa: S505 - refused, that is the test
@@ -44,10 +48,13 @@ CLAIMS = {"iss": APP, "aud": "talaria-proxy", "iat": NOW - 60, "exp": NOW + 600,
 def jwk(name: str, kid: str | None = None, **fields: object) -> dict[str, Any]:
     """The public half of a key of this workshop as a JWK."""
     key = KEYS[name].public_key()
-    algorithm = {"rsa": "RS256", "rsa-weak": "RS256", "ed": "EdDSA", "p384": "ES384"}.get(name, "ES256")
+    algorithm = {"rsa": "RS256", "rsa-weak": "RS256", "ed": "EdDSA", "p384": "ES384", "p384-2": "ES384"}.get(
+        name, "ES256"
+    )
     public = jwt.get_algorithm_by_name(algorithm).to_jwk(key, as_dict=True)
     public.pop("key_ops", None)
-    return {**public, "kid": kid or name, **fields}
+    everything = {**public, "kid": kid or name, **fields}
+    return {field: value for field, value in everything.items() if value is not GONE}
 
 
 def key_set(*jwks: object) -> bytes:
@@ -71,14 +78,29 @@ def bound_set() -> bytes:
     )
 
 
+NAMELESS_SET = key_set(jwk("ec-1", kid=GONE), jwk("rsa"), jwk("p384", kid=GONE), jwk("p384-2", "second"))
+TWICE_SET = key_set(
+    jwk("ec-1"),
+    jwk("ec-1"),
+    jwk("ec-1", use="sig", alg="ES256"),
+    jwk("rsa", alg="PS256"),
+    jwk("rsa"),
+    jwk("rsa", "other"),
+    jwk("ed", kid=GONE),
+    jwk("ed", kid=GONE),
+    jwk("p384", "old"),
+    jwk("p384-2", "new"),
+)
 ASYMMETRIC = frozenset({"ES256", "ES384", "RS256", "PS256", "EdDSA"})
 APP_SET = key_set(*(jwk(name) for name in ("ec-1", "ec-2", "p384", "rsa", "ed")))
 MANY_SET = key_set(jwk("ec-many", "ec-1"), *(jwk(name) for name in ("p384", "rsa", "ed")))
 
 
-def rules(name: str, issuer: str, algorithms: frozenset[str], keys: StaticKeys) -> CallerRules:
+def rules(
+    name: str, issuer: str, algorithms: frozenset[str], keys: StaticKeys, phone_id_claim: str = "personal_phone_id"
+) -> CallerRules:
     """A caller with the limits of this workshop."""
-    return CallerRules(name, issuer, "talaria-proxy", algorithms, keys, leeway=LEEWAY, max_lifetime=MAX_LIFETIME)
+    return CallerRules(name, issuer, "talaria-proxy", algorithms, keys, phone_id_claim, LEEWAY, MAX_LIFETIME)
 
 
 CALLERS = (
@@ -87,6 +109,10 @@ CALLERS = (
     rules("hmac", HMAC, frozenset({"HS256"}), StaticKeys([secret_key(SECRET)], any_kid=True)),
     rules("pem", PEM, frozenset({"RS256"}), StaticKeys([public_key(RSA.public_key())], any_kid=True)),
     rules("bound", BOUND, ASYMMETRIC | {"HS256"}, StaticKeys(read_key_set(bound_set()))),
+    rules("nameless", NAMELESS, ASYMMETRIC, StaticKeys(read_key_set(NAMELESS_SET))),
+    rules("twice", TWICE, ASYMMETRIC, StaticKeys(read_key_set(TWICE_SET))),
+    rules("nested", NESTED, frozenset({"ES256"}), StaticKeys(read_key_set(APP_SET)), "person.phone.id"),
+    rules("spaced", SPACED, frozenset({"ES256"}), StaticKeys(read_key_set(APP_SET)), "https://app.example/phone_id"),
     rules("own", OWN, frozenset({"ES256"}), StaticKeys(read_key_set(APP_SET))),
 )
 
@@ -101,9 +127,14 @@ class Wall:
         return self.seconds
 
 
-def verifier(wall: Wall | None = None) -> CallerTokens:
+def verifier(wall: Wall | None = None) -> JwtVerifier:
     """All callers of this workshop behind one verifier, at NOW."""
-    return CallerTokens(CALLERS, wall or Wall(), own_issuers=(OWN,))
+    return JwtVerifier(CALLERS, wall or Wall(), own_issuers=(OWN,))
+
+
+async def person_of(tokens: TokenVerifier, token: bytes) -> Principal:
+    """What the gateway does: a token that is not known is verified."""
+    return tokens.recall(token) or await tokens.verify(token)
 
 
 Twist = Callable[[bytes], bytes]

@@ -17,7 +17,7 @@ from tests.unit.adapters.auth.support_tokens import KEYS, SECRET, jwk, key_set
 
 
 def private_jwk(name: str) -> object:
-    """What nobody should publish."""
+    """What should never be published."""
     method = jwt.get_algorithm_by_name({"rsa": "RS256", "ed": "EdDSA"}.get(name, "ES256"))
     private = {k: v for k, v in method.to_jwk(KEYS[name], as_dict=True).items() if k != "key_ops"}
     assert "d" in private
@@ -39,7 +39,9 @@ def private_jwk(name: str) -> object:
         {"kty": "oct", "k": "A" * 43},
         {"kty": "quantum"},
         jwk("ec-1", use="enc"),
-        jwk("ec-1", use=None),
+        jwk("ec-1", use=["sig"]),
+        jwk("ec-1", use="SIG"),
+        jwk("ec-1", use=0),
         jwk("ec-1", key_ops=["encrypt"]),
         jwk("ec-1", key_ops="verify"),
         jwk("ec-1", alg="ES384"),
@@ -50,7 +52,7 @@ def private_jwk(name: str) -> object:
         jwk("rsa-weak"),
         {**jwk("ec-1"), "kid": 1},
     ],
-    ids=range(24),
+    ids=range(26),
 )
 def test_an_unusable_key_is_passed_over(entry: object) -> None:
     (key,) = read_key_set(key_set(entry, jwk("ec-2")))
@@ -84,10 +86,18 @@ def test_a_private_half_is_not_looked_into(bits: int) -> None:
     assert time.thread_time() - before < 0.5
 
 
-def test_a_hundred_keys_are_kept() -> None:
-    entry = jwk("ec-1")
-    entries = ({**entry, "kid": str(number)} for number in range(150))
-    assert len(read_key_set(key_set(*entries))) == 100
+@pytest.mark.parametrize("use", [None, ""])
+def test_an_empty_use_says_nothing(use: str | None) -> None:
+    """keycloak#31854."""
+    (key,) = read_key_set(key_set(jwk("ec-1", use=use)))
+    assert key.kid == "ec-1"
+
+
+def test_every_key_of_a_full_document_is_kept() -> None:
+    entries = [{**jwk("ec-1"), "kid": f"{number:03}"} for number in range(300)]
+    document = key_set(*entries)
+    assert len(document) < DOCUMENT_LIMIT
+    assert [key.kid for key in read_key_set(document)] == [entry["kid"] for entry in entries]
 
 
 def test_a_document_has_64_kib_at_most_from_a_file_as_from_a_url() -> None:

@@ -1,264 +1,324 @@
-"""The law of remote key sets, with a clock that is set by hand, and what of a document is kept."""
+"""The rules of remote key sets, with a clock that is set by hand, and what of a document is kept."""
 
 import asyncio
-from collections.abc import Callable
 
+import httpx
 import pytest
 
 from talaria.adapters.auth.jwk import public_key
-from talaria.adapters.auth.jwks import RemoteKeySet, StaticKeys
-from talaria.domain.errors import KeysUnavailable, TimedOut, Unreachable
-from talaria.domain.events import Attempt, Event
-from tests.unit.adapters.auth.support_tokens import KEYS, RSA, Wall, jwk, key_set
-
-ONE, TWO, BOTH = key_set(jwk("ec-1")), key_set(jwk("ec-2")), key_set(jwk("ec-1"), jwk("ec-2"))
-
-
-class Source:
-    """A key set on the network: what it answers, how often it was asked, and a gate that holds its answers back."""
-
-    def __init__(self, answer: bytes | Exception = ONE) -> None:
-        self.answer = answer
-        self.asked = 0
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def __call__(self) -> bytes:
-        self.asked += 1
-        await self.gate.wait()
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-
-class Events(list[Event]):
-    """A recorder."""
-
-    def record(self, event: Event) -> None:
-        self.append(event)
+from talaria.adapters.auth.jwks import StaticKeys
+from talaria.domain.errors import KeysUnavailable
+from talaria.domain.events import Attempt
+from tests.unit.adapters.auth.support_jwks import BOTH, DOWN, ONE, TWO, Issuer, settled
+from tests.unit.adapters.auth.support_tokens import KEYS, RSA, jwk, key_set
 
 
 @pytest.fixture
-def source() -> Source:
-    return Source()
+def issuer() -> Issuer:
+    return Issuer()
 
 
-@pytest.fixture
-def clock() -> Wall:
-    return Wall(1000.0)
+async def test_it_is_fetched_when_first_needed(issuer: Issuer) -> None:
+    assert issuer.asked == 0
+    assert await issuer.knows("ec-1")
+    assert await issuer.knows("ec-1")
+    assert issuer.asked == 1
 
 
-@pytest.fixture
-def events() -> Events:
-    return Events()
+async def test_a_refresh_after_ten_minutes_lets_no_token_wait(issuer: Issuer) -> None:
+    await issuer.knows("ec-1")
+    issuer.clock.move(599)
+    assert await issuer.knows("ec-1")
+    assert issuer.asked == 1
+    issuer.clock.move(1)
+    issuer.answer = BOTH
+    issuer.gate.clear()
+    assert await issuer.knows("ec-1"), "while the fetch hangs"
+    await settled(lambda: issuer.asked == 2)
+    assert await issuer.knows("ec-1")
+    issuer.gate.set()
+    await settled(lambda: issuer.keys.generation == 2)
+    assert await issuer.knows("ec-2")
+    assert issuer.asked == 2
 
 
-@pytest.fixture
-def keys(source: Source, clock: Wall, events: Events) -> RemoteKeySet:
-    return RemoteKeySet("app", source, clock, events)
+async def test_a_key_that_was_taken_away_is_gone(issuer: Issuer) -> None:
+    await issuer.knows("ec-1")
+    issuer.answer = TWO
+    issuer.clock.move(600)
+    await issuer.knows("ec-1")
+    await settled(lambda: issuer.keys.generation == 2)
+    assert not await issuer.knows("ec-1")
 
 
-async def knows(keys: RemoteKeySet, kid: str | None) -> bool:
-    return await keys.key_for(kid, "ES256") is not None
+UNUSABLE = [
+    key_set(),
+    key_set(jwk("ec-1", use="enc")),
+    key_set(jwk("ec-1", alg="ES384")),
+    key_set(jwk("rsa-weak"), {"kty": "oct", "k": "AAAA"}, None),
+    key_set(jwk("rsa"), jwk("ed")),
+]
 
 
-async def settled(condition: Callable[[], bool]) -> None:
-    """Until background work has come so far. Nothing sleeps here, so some turns of the loop are enough."""
-    for _ in range(20):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to that")
+@pytest.mark.parametrize("document", UNUSABLE)
+async def test_a_set_without_a_usable_key_never_replaces_a_good_one(issuer: Issuer, document: bytes) -> None:
+    """An issuer that breaks its set would else turn every token of its callers away, as if the tokens were bad."""
+    await issuer.knows("ec-1")
+    issuer.answer = document
+    issuer.clock.move(24 * 3600 - 1)
+    assert await issuer.knows("ec-1")
+    await settled(lambda: issuer.keys.state == "failing")
+    assert issuer.keys.cause == "no usable key in the set"
+    assert await issuer.knows("ec-1")
+    assert issuer.keys.generation == 1
+    issuer.clock.move(1)
+    with pytest.raises(KeysUnavailable):
+        await issuer.knows("ec-1")
+    assert issuer.keys.state == "unavailable"
 
 
-async def test_it_is_fetched_when_first_needed(keys: RemoteKeySet, source: Source) -> None:
-    assert source.asked == 0
-    assert await knows(keys, "ec-1")
-    assert await knows(keys, "ec-1")
-    assert source.asked == 1
+@pytest.mark.parametrize("document", UNUSABLE)
+async def test_a_first_set_without_a_usable_key_is_no_fault_of_the_token(issuer: Issuer, document: bytes) -> None:
+    issuer.answer = document
+    with pytest.raises(KeysUnavailable) as caught:
+        await issuer.knows("ec-1")
+    assert caught.value.cause == "caller-keys:app: no usable key in the set"
+    issuer.answer = ONE
+    assert await issuer.knows("ec-1")
 
 
-async def test_a_refresh_after_ten_minutes_makes_nobody_wait(keys: RemoteKeySet, source: Source, clock: Wall) -> None:
-    await knows(keys, "ec-1")
-    clock.seconds += 599
-    assert await knows(keys, "ec-1")
-    assert source.asked == 1
-    clock.seconds += 1
-    source.answer = BOTH
-    source.gate.clear()
-    assert await knows(keys, "ec-1"), "while the fetch hangs"
-    await settled(lambda: source.asked == 2)
-    assert await knows(keys, "ec-1")
-    source.gate.set()
-    await settled(lambda: keys.generation == 2)
-    assert await knows(keys, "ec-2")
-    assert source.asked == 2
+async def test_a_slow_set_is_had_in_the_end(issuer: Issuer) -> None:
+    issuer.gate.clear()
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await issuer.knows("ec-1")
+    issuer.gate.set()
+    assert await issuer.knows("ec-1")
+    assert issuer.asked == 1
 
 
-async def test_a_key_that_was_taken_away_is_gone(keys: RemoteKeySet, source: Source, clock: Wall) -> None:
-    await knows(keys, "ec-1")
-    source.answer = TWO
-    clock.seconds += 600
-    await knows(keys, "ec-1")
-    await settled(lambda: keys.generation == 2)
-    assert not await knows(keys, "ec-1")
+async def test_trouble_and_its_end_are_said_once(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "talaria")
+    await issuer.knows("ec-1")
+    assert caplog.records == []
+    answers: list[bytes | Exception] = [key_set(), DOWN, b"[]", BOTH, BOTH]
+    for fetches, answer in enumerate(answers, start=2):
+        issuer.answer = answer
+        issuer.clock.move(600)
+        await issuer.knows("ec-1")
+        await issuer.fetched(fetches)
+    said = [(record.levelname, record.getMessage(), vars(record)["dependency"]) for record in caplog.records]
+    assert said == [
+        ("WARNING", "a caller's key set can't be had", "caller-keys:app"),
+        ("INFO", "a caller's key set is had again", "caller-keys:app"),
+    ]
+    assert vars(caplog.records[0])["cause"] == "no usable key in the set"
+    assert [vars(record)["state"] for record in caplog.records] == ["failing", "ok"]
 
 
-async def test_an_empty_set_takes_every_key_away(keys: RemoteKeySet, source: Source, clock: Wall) -> None:
-    await knows(keys, "ec-1")
-    source.answer = key_set()
-    clock.seconds += 600
-    await knows(keys, "ec-1")
-    await settled(lambda: keys.generation == 2)
-    assert not await knows(keys, "ec-1")
+async def test_the_same_document_is_no_new_generation(issuer: Issuer) -> None:
+    await issuer.knows("ec-1")
+    issuer.clock.move(600)
+    await issuer.knows("ec-1")
+    await issuer.fetched(2)
+    assert issuer.keys.generation == 1
 
 
-async def test_the_same_document_is_no_new_generation(keys: RemoteKeySet, source: Source, clock: Wall) -> None:
-    await knows(keys, "ec-1")
-    clock.seconds += 600
-    await knows(keys, "ec-1")
-    await settled(lambda: source.asked == 2)
-    await asyncio.sleep(0)
-    assert keys.generation == 1
+async def test_an_unknown_kid_is_fetched_for(issuer: Issuer) -> None:
+    await issuer.knows("ec-1")
+    issuer.answer = BOTH
+    assert await issuer.knows("ec-2")
+    assert issuer.asked == 2
 
 
-async def test_an_unknown_kid_is_fetched_for(keys: RemoteKeySet, source: Source) -> None:
-    await knows(keys, "ec-1")
-    source.answer = BOTH
-    assert await knows(keys, "ec-2")
-    assert source.asked == 2
-
-
-async def test_unknown_kids_are_fetched_for_once_in_thirty_seconds(
-    keys: RemoteKeySet, source: Source, clock: Wall
-) -> None:
-    await knows(keys, "ec-1")
+async def test_unknown_kids_are_fetched_for_once_in_thirty_seconds(issuer: Issuer) -> None:
+    await issuer.knows("ec-1")
     for number in range(100):
-        assert not await knows(keys, f"random-{number}")
-        clock.seconds += 0.29
-    assert source.asked == 2
-    clock.seconds += 1.01
-    assert not await knows(keys, "random")
-    assert source.asked == 3
-    assert await knows(keys, "ec-1")
+        assert not await issuer.knows(f"random-{number}")
+        issuer.clock.move(0.29)
+    assert issuer.asked == 2
+    issuer.clock.move(1.01)
+    assert not await issuer.knows("random")
+    assert issuer.asked == 3
+    assert await issuer.knows("ec-1")
 
 
-async def test_a_flood_of_unknown_kids_on_a_cold_set_is_one_fetch(keys: RemoteKeySet, source: Source) -> None:
-    found = await asyncio.gather(*(knows(keys, f"random-{number}") for number in range(100)))
+async def test_a_flood_of_unknown_kids_on_a_cold_set_is_one_fetch(issuer: Issuer) -> None:
+    found = await asyncio.gather(*(issuer.knows(f"random-{number}") for number in range(100)))
     assert not any(found)
-    assert not await knows(keys, "another")
-    assert source.asked == 1
+    assert not await issuer.knows("another")
+    assert issuer.asked == 1
 
 
-async def test_a_failed_fetch_for_an_unknown_kid_leaves_it_unknown(keys: RemoteKeySet, source: Source) -> None:
-    await knows(keys, "ec-1")
-    source.answer = OSError()
-    assert not await knows(keys, "ec-2")
-    assert await knows(keys, "ec-1")
+async def test_a_failed_fetch_for_an_unknown_kid_leaves_it_unknown(issuer: Issuer) -> None:
+    await issuer.knows("ec-1")
+    issuer.answer = DOWN
+    assert not await issuer.knows("ec-2")
+    assert await issuer.knows("ec-1")
 
 
-async def test_a_thousand_waiters_share_one_fetch(keys: RemoteKeySet, source: Source) -> None:
-    source.gate.clear()
-    waiters = [asyncio.create_task(knows(keys, "ec-1")) for _ in range(1000)]
-    await settled(lambda: source.asked == 1)
-    source.gate.set()
+async def test_a_thousand_waiters_share_one_fetch(issuer: Issuer) -> None:
+    issuer.gate.clear()
+    waiters = [asyncio.create_task(issuer.knows("ec-1")) for _ in range(1000)]
+    await settled(lambda: issuer.asked == 1)
+    issuer.gate.set()
     assert all(await asyncio.gather(*waiters))
-    assert source.asked == 1
+    assert issuer.asked == 1
 
 
-async def test_a_waiter_that_leaves_hurts_nobody(keys: RemoteKeySet, source: Source) -> None:
-    source.gate.clear()
-    leaver, stayer = (asyncio.create_task(knows(keys, "ec-1")) for _ in range(2))
-    await settled(lambda: source.asked == 1)
+async def test_a_waiter_that_leaves_ends_no_fetch(issuer: Issuer) -> None:
+    issuer.gate.clear()
+    leaver, stayer = (asyncio.create_task(issuer.knows("ec-1")) for _ in range(2))
+    await settled(lambda: issuer.asked == 1)
     leaver.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leaver
-    source.gate.set()
+    issuer.gate.set()
     assert await stayer
-    assert source.asked == 1
+    assert issuer.asked == 1
 
 
-async def test_a_failed_first_fetch_reaches_all_waiters(keys: RemoteKeySet, source: Source) -> None:
-    source.answer = OSError()
-    outcomes = await asyncio.gather(*(knows(keys, "ec-1") for _ in range(10)), return_exceptions=True)
+async def test_a_failed_first_fetch_reaches_all_waiters(issuer: Issuer) -> None:
+    issuer.answer = DOWN
+    outcomes = await asyncio.gather(*(issuer.knows("ec-1") for _ in range(10)), return_exceptions=True)
     assert all(isinstance(outcome, KeysUnavailable) for outcome in outcomes)
-    assert source.asked == 1
+    assert issuer.asked == 1
 
 
-async def test_failures_are_waited_out_longer_and_longer(keys: RemoteKeySet, source: Source, clock: Wall) -> None:
-    source.answer = OSError()
-    for attempt, wait in enumerate((1, 2, 4, 8, 16, 30, 30), start=1):
-        with pytest.raises(KeysUnavailable) as caught:
-            await knows(keys, "ec-1")
-        assert source.asked == attempt
-        assert caught.value.retry_after == wait
-        clock.seconds += wait - 0.5
+async def test_the_breaker_of_the_dependency_bounds_the_fetches_that_fail(issuer: Issuer) -> None:
+    issuer.answer = DOWN
+    for _ in range(100):
         with pytest.raises(KeysUnavailable):
-            await knows(keys, "ec-1")
-        assert source.asked == attempt, "not one for each request"
-        clock.seconds += 0.5
-    source.answer = ONE
-    assert await knows(keys, "ec-1")
+            await issuer.knows("ec-1")
+    assert issuer.asked == 5, "not one for each request"
+    with pytest.raises(KeysUnavailable) as caught:
+        await issuer.knows("ec-1")
+    assert (issuer.asked, caught.value.retry_after) == (5, 5)
+    issuer.clock.move(4.5)
+    with pytest.raises(KeysUnavailable) as caught:
+        await issuer.knows("ec-1")
+    assert (issuer.asked, caught.value.retry_after) == (5, 1)
+    issuer.clock.move(0.5)
+    for _ in range(10):
+        with pytest.raises(KeysUnavailable):
+            await issuer.knows("ec-1")
+    assert issuer.asked == 6, "one probe"
+    issuer.answer = ONE
+    issuer.clock.move(60)
+    assert await issuer.knows("ec-1")
 
 
-async def test_the_last_good_set_serves_for_a_day(keys: RemoteKeySet, source: Source, clock: Wall) -> None:
-    await knows(keys, "ec-1")
-    source.answer = OSError()
-    clock.seconds += 24 * 3600 - 1
-    assert await knows(keys, "ec-1")
-    await settled(lambda: source.asked == 2)
-    clock.seconds += 1
+async def test_the_breaker_bounds_the_background_fetches_that_fail(issuer: Issuer) -> None:
+    await issuer.knows("ec-1")
+    issuer.clock.move(600)
+    issuer.answer = DOWN
+    for _ in range(100):
+        assert await issuer.knows("ec-1")
+        await asyncio.sleep(0)
+    await settled(lambda: issuer.asked == 6)
+    assert await issuer.knows("ec-1")
+    assert issuer.asked == 6
+
+
+async def test_the_last_good_set_serves_for_a_day(issuer: Issuer) -> None:
+    await issuer.knows("ec-1")
+    issuer.answer = DOWN
+    issuer.clock.move(24 * 3600 - 1)
+    assert await issuer.knows("ec-1")
+    await settled(lambda: issuer.keys.state == "failing")
+    issuer.clock.move(1)
     with pytest.raises(KeysUnavailable):
-        await knows(keys, "ec-1")
-    source.answer = ONE
-    clock.seconds += 2
-    assert await knows(keys, "ec-1")
+        await issuer.knows("ec-1")
+    issuer.answer = ONE
+    issuer.clock.move(2)
+    assert await issuer.knows("ec-1")
 
 
-async def test_a_set_left_alone_for_a_day_is_fetched_before_it_serves(
-    keys: RemoteKeySet, source: Source, clock: Wall
-) -> None:
-    await knows(keys, "ec-1")
-    source.answer = TWO
-    clock.seconds += 24 * 3600
-    assert not await knows(keys, "ec-1")
+async def test_a_set_left_alone_for_a_day_is_fetched_before_it_serves(issuer: Issuer) -> None:
+    await issuer.knows("ec-1")
+    issuer.answer = TWO
+    issuer.clock.move(24 * 3600)
+    assert not await issuer.knows("ec-1")
 
 
-@pytest.mark.parametrize("document", [b"", b"<html>", b"[]", b"{}", b'{"keys":{}}', b"\xff", b"[" * 200_000])
-async def test_a_bad_document_replaces_nothing(
-    keys: RemoteKeySet, source: Source, clock: Wall, events: Events, document: bytes
-) -> None:
-    await knows(keys, "ec-1")
-    source.answer = document
-    assert not await knows(keys, "ec-2")
-    assert await knows(keys, "ec-1")
-    assert keys.generation == 1
-    assert events[-1] == Attempt("caller-keys:app", clock(), 0.0, "bad-answer")
+@pytest.mark.parametrize("document", [b"", b"<html>", b"[]", b"{}", b'{"keys":{}}', b"\xff", b"[" * 60_000, 404, 500])
+async def test_a_bad_answer_replaces_nothing(issuer: Issuer, document: bytes | int) -> None:
+    await issuer.knows("ec-1")
+    issuer.answer = document
+    assert not await issuer.knows("ec-2")
+    assert await issuer.knows("ec-1")
+    assert issuer.keys.generation == 1
+    assert issuer.keys.state == "failing"
 
 
-async def test_a_fetch_that_hangs_is_given_up(source: Source, clock: Wall, events: Events) -> None:
-    source.gate.clear()
+async def test_a_fetch_that_hangs_is_given_up() -> None:
+    issuer = Issuer(timeout=0.001)
+    issuer.gate.clear()
     with pytest.raises(KeysUnavailable):
-        await knows(RemoteKeySet("app", source, clock, events, timeout=0.001), "ec-1")
-    assert events == [Attempt("caller-keys:app", clock(), 0.0, "timeout")]
+        await issuer.knows("ec-1")
+    assert issuer.recorder.events == [Attempt("caller-keys:app", issuer.clock.now(), 0.0, "timeout")]
 
 
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
         (ONE, "ok"),
-        (OSError(), "unreachable"),
-        (Unreachable("personal"), "unreachable"),
-        (TimedOut("personal"), "timeout"),
-        (RuntimeError("canary"), "failed"),
+        (b"[]", "bad-answer"),
+        (404, "404"),
+        (DOWN, "unreachable"),
+        (httpx.ReadTimeout(""), "timeout"),
     ],
 )
-async def test_each_fetch_is_recorded(
-    keys: RemoteKeySet, source: Source, clock: Wall, events: Events, answer: bytes | Exception, outcome: str
-) -> None:
-    source.answer = answer
-    await asyncio.gather(knows(keys, "ec-1"), return_exceptions=True)
-    assert events == [Attempt("caller-keys:app", clock(), 0.0, outcome)]
+async def test_each_fetch_is_recorded(issuer: Issuer, answer: bytes | int | Exception, outcome: str) -> None:
+    issuer.answer = answer
+    await asyncio.gather(issuer.knows("ec-1"), return_exceptions=True)
+    assert issuer.recorder.events == [Attempt("caller-keys:app", issuer.clock.now(), 0.0, outcome)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"[]", "not a JWK set"),
+        (404, "status 404"),
+        (503, "status 503"),
+        (OSError(2, "canary"), "could not be read"),
+    ],
+)
+async def test_the_cause_names_its_dependency(issuer: Issuer, answer: bytes | int | Exception, why: str) -> None:
+    issuer.answer = answer
+    for _ in range(10):
+        with pytest.raises(KeysUnavailable) as caught:
+            await issuer.knows("ec-1")
+        assert caught.value.cause == f"caller-keys:app: {why}", "also while it is not asked"
+    assert issuer.keys.cause == why
+
+
+async def test_it_says_how_it_does(issuer: Issuer) -> None:
+    states = [issuer.keys.state]
+    issuer.answer = DOWN
+    with pytest.raises(KeysUnavailable):
+        await issuer.knows("ec-1")
+    states.append(issuer.keys.state)
+    issuer.answer = ONE
+    issuer.clock.move(60)
+    assert await issuer.knows("ec-1")
+    states.append(issuer.keys.state)
+    issuer.answer = DOWN
+    issuer.clock.move(60)
+    assert not await issuer.knows("ec-9")
+    states.append(issuer.keys.state)
+    issuer.clock.move(24 * 3600)
+    assert [*states, issuer.keys.state] == ["ok", "unavailable", "ok", "failing", "unavailable"]
+
+
+async def test_to_close_it_gives_up_the_fetch(issuer: Issuer) -> None:
+    issuer.gate.clear()
+    waiter = asyncio.create_task(issuer.knows("ec-1"))
+    await settled(lambda: issuer.asked == 1)
+    await issuer.keys.aclose()
+    with pytest.raises(KeysUnavailable):
+        await waiter
 
 
 def test_nameless_keys_of_one_algorithm_are_refused() -> None:
@@ -274,19 +334,6 @@ async def test_nameless_keys_of_several_algorithms_serve() -> None:
     assert await static.key_for(None, "RS256") is rsa
 
 
-async def test_it_says_how_it_does(keys: RemoteKeySet, source: Source, clock: Wall) -> None:
-    states = [keys.state]
-    source.answer = Unreachable("personal")
-    with pytest.raises(KeysUnavailable):
-        await keys.key_for("ec-1", "ES256")
-    states.append(keys.state)
-    source.answer = ONE
-    clock.seconds += 60
-    assert await keys.key_for("ec-1", "ES256")
-    states.append(keys.state)
-    source.answer = Unreachable("personal")
-    clock.seconds += 60
-    assert await keys.key_for("ec-9", "ES256") is None
-    states.append(keys.state)
-    clock.seconds += 24 * 3600
-    assert [*states, keys.state] == ["ok", "unavailable", "ok", "failing", "unavailable"]
+async def test_a_nameless_key_given_twice_is_one_key() -> None:
+    keys = [public_key(KEYS["ec-1"].public_key()) for _ in range(2)]
+    assert await StaticKeys(keys, any_kid=True).key_for("whatever", "ES256") is keys[0]

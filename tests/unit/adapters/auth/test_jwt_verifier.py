@@ -10,27 +10,31 @@ from hypothesis import strategies as st
 from talaria.adapters.auth.jwk import KeySource, VerifyingKey, pick, read_key_set
 from talaria.adapters.auth.jwks import StaticKeys
 from talaria.adapters.auth.jws import read_token
-from talaria.adapters.auth.jwt_verifier import CallerTokens
+from talaria.adapters.auth.jwt_verifier import JwtVerifier
 from talaria.domain.errors import ExpiredToken, InvalidToken, KeysUnavailable, Refusal
 from talaria.domain.model import PersonalPhoneId, Principal
-from talaria.testing.contracts.small import TokenVerifierContract
+from talaria.testing.contracts.token_verifier import TokenVerifierContract
 from tests.unit.adapters.auth.support_tokens import (
     APP,
     APP_SET,
     CALLERS,
+    LEEWAY,
+    MAX_LIFETIME,
+    NESTED,
     NOW,
     Case,
     Wall,
     good_token,
     jwk,
     key_set,
+    person_of,
     rules,
     verifier,
 )
 
 
-class TestCallerTokens(TokenVerifierContract):
-    def verifier(self) -> CallerTokens:
+class TestJwtVerifier(TokenVerifierContract):
+    def verifier(self) -> JwtVerifier:
         return verifier()
 
     def good_token(self) -> tuple[bytes, Principal]:
@@ -56,14 +60,14 @@ class CountedKeys(StaticKeys):
         self.generation += 1
 
 
-def app_tokens(keys: StaticKeys, wall: Wall, max_entries: int = 10) -> CallerTokens:
+def app_tokens(keys: StaticKeys, wall: Wall, max_entries: int = 10) -> JwtVerifier:
     caller = rules("app", APP, frozenset({"ES256"}), keys)
-    return CallerTokens([caller], wall, max_entries=max_entries)
+    return JwtVerifier([caller], wall, max_entries=max_entries)
 
 
-async def refusal_of(tokens: CallerTokens, token: bytes) -> Refusal:
+async def refusal_of(tokens: JwtVerifier, token: bytes) -> Refusal:
     with pytest.raises(Refusal) as caught:
-        await tokens.verify(token)
+        await person_of(tokens, token)
     return caught.value
 
 
@@ -72,32 +76,47 @@ async def test_a_good_token_names_caller_and_person() -> None:
     assert person == Principal("app", PersonalPhoneId("p-1"))
 
 
+async def test_a_path_to_the_phone_id_goes_before_a_claim_of_its_name() -> None:
+    nested: dict[str, object] = {"person": {"phone": {"id": "p-inside"}}, "person.phone.id": "p-outside"}
+    person = await verifier().verify(good_token(iss=NESTED, **nested))
+    assert person == Principal("nested", PersonalPhoneId("p-inside"))
+
+
+NUMBERS = st.integers(NOW - 200_000, NOW + 200_000) | st.floats(NOW - 200_000, NOW + 200_000)
+
+
+@given(NUMBERS, NUMBERS, NUMBERS)
+def test_times_are_judged_by_their_value_and_not_by_how_they_are_written(exp: float, iat: float, nbf: float) -> None:
+    good = exp > NOW - LEEWAY and max(iat, nbf) <= NOW + LEEWAY and iat < exp <= iat + MAX_LIFETIME
+    assert (verify_now(good_token(exp=exp, iat=iat, nbf=nbf)) == "good") == good
+
+
 async def test_a_known_token_is_not_verified_again() -> None:
     keys, token = CountedKeys(), good_token()
     tokens = app_tokens(keys, Wall())
-    first = await tokens.verify(token)
-    assert await tokens.verify(token) is first
+    first = await person_of(tokens, token)
+    assert await person_of(tokens, token) is first
     assert keys.asked == 1
 
 
 async def test_a_known_token_is_verified_again_after_a_minute() -> None:
     keys, wall, token = CountedKeys(), Wall(), good_token()
     tokens = app_tokens(keys, wall)
-    await tokens.verify(token)
+    await person_of(tokens, token)
     wall.seconds = NOW + 59.9
-    await tokens.verify(token)
+    await person_of(tokens, token)
     assert keys.asked == 1
     wall.seconds = NOW + 60
-    await tokens.verify(token)
+    await person_of(tokens, token)
     assert keys.asked == 2
 
 
 async def test_a_known_token_is_not_kept_past_its_end() -> None:
     keys, wall, token = CountedKeys(), Wall(), good_token(exp=NOW + 10)
     tokens = app_tokens(keys, wall)
-    await tokens.verify(token)
+    await person_of(tokens, token)
     wall.seconds = NOW + 10
-    await tokens.verify(token)
+    await person_of(tokens, token)
     assert keys.asked == 2, "the leeway is given by verifying, not by keeping"
     wall.seconds = NOW + 40
     assert isinstance(await refusal_of(tokens, token), ExpiredToken)
@@ -106,7 +125,7 @@ async def test_a_known_token_is_not_kept_past_its_end() -> None:
 async def test_a_known_token_falls_with_its_key() -> None:
     keys, token = CountedKeys(), good_token()
     tokens = app_tokens(keys, Wall())
-    await tokens.verify(token)
+    await person_of(tokens, token)
     keys.replace(key_set(jwk("ec-2")))
     assert (await refusal_of(tokens, token)).cause == "kid unknown"
 
@@ -114,7 +133,7 @@ async def test_a_known_token_falls_with_its_key() -> None:
 async def test_a_known_token_falls_when_its_kid_gets_another_key() -> None:
     keys, token = CountedKeys(), good_token()
     tokens = app_tokens(keys, Wall())
-    await tokens.verify(token)
+    await person_of(tokens, token)
     keys.replace(key_set(jwk("stranger", "ec-1")))
     assert (await refusal_of(tokens, token)).cause == "signature"
 
@@ -122,20 +141,20 @@ async def test_a_known_token_falls_when_its_kid_gets_another_key() -> None:
 async def test_a_clock_set_back_lengthens_nothing() -> None:
     keys, wall, token = CountedKeys(), Wall(), good_token()
     tokens = app_tokens(keys, wall)
-    await tokens.verify(token)
+    await person_of(tokens, token)
     wall.seconds = NOW - 20
-    await tokens.verify(token)
+    await person_of(tokens, token)
     assert keys.asked == 2
 
 
 async def test_bad_tokens_displace_no_good_one() -> None:
     keys, token = CountedKeys(), good_token()
     tokens = app_tokens(keys, Wall(), max_entries=2)
-    await tokens.verify(token)
+    await person_of(tokens, token)
     for number in range(50):
         await refusal_of(tokens, token[:-4] + b"%04d" % number)
     asked = keys.asked
-    await tokens.verify(token)
+    await person_of(tokens, token)
     assert keys.asked == asked
 
 
@@ -144,17 +163,17 @@ async def test_the_oldest_of_too_many_goes() -> None:
     tokens = app_tokens(keys, Wall(), max_entries=2)
     one, two, three = (good_token(personal_phone_id=f"p-{n}") for n in range(3))
     for token in (one, two, one, three, one):
-        await tokens.verify(token)
+        await person_of(tokens, token)
     assert keys.asked == 3
-    await tokens.verify(two)
+    await person_of(tokens, two)
     assert keys.asked == 4
 
 
 async def test_persons_are_not_mixed_up() -> None:
     tokens = verifier()
     names = [f"p-{n}" for n in range(8)] * 3
-    persons = await asyncio.gather(*(tokens.verify(good_token(personal_phone_id=name)) for name in names))
-    assert [person.phone_id for person in persons] == [PersonalPhoneId(name) for name in names]
+    persons = await asyncio.gather(*(person_of(tokens, good_token(personal_phone_id=name)) for name in names))
+    assert persons == [Principal("app", PersonalPhoneId(name)) for name in names]
 
 
 async def test_unavailable_keys_are_no_fault_of_the_token() -> None:
@@ -165,7 +184,7 @@ async def test_unavailable_keys_are_no_fault_of_the_token() -> None:
     assert isinstance(await refusal_of(app_tokens(NoKeys([]), Wall()), good_token()), KeysUnavailable)
 
 
-@pytest.mark.parametrize("claims", [{"iss": "https://nobody.example"}, {"exp": "1"}, {"personal_phone_id": ""}])
+@pytest.mark.parametrize("claims", [{"iss": "https://stranger.example"}, {"exp": "1"}, {"personal_phone_id": ""}])
 async def test_a_hopeless_token_asks_for_no_key(claims: dict[str, object]) -> None:
     keys = CountedKeys()
     await refusal_of(app_tokens(keys, Wall()), good_token(**claims))
@@ -201,7 +220,7 @@ def test_nothing_private_is_printed() -> None:
 
 def test_two_callers_of_one_issuer_are_refused() -> None:
     with pytest.raises(ValueError, match="same issuer"):
-        CallerTokens([CALLERS[0], CALLERS[0]], Wall())
+        JwtVerifier([CALLERS[0], CALLERS[0]], Wall())
 
 
 def test_static_keys_are_a_key_source() -> None:
@@ -219,7 +238,7 @@ def verify_now(token: bytes) -> str:
         verifier().verify(token).send(None)
     except StopIteration:
         return "good"
-    except InvalidToken as refusal:
+    except (InvalidToken, ExpiredToken) as refusal:
         return refusal.cause
     return "waits"
 

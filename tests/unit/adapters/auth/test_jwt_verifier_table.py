@@ -4,39 +4,41 @@ from dataclasses import replace
 
 import pytest
 
-from talaria.adapters.auth.jwt_verifier import CallerTokens
+from talaria.adapters.auth.jwt_verifier import JwtVerifier
 from talaria.domain.errors import ExpiredToken, InvalidToken, Refusal
-from tests.unit.adapters.auth import support_cases_claims as token_cases_claims
-from tests.unit.adapters.auth import support_cases_form as token_cases_form
-from tests.unit.adapters.auth import support_cases_header as token_cases_header
-from tests.unit.adapters.auth import support_cases_keys as token_cases_keys
-from tests.unit.adapters.auth.support_tokens import verifier
+from tests.unit.adapters.auth import (
+    support_cases_claims,
+    support_cases_form,
+    support_cases_header,
+    support_cases_keys,
+)
+from tests.unit.adapters.auth.support_tokens import person_of, verifier
 
 TABLES = {
-    "form": token_cases_form.CASES,
-    "header": token_cases_header.CASES,
-    "claims": token_cases_claims.CASES,
-    "keys": token_cases_keys.CASES,
+    "form": support_cases_form.CASES,
+    "header": support_cases_header.CASES,
+    "claims": support_cases_claims.CASES,
+    "keys": support_cases_keys.CASES,
 }
 CASES = [case for table in TABLES.values() for case in table]
 
 
 @pytest.fixture(scope="module")
-def tokens() -> CallerTokens:
+def tokens() -> JwtVerifier:
     """One verifier for all cases: what one leaves behind must not help the next."""
     return verifier()
 
 
-async def outcome(tokens: CallerTokens, token: bytes) -> tuple[type[Refusal] | None, str]:
+async def outcome(tokens: JwtVerifier, token: bytes) -> tuple[type[Refusal] | None, str]:
     try:
-        await tokens.verify(token)
+        await person_of(tokens, token)
     except Refusal as refusal:
         return type(refusal), refusal.cause
     return None, "good"
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_every_case_the_second_time_as_the_first(table: str, tokens: CallerTokens) -> None:
+async def test_every_case_the_second_time_as_the_first(table: str, tokens: JwtVerifier) -> None:
     wrong = {}
     for case in TABLES[table]:
         kind = {"good": None, "expired": ExpiredToken}.get(case.expect, InvalidToken)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from talaria.adapters.auth.key_files import load_signing_key
 from talaria.adapters.auth.service_tokens import ServiceTokenSigner, SigningKey
 from talaria.domain.model import PartnerUserId, ServiceClaims
-from talaria.testing.contracts.small import ServiceTokensContract
+from talaria.testing.contracts.service_tokens import ServiceTokensContract
 from tests.unit.adapters.auth.support_tokens import KEYS, NOW, Wall
 
-GRANT = ServiceClaims(PartnerUserId("w-1"), "wind", "wind-tag", "app", "talaria-services")
+CLAIMS = ServiceClaims(PartnerUserId("w-1"), "wind", "wind-tag", "app", "talaria-services")
 ALGORITHMS = {"ec-1": "ES256", "rsa": "RS256", "ed": "EdDSA"}
 
 
@@ -22,9 +22,11 @@ def signing_key(name: str) -> SigningKey:
     return SigningKey(f"kid-of-{name}", KEYS[name], ALGORITHMS[name])
 
 
-def signer(*names: str, wall: Wall | None = None, lifetime: float = 60, max_entries: int = 10) -> ServiceTokenSigner:
+def signer(
+    *names: str, wall: Wall | None = None, lifetime: float = 60, max_entries: int = 10, backdate: float = 0
+) -> ServiceTokenSigner:
     keys = [signing_key(name) for name in names or ("ec-1",)]
-    return ServiceTokenSigner(keys, "talaria-proxy", lifetime, wall or Wall(), max_entries)
+    return ServiceTokenSigner(keys, "talaria-proxy", lifetime, wall or Wall(), max_entries, backdate=backdate)
 
 
 class TestServiceTokenSigner(ServiceTokensContract):
@@ -32,21 +34,21 @@ class TestServiceTokenSigner(ServiceTokensContract):
         return signer()
 
 
-def opened(token: bytes, key: str = "ec-1") -> dict[str, object]:
+def opened(token: bytes, key: str = "ec-1", audience: str = "talaria-services") -> dict[str, object]:
     """The claims, with the signature checked and the times left alone: the clock here stands still."""
     options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
     claims: dict[str, object] = jwt.decode(
         token,
         KEYS[key].public_key(),
         algorithms=[ALGORITHMS[key]],
-        audience="talaria-services",
+        audience=audience,
         options=options,  # type: ignore[arg-type]
     )
     return claims
 
 
 def test_the_claims_are_those_of_the_contract() -> None:
-    claims = opened(signer().token_for(GRANT))
+    claims = opened(signer().token_for(CLAIMS))
     jti = claims.pop("jti")
     assert isinstance(jti, str)
     assert len(jti) == 32
@@ -65,7 +67,7 @@ def test_the_claims_are_those_of_the_contract() -> None:
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_the_header_names_the_first_key(name: str) -> None:
-    token = signer(name, *(other for other in ALGORITHMS if other != name)).token_for(GRANT)
+    token = signer(name, *(other for other in ALGORITHMS if other != name)).token_for(CLAIMS)
     assert jwt.get_unverified_header(token) == {"alg": ALGORITHMS[name], "kid": f"kid-of-{name}", "typ": "JWT"}
     assert opened(token, name)["sub"] == "w-1"
 
@@ -73,11 +75,11 @@ def test_the_header_names_the_first_key(name: str) -> None:
 def test_a_token_serves_for_half_of_its_life() -> None:
     wall = Wall(NOW + 0.9)
     tokens = signer(wall=wall)
-    first = tokens.token_for(GRANT)
+    first = tokens.token_for(CLAIMS)
     wall.seconds = NOW + 29.9
-    assert tokens.token_for(GRANT._replace()) is first
+    assert tokens.token_for(CLAIMS._replace()) is first
     wall.seconds = NOW + 30
-    second = tokens.token_for(GRANT)
+    second = tokens.token_for(CLAIMS)
     assert second != first
     assert opened(second)["exp"] == NOW + 90
 
@@ -85,35 +87,43 @@ def test_a_token_serves_for_half_of_its_life() -> None:
 def test_a_clock_set_back_gives_a_token_that_holds_already() -> None:
     wall = Wall()
     tokens = signer(wall=wall)
-    tokens.token_for(GRANT)
+    tokens.token_for(CLAIMS)
     wall.seconds = NOW - 5
-    assert opened(tokens.token_for(GRANT))["nbf"] == NOW - 5
+    assert opened(tokens.token_for(CLAIMS))["nbf"] == NOW - 5
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        GRANT._replace(subject=PartnerUserId("w-2")),
-        GRANT._replace(partner="volt"),
-        GRANT._replace(tag="other"),
-        GRANT._replace(caller="web"),
-        GRANT._replace(audience="other"),
-        GRANT._replace(partner="windw", tag="ind-tag"),
-    ],
-)
-def test_another_grant_gets_another_token(other: ServiceClaims) -> None:
+def changed(field: str) -> ServiceClaims:
+    """The same claims but for one field."""
+    return CLAIMS._replace(**{field: type(getattr(CLAIMS, field))("another")})
+
+
+@pytest.mark.parametrize("field", ServiceClaims._fields)
+def test_each_field_of_the_claims_is_said_and_selects_the_token(field: str) -> None:
+    """A field that is signed and does not select the token would hand one request's token to another."""
+    tokens, other = signer(), changed(field)
+    first, second = tokens.token_for(CLAIMS), tokens.token_for(other)
+    assert second != first
+    assert (tokens.token_for(CLAIMS), tokens.token_for(other)) == (first, second)
+    said, said_of_other = opened(first), opened(second, audience=other.audience)
+    differing = {name for name in said if said[name] != said_of_other[name]} - {"jti"}
+    assert [said_of_other[name] for name in differing] == ["another"]
+
+
+def test_fields_that_join_to_the_same_text_are_not_the_same() -> None:
     tokens = signer()
-    first = tokens.token_for(GRANT)
-    assert tokens.token_for(other) != first
-    assert tokens.token_for(GRANT) is first
+    assert tokens.token_for(CLAIMS._replace(partner="windw", tag="ind-tag")) != tokens.token_for(CLAIMS)
+
+
+def test_a_route_without_a_partner_says_none() -> None:
+    assert "partner" not in opened(signer().token_for(CLAIMS._replace(partner="")))
 
 
 def test_the_oldest_of_too_many_goes() -> None:
     tokens = signer(max_entries=2)
-    one, two, three = (GRANT._replace(tag=str(number)) for number in range(3))
+    one, two, three = (CLAIMS._replace(tag=str(number)) for number in range(3))
     first = tokens.token_for(one)
-    for grant in (two, one, three):
-        tokens.token_for(grant)
+    for claims in (two, one, three):
+        tokens.token_for(claims)
     assert tokens.token_for(one) is first
 
 
@@ -124,20 +134,47 @@ IDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1,
 def test_every_token_names_its_own_user(ids: list[str]) -> None:
     tokens = signer(max_entries=3)
     for user in ids + ids[::-1]:
-        assert opened(tokens.token_for(GRANT._replace(subject=PartnerUserId(user))))["sub"] == user
+        assert opened(tokens.token_for(CLAIMS._replace(subject=PartnerUserId(user))))["sub"] == user
 
 
-@given(st.floats(0, 1e9), st.floats(2, 86_400))
-def test_at_least_half_of_the_life_is_left(now: float, lifetime: float) -> None:
-    wall = Wall(now)
-    tokens = signer("ed", wall=wall, lifetime=lifetime)
+@pytest.mark.parametrize(("backdate", "earlier"), [(0, 0), (5, 5), (1.5, 2), (0.25, 1), (3600, 3600)])
+def test_a_token_is_good_by_a_clock_that_is_behind_and_for_no_longer(backdate: float, earlier: int) -> None:
+    """indigo-iam#704: an upstream with a clock a second behind ours refuses what was issued just now."""
+    wall = Wall(NOW + 0.0)
+    claims = opened(signer(wall=wall, backdate=backdate).token_for(CLAIMS))
+    assert (claims["iat"], claims["nbf"], claims["exp"]) == (NOW - earlier, NOW - earlier, NOW + 60)
+
+
+def test_a_clock_set_back_lengthens_no_life() -> None:
+    wall = Wall()
+    tokens = signer(wall=wall, backdate=30)
+    tokens.token_for(CLAIMS)
+    wall.seconds = NOW - 5
+    assert opened(tokens.token_for(CLAIMS))["exp"] == NOW + 55
+
+
+def test_the_end_of_each_new_token_is_told() -> None:
+    """`talaria keys` says by it when a key that signed may go."""
+    told: list[tuple[str, float]] = []
+    tokens = ServiceTokenSigner(
+        [signing_key("ec-1")], "talaria-proxy", 60, Wall(), signed=lambda *one: told.append(one), backdate=5
+    )
+    claims = opened(tokens.token_for(CLAIMS))
+    tokens.token_for(CLAIMS)
+    assert told == [("kid-of-ec-1", claims["exp"])] == [("kid-of-ec-1", NOW + 60)]
+
+
+@given(st.floats(0, 1e9), st.floats(2, 86_400), st.floats(0, 3600))
+def test_at_least_half_of_the_life_is_left(now: float, lifetime: float, backdate: float) -> None:
+    wall = Wall(now + 3600)
+    tokens = signer("ed", wall=wall, lifetime=lifetime, backdate=backdate)
     for step in (0, lifetime / 4, lifetime / 4, lifetime / 4):
         wall.seconds += step
-        claims = opened(tokens.token_for(GRANT), "ed")
+        claims = opened(tokens.token_for(CLAIMS), "ed")
         life = int(lifetime)
-        assert claims["exp"] == int(str(claims["iat"])) + life
-        assert int(str(claims["exp"])) - wall.seconds >= life / 2
-        assert int(str(claims["nbf"])) <= wall.seconds
+        assert claims["iat"] == claims["nbf"]
+        assert life / 2 <= int(str(claims["exp"])) - wall.seconds <= life
+        assert int(str(claims["exp"])) - life - backdate - 1 < int(str(claims["nbf"])) <= wall.seconds - backdate
 
 
 def test_all_public_keys_are_published() -> None:
@@ -151,14 +188,14 @@ def test_all_public_keys_are_published() -> None:
 def test_a_published_key_proves_a_token() -> None:
     tokens = signer("rsa", "ec-1")
     key = jwt.PyJWKSet.from_json(tokens.jwks().decode())["kid-of-rsa"]
-    assert jwt.PyJWS().decode(tokens.token_for(GRANT), key)
+    assert jwt.PyJWS().decode(tokens.token_for(CLAIMS), key)
 
 
 def test_a_key_file_makes_a_signer() -> None:
     pem = KEYS["ec-1"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     key, algorithm = load_signing_key(pem)
     tokens = ServiceTokenSigner([SigningKey("a", key, algorithm)], "talaria-proxy", 60, Wall())
-    assert opened(tokens.token_for(GRANT))["sub"] == "w-1"
+    assert opened(tokens.token_for(CLAIMS))["sub"] == "w-1"
 
 
 def test_what_cannot_sign_is_refused() -> None:
@@ -172,7 +209,7 @@ def test_what_cannot_sign_is_refused() -> None:
 
 def test_nothing_private_is_printed() -> None:
     tokens = signer()
-    token = tokens.token_for(GRANT).decode()
+    token = tokens.token_for(CLAIMS).decode()
     assert "key=" not in repr(signing_key("ec-1"))
     assert token not in repr(tokens)
     assert token not in repr(vars(tokens))

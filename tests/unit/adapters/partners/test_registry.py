@@ -11,7 +11,7 @@ from talaria.adapters import partners
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.partners import wind
 from talaria.domain.errors import PARTNER
-from talaria.testing.memory import MemoryClock, MemoryRecorder
+from talaria.testing import MemoryClock, MemoryRecorder
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pytest_mock import MockerFixture
 
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RequestFinished
-from talaria.testing.contracts.small import RecorderContract
+from talaria.testing.contracts.recorder import RecorderContract
 
 NOON = 1_795_003_200_123_456_789
 

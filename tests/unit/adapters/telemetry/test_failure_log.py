@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from talaria.adapters.telemetry.failure_log import PASSED_ON, AttemptRecord, FailureLog, FailureRecord, newest_first
 from talaria.adapters.telemetry.request_line import request_line
 from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RequestFinished
-from talaria.testing.contracts.small import RecorderContract
+from talaria.testing.contracts.recorder import RecorderContract
 from tests.unit.entrypoints.ops.support_ops import failure_record
 
 

@@ -6,7 +6,7 @@ import pytest
 from talaria.adapters.telemetry.metrics import Metrics, Tallies, avoided_by, render, summed
 from talaria.adapters.telemetry.recorder import EventBus
 from talaria.domain.events import Attempt, Event, ExchangeFinished, RequestContext, RequestFinished
-from talaria.testing.contracts.small import RecorderContract
+from talaria.testing.contracts.recorder import RecorderContract
 
 
 def metrics(entries: int = 0, in_flight: int = 0) -> Metrics:

@@ -9,7 +9,7 @@ import pytest
 from talaria.adapters.telemetry.recorder import EventBus, pseudonyms
 from talaria.domain.events import Attempt, Event, ExchangeFinished
 from talaria.domain.model import PersonalPhoneId
-from talaria.testing.contracts.small import RecorderContract
+from talaria.testing.contracts.recorder import RecorderContract
 
 ANNA = PersonalPhoneId("ppid-anna")
 HIT, MISS = ExchangeFinished("wind", "hit"), ExchangeFinished("wind", "miss")

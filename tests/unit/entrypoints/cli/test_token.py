@@ -10,24 +10,25 @@ from cryptography.hazmat.primitives import serialization
 
 from talaria.adapters.auth.key_files import load_signing_key, write_new_key
 from talaria.entrypoints.cli.token import command
-from talaria.sandbox import files
+from talaria.sandbox.folder import CALLER_KEY, SIGNING_KEY, SandboxFolder
 
 SECRET = "s" * 32
 
 
 def configuration(folder: Path, callers: dict[str, dict[str, Any]]) -> Path:
     """A configuration with these callers, which the loader takes."""
-    files.write_keys(folder)
+    made = SandboxFolder(folder)
     (folder / "secret").write_text(SECRET)
     tree = {
         "callers": callers,
-        "signing": {"keys": [{"kid": "k", "file": files.SIGNING_KEY}]},
+        "signing": {"keys": [{"kid": "k", "file": SIGNING_KEY}]},
         "personal": {"url": "http://personal.internal"},
         "partners": {"wind": {"url": "https://api.wind.example", "api_key": {"file": "secret"}}},
         "upstreams": {"services": {"urls": ["http://services.internal"]}},
         "routes": {"wind": {"partner": "wind", "upstream": "services"}},
     }
-    return files.write_configuration(folder, tree, {})
+    made.write_configuration(tree, {})
+    return made.config_path
 
 
 def app(**more: object) -> dict[str, dict[str, Any]]:
@@ -41,7 +42,7 @@ def run(config: Path, *arguments: str) -> Result:
 def test_a_token_is_what_the_callers_issuer_would_sign(tmp_path: Path) -> None:
     result = run(configuration(tmp_path, app(phone_id_claim="person")), "--lifetime", "15m", "ppid-anna")
     assert result.exit_code == 0, result.output
-    key, _ = load_signing_key((tmp_path / files.CALLER_KEY).read_bytes())
+    key, _ = load_signing_key((tmp_path / CALLER_KEY).read_bytes())
     claims = jwt.decode(result.output.strip(), key.public_key(), ["ES256"], audience="talaria-proxy")
     assert (claims["iss"], claims["person"]) == ("https://id.app.example", "ppid-anna")
     assert claims["exp"] - claims["iat"] == 900
@@ -88,7 +89,7 @@ def test_a_missing_key_is_a_sentence(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_private_key_is_not_shown(tmp_path: Path) -> None:
     config = configuration(tmp_path, app())
-    key, _ = load_signing_key((tmp_path / files.CALLER_KEY).read_bytes())
+    key, _ = load_signing_key((tmp_path / CALLER_KEY).read_bytes())
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     pem = key.public_key().public_bytes(serialization.Encoding.PEM, form)
     (tmp_path / "public.pem").write_bytes(pem)

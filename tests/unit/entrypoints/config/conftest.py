@@ -10,7 +10,7 @@ import pytest
 
 from talaria.adapters.auth.key_files import write_new_key
 from talaria.entrypoints.config import ConfigurationError, Problem, Settings, load
-from talaria.sandbox.toml import dumps
+from talaria.sandbox.toml_writer import dumps
 from tests.unit.entrypoints.config.support_config import ENVIRON
 
 GOOD = tomllib.loads((Path(__file__).parent / "contract.toml").read_text())

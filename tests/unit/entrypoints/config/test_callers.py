@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.support_certificates import write_certificate
 from tests.unit.entrypoints.config.conftest import Bench
 from tests.unit.entrypoints.config.support_config import ENVIRON
 
@@ -43,6 +44,9 @@ def test_two_keys_may_be_good_at_once(bench: Bench) -> None:
         ({"callers.app.issuer": None}, "callers.app.issuer"),
         ({"callers.app.phone_id_claim": "iss"}, "callers.app.phone_id_claim"),
         ({"callers.app.phone_id_claim": "jti"}, "callers.app.phone_id_claim"),
+        ({"callers.app.phone_id_claim": "aud.person"}, "callers.app.phone_id_claim"),
+        ({"callers.app.phone_id_claim": "person..id"}, "callers.app.phone_id_claim"),
+        ({"callers.app.phone_id_claim": ".person"}, "callers.app.phone_id_claim"),
         ({"callers.app.networks": ["10.0.0.1/8"]}, "callers.app.networks[0]"),
         ({"routes.jobs.callers": ["app"]}, "routes.jobs.callers"),
         ({"routes.wind.callers": ["jobs"]}, "routes.wind.callers"),
@@ -65,6 +69,8 @@ def test_what_does_not_go_together_is_refused(bench: Bench, changes: dict[str, A
         ("leeway", "5s"),
         ("max_lifetime", "1h"),
         ("phone_id_claim", "sub"),
+        ("jwks_timeout", "1s"),
+        ("egress_proxy", "http://p:3128"),
     ],
 )
 def test_a_rule_of_tokens_does_not_go_with_an_api_key(bench: Bench, key: str, value: object) -> None:
@@ -76,3 +82,18 @@ def test_a_rule_of_tokens_does_not_go_with_an_api_key(bench: Bench, key: str, va
 def test_a_route_that_nobody_could_use_is_refused(bench: Bench) -> None:
     problems = bench.problems({"routes.jobs": {"identity": "none", "upstream": "talaria-services"}})
     assert problems["routes.jobs.callers"].wrong == "there is no caller with an API key"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("jwks_timeout", "1s"), ("jwks_tls", {"ca_file": "ca.pem"}), ("egress_proxy", "http://p:3128")],
+)
+def test_how_keys_are_fetched_does_not_go_with_keys_that_are_here(bench: Bench, key: str, value: object) -> None:
+    here = {"callers.app.jwks_url": None, "callers.app.secret": {"env": "JOBS"}, "callers.app.algorithms": ["HS256"]}
+    write_certificate(bench.folder, "ca")
+    assert list(bench.problems({**here, f"callers.app.{key}": value}, KEYS)) == [f"callers.app.{key}"]
+
+
+def test_a_claim_may_be_inside_of_another(bench: Bench) -> None:
+    settings = bench.load({"callers.app.phone_id_claim": "person.phone_id"})
+    assert settings.callers["app"].phone_id_claim == "person.phone_id"

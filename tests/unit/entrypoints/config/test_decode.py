@@ -81,7 +81,6 @@ def test_a_key_that_the_loader_fills_in_is_unknown_in_the_file(bench: Bench) -> 
         ("partners.wind.user_id_header", "X-User", "partners.wind.user_id_header"),
         ("partners.wind.user_id_header", "x_user", "partners.wind.user_id_header"),
         ("callers.app.issuer", "", "callers.app.issuer"),
-        ("upstreams.talaria-services.transport", "h2", "upstreams.talaria-services.transport"),
     ],
 )
 def test_a_value_of_the_wrong_shape_stands_under_its_path(bench: Bench, key: str, value: Any, at: str) -> None:
@@ -116,3 +115,8 @@ def test_a_key_without_a_default_must_be_there(bench: Bench, key: str) -> None:
 )
 def test_only_a_key_with_a_default_may_be_left_out(bench: Bench, key: str, may_be_left_out: bool) -> None:
     assert ("leave the key out" in bench.problems({key: []})[key].instead) is may_be_left_out
+
+
+def test_a_key_that_there_was_says_what_took_its_place(bench: Bench) -> None:
+    at = "upstreams.talaria-services.transport"
+    assert "edge proxy" in bench.problems({at: "httpx"})[at].instead

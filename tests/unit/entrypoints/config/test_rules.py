@@ -90,8 +90,7 @@ def test_a_partner_may_not_take_anothers_own_name(bench: Bench) -> None:
     assert set(bench.problems(changes)) == {"partners.bolt.user_id_header"}
 
 
-def test_an_egress_proxy_needs_the_transport_that_knows_it(bench: Bench) -> None:
-    key = "upstreams.talaria-services"
-    assert set(bench.problems({f"{key}.egress_proxy": "http://p:3128"})) == {f"{key}.egress_proxy"}
-    settings = bench.load({f"{key}.egress_proxy": "http://p:3128", f"{key}.transport": "httpx"})
-    assert settings.upstreams["talaria-services"].egress_proxy == "http://p:3128"
+@pytest.mark.parametrize("at", ["personal", "partners.wind", "upstreams.talaria-services", "callers.app"])
+def test_every_way_out_may_lead_through_an_egress_proxy(bench: Bench, at: str) -> None:
+    bench.load({f"{at}.egress_proxy": "http://p:3128"})
+    assert set(bench.problems({f"{at}.egress_proxy": "p:3128"})) == {f"{at}.egress_proxy"}

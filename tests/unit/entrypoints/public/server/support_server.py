@@ -15,7 +15,7 @@ from talaria.entrypoints.public.early import EarlyEnds
 from talaria.entrypoints.public.server.connection import Connection
 from talaria.entrypoints.public.server.cycle import Cycle
 from talaria.entrypoints.public.server.framing import Limits
-from talaria.testing.memory import MemoryRecorder
+from talaria.testing import MemoryRecorder
 from tests.unit.adapters.http1.support_http1 import FakeTransport
 
 LIMITS = Limits(header_limit=1000, header_timeout=5.0, keepalive_timeout=7.0)

@@ -1,33 +1,43 @@
-"""The whole world round the gateway, and the gateway in it: the same for tests and for `talaria sandbox`."""
+"""The simulated services and the gateway among them: the same stack for tests and for `talaria sandbox`."""
 
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from talaria.entrypoints.config import Address, Settings, load
-from talaria.entrypoints.public.server.sockets import bind
-from talaria.sandbox import files
-from talaria.sandbox import fixtures as people
-from talaria.sandbox.issuer import Issuer
-from talaria.sandbox.personal import Personal
-from talaria.sandbox.service import Service, check_loopback
-from talaria.sandbox.talaria_services import TalariaServices
-from talaria.sandbox.wind import Wind
+from talaria.entrypoints.public.server.sockets import CannotListen, bind
+from talaria.sandbox import fixtures
+from talaria.sandbox.folder import SIGNING_KEY, SandboxFolder
+from talaria.sandbox.issuer import SimulatedIssuer
+from talaria.sandbox.personal import SimulatedPersonal
+from talaria.sandbox.service import SimulatedService, check_loopback
+from talaria.sandbox.talaria_services import SimulatedTalariaServices
+from talaria.sandbox.toml_writer import merged
+from talaria.sandbox.wind import SimulatedWind
 
 if TYPE_CHECKING:
     from talaria.entrypoints.runtime.container import Container
     from talaria.entrypoints.runtime.gateway_server import GatewayServer
 
+SERVICES: tuple[type[SimulatedService], ...] = (
+    SimulatedPersonal,
+    SimulatedWind,
+    SimulatedTalariaServices,
+    SimulatedIssuer,
+)
+"""In the order of their ports."""
+
 DEFAULT_PORT = 8080
 OPS_SHIFT = 1010
 STDOUT = 1
-PERSONAL_TOKEN, WIND_API_KEY, TALARIA_SERVICES_API_KEY = "personal-token", "wind-api-key", "talaria-services-api-key"
 
 MakeContainer = Callable[[Settings], "Container"]
 """For tests that swap parts of the gateway."""
+
+S = TypeVar("S", bound=SimulatedService)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,50 +46,68 @@ class Ports:
 
     gateway: int = 0
     ops: int = 0
-    services: tuple[int, int, int, int] = (0, 0, 0, 0)
+    first_service: int = 0
 
     @classmethod
     def at(cls, port: int) -> "Ports":
-        """The gateway at `port`, personal, wind, talaria-services and issuer next to it, operators at +1010."""
-        if port == 0:
-            return cls()
-        return cls(port, port + OPS_SHIFT, (port + 1, port + 2, port + 3, port + 4))
+        """The gateway at `port`, the services next to it, operators at +1010."""
+        return cls(port, port + OPS_SHIFT, port + 1) if port else cls()
+
+    @property
+    def services(self) -> list[int]:
+        """One for each of SERVICES, in a row."""
+        return [self.first_service and self.first_service + place for place in range(len(SERVICES))]
 
 
-class World:
+class Sandbox:
     """The simulated services, the files that the gateway starts from, and the gateway where it runs.
 
     `public_url` and `ops_url` are the gateway's; without one, where the configuration says that it will be.
     """
 
-    def __init__(self, folder: Path, host: str, ports: Ports) -> None:
-        caller_key = files.write_keys(folder)
+    def __init__(self, folder: SandboxFolder, host: str, ports: Ports) -> None:
         self.folder = folder
         self.host = host
         self.ports = ports
-        self.personal = Personal(files.secret(folder, PERSONAL_TOKEN))
-        self.wind = Wind(files.secret(folder, WIND_API_KEY))
-        self.services = TalariaServices(files.secret(folder, TALARIA_SERVICES_API_KEY))
-        self.issuer = Issuer(key=caller_key)
+        self.services = [service.create(folder) for service in SERVICES]
         self.public_url = self.ops_url = ""
         self.running: GatewayServer | None = None
         self._persons = 0
 
+    def service(self, kind: type[S]) -> S:
+        """The service of this class."""
+        return next(service for service in self.services if isinstance(service, kind))
+
+    @property
+    def personal(self) -> SimulatedPersonal:
+        """Maps ids to phone numbers."""
+        return self.service(SimulatedPersonal)
+
+    @property
+    def wind(self) -> SimulatedWind:
+        """The partner that the fixtures know."""
+        return self.service(SimulatedWind)
+
+    @property
+    def talaria_services(self) -> SimulatedTalariaServices:
+        """The upstream."""
+        return self.service(SimulatedTalariaServices)
+
+    @property
+    def issuer(self) -> SimulatedIssuer:
+        """Makes the callers' tokens."""
+        return self.service(SimulatedIssuer)
+
     @property
     def config_path(self) -> Path:
         """The gateway's configuration."""
-        return self.folder / files.CONFIG
+        return self.folder.config_path
 
-    @property
-    def all_services(self) -> tuple[Service, Service, Service, Service]:
-        """personal, wind, talaria-services, issuer."""
-        return self.personal, self.wind, self.services, self.issuer
-
-    def token(self, personal_phone_id: str = people.ANNA, **claims: Any) -> str:
+    def token(self, personal_phone_id: str = fixtures.ANNA, **claims: Any) -> str:
         """A caller's token, good for 12 hours; `claims` are added, or taken away where they are None."""
         return self.issuer.token(personal_phone_id, **claims)
 
-    def headers(self, personal_phone_id: str = people.ANNA, tag: str = "wind") -> dict[str, str]:
+    def headers(self, personal_phone_id: str = fixtures.ANNA, tag: str = "wind") -> dict[str, str]:
         """What a client's request must have."""
         return {"x-api-tag": tag, "authorization": f"Bearer {self.token(personal_phone_id)}"}
 
@@ -91,32 +119,45 @@ class World:
         return ids
 
     def bind_services(self) -> None:
-        """Take the addresses of the four services: all of them or none. Raises CannotListen."""
+        """Take the addresses of the services: all of them or none. Raises CannotListen."""
         with ExitStack() as taken:
-            for service, port in zip(self.all_services, self.ports.services, strict=True):
+            for service, port in zip(self.services, self.ports.services, strict=True):
                 service.bind(self.host, port)
                 taken.callback(service.release)
             taken.pop_all()
 
     def write_files(self, changes: Mapping[str, Any]) -> None:
         """The gateway's configuration; the services' addresses must be known."""
-        files.write_configuration(self.folder, _configuration(self), changes)
+        self.folder.write_configuration(self._configuration(), changes)
+
+    def _configuration(self) -> dict[str, Any]:
+        tree: dict[str, Any] = {
+            "server": {
+                "listen": _authority(self.host, self.ports.gateway),
+                "ops_listen": _authority(self.host, self.ports.ops),
+                "drain_timeout": "2s",
+            },
+            "signing": {"keys": [{"kid": "sandbox", "file": SIGNING_KEY}]},
+        }
+        for service in self.services:
+            tree = merged(tree, service.configuration())
+        return tree
 
     async def start_gateway(self, access_descriptor: int = STDOUT, make_container: MakeContainer | None = None) -> None:
         """The gateway, in this event loop, from the files. Raises CannotListen, NotLoopback, ConfigurationError."""
-        from talaria.entrypoints.runtime import process as serve  # the world without a gateway needs none of it
+        from talaria.entrypoints.runtime import process  # a stack without a gateway needs none of it
 
         settings = load(self.config_path, environ={})
         _check_free(settings.server.listen, "server.listen")
         _check_free(settings.server.ops_listen, "server.ops_listen")
         container = make_container(settings) if make_container else None
-        self.running = await serve.start(settings, container=container, access_descriptor=access_descriptor)
+        self.running = await process.start(settings, container=container, access_descriptor=access_descriptor)
         self.expect_gateway(self.running.public_url, self.running.ops_url)
 
     def expect_gateway(self, public_url: str, ops_url: str) -> None:
         """This is where the gateway is: talaria-services trusts its key set."""
         self.public_url, self.ops_url = public_url, ops_url
-        self.services.token_check.jwks_url = f"{public_url}/.well-known/jwks.json"
+        self.talaria_services.token_check.jwks_url = f"{public_url}/.well-known/jwks.json"
 
     def flush_access_lines(self) -> None:
         """Have the gateway write the lines that still wait."""
@@ -131,7 +172,7 @@ class World:
 
 
 @asynccontextmanager
-async def sandbox_world(
+async def running_sandbox(
     *,
     port: int = 0,
     host: str = "127.0.0.1",
@@ -140,12 +181,12 @@ async def sandbox_world(
     config: Mapping[str, Any] | None = None,
     access_descriptor: int = STDOUT,
     make_container: MakeContainer | None = None,
-) -> AsyncIterator[World]:
-    """A running world, all of it stopped at the end; without a `folder` its files go too.
+) -> AsyncIterator[Sandbox]:
+    """A running sandbox, all of it stopped at the end; without a `folder` its files go too.
 
     `port` is the gateway's, the others follow from it (see Ports); 0: free ones. `config` is laid over the
     configuration before it is written (None takes a key away). Without `gateway` only the services run.
-    Raises NotLoopback, CannotListen, NotOurs or ConfigurationError.
+    Raises NotLoopback, CannotListen, ForeignFolder or ConfigurationError.
     """
     check_loopback(host)
     async with AsyncExitStack() as stack:
@@ -154,53 +195,39 @@ async def sandbox_world(
         ports = Ports.at(port)
         if not gateway and not port:
             ports = replace(ports, gateway=_free_port(host), ops=_free_port(host))
-        world = World(folder, host, ports)
-        world.bind_services()
-        for service in world.all_services:
+        sandbox = Sandbox(SandboxFolder(folder), host, ports)
+        sandbox.bind_services()
+        for service in sandbox.services:
             stack.callback(service.release)  # whatever becomes of the start
-        for service in world.all_services:
+        for service in sandbox.services:
             await service.start()
             stack.push_async_callback(service.stop)
-        world.write_files(config or {})
-        stack.push_async_callback(world.stop_gateway)
+        sandbox.write_files(config or {})
+        stack.push_async_callback(sandbox.stop_gateway)
         if gateway:
-            await world.start_gateway(access_descriptor, make_container)
+            await sandbox.start_gateway(access_descriptor, make_container)
         else:
-            world.expect_gateway(_url(host, world.ports.gateway), _url(host, world.ports.ops))
-        yield world
+            sandbox.expect_gateway(_url(host, ports.gateway), _url(host, ports.ops))
+        yield sandbox
 
 
-def _configuration(world: World) -> dict[str, Any]:
-    personal, wind, services, issuer = world.personal, world.wind, world.services, world.issuer
-    return {
-        "server": {
-            "listen": _authority(world.host, world.ports.gateway),
-            "ops_listen": _authority(world.host, world.ports.ops),
-            "drain_timeout": "2s",
-        },
-        "callers": {
-            "app": {
-                "issuer": issuer.issuer,
-                "audience": issuer.audience,
-                "algorithms": ["ES256"],
-                "jwks_url": f"{issuer.url}/.well-known/jwks.json",
-            }
-        },
-        "signing": {"keys": [{"kid": "sandbox", "file": files.SIGNING_KEY}]},
-        "personal": {"url": personal.url, "token": _secret(PERSONAL_TOKEN)},
-        "partners": {"wind": {"url": wind.url, "api_key": _secret(WIND_API_KEY)}},
-        "upstreams": {
-            services.name: {
-                "urls": [services.url],
-                "api_key": _secret(TALARIA_SERVICES_API_KEY),
-            }
-        },
-        "routes": {"wind": {"partner": "wind", "upstream": services.name, "callers": ["app"]}},
-    }
+def next_free_port(host: str) -> int:
+    """The first port from DEFAULT_PORT on, in steps of ten, with a free row of ports; 0 where none of ten has one.
+
+    Raises NotLoopback.
+    """
+    check_loopback(host)
+    steps = range(DEFAULT_PORT, DEFAULT_PORT + 100, 10)
+    return next((port for port in steps if _is_free(host, Ports.at(port))), 0)
 
 
-def _secret(name: str) -> dict[str, str]:
-    return {"file": files.secret_file(name)}
+def _is_free(host: str, ports: Ports) -> bool:
+    try:
+        for port in (ports.gateway, ports.ops, *ports.services):
+            bind(host, port, "sandbox").close()
+    except CannotListen:
+        return False
+    return True
 
 
 def _check_free(address: Address, setting: str) -> None:

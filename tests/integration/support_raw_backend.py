@@ -1,4 +1,4 @@
-"""A back end of raw bytes that a contract's script drives, request by request, over one connection after another."""
+"""A back end of raw bytes that a contract's handler drives, request by request, over one connection after another."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 from typing import Literal
 
 from talaria.domain.http import Headers
-from talaria.testing.contracts.upstream_world import Script
+from talaria.testing.contracts.upstream_harness import Handler
 
 
-class Left(Exception):
+class Disconnected(Exception):
     """The connection is over, or nobody may use it again."""
 
 
-class RawVisit:
+class RawBackendRequest:
     """One request on a connection. Reads heads and bodies by hand, so that nothing of the wire is hidden."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
@@ -49,7 +49,7 @@ class RawVisit:
 
     def _checked(self, piece: bytes) -> bytes:
         if not piece:
-            raise Left
+            raise Disconnected
         return piece
 
     async def read_all(self) -> bytes:
@@ -90,13 +90,13 @@ class RawVisit:
             sock: socket.socket = self._writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._writer.transport.abort()
-        raise Left
+        raise Disconnected
 
-    async def left(self) -> None:
+    async def wait_disconnected(self) -> None:
         with contextlib.suppress(ConnectionError):
             while await self._reader.read(65_536):
                 continue
-        raise Left
+        raise Disconnected
 
     @property
     def is_read(self) -> bool:
@@ -104,11 +104,11 @@ class RawVisit:
         return self._left == 0
 
 
-class RawBackEnd:
-    """Listens on loopback and lets `script` serve what comes."""
+class RawBackend:
+    """Listens on loopback and lets `handler` serve what comes."""
 
-    def __init__(self, script: Script) -> None:
-        self.script = script
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
         self.connections = 0
         self.errors: list[Exception] = []
         self.url = ""
@@ -121,12 +121,12 @@ class RawBackEnd:
         self.connections += 1
         try:
             while True:
-                visit = RawVisit(reader, writer, await reader.readuntil(b"\r\n\r\n"))
-                await self.script(visit)
-                await visit.end()
-                if not visit.is_read:
-                    await asyncio.wait_for(visit.left(), 5)
-        except (Left, asyncio.IncompleteReadError, ConnectionError, TimeoutError):
+                incoming = RawBackendRequest(reader, writer, await reader.readuntil(b"\r\n\r\n"))
+                await self.handler(incoming)
+                await incoming.end()
+                if not incoming.is_read:
+                    await asyncio.wait_for(incoming.wait_disconnected(), 5)
+        except (Disconnected, asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             pass
         except Exception as error:
             self.errors.append(error)
@@ -135,9 +135,9 @@ class RawBackEnd:
 
 
 @contextlib.asynccontextmanager
-async def back_end(script: Script) -> AsyncIterator[RawBackEnd]:
-    """One that runs. Raises afterwards what a script failed with."""
-    raw = RawBackEnd(script)
+async def raw_backend(handler: Handler) -> AsyncIterator[RawBackend]:
+    """One that runs. Raises afterwards what a handler failed with."""
+    raw = RawBackend(handler)
     server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
     raw.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:

@@ -6,8 +6,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 
-class Refused(HTTPException):
-    """A simulated service says no: a status, a code, and headers if any."""
+class ServiceError(HTTPException):
+    """A simulated service's refusal: a status, a code, and headers if any."""
 
     def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(status_code=status, detail=message, headers=headers)
@@ -16,7 +16,7 @@ class Refused(HTTPException):
 
 def render(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
     """The exception handler of every simulated service. Litestar's own details can quote the input: left out."""
-    if isinstance(error, Refused):
+    if isinstance(error, ServiceError):
         content = {"code": error.code, "message": error.detail}
     else:
         content = {"code": "bad_request", "message": "This is not a request of the contract."}

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.sandbox.toml import dumps, merged
+from talaria.sandbox.toml_writer import dumps, merged
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
 scalars = st.booleans() | st.integers(-(2**63), 2**63 - 1) | texts

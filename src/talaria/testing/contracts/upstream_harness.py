@@ -8,8 +8,8 @@ from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Upstream
 
 
-class Visit(Protocol):
-    """One request as it came to the back end, and the answer that the script makes. Header names in lower case."""
+class BackendRequest(Protocol):
+    """One request as it came to the back end, and the response that the handler makes. Header names in lower case."""
 
     method: str
     target: bytes
@@ -24,30 +24,30 @@ class Visit(Protocol):
         ...
 
     async def interim(self, status: int) -> None:
-        """Send a 1xx answer before the answer."""
+        """Send a 1xx response before the response."""
         ...
 
     async def head(self, status: int, headers: Headers | None = None, length: int | None = None) -> None:
-        """Begin the answer; without a `length` its body is chunked."""
+        """Begin the response; without a `length` its body is chunked."""
         ...
 
     async def write(self, chunk: bytes) -> None:
-        """Send a piece of the answer's body."""
+        """Send a piece of the response's body."""
         ...
 
     async def end(self, how: Literal["well", "reset", "nonsense"] = "well") -> None:
-        """End the answer, or break it: with a reset, or with bytes that are not HTTP. Done by itself at the end."""
+        """End the response, or break it: with a reset, or with bytes that are not HTTP. Done by itself at the end."""
         ...
 
-    async def left(self) -> None:
-        """Wait until the client has gone."""
+    async def wait_disconnected(self) -> None:
+        """Wait until the sender has disconnected."""
         ...
 
 
-Script = Callable[[Visit], Awaitable[None]]
+Handler = Callable[[BackendRequest], Awaitable[None]]
 
 
-class UpstreamWorld(Protocol):
+class UpstreamHarness(Protocol):
     """A back end and the Upstream that talks to it."""
 
     authority: bytes
@@ -55,20 +55,20 @@ class UpstreamWorld(Protocol):
     @property
     def upstream(self) -> Upstream: ...
 
-    def serve(self, script: Script) -> None:
-        """Serve every request so from now on."""
+    def serve(self, handler: Handler) -> None:
+        """Serve every request by this handler from now on."""
         ...
 
     def in_flight(self) -> int:
-        """How many requests the Upstream thinks to be under way."""
+        """How many requests are under way, by the count of the Upstream."""
         ...
 
 
 class UpstreamTests:
-    """Derive, and give a `world`."""
+    """Derive, and give a `harness`."""
 
-    def world(self) -> AbstractAsyncContextManager[UpstreamWorld]:
-        """A world that answers nothing yet."""
+    def harness(self) -> AbstractAsyncContextManager[UpstreamHarness]:
+        """A back end that has no handler yet."""
         raise NotImplementedError
 
 
@@ -94,14 +94,16 @@ async def pieces(*parts: bytes | BaseException) -> AsyncIterator[bytes]:
         yield part
 
 
-async def text_of(answer: UpstreamResponse) -> bytes:
+async def text_of(response: UpstreamResponse) -> bytes:
     """The whole body, however it came."""
-    return b"".join([piece async for piece in answer.body]) if answer.complete_body is None else answer.complete_body
+    return (
+        b"".join([piece async for piece in response.body]) if response.complete_body is None else response.complete_body
+    )
 
 
-async def hello(visit: Visit) -> None:
-    """A good answer to anything."""
-    await visit.read_all()
-    await visit.head(200, length=5)
-    if visit.method != "HEAD":
-        await visit.write(b"hello")
+async def hello(incoming: BackendRequest) -> None:
+    """A good response to anything."""
+    await incoming.read_all()
+    await incoming.head(200, length=5)
+    if incoming.method != "HEAD":
+        await incoming.write(b"hello")
