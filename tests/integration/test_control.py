@@ -37,12 +37,17 @@ class Processes:
         self._wake, wakes = socket.socketpair()
         self._calls: list[Callable[[], Any]] = []
         self._over = False
-        self.hub.watch(wakes.fileno(), lambda: [wakes.recv(100), *(call() for call in self._calls)])
         self._wakes = wakes
+        self.hub.watch(wakes.fileno(), self._woken)
         self._thread = threading.Thread(target=self._run)
 
     def _on_heartbeat(self, number: int, payload: bytes) -> None:
         self.heartbeats.append((number, read_heartbeat(payload)))
+
+    def _woken(self) -> None:
+        self._wakes.recv(100)
+        for call in self._calls:
+            call()
 
     def _run(self) -> None:
         while not self._over:
@@ -58,7 +63,8 @@ class Processes:
         self._wake.send(b"x")
         await asyncio.to_thread(self._thread.join)
         for end in self.ends:
-            end.close()
+            if end._transport is not None:
+                end._transport.abort()  # one may have more to write than is read
         await asyncio.sleep(0)  # a transport closes its socket in the next round
         self.hub.close()
         self._wake.close()

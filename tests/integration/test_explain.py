@@ -53,7 +53,7 @@ def test_no_proxy_of_the_environment_is_asked(url: str, monkeypatch: pytest.Monk
     assert fetch(f"{url}/5xx/r-1") == b"{}"
 
 
-def test_nobody_there_is_an_os_error() -> None:
+def test_no_listener_is_an_os_error() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     free = server.server_port
     server.server_close()

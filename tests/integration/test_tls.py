@@ -1,4 +1,4 @@
-"""TLS on both sides: what the gateway shows to clients, whom it believes, and from where it calls."""
+"""TLS on both sides: what the gateway shows to clients, what it believes, and from where it calls."""
 
 import asyncio
 import json
@@ -56,7 +56,7 @@ async def test_the_public_listener_speaks_tls_and_shows_another_certificate_afte
 
 
 class Peer:
-    """personal, wind and talaria-services in one, over TLS, for those alone who show the right certificate."""
+    """personal, wind and talaria-services in one, over TLS, for those alone that show the right certificate."""
 
     def __init__(self) -> None:
         self.callers: dict[str, tuple[str, str]] = {}
@@ -117,7 +117,7 @@ async def test_every_way_out_verifies_shows_our_certificate_and_calls_from_its_a
     }
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_not_believed(tmp_path: Path) -> None:
+async def test_a_certificate_without_a_known_issuer_is_not_believed(tmp_path: Path) -> None:
     async with peer(tmp_path) as (asked, url):
         stranger = TLS | {"ca_file": "talaria.pem"}
         config = {"upstreams": {"talaria-services": {"urls": [url], "tls": stranger}}}

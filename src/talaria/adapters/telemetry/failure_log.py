@@ -1,4 +1,4 @@
-"""The last answers of 500 and above, ours or passed on, and whose they were. In memory, bounded."""
+"""The last answers of 500 and above, ours or passed on, with their origin. In memory, bounded."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping

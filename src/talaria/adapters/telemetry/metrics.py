@@ -62,6 +62,7 @@ _COUNTERS = {
     "dependency_requests": _Family("Attempts at dependencies.", ("dependency", "outcome")),
     "5xx": _Family("Answers of 500 and above.", ("tag", "origin", "reason")),
     "5xx_avoided": _Family("Answers that would have been 5xx.", ("tag", "by")),
+    "worker_restarts": _Family("Processes of several that ended, and were replaced.", ("how",)),
 }
 _DURATIONS = {
     "request_duration": _Family("From the head to the end of the answer.", ("tag",)),

@@ -74,8 +74,8 @@ def _failures(failures: Sequence[FailureRecord]) -> Iterable[str]:
         return
     counts = Counter((failure.reason or str(failure.status), failure.origin) for failure in failures)
     rows = [(escape(reason), escape(origin), str(count)) for (reason, origin), count in counts.most_common()]
-    yield _table(("reason", "whose", f"of {len(failures)}"), rows)
-    headings = ("time (UTC)", "status", "reason", "whose", "route", "ended in", "request id")
+    yield _table(("reason", "origin", f"of {len(failures)}"), rows)
+    headings = ("time (UTC)", "status", "reason", "origin", "route", "ended in", "request id")
     yield _table(headings, [_failure_row(failure) for failure in failures[:SHOWN]])
     yield "<p>More about one of them: <code>talaria explain REQUEST-ID --config FILE</code></p>"
 

@@ -13,7 +13,7 @@ from typing import Any
 from talaria.adapters.auth import key_rotation
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, newest_first
-from talaria.adapters.telemetry.metrics import Tallies, summed
+from talaria.adapters.telemetry.metrics import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import LocalAdmin, WorkerReport
 from talaria.entrypoints.ops.control import ControlConnection
@@ -53,6 +53,7 @@ class WorkersAdmin:
         self._count = count
         self._reports: dict[int, WorkerReport] = {}
         self._ended = Tallies()
+        self._restarts: dict[Labels, int] = {}
         self._failures: deque[FailureRecord] = deque(maxlen=KEPT)
         connection.handlers["exited"] = self._exited
 
@@ -73,7 +74,8 @@ class WorkersAdmin:
 
     async def tallies(self) -> Tallies:
         await self._collect()
-        return summed([self._ended, *(report.tallies for report in self._reports.values())])
+        restarts = Tallies({"worker_restarts": self._restarts})
+        return summed([self._ended, restarts, *(report.tallies for report in self._reports.values())])
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         return await self._invalidated("invalidate", partner, caller, phone_id.reveal())
@@ -113,7 +115,8 @@ class WorkersAdmin:
         self._reports[number] = report
         self._failures.extend(reversed(report.failures[:fresh]))
 
-    def _exited(self, number: int) -> None:
+    def _exited(self, number: int, how: str) -> None:
+        self._restarts[how,] = self._restarts.get((how,), 0) + 1
         if number in self._reports:
             self._end(number)
 

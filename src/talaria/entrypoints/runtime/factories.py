@@ -98,7 +98,7 @@ def header_policy(settings: Settings) -> HeaderPolicy:
 
 
 def forwarded(settings: Settings) -> ForwardedHeaders:
-    """Whose forwarding headers are believed."""
+    """The proxies that forwarding headers are taken from."""
     return ForwardedHeaders(settings.server.trusted_proxies)
 
 

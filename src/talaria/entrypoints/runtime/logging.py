@@ -5,8 +5,8 @@ Rules of what a line holds:
 1. A record of our own loggers (`talaria…`): its message as `event`, and each `extra` as a field.
 2. A record of a third-party logger that is known: only the first line of the template, never its arguments. Of any
    other: that there was one. Libraries write URLs, headers and reprs there.
-3. A traceback: files, lines, functions and types. The text of an exception only where its type is ours, or one whose
-   text comes from the interpreter; what looks like a phone number or a token is redacted even there.
+3. A traceback: files, lines, functions and types. The text of an exception only where its type is ours, or where
+   the interpreter wrote it; what looks like a phone number or a token is redacted even there.
 """
 
 import json

@@ -122,7 +122,7 @@ def test_failures_are_listed_and_found(client: Any, admin: MemoryAdmin) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "reason"),
     [
-        ("GET", "/5xx/nobody", 404, "not-found"),
+        ("GET", "/5xx/unknown", 404, "not-found"),
         ("GET", "/5xx?last=0", 400, "bad-request"),
         ("GET", "/5xx?last=1001", 400, "bad-request"),
         ("GET", "/nowhere", 404, "not-found"),

@@ -164,9 +164,9 @@ def test_what_writes_urls_is_silent(stream: io.StringIO, name: str) -> None:
 
 
 def test_an_unknown_library_is_not_quoted(stream: io.StringIO) -> None:
-    logging.getLogger("another.library").error(f"could not parse {CANARY}")
+    logging.getLogger("another.package").error(f"could not parse {CANARY}")
     assert said(stream)[0]["event"] == "third-party log record"
-    assert said(stream)[0]["logger"] == "another.library"
+    assert said(stream)[0]["logger"] == "another.package"
 
 
 def test_uvicorn_is_translated(stream: io.StringIO) -> None:
