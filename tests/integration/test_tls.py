@@ -56,10 +56,11 @@ async def test_the_public_listener_speaks_tls_and_shows_another_certificate_afte
 
 
 class Peer:
-    """personal, wind and talaria-services in one, over TLS, for those alone that show the right certificate."""
+    """Every system that the gateway calls in one, over TLS, for clients that show the right certificate."""
 
     def __init__(self) -> None:
         self.callers: dict[str, tuple[str, str]] = {}
+        self.key_set = b""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request after the other; notes from which address and under which name each path was asked for."""
@@ -71,7 +72,7 @@ class Peer:
                 body = await reader.readexactly(length)
                 name = writer.get_extra_info("peercert")["subject"][0][0][1]
                 self.callers[path] = (writer.get_extra_info("peername")[0], name)
-                answer = _answer(path, body)
+                answer = self.key_set if path == "/keys" else _answer(path, body)
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(answer), answer))
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -103,14 +104,17 @@ async def test_every_way_out_verifies_shows_our_certificate_and_calls_from_its_a
     async with peer(tmp_path) as (asked, url):
         upstream = {"urls": [url], "tls": TLS, "source_address": "127.0.0.4"}
         config = {
+            "callers": {"app": {"jwks_url": f"{url}/keys", "jwks_tls": TLS}},
             "personal": {"url": url, "tls": TLS},
             "partners": {"wind": {"url": url, "tls": TLS, "source_address": "127.0.0.3"}},
             "upstreams": {"talaria-services": upstream},
         }
         async with world_of(tmp_path, config) as sandbox, httpx.AsyncClient(trust_env=False) as client:
+            asked.key_set = json.dumps({"keys": [sandbox.issuer.public_jwk()]}).encode()
             answer = await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())
             assert answer.status_code == 200, answer.text
     assert asked.callers == {
+        "/keys": ("127.0.0.1", "talaria"),
         "/v1/phones/retrieve": ("127.0.0.1", "talaria"),
         "/v1/users/resolve": ("127.0.0.3", "talaria"),
         WAY: ("127.0.0.4", "talaria"),

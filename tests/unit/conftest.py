@@ -17,7 +17,7 @@ def _no_network(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _EVENTS and _watching[0] and arguments[0].family in _FAMILIES:
         pytest.fail(
             f"A unit test opens no socket, and this one does ({event} {arguments[1]}). Use a version in memory "
-            "(talaria.testing.memory), or move the test to tests/integration."
+            "(talaria.testing), or move the test to tests/integration."
         )
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from talaria.domain.headers import RequestHeaders
+from talaria.domain.headers import RequestHeaders, append_element
 from talaria.domain.http import Headers
 from talaria.domain.memo import BoundedMemo
 
@@ -63,8 +63,8 @@ class ForwardedHeaders:
             _address(one.get(b"for", b"unknown")).encode("latin-1") for one in elements
         ]
         return [
-            (b"forwarded", b", ".join([*head.all(b"forwarded"), _element(peer, scheme, host)])),
-            (b"x-forwarded-for", b", ".join([*hops, (peer or "unknown").encode()])),
+            (b"forwarded", append_element(head.all(b"forwarded"), _element(peer, scheme, host))),
+            (b"x-forwarded-for", append_element(hops, (peer or "unknown").encode())),
             (b"x-forwarded-proto", head.only(b"x-forwarded-proto") or first.get(b"proto") or scheme.encode()),
             (b"x-forwarded-host", head.only(b"x-forwarded-host") or first.get(b"host") or host),
         ]

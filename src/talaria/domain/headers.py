@@ -30,7 +30,10 @@ _PREFIX = b"xtalaria"
 _NAME_CHARACTERS = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 _REQUEST_ID_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _NOT_CANONICAL = bytes(set(range(256)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~-]+)(?::([0-9]{1,5}))?")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~-]+)(?::([0-9]{0,5}))?")
+_EMPTY_ELEMENT = re.compile(rb"(?:^|,)[ \t]*+(?:,|$)")
+# Quoted strings and comments are swallowed whole: a comma inside is no delimiter (RFC 9110, 5.6.4 and 5.6.5).
+_ELEMENT = re.compile(rb"""(?:"(?:[^"\\]|\\.)*+(?:"|$)|\((?:[^()\\]|\\.)*+(?:\)|$)|[^,])++""")
 _HOSTS = 1024
 _PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close"})
 
@@ -178,13 +181,20 @@ def says_unknown_user(status: int, headers: Headers) -> bool:
 
 def via(head: RequestHeaders) -> Header:
     """`via` with this gateway at its end (RFC 9110, section 7.6.3)."""
-    passed = head.consumed.get(b"via")
-    if passed is None:
+    if b"via" not in head.consumed:
         return _VIA
-    return (b"via", b", ".join([*head.all(b"via"), b"1.1 talaria"]))
+    return (b"via", append_element(head.all(b"via"), b"1.1 talaria"))
 
 
 _VIA = (b"via", b"1.1 talaria")
+
+
+def append_element(lines: list[bytes], element: bytes) -> bytes:
+    """The list of `lines` with `element` at its end, without empty elements (RFC 9110, 5.6.1)."""
+    passed = b", ".join(lines)
+    if _EMPTY_ELEMENT.search(passed):
+        passed = b", ".join(stripped for found in _ELEMENT.findall(passed) if (stripped := found.strip(b" \t")))
+    return b"%b, %b" % (passed, element) if passed else element
 
 
 def _without(headers: Headers, names: set[bytes]) -> Headers:

@@ -1,4 +1,7 @@
-"""W3C trace context: continued where the client's is well formed, else begun here."""
+"""W3C trace context: a client's well-formed `traceparent` passes unchanged, anything else is dropped.
+
+No trace is begun here: a sampled flag without an exported span behind it would make every upstream record an orphan.
+"""
 
 from random import randbytes
 from typing import NamedTuple
@@ -9,21 +12,25 @@ from talaria.domain.http import Headers
 _HEX = b"0123456789abcdef"
 _VISIBLE = bytes(range(0x20, 0x7F)) + b"\t"
 _STATE_LIMIT = 512
-_KNOWN_FLAGS = 0b11  # sampled, random; a flag that is not defined yet is passed on as zero
 
 
 class Trace(NamedTuple):
-    """One request's place in a trace. `state` is the client's `tracestate`, where it may go on."""
+    """One place in a client's trace: its `traceparent` and `tracestate`, each empty where it does not pass."""
 
     trace_id: str
     parent: bytes
     state: bytes
 
     def headers(self) -> Headers:
-        """`traceparent`, and `tracestate` where there is one."""
+        """`traceparent`, and `tracestate` where there is one; nothing without a trace."""
+        if not self.parent:
+            return []
         if self.state:
             return [(b"traceparent", self.parent), (b"tracestate", self.state)]
         return [(b"traceparent", self.parent)]
+
+
+NO_TRACE = Trace("", b"", b"")
 
 
 def new_request_id() -> str:
@@ -32,14 +39,11 @@ def new_request_id() -> str:
 
 
 def trace_of(head: RequestHeaders) -> Trace:
-    """The trace that this request belongs to, with a new parent id for the call that we make."""
-    given = head.only(b"traceparent")
-    if given is None or not _well_formed(given):
-        ids = randbytes(24).hex()  # noqa: S311 - names, no secrets
-        return Trace(ids[:32], f"00-{ids[:32]}-{ids[32:]}-01".encode(), b"")
-    flags = int(given[53:55], 16) & _KNOWN_FLAGS
-    span = randbytes(8).hex().encode()  # noqa: S311 - likewise
-    return Trace(given[3:35].decode(), b"00-%b-%b-%02x" % (given[3:35], span, flags), _state(head))
+    """The trace that the client sent, where its `traceparent` is one well-formed line."""
+    parent = head.only(b"traceparent")
+    if parent is None or not _well_formed(parent):
+        return NO_TRACE
+    return Trace(parent[3:35].decode(), parent, _state(head))
 
 
 def _well_formed(value: bytes) -> bool:

@@ -14,7 +14,7 @@ MARK = "mallory"
 """Stands in every value that a client may not say; no request carries it on in a header."""
 
 ONCE = {
-    "authorization", "forwarded", "host", "traceparent", "via", "x-api-key", "x-api-tag", "x-forwarded-for",
+    "authorization", "forwarded", "host", "via", "x-api-key", "x-api-tag", "x-forwarded-for",
     "x-forwarded-host", "x-forwarded-proto", "x-request-id", "x-request-timeout-ms",
 }  # fmt: skip
 """What the gateway sets in each request, exactly once; the partner's user id comes on top."""
@@ -51,6 +51,7 @@ def check_identity(head: Head, town: Town, user_id: str, tag: str = "wind") -> A
     assert not [name for name in names if set(name) - ALPHABET or fold(name) in NEVER], names
     assert not [name for name in names if fold(name).startswith("xtalaria")], names
     assert folded["contentlength"] + folded["transferencoding"] <= 1, names
+    assert folded["traceparent"] <= 1, names
     assert (head.one("x-api-tag"), head.one("x-api-key")) == (tag, SERVICES_API_KEY)
     assert head.one("host") == town.upstream.url.removeprefix("http://")
     return check_service_token(head, town, user_id, tag)

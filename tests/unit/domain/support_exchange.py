@@ -1,4 +1,4 @@
-"""An exchange with everything behind it in memory, on a loop whose time jumps."""
+"""An exchange with every dependency in memory, on a loop whose time jumps."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ PHONE = "+4915100000001"
 
 
 def person(name: str = "p-1", caller: str = "app") -> Principal:
-    """Somebody with a token."""
+    """The principal of a person with a token."""
     return Principal(caller, PersonalPhoneId(name))
 
 

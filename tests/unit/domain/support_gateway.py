@@ -23,7 +23,7 @@ UNKNOWN: Headers = [(b"x-talaria-unknown-user", b"1"), (b"content-length", b"0")
 
 
 class Chunks:
-    """A body that knows whether somebody closed it."""
+    """A body that knows whether it was closed."""
 
     def __init__(self, *chunks: bytes) -> None:
         self._chunks = list(chunks)
@@ -78,7 +78,7 @@ class ScriptedUpstream:
 
     @property
     def open_bodies(self) -> int:
-        """Answers that nobody has closed."""
+        """Responses that were not closed."""
         return sum(isinstance(answer.body, Chunks) and not answer.body.closed for answer in self.answers)
 
 

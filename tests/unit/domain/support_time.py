@@ -1,4 +1,4 @@
-"""An event loop whose time passes only while everybody waits: minutes take no time, and no test depends on luck."""
+"""An event loop on which time passes only while every task waits: minutes take no time, and no test depends on luck."""
 
 import asyncio
 import selectors
@@ -15,7 +15,7 @@ class _Jumping(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise AssertionError("everybody waits, and nothing will ever happen")
+            raise AssertionError("every task waits, and nothing will ever happen")
         self.now += timeout
         return super().select(0)
 
@@ -35,7 +35,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
     def move(self, seconds: float) -> None:
-        """Let time pass at once, before anybody wakes."""
+        """Let time pass at once, before any task wakes."""
         self._jumping.now += seconds
 
 

@@ -59,7 +59,7 @@ KEYS = ApiKeys({"jobs": [b"k" * 32, b"next" * 8], "batch": [b"b" * 32]})
 
 
 @pytest.mark.parametrize(("key", "caller"), [(b"k" * 32, "jobs"), (b"next" * 8, "jobs"), (b"b" * 32, "batch")])
-def test_an_api_key_selects_its_caller_and_nobody(key: bytes, caller: str) -> None:
+def test_an_api_key_selects_its_caller_and_no_other(key: bytes, caller: str) -> None:
     assert KEYS.authenticate([key]) == Principal(caller, None)
 
 

@@ -68,7 +68,7 @@ def test_the_faults_of_a_dependency_are_its_own(faults: Faults, origin: str) -> 
     assert [fault().origin for fault in faults[1:]] == [origin] * 4
 
 
-def test_an_open_circuit_says_whose_it_is() -> None:
+def test_an_open_circuit_has_the_origin_of_its_dependency() -> None:
     first, second = CircuitOpen("personal"), CircuitOpen("upstream", "10.0.0.1:80", retry_after=2.0)
     assert (first.origin, first.retry_after, first.cause) == ("personal", None, "")
     assert (second.origin, second.retry_after, str(second)) == ("upstream", 2.0, "10.0.0.1:80")

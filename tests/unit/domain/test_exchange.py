@@ -1,4 +1,4 @@
-"""The law of the exchange, point 1: what is kept, under which key, and for how long."""
+"""Rule 1 of the exchange: what is kept, under which key, and for how long."""
 
 import pytest
 from hypothesis import given

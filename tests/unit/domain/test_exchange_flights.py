@@ -1,4 +1,4 @@
-"""The law of the exchange, points 2, 3, 4 and 6: one flight for each key, and who may leave, join, end or disown it."""
+"""Rules 2, 3, 4 and 6 of the exchange: one flight for each key; joining, leaving, ending and detaching it."""
 
 import asyncio
 
@@ -69,7 +69,7 @@ def test_leaving_after_any_step_leaves_nothing_behind(steps: int) -> None:
     run(main())
 
 
-def test_who_comes_after_a_give_up_starts_anew() -> None:
+def test_a_request_after_a_cancelled_flight_starts_a_new_one() -> None:
     async def main() -> None:
         world = World()
         world.directory.script.gate.clear()
@@ -84,7 +84,7 @@ def test_who_comes_after_a_give_up_starts_anew() -> None:
     run(main())
 
 
-def test_who_comes_right_after_the_last_has_left_starts_anew() -> None:
+def test_a_request_right_after_the_last_waiter_left_starts_a_new_one() -> None:
     async def main() -> None:
         world = World()
         world.directory.script.gate.clear()
@@ -100,7 +100,7 @@ def test_who_comes_right_after_the_last_has_left_starts_anew() -> None:
 
 
 @pytest.mark.parametrize("refusal", [Unreachable("personal", "x"), IdentityUnknown(), PartnerUserRefused()], ids=repr)
-def test_a_bad_end_reaches_all_who_wait(refusal: Refusal) -> None:
+def test_a_bad_end_reaches_every_waiter(refusal: Refusal) -> None:
     async def main() -> None:
         world = World()
         world.directory.script.gate.clear()
@@ -146,7 +146,7 @@ def test_an_impatient_client_does_not_shorten_the_flight_of_another() -> None:
     run(main())
 
 
-def test_who_may_wait_longer_than_the_hop_was_told_to_flies_again() -> None:
+def test_a_waiter_with_time_left_after_the_hop_starts_a_new_flight() -> None:
     async def main() -> None:
         world = World()
         world.directory.script.gate.clear()
@@ -161,7 +161,7 @@ def test_who_may_wait_longer_than_the_hop_was_told_to_flies_again() -> None:
     run(main())
 
 
-def test_the_second_hop_has_the_longest_time_of_those_who_wait() -> None:
+def test_the_second_hop_has_the_longest_time_of_the_waiters() -> None:
     async def main() -> None:
         world = World()
         world.accounts.script.gate.clear()
@@ -213,7 +213,7 @@ def test_no_call_is_made_for_a_request_that_is_too_late() -> None:
 
 
 @pytest.mark.parametrize("everything", [False, True])
-def test_what_a_disowned_flight_brings_is_not_kept_and_nobody_new_joins_it(everything: bool) -> None:
+def test_the_result_of_a_detached_flight_is_not_cached_and_no_request_joins_it(everything: bool) -> None:
     async def main() -> None:
         world = World()
         world.accounts.script.gate.clear()

@@ -1,4 +1,4 @@
-"""The law of the exchange, point 6: what is dropped, by whom, and what must stay."""
+"""Rule 6 of the exchange: what is dropped, when, and what must stay."""
 
 import asyncio
 
@@ -46,7 +46,7 @@ def test_only_the_pair_that_was_used_is_forgotten() -> None:
         world = World()
         await world.ask()
         await world.ask(person("p-2"))
-        world.forget("somebody-else")
+        world.forget("another-user")
         assert len(world.identities) == 2
         world.forget("u-1")
         assert (world.identities.get(key()), len(world.identities)) == (None, 1)
@@ -54,7 +54,7 @@ def test_only_the_pair_that_was_used_is_forgotten() -> None:
     run(main())
 
 
-def test_a_thousand_who_used_the_same_dead_pair_make_one_new_flight() -> None:
+def test_a_thousand_requests_with_the_same_dead_pair_make_one_new_flight() -> None:
     async def main() -> None:
         world = World()
         await world.ask()

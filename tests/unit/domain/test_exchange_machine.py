@@ -1,4 +1,4 @@
-"""The whole law of the exchange, but for deadlines, against a plain model: hypothesis chooses what happens when."""
+"""All rules of the exchange, but for deadlines, against a plain model: hypothesis chooses what happens when."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Pair:
 
 @dataclass
 class Flight:
-    """An exchange that waits at the gate, and the numbers of those who wait for it."""
+    """An exchange that waits at the gate, and the numbers of its waiters."""
 
     name: str
     behind: bool = False

@@ -1,4 +1,4 @@
-"""The law of the exchange, point 5: what serves while a dependency fails."""
+"""Rule 5 of the exchange: what serves while a dependency fails."""
 
 import asyncio
 import gc
@@ -144,7 +144,7 @@ def test_a_hanging_dependency_leaves_the_other_half_of_the_time_to_the_upstream(
     run(main())
 
 
-def test_a_pair_that_is_forgotten_while_somebody_waits_is_not_served_to_him() -> None:
+def test_a_pair_that_is_invalidated_under_a_waiter_is_not_served_to_it() -> None:
     async def main() -> None:
         world = await expired()
         world.directory.script.gate.clear()
@@ -159,7 +159,7 @@ def test_a_pair_that_is_forgotten_while_somebody_waits_is_not_served_to_him() ->
     run(main())
 
 
-def test_a_pair_that_grows_too_old_while_somebody_waits_is_not_served_to_him() -> None:
+def test_a_pair_that_grows_too_old_under_a_waiter_is_not_served_to_it() -> None:
     async def main() -> None:
         world = await expired(stale_if_error=3.0)
         world.directory.script.gate.clear()
@@ -169,7 +169,7 @@ def test_a_pair_that_grows_too_old_while_somebody_waits_is_not_served_to_him() -
     run(main())
 
 
-def test_who_comes_too_late_makes_no_trouble_for_others() -> None:
+def test_a_late_request_makes_no_trouble_for_others() -> None:
     async def main() -> None:
         world = await expired()
         with pytest.raises(TimedOut, check=by("personal")):
@@ -204,7 +204,7 @@ def test_a_success_ends_the_trouble() -> None:
     run(main())
 
 
-def test_a_failure_behind_a_stale_answer_is_nobodys_unseen_exception() -> None:
+def test_a_failed_background_refresh_is_no_unretrieved_exception() -> None:
     async def main() -> None:
         world = World()
         unseen: list[object] = []

@@ -33,7 +33,7 @@ def head(lines: Headers, host: bytes = b"api.example") -> RequestHeaders:
     return sorted_
 
 
-@pytest.mark.parametrize("trusted", [[], TRUSTED], ids=["nobody", "proxies"])
+@pytest.mark.parametrize("trusted", [[], TRUSTED], ids=["none", "proxies"])
 @pytest.mark.parametrize("lines", [[], SPOOFED, SPOOFED * 2], ids=["plain", "spoofed", "doubled"])
 def test_what_a_stranger_sends_is_replaced(trusted: list[object], lines: Headers) -> None:
     forwarding = ForwardedHeaders(trusted)  # type: ignore[arg-type]
@@ -106,7 +106,7 @@ def test_a_host_can_not_leave_its_quotes(host: bytes) -> None:
         ("localhost", False),
     ],
 )
-def test_who_is_trusted(address: str, trusted: bool) -> None:
+def test_which_addresses_are_trusted(address: str, trusted: bool) -> None:
     assert ForwardedHeaders(TRUSTED).trusts(address) is trusted
 
 
@@ -210,7 +210,7 @@ def test_no_chain_hides_the_last_stranger(spoofed: list[str], stranger: str, pee
     "line", [b"for=a," + b" " * 30_000 + b'"', b"for=a" + b"\t" * 30_000 + b"=", b" " * 30_000 + b"=" * 9]
 )
 def test_a_long_line_is_read_once_whatever_it_holds(line: bytes) -> None:
-    """As long as a head may be, from whoever is behind a trusted proxy. Tried space by space it took 9 s of CPU."""
+    """As long as a head may be, from a client behind a trusted proxy. Tried space by space it took 9 s of CPU."""
     before = time.thread_time()
     assert ForwardedHeaders(TRUSTED).client_address(head([(b"forwarded", line)]), "10.0.0.1") == "10.0.0.1"
     assert time.thread_time() - before < 1.0
@@ -232,7 +232,7 @@ def test_what_is_kept_is_bounded_and_never_another_clients() -> None:
     assert max(len(host) for _, _, host in forwarding._written) <= 255
 
 
-def test_what_is_kept_is_not_changed_by_who_uses_it() -> None:
+def test_a_remembered_list_is_not_changed_by_its_user() -> None:
     forwarding = ForwardedHeaders([])
     headers: Headers = []
     headers += forwarding.headers(head([]), "1.2.3.4", "http")

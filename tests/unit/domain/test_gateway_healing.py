@@ -35,7 +35,7 @@ def knows(*users: str) -> Callable[[UpstreamRequest], UpstreamResponse]:
 
 
 async def warm(door: Door) -> None:
-    """Somebody whose partner's user id changes after it was kept."""
+    """A person with another user id at the partner after the first was cached."""
     await door.knock()
     door.world.accounts.users[PHONE] = "u-9"
     door.upstream.replies = [knows("u-9")]
@@ -44,7 +44,7 @@ async def warm(door: Door) -> None:
 
 
 def users_sent(door: Door) -> list[bytes]:
-    """As whom each request went to the upstream."""
+    """The user id under which each request went to the upstream."""
     return [dict(outbound.headers)[b"x-wind-user-id"] for outbound in door.upstream.received]
 
 
@@ -229,7 +229,7 @@ def test_healing_one_person_leaves_all_others_kept() -> None:
             await door.knock(token=token)
         await warm(door)
         await door.knock()
-        kept = [door.world.identities.get(key(*who)) for who in (("p-2", "app"), ("p-1", "web"), ("p-1", "app"))]
+        kept = [door.world.identities.get(key(*parts)) for parts in (("p-2", "app"), ("p-1", "web"), ("p-1", "app"))]
         assert [pair and pair.user_id and pair.user_id.reveal() for pair in kept] == ["u-2", "u-1", "u-9"]
 
     run(main())

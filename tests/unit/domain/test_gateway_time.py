@@ -1,4 +1,4 @@
-"""One deadline for the whole request: what each part of it is told, and whose it is when it is over."""
+"""One deadline for the whole request: what each part of it is told, and the origin of the refusal when it is over."""
 
 import pytest
 

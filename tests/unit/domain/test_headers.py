@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.domain.errors import BadRequest
-from talaria.domain.headers import HeaderPolicy, canonical_name, connection_options, timeout_of, usable_request_id, via
+from talaria.domain.headers import (
+    HeaderPolicy,
+    append_element,
+    canonical_name,
+    connection_options,
+    timeout_of,
+    usable_request_id,
+    via,
+)
 from talaria.domain.http import Headers
 from talaria.domain.model import Partner
 from tests.support_examples import times
@@ -232,3 +240,63 @@ def test_a_request_id_that_goes_on_is_short_and_harmless(value: bytes) -> None:
 def test_no_wish_makes_the_time_longer_or_negative(lines: list[bytes]) -> None:
     head = sieve().filter_request([HOST, *((b"x-request-timeout-ms", line) for line in lines)])
     assert 0.0 <= timeout_of(head, 10.0) <= 10.0
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], b"x"),
+        ([b""], b"x"),
+        ([b" \t "], b"x"),
+        ([b",", b" , ,"], b"x"),
+        ([b"a"], b"a, x"),
+        ([b"a", b"b"], b"a, b, x"),
+        ([b"a,b"], b"a,b, x"),
+        ([b"a,, b"], b"a, b, x"),
+        ([b", a"], b"a, x"),
+        ([b"a,"], b"a, x"),
+        ([b"a", b"", b"b"], b"a, b, x"),
+        ([b"1.1 a (one,, two), ,b"], b"1.1 a (one,, two), b, x"),
+        ([b'for="a,,b", ,for=c'], b'for="a,,b", for=c, x'),
+        ([b" " * 60_000 + b","], b"x"),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_a_list_grows_at_its_end_and_has_no_empty_elements(lines: list[bytes], expected: bytes) -> None:
+    assert append_element(lines, b"x") == expected
+
+
+@pytest.mark.parametrize(
+    "line", [b"(" * 30_000, b'"' * 30_001, b"(a" * 30_000, b'"\\' * 30_000, b", " * 30_000], ids=range(5)
+)
+def test_an_odd_list_is_read_once(line: bytes) -> None:
+    assert append_element([line, b","], b"x").endswith(b"x")
+
+
+@given(st.lists(st.text(" \ta,b", max_size=8).map(str.encode), max_size=4))
+def test_no_list_has_an_empty_element_and_none_is_lost(lines: list[bytes]) -> None:
+    elements = [one.strip(b" \t") for one in append_element(lines, b"x").split(b",")]
+    assert b"" not in elements
+    assert elements == [one for line in lines for found in line.split(b",") if (one := found.strip(b" \t"))] + [b"x"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [b"gw", b"gw:", b"gw:80", b"GW.example:65535", b"a_b~c-d.e", b"127.0.0.1:8080", b"[::1]", b"[::1]:", b"[::1]:1"],
+)
+def test_a_well_formed_host_passes_twice_and_as_it_is(host: bytes) -> None:
+    policy = sieve()
+    for _ in range(2):
+        assert policy.filter_request([(b"host", host)]).only(b"host") == host
+
+
+@pytest.mark.parametrize(
+    "host",
+    [b"", b" ", b"user@host", b"a b", b"a/b", b"a:99999", b"a:65536", b"a:-1", b"a:1x", b"a:0000080", b":80", b"[::1",
+     b"a,b",      b"\xc3\xa9", b"a\x00"],
+)  # fmt: skip
+def test_a_malformed_host_is_refused(host: bytes) -> None:
+    policy = sieve()
+    for _ in range(2):
+        with pytest.raises(BadRequest):
+            policy.filter_request([(b"host", host)])

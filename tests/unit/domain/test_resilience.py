@@ -92,7 +92,7 @@ def test_an_answer_that_came_to_its_end_is_between_them(well: str) -> None:
     assert state_of(breaker) == "closed"
 
 
-def test_half_of_twenty_whose_bodies_break_open_it() -> None:
+def test_half_of_twenty_with_broken_bodies_open_it() -> None:
     breaker = CircuitBreaker()
     permits = [begin(breaker, 100.0) for _ in range(20)]
     for permit in permits[:9]:

@@ -6,8 +6,8 @@ Rules of JwksClient:
 - An unknown `kid` is a reason to fetch again, once in thirty seconds whatever the number of tokens; until then the
   kid stays unknown.
 - One fetch runs at a time. A request that needs it waits for that one; a waiter that leaves does not end it.
-- A failure changes no key, and a set without a usable key is one. It counts for the circuit breaker of the dependency,
-  the one protection of a set: while that refuses, nothing is fetched.
+- A failure changes no key, and a set without a usable key is one. For a second from its beginning nothing is fetched,
+  nor while the circuit breaker of the dependency, for which it counts, is open.
 - The last good set serves for a day while fetching fails. After that, and before the first, the keys are unavailable.
 - A good document replaces the set as a whole: a key that its owner took away is gone.
 - The first failure and the first fetch after it are said in a log line.
@@ -79,6 +79,7 @@ class JwksClient:
         self._keys: tuple[VerifyingKey, ...] = ()
         self._fetched_at = -inf
         self._asked_for_unknown_at = -inf
+        self._begun_at = -inf
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -108,7 +109,7 @@ class JwksClient:
     async def _first_key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
         await _wait_for(self._begin_fetch())
         if not self._serves():
-            retry_after = max(self._client.breaker.refused_for(self._now()), RETRY_AFTER)
+            retry_after = max(self._refused_for(), RETRY_AFTER)
             raise KeysUnavailable(f"{self._client.name}: {self.cause}", retry_after=retry_after)
         key = pick(self._keys, kid, algorithm)
         if key is None:
@@ -133,11 +134,17 @@ class JwksClient:
         return None if self._running is None or self._running.done() else self._running
 
     def _begin_fetch(self) -> asyncio.Task[None] | None:
-        """The fetch that runs, or a new one; None while the circuit is open."""
+        """The fetch that runs, or a new one; None while a failure is waited out."""
         running = self._running_fetch()
-        if running is None and self._client.breaker.refused_for(self._now()) <= 0:
+        if running is None and self._refused_for() <= 0:
+            self._begun_at = self._now()
             running = self._running = asyncio.create_task(self._fetch(), name=self._client.name)
         return running
+
+    def _refused_for(self) -> float:
+        now = self._now()
+        pause = self._begun_at + RETRY_AFTER - now if self.cause else 0.0
+        return max(pause, self._client.breaker.refused_for(now))
 
     async def _fetch(self) -> None:
         try:

@@ -17,6 +17,7 @@ from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import FailureLog
 from talaria.adapters.telemetry.metrics import Metrics
 from talaria.adapters.telemetry.recorder import EventBus, Handler, pseudonyms
+from talaria.adapters.tls import client_tls
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist
 from talaria.domain.errors import CALLER_KEYS
 from talaria.domain.events import RequestFinished
@@ -27,10 +28,9 @@ from talaria.domain.model import Partner, Route
 from talaria.domain.ports import Clock, IdentityCache, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Secret, Settings
-from talaria.entrypoints.config.settings import CallerSettings
+from talaria.entrypoints.config.settings import CallerSettings, TlsSettings
 from talaria.entrypoints.runtime.resources import ResourceRegistry
 
-KEY_SET_TIMEOUT = 2.0
 _NO_PARTNER = Partner("", b"")
 _NO_SECRET = Secret("")
 
@@ -129,8 +129,9 @@ def verifier(
 def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources: ResourceRegistry) -> KeySource:
     if caller.jwks_url is not None:
         # Taken over from before: the keys that are known outlast a reload while their issuer is out of reach.
-        make = partial(_remote_keys, caller, caller.jwks_url, recorder, clock)
-        keys = resources.get_or_create(("keys", caller.name, caller.jwks_url, caller.algorithms), make)
+        key = (caller.name, caller.jwks_url, caller.jwks_timeout, caller.jwks_tls, caller.algorithms)
+        make = partial(_jwks_client, caller, caller.jwks_url, recorder, clock)
+        keys = resources.get_or_create(("keys", *key), make)
         resources.watch(keys_behind_url(caller.name), keys)
         return keys
     if caller.secret is not None:
@@ -140,22 +141,29 @@ def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources
     return StaticKeys([public_key(key) for key in load_public_keys(caller.key_material)], any_kid=True)
 
 
-def _remote_keys(caller: CallerSettings, url: str, recorder: Recorder, clock: Clock) -> JwksClient:
+def _jwks_client(caller: CallerSettings, url: str, recorder: Recorder, clock: Clock) -> JwksClient:
+    tls, timeout = caller.jwks_tls, caller.jwks_timeout
     client = DependencyClient(
         keys_behind_url(caller.name),
         url,
         CALLER_KEYS,
-        timeout=KEY_SET_TIMEOUT,
+        timeout=timeout,
         attempts=1,
         recorder=recorder,
         clock=clock,
-        transport=WireTransport(connect_timeout=KEY_SET_TIMEOUT, max_connections=1),
+        transport=WireTransport(
+            connect_timeout=timeout,
+            max_connections=1,
+            ssl_context=None if tls == TlsSettings() else client_tls(tls.ca_file, tls.cert_file, tls.key_file),
+        ),
     )
-    return JwksClient(client, clock, KEY_SET_TIMEOUT, caller.algorithms)
+    return JwksClient(client, clock, timeout, caller.algorithms)
 
 
 def service_tokens(settings: Settings, history: KeyHistory) -> ServiceTokenSigner:
     """The signer; the first key signs."""
     signing = settings.signing
     keys = [SigningKey(key.kid, *load_signing_key(key.pem.reveal().encode())) for key in signing.keys]
-    return ServiceTokenSigner(keys, signing.issuer, signing.lifetime, time.time, signed=history.signed)
+    return ServiceTokenSigner(
+        keys, signing.issuer, signing.lifetime, time.time, signed=history.signed, backdate=signing.backdate
+    )

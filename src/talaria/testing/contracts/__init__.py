@@ -24,14 +24,14 @@ class Caught:
 
 
 @contextlib.contextmanager
-def raised(expected: type[BaseException], *, subclasses: bool = False) -> Iterator[Caught]:
-    """The block must raise exactly `expected` (or, with `subclasses`, one below it), and nothing else."""
+def raised(expected: type[BaseException]) -> Iterator[Caught]:
+    """The block must raise exactly `expected`, no subclass and nothing else."""
     caught = Caught()
     try:
         yield caught
     except BaseException as error:
         caught.error = error
-        if type(error) is not expected and not (subclasses and isinstance(error, expected)):
+        if type(error) is not expected:
             raise
     else:
         raise AssertionError(f"{expected.__name__} was not raised")

@@ -8,7 +8,7 @@ import httpx
 from talaria.adapters.auth.jwks import JwksClient
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.domain.errors import CALLER_KEYS
-from talaria.testing.memory import MemoryClock, MemoryRecorder
+from talaria.testing import MemoryClock, MemoryRecorder
 from tests.unit.adapters.auth.support_tokens import jwk, key_set
 from tests.unit.adapters.support_client import unread
 

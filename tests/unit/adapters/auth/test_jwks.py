@@ -84,6 +84,7 @@ async def test_a_first_set_without_a_usable_key_is_no_fault_of_the_token(issuer:
         await issuer.knows("ec-1")
     assert caught.value.cause == "caller-keys:app: no usable key in the set"
     issuer.answer = ONE
+    issuer.clock.move(1)
     assert await issuer.knows("ec-1")
 
 
@@ -186,39 +187,46 @@ async def test_a_failed_first_fetch_reaches_all_waiters(issuer: Issuer) -> None:
     assert issuer.asked == 1
 
 
-async def test_the_breaker_of_the_dependency_bounds_the_fetches_that_fail(issuer: Issuer) -> None:
+async def refused_for(issuer: Issuer, requests: int) -> float | None:
+    """The `retry_after` that the last of so many requests meets."""
+    met: list[object] = []
+    for _ in range(requests):
+        met += await asyncio.gather(issuer.knows("ec-1"), return_exceptions=True)
+    assert isinstance(met[-1], KeysUnavailable)
+    return met[-1].retry_after
+
+
+async def test_a_failure_is_waited_out_for_a_second_and_five_open_the_circuit(issuer: Issuer) -> None:
     issuer.answer = DOWN
-    for _ in range(100):
-        with pytest.raises(KeysUnavailable):
-            await issuer.knows("ec-1")
-    assert issuer.asked == 5, "not one for each request"
-    with pytest.raises(KeysUnavailable) as caught:
-        await issuer.knows("ec-1")
-    assert (issuer.asked, caught.value.retry_after) == (5, 5)
-    issuer.clock.move(4.5)
-    with pytest.raises(KeysUnavailable) as caught:
-        await issuer.knows("ec-1")
-    assert (issuer.asked, caught.value.retry_after) == (5, 1)
-    issuer.clock.move(0.5)
-    for _ in range(10):
-        with pytest.raises(KeysUnavailable):
-            await issuer.knows("ec-1")
+    for fetches in range(1, 5):
+        assert await refused_for(issuer, 10) == 1
+        assert issuer.asked == fetches, "not one for each request"
+        issuer.clock.move(0.5)
+        assert await refused_for(issuer, 10) == 1
+        assert issuer.asked == fetches
+        issuer.clock.move(0.5)
+    assert await refused_for(issuer, 10) == 5
+    issuer.clock.move(4.75)
+    assert await refused_for(issuer, 10) == 1
+    assert issuer.asked == 5
+    issuer.clock.move(0.25)
+    assert await refused_for(issuer, 10) == 10
     assert issuer.asked == 6, "one probe"
     issuer.answer = ONE
-    issuer.clock.move(60)
+    issuer.clock.move(10)
     assert await issuer.knows("ec-1")
 
 
-async def test_the_breaker_bounds_the_background_fetches_that_fail(issuer: Issuer) -> None:
+async def test_the_same_holds_of_fetches_in_the_background(issuer: Issuer) -> None:
     await issuer.knows("ec-1")
     issuer.clock.move(600)
     issuer.answer = DOWN
-    for _ in range(100):
-        assert await issuer.knows("ec-1")
-        await asyncio.sleep(0)
-    await settled(lambda: issuer.asked == 6)
-    assert await issuer.knows("ec-1")
-    assert issuer.asked == 6
+    for fetches in (2, 3, 4, 5, 6, 6, 6, 6, 6, 6, 7):
+        for _ in range(10):
+            assert await issuer.knows("ec-1")
+            await issuer.fetched(fetches)
+        assert issuer.asked == fetches
+        issuer.clock.move(1)
 
 
 async def test_the_last_good_set_serves_for_a_day(issuer: Issuer) -> None:
