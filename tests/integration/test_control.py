@@ -46,8 +46,8 @@ class Processes:
 
     def _woken(self) -> None:
         self._wakes.recv(100)
-        for call in self._calls:
-            call()
+        while self._calls:
+            self._calls.pop()()
 
     def _run(self) -> None:
         while not self._over:
@@ -72,7 +72,7 @@ class Processes:
 
     def in_the_supervisor(self, call: Callable[[], Any]) -> None:
         """Have the hub's thread call it once."""
-        self._calls[:] = [call]
+        self._calls.append(call)
         self._wake.send(b"x")
 
 

@@ -14,7 +14,7 @@ WAY = "/v1/scooters/nearby"
 
 
 async def lines_of(tmp_path: Path, config: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
-    """The access lines of anna, boris, anna once more, anna while the upstream fails, no person; and the failure log."""
+    """The access lines of anna, boris, anna again, anna while the upstream fails, no person; and the failure log."""
     with (tmp_path / "lines").open("wb") as lines:
         async with (
             running_sandbox(access_descriptor=lines.fileno(), config=config) as sandbox,

@@ -41,8 +41,12 @@ _REDACTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+")
 
 
 def configure(stream: TextIO | None = None, *, level: str = "INFO") -> None:
-    """Send every logger's lines to `stream` (default: stdout), ours from `level` upwards, the others from WARNING."""
-    handler = _Handler(stream or sys.stdout)
+    """Send every logger's lines to `stream`, ours from `level` upwards, the others from WARNING.
+
+    Default: stdout; stderr where that is closed; nowhere where both are.
+    """
+    stream = stream or sys.stdout or sys.stderr
+    handler = _Handler(stream) if stream is not None else logging.NullHandler()
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
