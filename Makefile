@@ -7,11 +7,12 @@ STAMP := $(VENV)/.installed
 # Where it is set, every start compiles all the libraries and all the tests again, which takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test check lock lock-check lock-resolve bench bench-setup audit soak scorecard clean
+.PHONY: help setup run test test-real check lock lock-check lock-resolve bench bench-setup audit soak scorecard clean
 
 help:
 	@echo "make run     the gateway with its sandbox: one journey, then a curl line to paste"
 	@echo "make test    all tests          make check   ruff, mypy, import contracts, locks"
+	@echo "make test-real   tests among the real nginx, HAProxy, Envoy, Caddy, Prometheus, curl, Node"
 	@echo "make setup   .venv only         make lock    pin the dependencies again"
 	@echo "make bench   measure            make audit   known vulnerabilities in the locks"
 	@echo "make soak    rough weather      make scorecard   failures in, failures out"
@@ -36,31 +37,50 @@ run: setup
 test: setup
 	@$(BIN)/pytest -q
 
+# Installs what it needs: wheels into .venv, Debian's packages where the user is root. ARGS="-k prometheus" for a part.
+test-real: $(VENV)/.installed-real
+	@$(BIN)/python -m tests.real.support_programs
+	@$(BIN)/pytest -q tests/real $(ARGS)
+
+# What one target alone needs: a group of pyproject.toml, with a lock of its own.
+$(VENV)/.installed-%: requirements-%.lock $(STAMP)
+	@echo "installing $< into $(VENV) ..."
+	@$(PIP) --require-hashes -r $<
+	@touch $@
+
 check: setup lock-check
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+GROUPS := real
+LOCKS := requirements.lock requirements-dev.lock $(GROUPS:%=requirements-%.lock)
+
+# Writes each lock into the folder $(1); what stands there already is preferred.
+define compile_into
+	@$(COMPILE) pyproject.toml -o $(1)/requirements.lock
+	@$(COMPILE) pyproject.toml --group dev -c requirements.lock -o $(1)/requirements-dev.lock
+	@for group in $(GROUPS); do \
+		$(COMPILE) --group $$group -c requirements-dev.lock -o $(1)/requirements-$$group.lock || exit 1; done
+endef
 
 lock: setup
-	@$(COMPILE) -o requirements.lock
-	@$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+	$(call compile_into,.)
 
 # Quick where the files are those that were found good the last time.
 lock-check: setup
 	@mkdir -p $(VENV)/lock
 	@$(LOCKED) | cmp -s - $(VENV)/lock/good || $(MAKE) --no-print-directory lock-resolve
 
-LOCKED = cat Makefile pyproject.toml requirements.lock requirements-dev.lock | cksum
+LOCKED = cat Makefile pyproject.toml $(LOCKS) | cksum
 
 # Resolves again with today's pins as the preference: what comes out differs only if pyproject.toml changed.
 lock-resolve:
-	@cp requirements.lock requirements-dev.lock $(VENV)/lock/
-	@$(COMPILE) -o $(VENV)/lock/requirements.lock
-	@$(COMPILE) --group dev -c requirements.lock -o $(VENV)/lock/requirements-dev.lock
-	@for f in requirements.lock requirements-dev.lock; do \
+	@cp $(LOCKS) $(VENV)/lock/
+	$(call compile_into,$(VENV)/lock)
+	@for f in $(LOCKS); do \
 		cmp -s $$f $(VENV)/lock/$$f || { echo "$$f is not up to date with pyproject.toml: run make lock" >&2; exit 1; }; done
 	@$(LOCKED) > $(VENV)/lock/good
 

@@ -1,12 +1,25 @@
-"""For every test: examples are as many as the profile says, and what it prints is searched."""
+"""For every test: the terminal is the same everywhere, hypothesis tries as many examples as its profile says, what is
+printed is searched, and what was measured again is told.
+"""
 
 import gc
 import logging
+import os
 
 import pytest
 
 from tests import support_examples  # noqa: F401 - sets the profile before any test is read
+from tests.support_late import REPETITIONS
 from tests.support_printed import PRINTED, Records, Watch, search_what_tests_take
+
+for name in ("FORCE_COLOR", "NO_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(name, None)  # rich_click looks at some of them once, when it is imported
+
+
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So wide that no sentence is broken."""
+    monkeypatch.setenv("COLUMNS", "200")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -21,3 +34,11 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector what stays to the end anyhow, all modules and tests: a tenth of the time."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what was late at first."""
+    if REPETITIONS:
+        terminalreporter.section("measured again")
+        for line in REPETITIONS:
+            terminalreporter.line(line)

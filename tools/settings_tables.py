@@ -1,4 +1,4 @@
-"""The tables of docs/settings.md: every key with its form, its default and its meaning, from the one list of settings.
+"""The tables of docs/settings.md: every key with its type, its default and its meaning, from the settings' schema.
 
 `python -m tools.settings_tables docs/settings.md` writes them anew, between the file's two marks.
 """
@@ -7,17 +7,15 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import msgspec
-
-from talaria.entrypoints.config.schema import is_writable, written
-from talaria.entrypoints.config.settings import Settings
-from talaria.entrypoints.config.shape import Array, Key, NamedTables, OneTable, Shape, table_shape
+from talaria.entrypoints.config.schema import resolve, schema
 
 BEGIN = "<!-- what follows is generated: python -m tools.settings_tables docs/settings.md -->"
 END = "<!-- generated up to here -->"
 
 _HEAD = "| key | written as | default | what it sets |\n|---|---|---|---|"
+_KINDS = {"integer": "whole number", "string": "text"}
 
 
 def with_tables(document: str) -> str:
@@ -31,51 +29,39 @@ def with_tables(document: str) -> str:
 
 def tables() -> str:
     """All tables as Markdown, in the order of the file."""
-    return "".join(_section(key) for key in table_shape(Settings).keys.values())
+    return "".join(_section(part) for part in schema()["properties"].values())
 
 
-def _section(key: Key) -> str:
-    name, table = key.name, key.shape
-    if isinstance(table, NamedTables):
-        name, table = f"{name}.<{table.table.name_attribute}>", table.table
-    if not isinstance(table, OneTable):
-        raise TypeError(f"{name} is no table")
+def _section(part: dict[str, Any]) -> str:
+    table = resolve(part.get("additionalProperties") or part)
+    name, _, about = table["description"].partition(": ")
     rows = "\n".join(_rows(table, ""))
-    return f"### `[{name}]`\n\n{_about(table)}\n\n{_HEAD}\n{rows}\n\n"
+    return f"### `{name}`\n\n{about[:1].upper()}{about.partition('.')[0][1:]}.\n\n{_HEAD}\n{rows}\n\n"
 
 
-def _about(table: OneTable) -> str:
-    """What the table's docstring says of it, in its first sentence."""
-    first = (table.type.__doc__ or "").partition(": ")[2].partition(".")[0]
-    return f"{first[:1].upper()}{first[1:]}."
-
-
-def _rows(table: OneTable, prefix: str) -> Iterator[str]:
-    for key in table.keys.values():
-        name = f"{prefix}{key.name}"
-        if isinstance(key.shape, OneTable):
-            yield from _rows(key.shape, f"{name}.")
+def _rows(table: dict[str, Any], prefix: str) -> Iterator[str]:
+    for name, key in table["properties"].items():
+        name = f"{prefix}{name}"
+        if "$ref" in key:
+            yield from _rows(resolve(key), f"{name}.")
             continue
-        yield f"| `{name}` | {_form(key.shape)} | {_default(key)} | {_cell(key.doc)} |"
-        if isinstance(key.shape, Array) and isinstance(key.shape.element, OneTable):
-            yield from _rows(key.shape.element, f"{name}[].")
+        required = "required" if name.removeprefix(prefix) in table.get("required", ()) else ""
+        default = f"`{json.dumps(key['default'])}`" if "default" in key else required
+        yield f"| `{name}` | {_cell(_kind(key))} | {default} | {_cell(key['description'])} |"
+        if "$ref" in key.get("items", {}):
+            yield from _rows(resolve(key["items"]), f"{name}[].")
 
 
-def _form(shape: Shape) -> str:
-    match shape:
-        case Array(element):
-            return f"list of: {_form(element)}"
-        case OneTable():
-            return f"`{{ {', '.join(shape.keys)} }}`"
-        case NamedTables():
-            return "tables"
-    return _cell(shape.form.kind)
-
-
-def _default(key: Key) -> str:
-    if key.default is msgspec.NODEFAULT:
-        return "required"
-    return f"`{json.dumps(written(key.default, key.shape))}`" if is_writable(key) else ""
+def _kind(key: dict[str, Any]) -> str:
+    if "$ref" in key:
+        return f"`{{ {', '.join(resolve(key)['properties'])} }}`"
+    if "title" in key:
+        return str(key["title"])
+    if "enum" in key:
+        return ", ".join(f'`"{name}"`' for name in key["enum"])
+    if "items" in key:
+        return f"list of: {_kind(key['items'])}"
+    return _KINDS[key["type"]]
 
 
 def _cell(text: str) -> str:

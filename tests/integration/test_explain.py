@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.error import HTTPError, URLError
+from typing import Any
 
 import pytest
 
-from talaria.entrypoints.cli.explain import fetch
+from talaria.entrypoints.cli.operators import CannotAsk, ask
+from talaria.entrypoints.config import Address
 
 
 class Pages(BaseHTTPRequestHandler):
@@ -24,39 +25,39 @@ class Pages(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
+def address() -> Iterator[Address]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield Address("127.0.0.1", server.server_port)
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def test_what_is_there_is_fetched(url: str) -> None:
-    assert fetch(f"{url}/5xx/r-1") == b"{}"
+def test_what_is_there_is_fetched(address: Address) -> None:
+    assert ask(address, "/5xx/r-1", dict[str, Any]) == {}
 
 
-def test_what_is_not_there_is_none(url: str) -> None:
-    assert fetch(f"{url}/5xx/r-2") is None
+def test_what_is_not_there_is_none(address: Address) -> None:
+    assert ask(address, "/5xx/r-2", dict[str, Any]) is None
 
 
-def test_another_failure_is_raised(url: str) -> None:
-    with pytest.raises(HTTPError):
-        fetch(f"{url}/broken")
+def test_another_failure_is_told(address: Address) -> None:
+    with pytest.raises(CannotAsk, match="answered 500"):
+        ask(address, "/broken", dict[str, Any])
 
 
-def test_no_proxy_of_the_environment_is_asked(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+def test_no_proxy_of_the_environment_is_asked(address: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
-    assert fetch(f"{url}/5xx/r-1") == b"{}"
+    assert ask(address, "/5xx/r-1", dict[str, Any]) == {}
 
 
-def test_no_listener_is_an_os_error() -> None:
+def test_where_nothing_listens_the_systems_own_words_are_told() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     free = server.server_port
     server.server_close()
-    with pytest.raises(URLError) as raised:
-        fetch(f"http://127.0.0.1:{free}/5xx/r-1")
-    assert isinstance(raised.value.reason, ConnectionRefusedError)
+    with pytest.raises(CannotAsk, match="Connection refused"):
+        ask(Address("127.0.0.1", free), "/5xx/r-1", dict[str, Any])

@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.table import Table
 from tests.integration.faults.support_rolling import roll
 from tests.integration.faults.support_rough import Books, check_books, rough_weather
-from tests.soak.vitals import MIB, Vitals, vitals
+from tests.soak.support_vitals import MIB, Vitals, vitals
 
 MINUTES, RESTARTS = 3.0, 10
 

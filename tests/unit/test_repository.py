@@ -1,4 +1,4 @@
-"""What must hold of the whole repository: layers, sizes, no registry's host, no machine's path, no idle waiting."""
+"""What must hold of the whole repository: layers, no registry's host, no machine's path, no idle waiting."""
 
 import re
 import subprocess
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-MOST_LINES = 400
+from tools.repository_files import ROOT, repository_files
+
 REGISTRIES = [
     r"pypi\." + "org",
     "files\\.python" + "hosted",
@@ -34,23 +34,14 @@ MOCK = re.compile(r"^\s*(from|import) (unittest\.mock|unittest import mock|pytes
 
 
 @cache
-def tracked() -> list[Path]:
-    """Every file that git knows and that is there."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)  # noqa: S607
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    return [path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
-
-
-@cache
 def texts(suffix: str = "") -> list[tuple[Path, str]]:
-    """The tracked files with this ending (or any), and what is in them; those that are no text left out."""
-    read = [(path, path.read_bytes()) for path in tracked() if path.name.endswith(suffix)]
+    """The files with this ending (or any), and what is in them; those that are no text left out."""
+    read = [(path, path.read_bytes()) for path in repository_files() if path.name.endswith(suffix)]
     return [(path.relative_to(ROOT), data.decode("utf-8", "replace")) for path, data in read if b"\0" not in data]
 
 
 def hits(pattern: str) -> list[str]:
-    """Where the tracked files say this: path and line."""
+    """Where the files say this: path and line."""
     wanted = re.compile(pattern)
     return [
         f"{path}:{number}"
@@ -66,18 +57,13 @@ def test_imports_point_one_way() -> None:
     assert told.returncode == 0, told.stdout
 
 
-def test_no_file_of_python_is_too_long() -> None:
-    long = {str(path): text.count("\n") for path, text in texts(".py") if text.count("\n") > MOST_LINES}
-    assert long == {}
-
-
 @pytest.mark.parametrize("pattern", REGISTRIES)
 def test_no_file_names_the_host_of_a_registry(pattern: str) -> None:
     assert hits(pattern) == []
 
 
 @pytest.mark.parametrize("pattern", MACHINE)
-def test_no_file_names_a_path_of_somebodys_machine(pattern: str) -> None:
+def test_no_file_names_a_path_of_one_machine(pattern: str) -> None:
     assert hits(pattern) == []
 
 

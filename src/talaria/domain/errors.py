@@ -3,7 +3,8 @@
     Refusal                         reason, origin (whose fault)
     ├── ClientFault                 the request itself
     │   ├── MissingApiTag  AmbiguousApiTag  UnknownApiTag  MethodNotAllowed
-    │   ├── BadRequestTarget  BadRequest  HeadersTooLarge  TargetTooLong  BodyTooLarge
+    │   ├── MethodNotImplemented  BadRequestTarget  BadRequest  HeadersTooLarge  TargetTooLong  BodyTooLarge
+    │   ├── DeadlineExceeded  UploadTimeout
     │   ├── MissingToken  InvalidToken  ExpiredToken  CallerNotAllowed
     │   └── UnknownUser             a definite answer of a dependency: there is no such user
     │       └── IdentityUnknown (personal)  PartnerUserUnknown  PartnerUserRefused (the partner)
@@ -83,6 +84,24 @@ class MethodNotAllowed(ClientFault):
     def __init__(self, allow: frozenset[str]) -> None:
         super().__init__()
         self.allow = allow
+
+
+class MethodNotImplemented(ClientFault):
+    """A method that the parser of requests does not know."""
+
+    reason = "method-not-implemented"
+
+
+class DeadlineExceeded(ClientFault):
+    """The client's own `x-request-timeout-ms` is over."""
+
+    reason = "deadline-exceeded"
+
+
+class UploadTimeout(ClientFault):
+    """The body took longer than the route's `upload_timeout`, or was silent for its `idle_timeout`."""
+
+    reason = "upload-timeout"
 
 
 class HeadersTooLarge(ClientFault):

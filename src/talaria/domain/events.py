@@ -48,7 +48,6 @@ class RequestContext:
     identity_refreshed: bool = False
     upstream_seconds: float = 0.0
     attempts: list[Attempt] = field(default_factory=list)
-    idle_timeout: float = 60.0
     person: str = ""
     started: float = 0.0
 

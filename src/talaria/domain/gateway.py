@@ -17,7 +17,7 @@ from talaria.domain.headers import (
     usable_request_id,
     via,
 )
-from talaria.domain.http import ClientRequest, Headers, UpstreamRequest, UpstreamResponse
+from talaria.domain.http import ClientRequest, ClientResponse, Headers, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import IdentityKey, PartnerUserId, Principal, Route, Sensitive, ServiceClaims
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
 from talaria.domain.routing import check_method, find_route
@@ -83,7 +83,7 @@ class Gateway:
         self._bound = self._networks.bound
         self._fixed = {route.tag: _fixed_headers(route, targets[route.upstream]) for route in routes.values()}
 
-    async def handle(self, request: ClientRequest, context: RequestContext) -> UpstreamResponse:
+    async def handle(self, request: ClientRequest, context: RequestContext) -> ClientResponse:
         """The upstream's response, its headers fit for the client. Writes to `context` what happens on the way.
 
         Raises a Refusal, or what reading `request.body` raises.
@@ -96,8 +96,9 @@ class Gateway:
         context.phase = "routing"
         route = find_route(self._routes, headers.all(b"x-api-tag"))
         context.tag = route.tag
-        context.idle_timeout = route.idle_timeout
         check_method(route, request.method)
+        if request.body is not None:
+            request.body.begin(route.idle_timeout)
         context.phase = "admission"
         deadline, flight_deadline = started + timeout_of(headers, route.timeout), started + route.timeout
         if route.identity_required:
@@ -124,11 +125,10 @@ class Gateway:
             context.upstream_seconds = self._now() - before
         if user_id is not None and says_unknown_user(response.status, response.headers):
             response, token = await self._retry_with_fresh_identity(routed, user_id, (response, token), context)
-        response.headers = self._header_policy.filter_response(
-            response.headers, token, self._targets[route.upstream].api_key
-        )
+        api_key = self._targets[route.upstream].api_key
+        filtered = self._header_policy.filter_response(response.headers, token, api_key)
         context.phase = "body"
-        return response
+        return ClientResponse(response.status, filtered, response.body, response.complete_body, route.idle_timeout)
 
     async def _verified(self, token: bytes, deadline: float) -> Principal:
         """The token's principal, before the deadline: its keys may have to be fetched."""

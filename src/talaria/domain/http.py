@@ -1,4 +1,4 @@
-"""HTTP messages as they pass through: the client's request, the upstream's request, the response."""
+"""HTTP messages as they pass through: the client's request, the upstream's request, and the response to either."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -23,6 +23,17 @@ class Body(Protocol):
     async def aclose(self) -> None: ...
 
 
+class RequestBody(Protocol):
+    """A client's body as it arrives. Reading it raises ClientGone, or the refusal that the body earns."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    async def __anext__(self) -> bytes: ...
+
+    def begin(self, idle_timeout: float) -> None:
+        """Called once, before it is read: the longest silence inside it, in seconds."""
+        ...
+
+
 @dataclass(slots=True)
 class ClientRequest:
     """A client's request as it arrived. Header names are in lower case; `target` is the raw path and query.
@@ -34,7 +45,7 @@ class ClientRequest:
     method: str
     target: bytes = field(repr=False)
     headers: Headers = field(repr=False)
-    body: AsyncIterator[bytes] | None = None
+    body: RequestBody | None = None
     length: int | None = None
     peer: str = ""
     scheme: str = "http"
@@ -79,3 +90,17 @@ class UpstreamResponse:
     headers: Headers = field(repr=False)
     body: Body
     complete_body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
+class ClientResponse:
+    """The response for the client: an upstream's, its headers filtered. `body` and `complete_body` are as there.
+
+    `idle_timeout`: the longest time in seconds in which the client may read nothing of it.
+    """
+
+    status: int
+    headers: Headers = field(repr=False)
+    body: Body
+    complete_body: bytes | None = field(repr=False)
+    idle_timeout: float

@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping
 
-from talaria.domain.errors import AmbiguousApiTag, MethodNotAllowed, MissingApiTag, UnknownApiTag
+from talaria.domain.errors import (
+    AmbiguousApiTag,
+    MethodNotAllowed,
+    MethodNotImplemented,
+    MissingApiTag,
+    UnknownApiTag,
+)
 from talaria.domain.model import Route
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -36,10 +42,14 @@ def find_route(routes: Mapping[bytes, Route], tags: list[bytes]) -> Route:
     raise UnknownApiTag
 
 
-def refuse_tunnels(method: str) -> None:
-    """Raises MethodNotAllowed for the methods that no route takes: CONNECT and TRACE."""
+def check_known_method(method: str) -> None:
+    """Raises MethodNotAllowed for the methods that no route takes (CONNECT and TRACE), MethodNotImplemented for what is
+    no method of HTTP.
+    """
     if method in _NEVER:
         raise MethodNotAllowed(METHODS)
+    if method not in ANY_METHOD:
+        raise MethodNotImplemented(method)
 
 
 def check_method(route: Route, method: str) -> None:

@@ -1,13 +1,12 @@
-"""A Litestar app behind uvicorn inside this process's event loop, with none of uvicorn's signals, logs or waiting."""
+"""The listener of one simulated service: uvicorn, whose protocol also tells the app of the connection."""
 
 import asyncio
 import socket
 from typing import Any, cast
 
-from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from talaria.entrypoints.public.server.sockets import stop_accepting
+from talaria.entrypoints.ops.listener import AsgiListener
 
 
 class Connection(HttpToolsProtocol):
@@ -43,30 +42,26 @@ class Line:
 
 
 class Listener:
-    """One running server."""
+    """One running service. `stop` resets every connection at once."""
 
     def __init__(self, app: Any, listening: socket.socket) -> None:
-        config = Config(
-            app, http=Connection, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False
-        )
-        config.load()
         self._socket = listening
-        self._server = Server(config)
-        self._server.lifespan = config.lifespan_class(config)
+        self._connections: list[Connection] = []
+        self._listener = AsgiListener(app, http=self._connect)
 
     async def start(self) -> None:
         """Answer requests from now on."""
-        await self._server.startup([self._socket])
-        await self._server.on_tick(0)
-        self._ticking = asyncio.create_task(self._server.main_loop())
+        await self._listener.start(self._socket)
 
     async def stop(self) -> None:
-        """Close everything at once: who is still being served sees a reset."""
-        self._ticking.cancel()
-        await stop_accepting(self._socket)
-        for server in self._server.servers:
-            server.close()
-        self._socket.close()
-        for connection in list(self._server.server_state.connections):
-            connection.transport.abort()
-        await asyncio.gather(self._ticking, *self._server.server_state.tasks, return_exceptions=True)
+        """Cut every connection, then close."""
+        for connection in self._connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+        await self._listener.stop()
+
+    def _connect(self, **given: Any) -> Connection:
+        connection = Connection(**given)
+        self._connections = [kept for kept in self._connections if not kept.transport.is_closing()]
+        self._connections.append(connection)
+        return connection

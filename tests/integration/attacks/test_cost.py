@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.attacks.support_cases import load
 from tests.integration.attacks.support_field import Field, field_in
-from tests.integration.attacks.support_tokens import Forge, callers_of, prepare, request_with
+from tests.integration.attacks.support_hostile_tokens import Forge, callers_of, prepare, request_with
 from tests.integration.gateway.support_client import ask, request
 from tests.integration.gateway.support_gateway import Process
 

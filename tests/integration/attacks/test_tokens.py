@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from tests.integration.attacks.support_cases import Case, called, load
 from tests.integration.attacks.support_field import Field, field_in
-from tests.integration.attacks.support_tokens import Forge, callers_of, prepare, request_with
+from tests.integration.attacks.support_hostile_tokens import Forge, callers_of, prepare, request_with
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

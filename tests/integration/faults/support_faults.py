@@ -1,4 +1,4 @@
-"""The sandbox's sandbox with a relay in front of each dependency, and a client that notes what it saw."""
+"""The sandbox with a relay in front of each dependency, and a client that notes what it saw."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.integration.faults.support_relay import Relay, relay
 PATH = "/v1/scooters/nearby"
 DEPENDENCIES = ("personal", "wind", "talaria-services", "issuer")
 CALM = "calm"
-"""The tag of a second route, for those who must not notice: it has a relay of its own to the same service."""
+"""The tag of a second route, which the failures must not touch: it has a relay of its own to the same service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,6 @@ class MovableClock:
         self._added = 0.0
 
     def now(self) -> float:
-        """As the port says."""
         return time.monotonic() + self._added
 
     def move(self, seconds: float) -> None:

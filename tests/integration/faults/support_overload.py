@@ -1,4 +1,4 @@
-"""Requests come at a fixed rate, whatever becomes of them, to a gateway whose capacity is known.
+"""Requests come at a fixed rate, whatever becomes of them, to a gateway of known capacity.
 
 The capacity is that of `server.max_in_flight` before an upstream of a fixed latency, so it does not hang on the speed
 of the machine.

@@ -84,7 +84,7 @@ async def serve(sandbox: Sandbox, log: Path, ops_port: int, *, descriptors: str 
 
 @contextmanager
 def held(sandbox: Sandbox) -> Iterator[None]:
-    """The sandbox's port for the gateway stays ours: bound, though this socket does not listen."""
+    """The sandbox's port for the gateway stays ours: bound by a socket that does not listen."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind((sandbox.host, sandbox.ports.gateway))

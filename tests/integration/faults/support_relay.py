@@ -1,7 +1,7 @@
 """A TCP relay between the gateway and one dependency that fails when it is told to.
 
 Toxics may change at any time; they act on connections that are open already, too. What `timeout` has swallowed stays
-swallowed: who recovers does so on a new connection.
+swallowed: recovery takes a new connection.
 """
 
 import asyncio

@@ -1,10 +1,10 @@
-"""Rough weather: random toxics of a fixed seed at every dependency, under clients who know what they should get.
+"""Rough weather: random toxics of a fixed seed at every dependency, under clients that know what they should get.
 
-The law of the books: what the clients saw and what the gateway counted is the same, line by line.
+Rules of the books: what the clients saw and what the gateway counted is the same, line by line.
 
 1. Each answer names its own person's user, or is a refusal of the closed list.
 2. Status 0 is an answer that was cut off after its head: the gateway counts 200 with the reason of the cut.
-3. Whoever leaves does so while his request hangs at an upstream that never answers: exactly as many are counted as 499.
+3. A client that leaves does so while its request hangs at an upstream that never answers: as many are counted as 499.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from talaria.sandbox.folder import secret_setting
 from tests.integration.faults.support_faults import DEPENDENCIES, PATH, Harness, Seen, harness
 from tests.integration.faults.support_relay import Relay, relay
 from tests.integration.faults.support_toxics import EIGHT, Direction, Toxic
+from tests.support_waiting import until
 
 CLIENTS, PERSONS, LEAVERS = 12, 200, 2
 DIRECTIONS: tuple[Direction, ...] = ("request", "answer")
@@ -67,7 +68,7 @@ class Books:
         return failures
 
     def enter(self, seen: Seen, user_id: str) -> None:
-        """One answer to a person whose user id this is."""
+        """One answer to the person with this user id."""
         self.lines[("wind", seen.status, seen.reason)] += 1
         if seen.status >= 500:
             self.failed.append(seen)
@@ -129,10 +130,12 @@ class Weather:
         await self.held.drop()
         gateway = self.running.sandbox.running
         assert gateway is not None
-        while await self.running.metric("talaria_requests_in_flight") > 0 or any(r.open for r in self._relays()):
-            await asyncio.sleep(0.02)
+        await until(self._is_quiet, seconds=30)
         for service in self.running.sandbox.services:
             service.requests.clear()
+
+    async def _is_quiet(self) -> bool:
+        return await self.running.metric("talaria_requests_in_flight") == 0 and not any(r.open for r in self._relays())
 
     def _relays(self) -> list[Relay]:
         return [*self.running.relays.values(), self.held]
@@ -155,8 +158,9 @@ class Weather:
             arrived = self.held.swallowed
             _, writer = await asyncio.open_connection(url.hostname, url.port)
             writer.write(request.encode())
-            while self.held.swallowed == arrived:
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(15):
+                while self.held.swallowed == arrived:
+                    await asyncio.sleep(0.01)
             writer.close()
             self.books.lines[(HELD, 499, "client-gone")] += 1
             await asyncio.sleep(0.04)  # the rate of the leaving
@@ -202,14 +206,14 @@ async def check_books(weather: Weather) -> list[str]:
     failed, seen = await weather.failures_counted(), books.failures()
     by_reason = Counter({reason: sum(n for (_, r), n in failed.items() if r == reason) for _, reason in failed})
     wrong += [f"5xx by reason: {dict(seen)} seen, {dict(by_reason)} counted"] if seen != by_reason else []
-    wrong += [f"{reason!r} is put down to {origin}" for origin, reason in failed if not whose(origin, reason)]
+    wrong += [f"{reason!r} is put down to {origin}" for origin, reason in failed if not belongs(origin, reason)]
     ledger = await weather.ledger()
     lost = [one for one in books.failed if ledger.get(one.request_id) != one.outcome]
     wrong += [f"{one.request_id} is not in the ledger" for one in lost]
     return wrong
 
 
-def whose(origin: str, reason: str) -> bool:
+def belongs(origin: str, reason: str) -> bool:
     """Does this reason belong to this origin?"""
     if reason == "circuit-open":
         return origin in ("personal", "partner", "upstream")
@@ -219,7 +223,7 @@ def whose(origin: str, reason: str) -> bool:
 
 @asynccontextmanager
 async def rough_weather(seed: int = 1) -> AsyncIterator[Weather]:
-    """A sandbox that is ready for it, its persons known to nobody yet."""
+    """A sandbox that is ready for it; none of its persons is known yet."""
     async with relay() as held:
         upstream = {
             "urls": [held.url],

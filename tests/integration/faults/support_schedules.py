@@ -189,8 +189,17 @@ async def _close_at_random(running: Harness, politely: bool, every: float) -> No
         await asyncio.sleep(chance.uniform(0.0, 2 * every))  # the pace of the trouble
 
 
+async def open_circuit(requests: int) -> Score:
+    """personal fails until its circuit opens; then each request of an unknown person is refused without a call."""
+    async with _counting("personal", {"personal": {"attempts": 1}}) as (running, counted):
+        running.sandbox.personal.faults = Faults(error_rate=1)
+        await crowd(running, running.sandbox.add_persons(5), clients=1)
+        await counted.begin()
+        return await counted.score(await crowd(running, running.sandbox.add_persons(requests), clients=1))
+
+
 async def cold_start(persons: int, clients: int) -> Score:
-    """Nobody is known, nothing fails, and everybody comes at once: the exchanges are paced.
+    """No person is known, nothing fails, and all come at once: the exchanges are paced.
 
     The hops have time: clients, gateway and dependencies are one process, which is busy with the clients most of all.
     """

@@ -14,7 +14,7 @@ class Toxic:
     """One way to fail.
 
     - latency: each piece comes `seconds` late. jitter: up to `seconds` late, by chance.
-    - down: towards the dependency nobody listens; back from it connections are taken and closed without a word.
+    - down: towards the dependency nothing listens; back from it connections are taken and closed without a word.
     - bandwidth: `size` bytes a second. slicer: pieces of `size` bytes, `seconds` apart.
     - slow-close: an end of the stream comes `seconds` late. timeout: nothing comes through, nothing is closed.
     - reset: the first byte resets the connection. cut: the connection is closed after `size` bytes.

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from talaria.sandbox.faults import Faults
 from tests.integration.faults.support_faults import PATH, Harness, Seen, harness
 from tests.integration.faults.support_relay import Relay, relay
-from tests.integration.faults.support_stalls import on_a_running_machine
 from tests.integration.faults.support_toxics import Toxic
 
 RIDES = "/v1/rides"
@@ -24,20 +23,16 @@ async def at_once(running: Harness, persons: Sequence[str]) -> list[Seen]:
     return list(await asyncio.gather(*(running.get(person) for person in persons)))
 
 
-async def test_an_open_breaker_answers_at_once() -> None:
-    async def check() -> None:
-        async with harness(ONCE) as running:
-            persons = running.sandbox.add_persons(40)
-            running.sandbox.personal.faults = Faults(error_rate=1)
-            failed = await in_turn(running, persons[:5])
-            assert {seen.outcome for seen in failed} == {(503, "personal-overloaded")}
-            refused = await in_turn(running, persons[5:])
-            assert {seen.outcome for seen in refused} == {(503, "circuit-open")}
-            assert {seen.retry_after for seen in refused} <= {"4", "5"}
-            assert sorted(seen.seconds for seen in refused)[len(refused) // 2] < 0.005
-            assert running.sandbox.personal.requests.count == 5
-
-    await on_a_running_machine(check)
+async def test_an_open_breaker_does_not_call() -> None:
+    async with harness(ONCE) as running:
+        persons = running.sandbox.add_persons(40)
+        running.sandbox.personal.faults = Faults(error_rate=1)
+        failed = await in_turn(running, persons[:5])
+        assert {seen.outcome for seen in failed} == {(503, "personal-overloaded")}
+        refused = await in_turn(running, persons[5:])
+        assert {seen.outcome for seen in refused} == {(503, "circuit-open")}
+        assert {int(seen.retry_after) for seen in refused} <= set(range(1, 6))
+        assert running.sandbox.personal.requests.count == 5
 
 
 async def test_exactly_one_probe_however_many_wait() -> None:
@@ -136,7 +131,7 @@ async def test_no_post_is_sent_twice() -> None:
         first.target = second.target = running.sandbox.talaria_services.url
         (person,) = running.sandbox.add_persons(1)
         await in_turn(running, [person] * 4)
-        await first.poison("answer", Toxic("reset"))  # it has arrived, and nobody hears so
+        await first.poison("answer", Toxic("reset"))  # it has arrived, and its answer is lost
         statuses = await start_rides(running, person, 30)
         received = rides_received(running)
         assert len(set(received)) == len(received) == 30

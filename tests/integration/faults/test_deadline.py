@@ -1,10 +1,10 @@
-"""One deadline for the whole request, whoever asks for it, and what the upstream is told of it."""
+"""One deadline for the whole request, and what the upstream is told of it."""
 
 import pytest
 
 from talaria.sandbox.faults import Faults
 from tests.integration.faults.support_faults import Harness, harness
-from tests.integration.faults.support_stalls import on_a_running_machine
+from tests.support_late import again_if_late, within
 
 SLACK = 0.1
 
@@ -17,7 +17,7 @@ def told(running: Harness) -> int:
 
 @pytest.mark.parametrize(
     ("slow", "reason"),
-    [("personal", "personal-timeout"), ("wind", "partner-timeout"), ("services", "upstream-timeout")],
+    [("personal", "personal-timeout"), ("wind", "partner-timeout"), ("talaria_services", "upstream-timeout")],
 )
 async def test_less_time_that_the_client_asks_for_is_honoured(slow: str, reason: str) -> None:
     async def check() -> None:
@@ -26,9 +26,10 @@ async def test_less_time_that_the_client_asks_for_is_honoured(slow: str, reason:
             getattr(running.sandbox, slow).faults = Faults(latency=5)
             seen = await running.get(person, **{"x-request-timeout-ms": "250"})
             assert seen.outcome == (504, reason)
-            assert 0.24 <= seen.seconds <= 0.25 + SLACK
+            assert seen.seconds >= 0.24
+            within(0.25 + SLACK, seen.seconds)
 
-    await on_a_running_machine(check)
+    await again_if_late(check)
 
 
 async def test_more_time_than_the_route_has_is_not() -> None:
@@ -44,11 +45,13 @@ async def test_the_upstream_gets_what_the_exchange_has_left() -> None:
             await running.get(warm)
             running.sandbox.personal.faults = Faults(latency=0.2)
             assert (await running.get(cold, **{"x-request-timeout-ms": "600"})).status == 200
-            assert 250 <= told(running) <= 400
+            assert told(running) <= 400
+            within(0.35, 0.6 - told(running) / 1000)  # that the exchange took
             await running.get(warm, **{"x-request-timeout-ms": "600"})
-            assert 500 <= told(running) <= 600
+            assert told(running) <= 600
+            within(0.1, 0.6 - told(running) / 1000)
 
-    await on_a_running_machine(check)
+    await again_if_late(check)
 
 
 async def test_retries_stay_within_the_deadline() -> None:
@@ -58,7 +61,8 @@ async def test_retries_stay_within_the_deadline() -> None:
             running.sandbox.personal.faults = Faults(error_rate=1, retry_after="1")
             seen = await running.get(running.sandbox.add_persons(1)[0])
             assert seen.outcome == (503, "personal-overloaded")
-            assert (seen.seconds <= 0.3 + SLACK, seen.retry_after) == (True, "1")
+            assert seen.retry_after == "1"
             assert running.sandbox.personal.requests.count == 1  # a second one would come too late: it is not sent
+            within(0.3 + SLACK, seen.seconds)
 
-    await on_a_running_machine(check)
+    await again_if_late(check)

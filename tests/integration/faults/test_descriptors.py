@@ -1,4 +1,4 @@
-"""No socket left is our own trouble: nobody else is blamed for it, and all is well as soon as it is over."""
+"""No socket left is the gateway's own fault, not that of a dependency, and it passes as soon as there is one."""
 
 import asyncio
 from pathlib import Path
@@ -10,6 +10,7 @@ from talaria.sandbox.faults import Faults
 from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.faults.support_kept import KeptClient, Tally
 from tests.integration.faults.support_processes import Served, serving
+from tests.support_waiting import until
 
 LIMIT, CLIENTS, ROUNDS = 60, 6, 3
 
@@ -47,14 +48,12 @@ async def test_without_a_socket_left_the_gateway_is_overloaded(tmp_path: Path) -
             assert await ask_at_once(clients) == [200] + [503] * (CLIENTS - 1)
         for writer in crowd:
             writer.close()
-        async with asyncio.timeout(10):
-            while served.descriptors() > LIMIT - len(crowd) // 2:
-                await asyncio.sleep(0.01)
+        await until(lambda: served.descriptors() <= LIMIT - len(crowd) // 2)
         assert await ask_at_once(clients) == [200] * CLIENTS
         async with httpx.AsyncClient(trust_env=False) as operator:
             entries = (await operator.get(f"{served.ops_url}/5xx?last=1000")).json()["entries"]
-        whose = [(entry["origin"], entry["reason"], entry["cause"]) for entry in entries]
-        assert whose == [("gateway", "overloaded", "too many open files")] * ROUNDS * (CLIENTS - 1)
+        blamed = [(entry["origin"], entry["reason"], entry["cause"]) for entry in entries]
+        assert blamed == [("gateway", "overloaded", "too many open files")] * ROUNDS * (CLIENTS - 1)
         for kept in clients:
             kept.close()
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.integration.faults.support_faults import PATH, Harness, harness
 from tests.integration.faults.support_toxics import Toxic
+from tests.support_waiting import until
 
 TIMES: dict[str, Any] = {
     "personal": {"timeout": "1500ms", "max_concurrent": 1, "attempts": 1},
@@ -20,9 +21,11 @@ GONE = {"status": "499", "reason": "client-gone", "origin": "client"}
 
 async def until_under_way(running: Harness, count: int) -> None:
     """So many requests are."""
-    async with asyncio.timeout(5):
-        while await running.metric("talaria_requests_in_flight") != count:
-            await asyncio.sleep(0.01)
+
+    async def they_are() -> bool:
+        return await running.metric("talaria_requests_in_flight") == count
+
+    await until(they_are, seconds=5)
 
 
 async def come_and_go(running: Harness, person: str, others: int) -> None:
@@ -41,7 +44,7 @@ async def come_and_go(running: Harness, person: str, others: int) -> None:
 
 
 @pytest.mark.parametrize("line", ["personal", "talaria-services"])
-async def test_who_leaves_a_line_is_never_served(line: str) -> None:
+async def test_a_client_that_leaves_a_line_is_never_served(line: str) -> None:
     async with harness(TIMES) as running:
         known, *strangers = running.sandbox.add_persons(3)
         assert (await running.get(known)).status == 200
@@ -60,7 +63,7 @@ async def test_who_leaves_a_line_is_never_served(line: str) -> None:
         assert await running.metric("talaria_5xx_total") == 1
 
 
-async def test_who_leaves_while_keys_are_fetched() -> None:
+async def test_a_client_that_leaves_while_keys_are_fetched() -> None:
     async with harness(TIMES) as running:
         (person,) = running.sandbox.add_persons(1)
         await running.relays["issuer"].poison("answer", Toxic("timeout"))

@@ -1,11 +1,11 @@
-"""More than the gateway takes on: it says so at once, serves those it knows first, and lets the others in in order."""
+"""More than the gateway takes on: it says so at once, serves known persons first, and lets the others in in order."""
 
 import asyncio
 
 from talaria.sandbox.faults import Faults
 from tests.integration.faults.support_faults import Harness, Seen, harness
 from tests.integration.faults.support_overload import offer
-from tests.integration.faults.support_stalls import on_a_running_machine
+from tests.support_waiting import until
 
 LIMIT = {"server": {"max_in_flight": 10}}
 SLOW = Faults(latency=0.3)
@@ -21,8 +21,12 @@ async def under_way(running: Harness, person: str, count: int) -> "asyncio.Futur
 
 async def all_have_come(running: Harness, requests: "list[asyncio.Task[Seen]]") -> None:
     """Each of them is under way in the gateway, or over."""
-    while await running.metric("talaria_requests_in_flight") + sum(one.done() for one in requests) < len(requests):
-        await asyncio.sleep(0.005)
+
+    async def they_have() -> bool:
+        count = await running.metric("talaria_requests_in_flight")
+        return count + sum(one.done() for one in requests) >= len(requests)
+
+    await until(they_have)
 
 
 async def test_above_the_limit_it_is_overloaded_at_once() -> None:
@@ -33,12 +37,12 @@ async def test_above_the_limit_it_is_overloaded_at_once() -> None:
         waiting = await under_way(running, person, 10)
         seen = await running.get(person)
         assert (seen.outcome, seen.retry_after) == ((503, "overloaded"), "1")
-        assert seen.seconds < SLOW.latency / 2
+        assert not any(one.answered for one in running.sandbox.talaria_services.requests.all[-10:])
         assert {one.status for one in await waiting} == {200}
         assert (await running.get(person)).status == 200
 
 
-async def test_who_is_known_goes_before_who_is_not() -> None:
+async def test_known_persons_go_before_unknown_ones() -> None:
     async with harness(LIMIT) as running:
         known, *strangers = running.sandbox.add_persons(3)
         await running.get(known)
@@ -65,7 +69,7 @@ async def test_an_upstream_has_a_limit_of_its_own() -> None:
 async def test_cold_starts_are_paced_in_order() -> None:
     async with harness({"personal": {"max_concurrent": 3, "timeout": "5s"}}) as running:
         known, *persons = running.sandbox.add_persons(16)
-        assert (await running.get(known)).status == 200  # the keys are there: from now on nobody overtakes
+        assert (await running.get(known)).status == 200  # the keys are there: from now on the order stays
         running.sandbox.personal.requests.clear()
         running.sandbox.personal.faults = Faults(latency=1.0)
         requests: list[asyncio.Task[Seen]] = []
@@ -81,7 +85,7 @@ async def test_cold_starts_are_paced_in_order() -> None:
         assert max(together) == 3
 
 
-async def test_who_waits_in_line_leaves_at_his_deadline() -> None:
+async def test_a_request_leaves_the_line_at_its_deadline() -> None:
     async with harness({"personal": {"max_concurrent": 1, "timeout": "5s"}}) as running:
         first, second = running.sandbox.add_persons(2)
         running.sandbox.personal.faults = Faults(latency=0.6)
@@ -93,12 +97,9 @@ async def test_who_waits_in_line_leaves_at_his_deadline() -> None:
         assert running.sandbox.personal.requests.count == 1
 
 
-async def test_at_three_times_its_capacity_it_does_what_it_can() -> None:
-    async def check() -> None:
-        normal, over = await offer(times=0.7, seconds=1.0), await offer(times=3.0, seconds=4.0)
-        assert normal.refused == 0
-        assert over.goodput > 0.9 * over.capacity
-        assert over.p99 < 2 * normal.p99
-        assert over.others == 0
-
-    await on_a_running_machine(check)
+async def test_at_three_times_its_capacity_requests_are_served_or_refused() -> None:
+    """How many of them, and how fast, is a measurement: the scorecard makes it."""
+    over = await offer(times=3.0, seconds=1.0)
+    assert over.goodput > 0
+    assert over.refused > 0
+    assert over.others == 0

@@ -1,4 +1,4 @@
-"""A name server that is silent about one dependency keeps nobody from finding the others."""
+"""A name server that is silent about one dependency does not delay the others."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ SILENT = "silent.example"
 BOLT = {"adapter": "wind", "user_id_header": "x-bolt-user-id", "api_key": {"file": "secrets/wind-api-key"}}
 
 
-async def test_a_name_that_nobody_answers_for_is_its_own_dependencys_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_without_an_answer_fails_its_own_dependency_only(monkeypatch: pytest.MonkeyPatch) -> None:
     over = Event()
 
     def look_up(host: str, *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The bounds of the scorecard, held with small counts (docs/reliability.md). The schedules are in schedules.py."""
+"""The bounds of the scorecard (docs/reliability.md), held with small counts; support_schedules.py has the schedules."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from tests.integration.faults import support_schedules as schedules
 
 @pytest.mark.parametrize("kind", ["down", "timeout"])
 @pytest.mark.parametrize("dependency", ["personal", "wind"])
-async def test_who_is_known_sees_no_failure(
+async def test_known_persons_see_no_failure(
     dependency: Literal["personal", "wind"], kind: Literal["down", "timeout"]
 ) -> None:
     score = await schedules.warm_while_it_fails(dependency, kind, persons=10, rounds=5)
@@ -41,7 +41,13 @@ async def test_connections_that_end_at_random_cost_no_get(politely: bool) -> Non
     assert score.failed == []
 
 
-async def test_a_cold_start_fails_nobody() -> None:
+async def test_an_open_circuit_calls_nothing() -> None:
+    score = await schedules.open_circuit(requests=40)
+    assert score.calls == 0
+    assert {seen.outcome for seen in score.seen} == {(503, "circuit-open")}
+
+
+async def test_a_cold_start_fails_no_request() -> None:
     score = await schedules.cold_start(persons=200, clients=200)
     assert score.failed == []
     assert score.calls_each == 1.0

@@ -1,4 +1,4 @@
-"""Warm persons do not notice that the exchange is down; who is unknown upstream is healed, once."""
+"""Warm persons do not notice that the exchange is down; a user unknown to the upstream is exchanged again, once."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ PAST_MAX_AGE, PAST_STALE = 1000.0, 5000.0
 
 
 async def warm(running: Harness) -> str:
-    """A person whose pair is kept."""
+    """A person with a cached pair."""
     (person,) = running.sandbox.add_persons(1)
     assert (await running.get(person)).status == 200
     return person

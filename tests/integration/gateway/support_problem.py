@@ -13,6 +13,9 @@ unknown-api-tag 404 client
 bad-request-target 400 client
 bad-request 400 client
 method-not-allowed 405 client
+method-not-implemented 501 client
+deadline-exceeded 504 client
+upload-timeout 408 client
 headers-too-large 431 client
 target-too-long 414 client
 body-too-large 413 client

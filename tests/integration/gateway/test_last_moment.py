@@ -1,38 +1,33 @@
-"""Whoever was accepted in the very moment in which a drain begins is served like everybody else."""
+"""A connection that is accepted in the very moment in which a drain begins is served like any other."""
 
 import asyncio
 import errno
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from talaria.entrypoints.public.problems import RejectedHeads
+from talaria.entrypoints.public.server.cycle import RequestResponseCycle
+from talaria.entrypoints.public.server.framing import ConnectionLimits
 from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import bind, resume_accepting, stop_accepting
+from talaria.testing import MemoryRecorder
 
 
-class Patient(HttpToolsProtocol):
-    """Does not close what is idle when a drain begins, as ours does not."""
-
-    def shutdown(self) -> None:
-        """It waits for a request."""
-
-
-async def hello(scope: Any, receive: Any, send: Any) -> None:
+async def hello(cycle: RequestResponseCycle) -> None:
     """An application."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
-    await send({"type": "http.response.body"})
+    cycle.respond(200, [(b"content-length", b"0")], b"")
 
 
 async def drain_after(passes: int) -> bytes:
     """A client connects, the loop turns so many times, the drain begins; only then does the client ask."""
     loop = asyncio.get_running_loop()
     listening = bind("127.0.0.1", 0, "a test")
-    listener = Listener(hello, Patient, drain_timeout=5.0, idle_grace=5.0)
+    limits = ConnectionLimits(header_limit=1000, header_timeout=5.0, keepalive_timeout=5.0)
+    listener = Listener(hello, RejectedHeads(MemoryRecorder()), limits, drain_timeout=5.0, idle_grace=5.0)
     await listener.start(listening)
     with socket.create_connection(listening.getsockname()) as client:
         client.setblocking(False)
@@ -48,13 +43,13 @@ async def drain_after(passes: int) -> bytes:
 
 @pytest.mark.parametrize("new_loop", [uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
 @pytest.mark.parametrize("passes", range(5))
-def test_whoever_was_accepted_is_served(passes: int, new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+def test_an_accepted_connection_is_served(passes: int, new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     with asyncio.Runner(loop_factory=new_loop) as runner:
         assert runner.run(drain_after(passes)).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a filter of Linux")
-async def test_nobody_begins_a_connection_that_would_be_reset() -> None:
+async def test_no_connection_opens_that_would_be_reset() -> None:
     with bind("127.0.0.1", 0, "a test", shared=True) as leaving:
         address = leaving.getsockname()
         await stop_accepting(leaving)
@@ -71,5 +66,5 @@ async def test_nobody_begins_a_connection_that_would_be_reset() -> None:
 def _accept(listening: socket.socket) -> object:
     try:
         return listening.accept()
-    except BlockingIOError as nobody:
-        return nobody
+    except BlockingIOError as refused:
+        return refused

@@ -102,7 +102,6 @@ HEADS = {
     "an unknown version": raw(TAG, HOST, first="GET / HTTP/3.7"),
     "no version": raw(TAG, HOST, first="GET /"),
     "no method": raw(TAG, HOST, first=" / HTTP/1.1"),
-    "a lower-case method": raw(TAG, HOST, first="get / HTTP/1.1"),
     "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 30,
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 }

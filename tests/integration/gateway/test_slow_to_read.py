@@ -1,4 +1,4 @@
-"""Clients that send and do not read, or read slowly: bounded in time and memory, and nobody else's trouble."""
+"""Clients that send and do not read, or read slowly: bounded in time and memory, and no trouble to other clients."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from talaria.entrypoints.public.server.pipeline import PARKED_AT_MOST
+from talaria.entrypoints.public.server.pipeline import MAX_QUEUED
 from tests.integration.gateway.support_client import request
 from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in, process_of
 from tests.integration.gateway.support_services import answer
@@ -67,7 +67,7 @@ async def _read_slowly(sock: socket.socket, pace: int) -> int:
 
 
 async def test_so_many_wait_and_the_rest_is_not_served(gateway: Gateway, town: Town) -> None:
-    served = PARKED_AT_MOST + 1
+    served = MAX_QUEUED + 1
     tokens = [town.token() for _ in range(served + 3)]
     async with gateway.connected() as client:
         client.send(b"".join(request(token, f"/{number}") for number, token in enumerate(tokens)))

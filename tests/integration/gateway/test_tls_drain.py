@@ -1,4 +1,4 @@
-"""A listener that speaks TLS: its drain waits for nobody who says nothing, and whoever leaves is noticed."""
+"""A listener that speaks TLS: its drain does not wait for silent clients, and a disconnect is noticed."""
 
 import asyncio
 import os
@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from talaria.entrypoints.public.early import EarlyEnds
-from talaria.entrypoints.public.server import listener
-from talaria.entrypoints.public.server import sockets as listening
-from talaria.entrypoints.public.server.cycle import App, Cycle
-from talaria.entrypoints.public.server.framing import Limits
-from talaria.entrypoints.public.server.listener import Listener, public_listener
+from talaria.entrypoints.public.problems import RejectedHeads
+from talaria.entrypoints.public.server import listener, sockets
+from talaria.entrypoints.public.server.cycle import App, RequestResponseCycle
+from talaria.entrypoints.public.server.framing import ConnectionLimits
+from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import bind
 from talaria.testing import MemoryRecorder
 from tests.integration.support_certificates import write_certificate
@@ -23,19 +22,19 @@ from tests.integration.support_certificates import write_certificate
 ASK = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
-async def _app(cycle: Cycle) -> None:
+async def _app(cycle: RequestResponseCycle) -> None:
     cycle.respond(200, [], b"hello")
 
 
-class Door:
+class TlsListener:
     """A listener that speaks TLS."""
 
-    def __init__(self, folder: Path, drain_timeout: float, app: App = _app) -> None:
-        self._cert, self._key = write_certificate(folder, "door")
+    def __init__(self, folder: Path, drain_timeout: float, app: App = _app, header_timeout: float = 5.0) -> None:
+        self._cert, self._key = write_certificate(folder, "listener")
         self._socket = bind("127.0.0.1", 0, "a test")
         self.address = self._socket.getsockname()[:2]
-        early = EarlyEnds(MemoryRecorder())
-        self.listener: Listener = public_listener(app, Limits(1000, 5.0, 5.0), early, drain_timeout)
+        rejected = RejectedHeads(MemoryRecorder())
+        self.listener = Listener(app, rejected, ConnectionLimits(1000, header_timeout, 5.0), drain_timeout)
 
     async def open(self) -> None:
         """Serve."""
@@ -56,13 +55,13 @@ class Door:
 
 @pytest.fixture
 async def silent(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[socket.socket]]:
-    """Two who connect in the moment when a door closes, and say nothing."""
+    """Two clients that connect in the moment when a listener stops to accept, and say nothing."""
     clients: list[socket.socket] = []
-    stop_accepting = listening.stop_accepting
+    stop_accepting = sockets.stop_accepting
 
-    async def after_two_more(door: socket.socket) -> None:
-        clients.extend(socket.create_connection(door.getsockname(), timeout=5) for _ in range(2))
-        await stop_accepting(door)
+    async def after_two_more(served: socket.socket) -> None:
+        clients.extend(socket.create_connection(served.getsockname(), timeout=5) for _ in range(2))
+        await stop_accepting(served)
 
     monkeypatch.setattr(listener, "stop_accepting", after_two_more)
     yield clients
@@ -74,19 +73,19 @@ async def silent(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[socket.s
 
 
 async def test_silent_clients_do_not_hold_up_a_drain(tmp_path: Path, silent: list[socket.socket]) -> None:
-    door = Door(tmp_path, 1.0)
-    await door.open()
-    await asyncio.wait_for(door.listener.stop(), 10)
+    served = TlsListener(tmp_path, 1.0)
+    await served.open()
+    await asyncio.wait_for(served.listener.stop(), 10)
     assert len(silent) == 2
 
 
 async def test_a_kept_connection_hears_of_a_drain_while_others_are_let_in(
     tmp_path: Path, silent: list[socket.socket]
 ) -> None:
-    door = Door(tmp_path, 8.0)
-    await door.open()
-    async with door.kept() as (reader, writer):
-        stopping = asyncio.create_task(door.listener.stop())
+    served = TlsListener(tmp_path, 8.0)
+    await served.open()
+    async with served.kept() as (reader, writer):
+        stopping = asyncio.create_task(served.listener.stop())
         while not silent:
             await asyncio.sleep(0)
         writer.write(ASK)
@@ -97,11 +96,11 @@ async def test_a_kept_connection_hears_of_a_drain_while_others_are_let_in(
 
 async def test_a_kept_client_that_does_not_say_goodbye_does_not_hold_up_a_drain(tmp_path: Path) -> None:
     """As one does that keeps connections in a pool, and looks at them when it needs one."""
-    door = Door(tmp_path, 30.0)
-    await door.open()
-    async with door.kept() as (_, writer):
+    served = TlsListener(tmp_path, 30.0)
+    await served.open()
+    async with served.kept() as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]
-        await asyncio.wait_for(door.listener.stop(), 15)
+        await asyncio.wait_for(served.listener.stop(), 15)
 
 
 def _close_sending_half(writer: asyncio.StreamWriter) -> None:
@@ -114,7 +113,7 @@ async def test_a_client_that_leaves_behind_its_own_request_is_noticed(tmp_path: 
     """Though nobody reads from it then. (One that says goodbye in TLS and keeps its socket open is not.)"""
     began, left = asyncio.Event(), asyncio.Event()
 
-    async def hold(cycle: Cycle) -> None:
+    async def hold(cycle: RequestResponseCycle) -> None:
         if cycle.target == b"/":
             cycle.respond(200, [], b"hello")
             return
@@ -124,12 +123,12 @@ async def test_a_client_that_leaves_behind_its_own_request_is_noticed(tmp_path: 
         except asyncio.CancelledError:
             left.set()
 
-    door = Door(tmp_path, 1.0, hold)
-    await door.open()
-    async with door.kept() as (_, writer):
+    served = TlsListener(tmp_path, 1.0, hold)
+    await served.open()
+    async with served.kept() as (_, writer):
         writer.write(ASK.replace(b"/", b"/hold", 1) * 2)
         await asyncio.wait_for(began.wait(), 5)
         assert not left.is_set()
         writer.transport.abort() if whole else _close_sending_half(writer)
         await asyncio.wait_for(left.wait(), 8)
-    await door.listener.stop()
+    await served.listener.stop()

@@ -1,4 +1,4 @@
-"""What the kernel knows of a client that nobody reads from: has it left, does it take what was sent?"""
+"""What the kernel knows of a client whose connection is not read: has it closed, does it take what was sent?"""
 
 import asyncio
 import contextlib
@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from talaria.entrypoints.public.server.pipeline import has_left, unsent_to
-from tests.unit.entrypoints.public.server.support_server import LIMITS, ClientTransport, Door, get, post
+from talaria.entrypoints.public.server.sockets import peer_has_closed, unsent_bytes
+from tests.unit.entrypoints.public.server.support_server import LIMITS, ClientTransport, Harness, get, post
 
 CLOSE = (b"connection", b"close")
 KEPT = LIMITS.keepalive_timeout
@@ -33,37 +33,37 @@ def _transport_of(sock: socket.socket) -> asyncio.Transport:
 async def test_a_slow_reader_is_seen_by_what_the_kernel_holds() -> None:
     """It refills by large pieces: for long nothing moves but there."""
     async with _both_ends() as (client, ours):
-        door = Door()
-        await door.feed(get("/"))
-        await door.stuck()
-        await door.answer(b"", CLOSE)
-        door.transport.sock = ours
+        harness = Harness()
+        await harness.feed(get("/"))
+        await harness.stuck()
+        await harness.answer(b"", CLOSE)
+        harness.transport.sock = ours
         ours.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while True:
                 ours.send(bytes(65536))
         for second in range(0, 60, 6):
             _read_some(client, ours)
-            door.look_over(second)
-        assert not door.aborted
-        door.look_over(60 + KEPT)
-        assert door.aborted
+            harness.enforce_timeouts(second)
+        assert not harness.aborted
+        harness.enforce_timeouts(60 + KEPT)
+        assert harness.aborted
 
 
 def _read_some(client: socket.socket, ours: socket.socket) -> None:
     """Until it shows on the other side."""
-    before = unsent_to(_transport_of(ours))
+    before = unsent_bytes(_transport_of(ours))
     assert before > 0
-    while unsent_to(_transport_of(ours)) == before:
+    while unsent_bytes(_transport_of(ours)) == before:
         assert client.recv(4096)
 
 
 @pytest.mark.parametrize("how", ["half", "closed", "reset"])
 async def test_a_client_that_has_left_is_seen_without_reading(how: str) -> None:
     async with _both_ends() as (client, ours):
-        assert not has_left(_transport_of(ours))
+        assert not peer_has_closed(_transport_of(ours))
         client.sendall(b"unread")
-        assert not has_left(_transport_of(ours))
+        assert not peer_has_closed(_transport_of(ours))
         if how == "half":
             client.shutdown(socket.SHUT_WR)
         elif how == "closed":
@@ -71,21 +71,21 @@ async def test_a_client_that_has_left_is_seen_without_reading(how: str) -> None:
         else:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.close()
-        assert has_left(_transport_of(ours))
+        assert peer_has_closed(_transport_of(ours))
         ours.close()
-        assert has_left(_transport_of(ours))
+        assert peer_has_closed(_transport_of(ours))
 
 
 @pytest.mark.parametrize("data", [get("/1") + get("/2"), post("/", b"x" * 200_000)])
-async def test_who_has_left_is_cut_off_where_nobody_reads(data: bytes) -> None:
+async def test_a_client_that_has_closed_is_cut_off_while_its_connection_is_not_read(data: bytes) -> None:
     """Behind another request, or while its upload is paused because the upstream is slow."""
     async with _both_ends() as (client, ours):
-        door = Door()
-        door.transport.sock = ours
-        await door.feed(data)
-        assert not door.transport.reading
-        door.look_over(1)
-        assert not door.aborted
+        harness = Harness()
+        harness.transport.sock = ours
+        await harness.feed(data)
+        assert not harness.transport.reading
+        harness.enforce_timeouts(1)
+        assert not harness.aborted
         client.shutdown(socket.SHUT_WR)
-        door.look_over(2)
-        assert door.aborted
+        harness.enforce_timeouts(2)
+        assert harness.aborted

@@ -22,7 +22,7 @@ from talaria.domain.errors import (
 )
 from talaria.domain.events import Attempt, HopContext
 from tests.support_refusals import by
-from tests.unit.adapters.support_client import WALL, Bench, read, status
+from tests.unit.adapters.support_dependency_client import WALL, Bench, read, status
 
 
 async def test_a_good_answer_needs_one_request() -> None:

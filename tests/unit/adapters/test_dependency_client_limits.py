@@ -18,7 +18,7 @@ from talaria.domain.errors import (
 from talaria.domain.events import HopContext
 from talaria.domain.resilience import CircuitBreaker
 from tests.support_refusals import by
-from tests.unit.adapters.support_client import Bench, hang, status
+from tests.unit.adapters.support_dependency_client import Bench, hang, status
 
 
 async def test_a_hop_that_hangs_ends_in_time() -> None:

@@ -10,7 +10,7 @@ from talaria.domain.errors import BadAnswer, IdentityUnknown
 from talaria.domain.events import HopContext
 from talaria.domain.model import PersonalPhoneId, PhoneNumber
 from tests.support_refusals import by
-from tests.unit.adapters.support_client import Bench
+from tests.unit.adapters.support_dependency_client import Bench
 
 ANNA = PersonalPhoneId("ppid-anna")
 PHONE = "+4915112345678"

@@ -24,7 +24,7 @@ from talaria.domain.events import RequestContext
 from talaria.domain.headers import canonical_name
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from tests.support_refusals import by
-from tests.unit.domain.support_gateway import API_KEY, Chunks, Door, reply
+from tests.unit.domain.support_memory_gateway import API_KEY, Chunks, Door, reply
 from tests.unit.domain.support_time import run
 
 SET_BY_US = [
@@ -119,6 +119,25 @@ def test_each_protected_header_leaves_exactly_once_and_is_ours(
         values = [value for name, value in outbound.headers if name != b"via" and name != b"x-request-id"]
         assert b"forged" not in b" ".join(values)
         assert b"x-talaria-identity" not in door.sent()
+
+    run(main())
+
+
+def test_a_body_begins_with_the_idle_timeout_of_its_route_and_so_does_the_response() -> None:
+    async def main() -> None:
+        door, body = Door(), Chunks(b"a")
+        response = await door.knock(method="POST", tag=b"bare", body=body)
+        assert (body.begun, response.idle_timeout) == ([7.0], 7.0)
+
+    run(main())
+
+
+def test_a_body_of_a_request_that_is_refused_before_its_route_is_known_never_begins() -> None:
+    async def main() -> None:
+        door, body = Door(), Chunks(b"a")
+        with pytest.raises(UnknownApiTag):
+            await door.knock(method="POST", tag=b"nowhere", body=body)
+        assert body.begun == []
 
     run(main())
 

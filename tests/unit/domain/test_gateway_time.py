@@ -6,7 +6,7 @@ from talaria.domain.errors import KeysUnavailable, Refusal, TimedOut, Unreachabl
 from talaria.domain.events import RequestContext
 from tests.support_refusals import by
 from tests.unit.domain.support_exchange import World
-from tests.unit.domain.support_gateway import Door
+from tests.unit.domain.support_memory_gateway import Door
 from tests.unit.domain.support_time import run
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished
 from talaria.domain.gateway import UpstreamTarget
 from talaria.domain.headers import RequestHeaders
-from talaria.domain.http import ClientRequest, UpstreamRequest, UpstreamResponse
+from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import (
     CachedIdentity,
     Partner,
@@ -105,6 +105,7 @@ def test_no_value_on_the_way_prints_what_it_carries() -> None:
         ClientRequest("GET", b"/?q=canary", headers),
         UpstreamRequest("GET", b"/?q=canary", headers, None, None, 1.0, 1.0),
         UpstreamResponse(200, headers, _Empty(), secret),
+        ClientResponse(200, headers, _Empty(), secret, 1.0),
         RequestHeaders(headers, {b"authorization": secret}, {b"authorization": [secret]}),
         UpstreamTarget(_Nowhere(), "talaria-services", secret),
     ]

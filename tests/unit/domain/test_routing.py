@@ -4,9 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.domain.errors import AmbiguousApiTag, MethodNotAllowed, MissingApiTag, Refusal, UnknownApiTag
+from talaria.domain.errors import (
+    AmbiguousApiTag,
+    MethodNotAllowed,
+    MethodNotImplemented,
+    MissingApiTag,
+    Refusal,
+    UnknownApiTag,
+)
 from talaria.domain.model import Partner, Route
-from talaria.domain.routing import METHODS, check_method, find_route, refuse_tunnels
+from talaria.domain.routing import METHODS, check_known_method, check_method, find_route
 
 WIND = Route("wind", Partner("wind", b"x-wind-user-id"), "talaria-services", frozenset({"app"}))
 BOLT = Route("bolt", Partner("bolt", b"x-bolt-user-id"), "talaria-services", frozenset({"app"}))
@@ -64,14 +71,20 @@ def test_a_route_is_found_by_exactly_one_exact_tag_or_not_at_all(tags: list[byte
 @pytest.mark.parametrize("method", ["CONNECT", "TRACE"])
 def test_tunnels_are_refused(method: str) -> None:
     with pytest.raises(MethodNotAllowed) as caught:
-        refuse_tunnels(method)
+        check_known_method(method)
     assert caught.value.allow == METHODS
     assert method not in caught.value.allow
 
 
-@pytest.mark.parametrize("method", [*sorted(METHODS), "PROPFIND"])
+@pytest.mark.parametrize("method", ["DESCRIBE", "FLUSH", "PRI", "LIST", "get", ""])
+def test_a_method_that_is_none_of_http_is_not_implemented(method: str) -> None:
+    with pytest.raises(MethodNotImplemented):
+        check_known_method(method)
+
+
+@pytest.mark.parametrize("method", [*sorted(METHODS), "PROPFIND", "M-SEARCH"])
 def test_a_route_without_methods_takes_every_one(method: str) -> None:
-    refuse_tunnels(method)
+    check_known_method(method)
     check_method(WIND, method)
 
 

@@ -2,7 +2,7 @@
 
 main                         finds a command by its name
 serve  check  init  token  keys  explain
-  shared                     the option --config and its problems
-  starter                    the file that `init` writes
-  rotation  timeline         what is safe with a key, and why; how `explain` prints
+  shared                     the option --config and its problems, the end of a command that failed, the console
+  operators                  asks the operators' listener of the running gateway
+  starter.toml               the file that `init` writes
 """

@@ -4,16 +4,13 @@ import json
 from pathlib import Path
 
 import rich_click as click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from talaria.entrypoints.cli.shared import config_option, load_or_exit, warn
+from talaria.entrypoints.cli.shared import config_option, console, load_or_exit, warn
 from talaria.entrypoints.config import Settings, schema
 from talaria.entrypoints.config.settings import CallerSettings
-from talaria.entrypoints.config.values import write_seconds
-
-_WIDTH_OF_A_FILE = 160
+from talaria.entrypoints.config.types import write_seconds
 
 
 @click.command("check")
@@ -31,14 +28,12 @@ def command(path: Path, as_schema: bool) -> None:
 
 
 def _print(settings: Settings) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_WIDTH_OF_A_FILE)
+    out = console()
     for table in (_routes(settings), _callers(settings), _partners(settings), _upstreams(settings)):
-        console.print(table)
+        out.print(table)
     server, kids = settings.server, ", ".join(key.kid for key in settings.signing.keys)
     way = " (TLS)" if server.tls.cert_file else ""
-    console.print(Text(f"clients {server.listen}{way}, operators {server.ops_listen}, signing keys {kids}"))
+    out.print(Text(f"clients {server.listen}{way}, operators {server.ops_listen}, signing keys {kids}"))
 
 
 def _table(title: str, *columns: str) -> Table:

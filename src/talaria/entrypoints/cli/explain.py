@@ -1,27 +1,44 @@
 """`talaria explain`: what became of a request that was answered with 500 or above. Asks the operators' listener."""
 
 import json
-import sys
-from http.client import HTTPException
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
-from urllib.error import HTTPError
 from urllib.parse import quote
-from urllib.request import ProxyHandler, build_opener
 
 import msgspec
 import rich_click as click
+from rich.table import Table
+from rich.text import Text
 
-from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord
-from talaria.entrypoints.cli.shared import config_option, load_part_or_exit
-from talaria.entrypoints.cli.timeline import print_list, print_timeline
+from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, FailureRecord, AttemptRecord
+from talaria.entrypoints.cli.operators import CannotAsk, ask
+from talaria.entrypoints.cli.shared import config_option, console, fail, load_part_or_exit, plain_table
 from talaria.entrypoints.config import Address
-from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
 
-FAILED = 1
-TIMEOUT = 2.0
+_ORIGINS = {
+    "client": "the client's request",
+    "personal": "personal",
+    "partner": "the partner",
+    "upstream": "the upstream",
+    "caller-keys": "the server of the caller's keys",
+    "gateway": "the gateway itself",
+}
 
-Kind = TypeVar("Kind")
+_ADVICE = {
+    "unreachable": "Look whether it runs, whether its name resolves, and whether a firewall or TLS is in between.",
+    "bad-answer": "It broke its contract, or refused our credentials: look at the cause and at its last release.",
+    "timeout": "Look at the times of the attempts: is it slow, or does a timeout of the configuration not fit it?",
+    "overloaded": "It turned us away: wait, or ask for more room there. More attempts make it worse.",
+    "circuit-open": "It failed too often just before: the entries right before this one say how.",
+    "keys-unavailable": "Look whether the caller's jwks_url answers from this machine.",
+    "method-not-implemented": "The client used a method that is none of HTTP; nothing is wrong with the gateway.",
+    "deadline-exceeded": "The client gave less time than the request took: see its x-request-timeout-ms.",
+    "draining": "This instance was shutting down: requests came too late, or took longer than server.drain_timeout.",
+    "internal-error": "A fault of ours: the traceback stands in the log under the request id.",
+    "": "The upstream's own answer, passed on as it was. Its log knows it by the same request id.",
+}
+_CERTIFICATE = "Its certificate is not good for us: it is renewed there, or its authority named in our tls.ca_file."
+_OUR_LIMITS = "Our own limits were reached: see talaria_requests_in_flight, server.max_in_flight and server.workers."
 
 
 @click.command("explain")
@@ -30,23 +47,26 @@ Kind = TypeVar("Kind")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 @config_option
 def command(request_id: str | None, last: int | None, as_json: bool, path: Path) -> None:
-    """Explain an answer of 500 or above: whose it was, and what happened when.
+    """Explain an answer of 500 or above: its origin, and what happened when.
 
     The gateway remembers the last thousand while it runs. The request id is in every answer (x-request-id).
     """
     if (request_id is None) == (last is None):
         raise click.UsageError("Give a request id, or --last N.")
     address = load_part_or_exit(path, "server.ops_listen").server.ops_listen
-    if request_id is not None:
-        _explain_one(address, request_id, as_json)
-    else:
-        _list(address, last or 0, as_json)
+    try:
+        if request_id is not None:
+            _explain_one(address, request_id, as_json)
+        else:
+            _list(address, last or 0, as_json)
+    except CannotAsk as error:
+        fail(str(error), error.hint)
 
 
 def _explain_one(address: Address, request_id: str, as_json: bool) -> None:
-    entry = _ask(address, f"/5xx/{quote(request_id, safe='')}", FailureRecord)
+    entry = ask(address, f"/5xx/{quote(request_id, safe='')}", FailureRecord)
     if entry is None:
-        _fail(
+        fail(
             f"No answer of 500 or above is remembered for {_printable(request_id)}.",
             "It may have ended below 500 (the access log has its line), be older than the last"
             f" {KEPT:,} or than the gateway's start, or have met another instance.",
@@ -55,61 +75,17 @@ def _explain_one(address: Address, request_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(_as_json(entry))
     else:
-        print_timeline(entry)
+        _print_timeline(entry)
 
 
 def _list(address: Address, count: int, as_json: bool) -> None:
-    entries = (_ask(address, f"/5xx?last={count}", dict[str, list[FailureRecord]]) or {}).get("entries", [])
+    entries = (ask(address, f"/5xx?last={count}", dict[str, list[FailureRecord]]) or {}).get("entries", [])
     if as_json:
         click.echo(_as_json(entries))
     elif entries:
-        print_list(entries)
+        _print_list(entries)
     else:
         click.echo("No answer of 500 or above is remembered.")
-
-
-def _ask(address: Address, path: str, kind: type[Kind]) -> Kind | None:
-    """What the operators' listener answers; None where it has no such thing. Ends the program if it can't be asked."""
-    try:
-        body = fetch(f"http://{loopback_for_wildcard(address)}{path}")
-        return None if body is None else msgspec.json.decode(body, type=kind)
-    except HTTPError as error:
-        _fail(f"The operators' listener at {address} answered {error.code}.", "Is another program there?")
-    except (OSError, HTTPException) as error:
-        _fail(
-            f"The operators' listener at {address} can't be reached ({reason(error)}).",
-            "Does the gateway run, on this machine, with this configuration (server.ops_listen)?",
-        )
-    except msgspec.MsgspecError:
-        _fail(f"What answers at {address} is no operators' listener of this version.", "Is another program there?")
-
-
-def fetch(url: str) -> bytes | None:
-    """The body that is there, None for a 404. Raises OSError's, HTTPError among them, and HTTPException's."""
-    opener = build_opener(ProxyHandler({}))  # the operators' listener is near: no proxy of the environment
-    try:
-        with opener.open(url, timeout=TIMEOUT) as answer:
-            body: bytes = answer.read()
-            return body
-    except HTTPError as error:
-        error.close()
-        if error.code == 404:
-            return None
-        raise
-
-
-def reason(error: Exception) -> str:
-    """Why nothing was fetched, in a word or two."""
-    inner = getattr(error, "reason", error)
-    if isinstance(inner, TimeoutError):
-        return f"no answer within {TIMEOUT:g} s"
-    return getattr(inner, "strerror", None) or type(inner).__name__
-
-
-def _fail(*lines: str) -> NoReturn:
-    for line in lines:
-        click.echo(line, err=True)
-    sys.exit(FAILED)
 
 
 def _as_json(value: FailureRecord | list[FailureRecord]) -> str:
@@ -118,3 +94,76 @@ def _as_json(value: FailureRecord | list[FailureRecord]) -> str:
 
 def _printable(text: str) -> str:
     return text if text.isprintable() and len(text) <= 64 else "this id"
+
+
+def _print_timeline(entry: FailureRecord) -> None:
+    """One entry: its origin, what happened when, and what to do."""
+    out = console()
+    out.print(Text(f"{entry.status} {entry.reason or PASSED_ON}", style="bold red"))
+    out.print(Text(f"Origin: {_ORIGINS.get(entry.origin, entry.origin)}. {_end(entry)}\n"))
+    facts = Table.grid(padding=(0, 2))
+    for name, value in _facts(entry):
+        facts.add_row(Text(name, style="dim"), Text(value))
+    out.print(facts)
+    out.print()
+    out.print(_timeline(entry))
+    out.print()
+    out.print(Text(advice(entry)))
+
+
+def _print_list(entries: Sequence[FailureRecord]) -> None:
+    """A line for each entry."""
+    table = plain_table("time (UTC)", "status", "reason", "origin", "route", "took", "request id")
+    for entry in entries:
+        took = f"{entry.total_ms:.0f} ms"
+        texts = (entry.time, str(entry.status), entry.reason or PASSED_ON, entry.origin, entry.tag or "-", took)
+        table.add_row(*map(Text, (*texts, entry.request_id)))
+    console().print(table)
+
+
+def advice(entry: FailureRecord) -> str:
+    """What an operator may look at first."""
+    if entry.reason == "overloaded":
+        return _OUR_LIMITS
+    if "certificate" in entry.cause:
+        return _CERTIFICATE
+    return _ADVICE.get(entry.reason.removeprefix(f"{entry.origin}-"), "")
+
+
+def _end(entry: FailureRecord) -> str:
+    return "Its own answer, passed on to its end." if entry.phase == PASSED_ON else f"Ended in: {entry.phase}."
+
+
+def _facts(entry: FailureRecord) -> Iterable[tuple[str, str]]:
+    facts = {
+        "time": entry.time,
+        "request id": entry.request_id,
+        "trace id": entry.trace_id,
+        "route": entry.tag,
+        "method": entry.method,
+        "caller": entry.caller,
+        "person": entry.person,
+        "exchange": (entry.exchange or "not reached") + (", healed once" if entry.healed else ""),
+        "cause": entry.cause,
+        "breakers": ", ".join(f"{name} {state}" for name, state in sorted(entry.breakers.items())),
+    }
+    return ((name, value) for name, value in facts.items() if value)
+
+
+def _timeline(entry: FailureRecord) -> Table:
+    table = plain_table("at", "took", "what", "outcome")
+    rows = [(0.0, "", Text("the head of the request is here"), Text(""))]
+    rows += [(one.at_ms, f"{one.ms:.1f} ms", Text(_asked(one)), _outcome(one)) for one in entry.attempts]
+    rows.append((entry.total_ms, "", Text(f"answered {entry.status} {entry.reason or PASSED_ON}"), Text("")))
+    for at_ms, took, what, outcome in sorted(rows, key=lambda row: row[0]):
+        table.add_row(f"{at_ms:.1f} ms", took, what, outcome)
+    return table
+
+
+def _asked(attempt: AttemptRecord) -> str:
+    address = f" at {attempt.address}" if attempt.address else ""
+    return f"{attempt.dependency}{address}{' (for an earlier request)' if attempt.at_ms < 0 else ''}"
+
+
+def _outcome(attempt: AttemptRecord) -> Text:
+    return Text(attempt.outcome, style="green" if attempt.outcome == "ok" else "red")

@@ -2,14 +2,13 @@
 
 import datetime
 import re
-import sys
+from importlib.resources import files
 from pathlib import Path
-from typing import NoReturn
 
 import rich_click as click
 
 from talaria.adapters.auth.key_files import write_new_key
-from talaria.entrypoints.cli.starter import starter
+from talaria.entrypoints.cli.shared import fail
 
 _VARIABLE = re.compile(r'^[^#\n]*env = "(\w+)"', re.MULTILINE)
 
@@ -22,7 +21,7 @@ def command(folder: Path) -> None:
     config, key = folder / "talaria.toml", folder / "keys" / f"{month}.pem"
     for path in (config, key):
         if path.exists() or path.is_symlink():
-            _fail(f"{path} is there already; nothing was written.")
+            fail(f"{path} is there already; nothing was written.")
     text = starter(month)
     try:
         key.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +29,7 @@ def command(folder: Path) -> None:
         with config.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        _fail(f"{error.filename} can't be written: {error.strerror}.")
+        fail(f"{error.filename} can't be written: {error.strerror}.")
     variables = ", ".join(dict.fromkeys(_VARIABLE.findall(text)))
     click.echo(f"Written: {config}, and {key} (P-256, mode 0600).")
     click.echo("Put your own addresses into the file; what it shows without a comment sign is in force.")
@@ -38,6 +37,6 @@ def command(folder: Path) -> None:
     click.echo(f"Then: talaria check --config {config}")
 
 
-def _fail(sentence: str) -> NoReturn:
-    click.echo(sentence, err=True)
-    sys.exit(1)
+def starter(month: str) -> str:
+    """Every setting, explained; the optional ones with their defaults. `month` names the signing key and its file."""
+    return files(__package__).joinpath("starter.toml").read_text("utf-8").replace("MONTH", month)

@@ -6,43 +6,65 @@ now, by what the running gateway has published and signed.
 """
 
 import json
-import sys
 import time
-from http.client import HTTPException
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 import rich_click as click
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from talaria.adapters.auth.key_files import write_new_key
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
-from talaria.entrypoints.cli.explain import fetch, reason
-from talaria.entrypoints.cli.rotation import Advice, advise, rules
-from talaria.entrypoints.cli.shared import config_option, load_part_or_exit
+from talaria.entrypoints.cli.operators import CannotAsk, ask
+from talaria.entrypoints.cli.shared import config_option, console, fail, load_part_or_exit, plain_table
 from talaria.entrypoints.config import Settings
-from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
+from talaria.entrypoints.config.types import write_seconds
 
 _NEEDED = ("server.ops_listen", "signing.keys", "signing.lifetime")
-_WIDTH_OF_A_FILE = 160
 _RELOAD = "Then have every instance reload: SIGHUP to `talaria serve`."
-
-
-@click.group("keys")
-def command() -> None:
-    """The keys that sign service tokens: make one, and put it in the place of another without a gap."""
 
 
 class _Keys(msgspec.Struct):
     keys: list[KeyUse]
 
 
-class _Unknown(Exception):
-    """The gateway can't be asked. The text says why."""
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What holds of one key. `may_retire`: it can be taken out of `signing.keys` now."""
+
+    role: str
+    next: str
+    why: str
+    may_sign: bool = False
+    may_retire: bool = False
+
+
+def advise(use: KeyUse, key_set_seconds: int, now: float) -> Advice:
+    """What may be done with this key at `now`, in seconds since the epoch."""
+    if use.signs:
+        return Advice("signs", "keep it", "put another key first in signing.keys before this one can go")
+    known_at = use.published_at + key_set_seconds
+    may_sign, may_retire = now >= known_at, now >= use.good_until
+    if not may_retire:
+        why = f"a token that it signed may be good until {_clock(use.good_until)}"
+        return Advice("published", f"keep it until {_clock(use.good_until)}", why, may_sign)
+    if not may_sign:
+        why = f"others may hold a key set of before {_clock(use.published_at)} for {key_set_seconds} s"
+        return Advice("published", f"may sign from {_clock(known_at)}", why, may_retire=True)
+    why = f"known to others since {_clock(known_at)}, and no token that it signed is good any more"
+    return Advice("published", "may sign, or be retired", why, may_sign=True, may_retire=True)
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+@click.group("keys")
+def command() -> None:
+    """The keys that sign service tokens: make one, and put it in the place of another without a gap."""
 
 
 @command.command("new")
@@ -58,15 +80,17 @@ def new(out: Path) -> None:
     try:
         write_new_key(out)
     except FileExistsError:
-        raise click.ClickException(f"{out} is there already; nothing was written.") from None
+        fail(f"{out} is there already; nothing was written.")
     except OSError as error:
-        raise click.ClickException(f"{out} can't be written: {error.strerror}.") from error
+        fail(f"{out} can't be written: {error.strerror}.")
+    # TOML's basic strings escape as JSON's do.
+    kid, file = (json.dumps(text, ensure_ascii=False) for text in (out.stem, str(out)))
     click.echo(f"A new P-256 key (ES256) is in {out}, mode 0600. Its kid could be {out.stem}.")
     click.echo("To publish it, append it to the list `keys` of [signing] (paths start from the configuration file) and")
     click.echo(
         f"reload. Move it to the front, where it signs, {KEY_SET_SECONDS} s later at the earliest: talaria keys list"
     )
-    click.echo(f"  {_toml_line(out.stem, out)}")
+    click.echo(f"  {{ kid = {kid}, file = {file} }}")
 
 
 @command.command("list")
@@ -77,11 +101,15 @@ def list_keys(path: Path) -> None:
     configured = [key.kid for key in settings.signing.keys]
     try:
         now_in_force = _in_force(settings)
-    except _Unknown as unknown:
-        click.echo(f"Configured are {', '.join(configured)}; the first signs. {unknown}", err=True)
-        click.echo(rules(KEY_SET_SECONDS, settings.signing.lifetime))
+    except CannotAsk as error:
+        click.echo(f"Configured are {', '.join(configured)}; the first signs. {error}", err=True)
+        click.echo(_rules(settings))
         return
-    _print({use.kid: (use, advise(use, KEY_SET_SECONDS, time.time())) for use in now_in_force})
+    table = plain_table("kid", "algorithm", "role", "now", "why")
+    for use in now_in_force:
+        advice = advise(use, KEY_SET_SECONDS, time.time())
+        table.add_row(*map(Text, (use.kid, use.algorithm, advice.role, advice.next, advice.why)))
+    console().print(table)
     if configured != [use.kid for use in now_in_force]:
         click.echo(f"The configuration on disk says otherwise ({', '.join(configured)}). {_RELOAD}")
     click.echo("Other instances may have begun later: ask each of them, or wait once more as long.")
@@ -95,48 +123,32 @@ def retire(path: Path, kid: str) -> None:
     settings = load_part_or_exit(path, *_NEEDED)
     try:
         found = next((use for use in _in_force(settings) if use.kid == kid), None)
-    except _Unknown as unknown:
-        _fail(str(unknown), rules(KEY_SET_SECONDS, settings.signing.lifetime))
+    except CannotAsk as error:
+        fail(str(error), _rules(settings))
     if found is None:
-        _fail(f'No key in force has the kid "{kid}": talaria keys list')
+        fail(f'No key in force has the kid "{kid}": talaria keys list')
     advice = advise(found, KEY_SET_SECONDS, time.time())
     if not advice.may_retire:
-        _fail(f"{kid} can't be retired yet: {advice.why}.", f"Now: {advice.next}.")
-    file = next((str(key.file) for key in settings.signing.keys if key.kid == kid), None)
+        fail(f"{kid} can't be retired yet: {advice.why}.", f"Now: {advice.next}.")
     click.echo(f"{kid} can be retired: no token that this instance signed with it is good any more.")
     click.echo(f"Take it out of signing.keys. {_RELOAD}")
-    if file is not None:
-        click.echo(f"When they all have, delete {file}.")
+    for key in settings.signing.keys:
+        if key.kid == kid:
+            click.echo(f"When they all have, delete {key.file}.")
 
 
 def _in_force(settings: Settings) -> list[KeyUse]:
-    """What the running gateway publishes. Raises _Unknown."""
-    address = settings.server.ops_listen
-    try:
-        return msgspec.json.decode(fetch(f"http://{loopback_for_wildcard(address)}/keys") or b"", type=_Keys).keys
-    except (OSError, HTTPException) as error:
-        raise _Unknown(f"The operators' listener at {address} can't be asked ({reason(error)}).") from None
-    except msgspec.MsgspecError:
-        raise _Unknown(f"What answers at {address} is no operators' listener of this version.") from None
+    """What the running gateway publishes. Raises CannotAsk."""
+    found = ask(settings.server.ops_listen, "/keys", _Keys)
+    if found is None:
+        raise CannotAsk(f"What answers at {settings.server.ops_listen} is no operators' listener of this version.")
+    return found.keys
 
 
-def _print(keys: dict[str, tuple[KeyUse, Advice]]) -> None:
-    table = Table("kid", "algorithm", "role", "now", "why", box=None, padding=(0, 2), header_style="dim")
-    for kid, (use, advice) in keys.items():
-        table.add_row(*map(Text, (kid, use.algorithm, advice.role, advice.next, advice.why)))
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_FILE)).print(table)
-
-
-def _fail(*lines: str) -> NoReturn:
-    click.echo("\n".join(lines), err=True)
-    sys.exit(1)
-
-
-def _toml_line(kid: str, file: Path) -> str:
-    """The key as an element of `signing.keys`. TOML's basic strings escape as JSON's do."""
-    return f"{{ kid = {_quoted(kid)}, file = {_quoted(str(file))} }}"
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def _rules(settings: Settings) -> str:
+    """The waiting times, where the gateway can't be asked."""
+    return (
+        f"A new key may sign {KEY_SET_SECONDS} s after every instance publishes it (others may hold a key set so long);"
+        f"\nan old one may be retired {write_seconds(settings.signing.lifetime)} after the last instance stopped"
+        " signing with it (signing.lifetime)."
+    )

@@ -3,8 +3,11 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage, 78 (EX_CONFIG) a configuration that can't be used.
 """
 
+import errno
+import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import rich_click as click
 
@@ -41,14 +44,35 @@ def cli() -> None:
     """One door between an app's clients and its partners."""
 
 
+def take_standard_descriptors() -> None:
+    """Open those that are closed: else the next socket would be one of them, and what is printed would go there."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is this one
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - for as long as the process lives
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 - likewise
+
+
 def main() -> None:
     """Run the command that the arguments name, and exit."""
+    take_standard_descriptors()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding shows what it can
     try:
-        cli(prog_name="talaria")
+        try:
+            cli(prog_name="talaria")
+        finally:
+            # Here, and not at the interpreter's end, where an error could not be told any more.
+            sys.stdout.flush()
     except OSError as error:
         from talaria.adapters.telemetry.line_writer import NO_ROOM  # no command needs it but for this
 
-        if error.errno not in NO_ROOM or error.filename is not None:
+        if error.errno not in (*NO_ROOM, errno.EPIPE) or error.filename is not None:
             raise
-        click.echo(f"What was to be said could not be written: {error.strerror}.", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if error.errno != errno.EPIPE:
+            click.echo(f"What was to be said could not be written: {error.strerror}.", err=True)
         sys.exit(1)

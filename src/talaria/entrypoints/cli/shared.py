@@ -1,4 +1,6 @@
-"""What commands that need the configuration share: the option, and the list of problems on stderr with exit code 78."""
+"""What the commands share: the option --config and its problems (exit code 78), the end of a command that failed (1),
+and the console that tables are printed on.
+"""
 
 import os
 import sys
@@ -7,10 +9,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import rich_click as click
+from rich.console import Console
+from rich.table import Table
 
 from talaria.entrypoints.config import ConfigurationError, Problem, Settings, load, load_part
 
 EXIT_CONFIGURATION = os.EX_CONFIG
+_WIDTH_OF_A_FILE = 160
 
 config_option = click.option(
     "--config",
@@ -21,6 +26,25 @@ config_option = click.option(
     type=click.Path(path_type=Path),
     help="The configuration.",
 )
+
+
+def fail(*lines: str, code: int = 1) -> NoReturn:
+    """End the command: these lines on stderr, as they are, and this exit code."""
+    click.echo("\n".join(lines), err=True)
+    sys.exit(code)
+
+
+def console() -> Console:
+    """As wide as the terminal; in a file or a pipe a row is one line."""
+    return Console(highlight=False, width=None if sys.stdout and sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+
+
+def plain_table(*headings: str) -> Table:
+    """A table without lines; its cells are to be Texts, for a name in square brackets is no markup."""
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in ("at", "took") else "left", no_wrap=True)
+    return table
 
 
 def load_or_exit(path: Path) -> Settings:
@@ -35,28 +59,23 @@ def load_part_or_exit(path: Path, *keys: str) -> Settings:
 
 def _or_exit(path: Path, read: Callable[[Path], Settings]) -> Settings:
     if not path.exists():
-        click.echo(f"There is no {path}. Make one with: talaria init {path.parent}", err=True)
-        sys.exit(EXIT_CONFIGURATION)
+        fail(f"There is no {path}. Make one with: talaria init {path.parent}", code=EXIT_CONFIGURATION)
     try:
         return read(path)
     except ConfigurationError as error:
-        _exit_with(path, error.problems)
+        count = "1 problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
+        fail(f"{path}: {count}", *_lines(error.problems, ""), code=EXIT_CONFIGURATION)
 
 
 def warn(warnings: Sequence[Problem]) -> None:
     """Each warning on stderr."""
-    _show(warnings, "warning: ")
+    for line in _lines(warnings, "warning: "):
+        click.echo(line, err=True)
 
 
-def _show(problems: Sequence[Problem], kind: str) -> None:
+def _lines(problems: Sequence[Problem], kind: str) -> list[str]:
     """Where and what, and below it what to write instead."""
-    for problem in problems:
-        place = f"{problem.key}: " if problem.key else ""
-        click.echo(f"  {kind}{place}{problem.wrong}\n      {problem.instead}", err=True)
-
-
-def _exit_with(path: Path, problems: Sequence[Problem]) -> NoReturn:
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    click.echo(f"{path}: {count}", err=True)
-    _show(problems, "")
-    sys.exit(EXIT_CONFIGURATION)
+    places = [f"{problem.key}: " if problem.key else "" for problem in problems]
+    return [
+        f"  {kind}{place}{problem.wrong}\n      {problem.hint}" for place, problem in zip(places, problems, strict=True)
+    ]

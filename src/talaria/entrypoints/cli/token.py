@@ -9,9 +9,9 @@ import rich_click as click
 
 from talaria.adapters.auth.key_files import PrivateKey, load_signing_key
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.cli.shared import config_option, load_or_exit
+from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit
 from talaria.entrypoints.config.settings import CallerSettings, Settings
-from talaria.entrypoints.config.values import seconds_of, write_seconds
+from talaria.entrypoints.config.types import seconds_of, write_seconds
 
 
 def _lifetime(_: click.Context, __: click.Parameter, text: str) -> float:
@@ -23,7 +23,7 @@ def _lifetime(_: click.Context, __: click.Parameter, text: str) -> float:
 
 @click.command("token")
 @config_option
-@click.option("--caller", metavar="NAME", help="Whose token: a table of [callers]. The only one, if there is one.")
+@click.option("--caller", metavar="NAME", help="A table of [callers]. The only one, if there is one.")
 @click.option(
     "--key",
     "key_file",
@@ -50,7 +50,7 @@ def command(
         )
     key, algorithm = _key(chosen, key_file, path.parent)
     if algorithm not in chosen.algorithms:
-        raise click.ClickException(f"The key signs {algorithm}, which callers.{chosen.name}.algorithms does not allow.")
+        fail(f"The key signs {algorithm}, which callers.{chosen.name}.algorithms does not allow.")
     headers = {"kid": kid} if kid else None
     click.echo(jwt.encode(_claims(chosen, personal_phone_id, lifetime), key, algorithm=algorithm, headers=headers))
 
@@ -72,18 +72,22 @@ def _key(caller: CallerSettings, key_file: Path | None, folder: Path) -> tuple[P
     try:
         return load_signing_key(path.read_bytes())
     except OSError as error:
-        raise click.ClickException(f"{path} can't be read ({error.strerror}); name the key with --key.") from error
+        fail(f"{path} can't be read ({error.strerror}); name the key with --key.")
     except ValueError as error:
-        raise click.ClickException(f"{path}: {error}.") from error
+        fail(f"{path}: {error}.")
 
 
 def _claims(caller: CallerSettings, personal_phone_id: str, lifetime: float) -> dict[str, object]:
     now = int(time.time())
+    named: object = personal_phone_id
+    outermost, *inner = caller.phone_id_claim.split(".")
+    for name in reversed(inner):
+        named = {name: named}
     return {
         "iss": caller.issuer,
         "aud": caller.audience,
         "iat": now,
         "exp": now + int(lifetime),
         "jti": uuid.uuid4().hex,
-        caller.phone_id_claim: personal_phone_id,
+        outermost: named,
     }

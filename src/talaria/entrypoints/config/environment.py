@@ -8,59 +8,54 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from talaria.entrypoints.config.problems import Problem, did_you_mean
-from talaria.entrypoints.config.shape import Leaf, NamedTables, OneTable, Shape
-from talaria.entrypoints.config.values import FILE
+from talaria.entrypoints.config.problems import Diagnostics, did_you_mean
+from talaria.entrypoints.config.schema import resolve, schema
 
 PREFIX = "TALARIA__"
 
 
-def override(tree: dict[str, Any], shape: OneTable, environ: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
-    """Put the overrides into `tree`, in place.
+def override(tree: dict[str, Any], environ: Mapping[str, str], diagnostics: Diagnostics) -> dict[str, str]:
+    """Put the overrides into `tree`, in place. Returns which variable set which key path.
 
-    Returns which variable set which key path, and the variables that match nothing.
+    A variable that matches nothing is a problem.
     """
     sources: dict[str, str] = {}
-    problems: list[Problem] = []
     for variable in sorted(name for name in environ if name.upper().startswith(PREFIX)):
         try:
-            sources[_put(tree, shape, variable[len(PREFIX) :].split("__"), environ[variable])] = variable
+            sources[_put(tree, variable[len(PREFIX) :].split("__"), environ[variable])] = variable
         except _NoMatch as unmatched:
-            problems.append(Problem(variable, "this variable matches no setting", str(unmatched)))
-    return sources, problems
+            diagnostics.refuse(variable, "this variable matches no setting", str(unmatched))
+    return sources
 
 
 class _NoMatch(Exception):
     """Says what to write instead."""
 
 
-def _put(tree: dict[str, Any], shape: Shape, names: list[str], text: str) -> str:
+def _put(tree: dict[str, Any], names: list[str], text: str) -> str:
     """Set the value and return its key path. Nothing is touched unless the whole name matches."""
     steps: list[str] = []
     table: Any = tree
+    part = schema()
     for wanted in names:
         key = ".".join(steps)
         if not isinstance(table, dict):
             raise _NoMatch(f"{key} is no table in the file: write it as one there")
-        name, shape = _step(table, shape, wanted, key)
+        name, part = _step(table, part, wanted, key)
         steps.append(name)
         table = table.get(name, {})
     for name in steps[:-1]:
         tree = tree.setdefault(name, {})
-    tree[steps[-1]] = _read(text, shape)
+    tree[steps[-1]] = _read(text, part)
     return ".".join(steps)
 
 
-def _step(table: dict[str, Any], shape: Shape, wanted: str, key: str) -> tuple[str, Shape]:
-    match shape:
-        case OneTable():
-            name = _find(wanted, shape.keys, key)
-            return name, shape.keys[name].shape
-        case NamedTables():
-            return _find(wanted, table, key), shape.table
-        case Leaf() if shape.form.members:
-            # Whatever FILE is used for here, a member of an inline table is a text as a path is.
-            return _find(wanted, shape.form.members, key), Leaf(FILE)
+def _step(table: dict[str, Any], part: dict[str, Any], wanted: str, key: str) -> tuple[str, dict[str, Any]]:
+    if keys := part.get("properties"):
+        name = _find(wanted, keys, key)
+        return name, resolve(keys[name])
+    if one_of_many := part.get("additionalProperties"):
+        return _find(wanted, table, key), resolve(one_of_many)
     raise _NoMatch(f"{key} has no keys of its own: end the name there")
 
 
@@ -79,17 +74,13 @@ def _fold(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def _read(text: str, shape: Shape) -> Any:
+def _read(text: str, part: dict[str, Any]) -> Any:
     """What the text stands for. A bare 8080 or true is text where a text belongs."""
     try:
         read = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
     value = read["value"]
-    if len(read) > 1 or (_takes_text(shape) and not isinstance(value, str | list | dict)):
+    if len(read) > 1 or (part.get("type") == "string" and not isinstance(value, str | list | dict)):
         return text
     return value
-
-
-def _takes_text(shape: Shape) -> bool:
-    return isinstance(shape, Leaf) and shape.form.text

@@ -1,43 +1,55 @@
-"""Which files the settings were read from, and whether two configurations are the same."""
+"""The files that settings name, and the digest that tells two configurations apart."""
 
 import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import fields
 
+from talaria.entrypoints.config.problems import path
 from talaria.entrypoints.config.secrets import Secret
 from talaria.entrypoints.config.settings import Settings
+from talaria.entrypoints.config.types import unwrap
 
 _DIGEST_LENGTH = 12
 
 
-def files_of(value: object) -> Iterator[Path]:
+class NamedFile(NamedTuple):
+    """A file, and the key that names it. `private`: its owner alone is to read it."""
+
+    key: str
+    file: Path
+    private: bool
+
+
+def files_of(value: object, key: str = "", private: bool = False) -> Iterator[NamedFile]:
     """Every file that is named in settings or a part of them, in their order."""
     match value:
         case Path():
-            yield value
-        case Secret():
-            if value.file is not None:
-                yield value.file
+            yield NamedFile(key, value, private)
+        case Secret(file=Path() as file):
+            yield NamedFile(key, file, True)
         case msgspec.Struct():
-            for name in value.__struct_fields__:
-                yield from files_of(getattr(value, name))
+            for field in fields(value):
+                is_private = "private" in unwrap(field.type)[1]
+                yield from files_of(getattr(value, field.name), path(key, field.name), is_private)
         case dict():
-            for one in value.values():
-                yield from files_of(one)
+            for name, one in value.items():
+                yield from files_of(one, path(key, str(name)))
         case tuple():
-            for one in value:
-                yield from files_of(one)
+            for at, one in enumerate(value):
+                # An API key may be written without a list around it.
+                yield from files_of(one, key if isinstance(one, Secret) else f"{key}[{at}]")
 
 
 def digest_of(tree: dict[str, Any], settings: Settings) -> str:
     """What tells two configurations apart: the file with its overrides, and the callers' public keys.
 
-    Secrets do not count. The digest is shown to everybody who may see the metrics, and a weak secret could be guessed
-    from it.
+    Secrets do not count: the digest is shown to all that may see the metrics, and a weak secret could be guessed from
+    it.
     """
     hashed = hashlib.sha256(json.dumps(tree, sort_keys=True, default=str).encode())
     for _, caller in sorted(settings.callers.items()):

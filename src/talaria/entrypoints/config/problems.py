@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -12,11 +13,11 @@ class Problem(msgspec.Struct, frozen=True):
 
     key: str
     wrong: str
-    instead: str
+    hint: str
 
     def __str__(self) -> str:
         place = f"{self.key}: " if self.key else ""
-        return f"{place}{self.wrong}; {self.instead}"
+        return f"{place}{self.wrong}; {self.hint}"
 
 
 class ConfigurationError(Exception):
@@ -27,17 +28,48 @@ class ConfigurationError(Exception):
         self.problems = list(problems)
 
 
-class Wrong(Exception):
-    """A value that a form does not take; becomes a Problem under the key that it stands at."""
+class InvalidValue(Exception):
+    """A value that a setting does not take; becomes a Problem under its key. An empty hint is the setting's own."""
 
-    def __init__(self, wrong: str, instead: str) -> None:
+    def __init__(self, wrong: str, hint: str = "") -> None:
         super().__init__(wrong)
         self.wrong = wrong
-        self.instead = instead
+        self.hint = hint
 
-    def at(self, key: str) -> Problem:
-        """The same, with its place."""
-        return Problem(key, self.wrong, self.instead)
+
+@dataclass(slots=True)
+class Diagnostics:
+    """What stops the gateway, and what is worth a look.
+
+    In place of an invalid value stands an empty one, so that the rules can look at the rest. What a rule finds wrong
+    with such a value is left out: it is listed already.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    _invalid: list[str] = field(default_factory=list)
+
+    def invalid(self, key: str, wrong: str, hint: str) -> None:
+        """Add a problem of a value that can't be used."""
+        self._invalid.append(key)
+        self.problems.append(Problem(key, wrong, hint))
+
+    def is_valid(self, *keys: str) -> bool:
+        """Whether what stands at all of these keys can be used: no element of it is invalid, and no table around it."""
+        return not any(
+            key == bad or bad.startswith(f"{key}[") or key.startswith((f"{bad}.", f"{bad}["))
+            for bad in self._invalid
+            for key in keys
+        )
+
+    def refuse(self, key: str, wrong: str, hint: str) -> None:
+        """Add a problem that a rule found."""
+        if self.is_valid(key):
+            self.problems.append(Problem(key, wrong, hint))
+
+    def warn(self, key: str, wrong: str, hint: str) -> None:
+        """Add a warning."""
+        self.warnings.append(Problem(key, wrong, hint))
 
 
 def path(key: str, name: str) -> str:
@@ -59,9 +91,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """A refused value as a person wrote it, cut where it is long. For values that can be no secret."""
+    """A refused value as it is written in the file, cut where it is long. For values that can be no secret."""
     if not isinstance(value, str):
-        return kind_of(value)
+        return str(value) if type(value) is int else kind_of(value)
     # As JSON, so that control characters can't play with a terminal.
     return json.dumps(value if len(value) <= 60 else f"{value[:57]}...", ensure_ascii=False)
 

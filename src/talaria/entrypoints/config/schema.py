@@ -1,73 +1,81 @@
-"""The settings as a JSON Schema (2020-12) of the file as a person writes it, for editors and pipelines."""
+"""The settings as a JSON Schema (2020-12) of the file as it is written, for editors, pipelines and docs/settings.md."""
 
-import re
-from typing import Any
+from functools import cache
+from pathlib import Path
+from types import GenericAlias
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
+from msgspec import NODEFAULT, Meta
+from msgspec.structs import FieldInfo
 
+from talaria.entrypoints.config.decoding import convert, default_of, keys_of
+from talaria.entrypoints.config.problems import InvalidValue
 from talaria.entrypoints.config.settings import Settings
-from talaria.entrypoints.config.shape import Array, Key, Leaf, NamedTables, OneTable, Shape, table_shape
+from talaria.entrypoints.config.sources import LoadContext
+from talaria.entrypoints.config.types import is_table, unwrap
 
 
+@cache
 def schema() -> dict[str, Any]:
     """The schema. What no single value shows (names that must exist, keys that must fit) is not in it."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "talaria.toml",
-        **_of(table_shape(Settings)),
-    }
+    _, tables = msgspec.json.schema_components([_as_written(Settings)], ref_template="#/$defs/{name}")
+    file = {**tables.pop("Settings"), "title": "talaria.toml"}
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **file, "$defs": tables}
+    return dict(msgspec.json.decode(msgspec.json.encode(whole)))
 
 
-def _of(shape: Shape) -> dict[str, Any]:
-    match shape:
-        case Leaf():
-            return dict(shape.form.schema)
-        case Array():
-            least = {"minItems": 1} if shape.not_empty else {}
-            return {"type": "array", "items": _of(shape.element), "uniqueItems": True, **least}
-        case OneTable():
-            return _table(shape)
-        case NamedTables():
-            return {
-                "type": "object",
-                "propertyNames": dict(shape.name.schema),
-                "additionalProperties": _of(shape.table),
-                "minProperties": 1,
-            }
+def resolve(part: dict[str, Any]) -> dict[str, Any]:
+    """A part of the schema with what it refers to; of several ways to write a value, the first."""
+    if "$ref" in part:
+        return {**schema()["$defs"][part["$ref"].rpartition("/")[2]], **part}
+    return {**part, **part["anyOf"][0]} if "anyOf" in part else part
 
 
-def _table(shape: OneTable) -> dict[str, Any]:
-    required = [key.name for key in shape.keys.values() if key.default is msgspec.NODEFAULT]
-    return {
-        "type": "object",
-        "properties": {key.name: {**_of(key.shape), **_notes(key)} for key in shape.keys.values()},
-        "additionalProperties": False,
-        **({"required": required} if required else {}),
-    }
+@cache
+def _as_written(table: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """The struct that the file's own values would fill: with texts for durations, and without what the loader adds."""
+    keys = [(key.name, _type(key.type), _default(key)) for key in keys_of(table).values()]
+    doc = {"__doc__": str(table.__doc__).partition("\n")[0]}
+    return msgspec.defstruct(table.__name__, keys, namespace=doc, kw_only=True, forbid_unknown_fields=True)
 
 
-def _notes(key: Key) -> dict[str, Any]:
-    notes: dict[str, Any] = {"description": key.doc} if key.doc else {}
-    if is_writable(key):
-        notes["default"] = written(key.default, key.shape)
-    return notes
+def _type(hint: Any) -> Any:
+    bare, said = unwrap(hint)
+    least = said.get("min_length")
+    notes = Meta(title=said.get("title"), description=said.get("description"), extra_json_schema=said.get("schema"))
+    if "parse" in said:
+        return Annotated[Any, notes]
+    if is_table(bare):
+        return Annotated[_as_written(bare), notes]
+    if get_origin(bare) is dict:
+        name, table = get_args(bare)
+        return Annotated[GenericAlias(dict, (name, _as_written(table))), Meta(min_length=least)]
+    if get_origin(bare) is tuple:
+        elements = Meta(min_length=least, description=notes.description, extra_json_schema={"uniqueItems": True})
+        return Annotated[GenericAlias(tuple, (_type(get_args(bare)[0]), ...)), elements]
+    return hint
 
 
-def is_writable(key: Key) -> bool:
-    """Whether a person could write the default: not where it is a table, nothing, or follows from other keys."""
-    match key.shape:
-        case Leaf():
-            if key.default is msgspec.NODEFAULT or key.default is None:
-                return False
-            written = str(key.shape.form.render(key.default))
-            return re.search(key.shape.form.schema.get("pattern", ""), written) is not None
-        case Array():
-            return isinstance(key.default, tuple) and bool(key.default or not key.shape.not_empty)
-    return False
+def _default(key: FieldInfo) -> Any:
+    """The default as it is written; NODEFAULT where the key is required."""
+    if key.required:
+        return NODEFAULT
+    _, said = unwrap(key.type)
+    value = default_of(key)
+    written = said["write"](value) if "write" in said else value
+    # What follows from other keys, or is none, has a default that can't be written: it is not shown.
+    return written if _is_writable(written, key.type) else msgspec.field(default_factory=object)
 
 
-def written(value: Any, shape: Shape) -> Any:
-    """A default as a person would write it."""
-    if isinstance(shape, Array):
-        return [written(one, shape.element) for one in value]
-    return shape.form.render(value) if isinstance(shape, Leaf) else value
+def _is_writable(default: object, hint: Any) -> bool:
+    bare, said = unwrap(hint)
+    if default is None or is_table(bare):
+        return False
+    if isinstance(default, tuple):
+        return bool(default or "min_length" not in said)
+    try:
+        convert(default, hint, LoadContext(Path(), {}))
+    except InvalidValue:
+        return False
+    return True

@@ -5,11 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from talaria.domain.model import Sensitive
-from talaria.entrypoints.config.problems import Wrong, did_you_mean, kind_of
-from talaria.entrypoints.config.values import Form, Surroundings
+from msgspec import Meta
 
-INSTEAD = 'write { env = "NAME" } or { file = "PATH" }'
+from talaria.domain.model import Sensitive
+from talaria.entrypoints.config.problems import InvalidValue, did_you_mean, kind_of
+from talaria.entrypoints.config.sources import LoadContext
+
+HINT = 'write { env = "NAME" } or { file = "PATH" }'
+LEAST_API_KEY = 32
+MOST_API_KEYS = 2
+_AS_TEXT = "write the secret as text, in base64 or hexadecimal where it is bytes"
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -20,55 +25,62 @@ class Secret(Sensitive):
     __slots__ = ("file",)
     _label = "***"
 
-    def __init__(self, text: str, file: Path | None = None) -> None:
+    def __init__(self, text: str = "", file: Path | None = None) -> None:
         super().__init__(text)
         self.file = file
 
 
-def _read(value: object, around: Surroundings) -> Secret:
+def _secret(value: object, context: LoadContext) -> Secret:
     if not isinstance(value, dict):
-        # Not shown: somebody may have written the secret itself.
-        raise Wrong(f"{kind_of(value)} stands here, but a secret is never written into the configuration", INSTEAD)
+        # Not shown: it may be the secret itself.
+        raise InvalidValue(f"{kind_of(value)} stands here, but a secret is never written into the configuration")
     for name in value:
         if name not in ("env", "file"):
-            raise Wrong(f'a secret has no key "{name}"', f"{did_you_mean(name, ('env', 'file'))} ({INSTEAD})")
+            raise InvalidValue(f'a secret has no key "{name}"', f"{did_you_mean(name, ('env', 'file'))} ({HINT})")
     if len(value) != 1:
-        raise Wrong("a secret has either env or file" if value else "this names no source", INSTEAD)
+        raise InvalidValue("a secret has either env or file" if value else "this names no source")
     source, name = next(iter(value.items()))
     if not isinstance(name, str) or not name or "\0" in name:
-        raise Wrong(f"{source} is not the name of anything", INSTEAD)
-    secret = _from_environment(name, around) if source == "env" else _from_file(around.file(name))
+        raise InvalidValue(f"{source} is not the name of anything")
+    secret = _from_environment(name, context) if source == "env" else _from_file(context.file(name))
     if not secret.reveal():
-        raise Wrong(f'the {"variable" if source == "env" else "file"} "{name}" is empty', "put the secret there")
+        raise InvalidValue(f'the {"variable" if source == "env" else "file"} "{name}" is empty', "put the secret there")
     return secret
 
 
-def _from_environment(name: str, around: Surroundings) -> Secret:
+def _from_environment(name: str, context: LoadContext) -> Secret:
     if not _ENV_NAME.fullmatch(name):
         # Not shown, for the same reason.
-        raise Wrong("env is not the name of an environment variable", INSTEAD)
-    if name not in around.environ:
-        raise Wrong(f'the environment variable "{name}" is not set', f"set {name}, or read the secret from a file")
-    return Secret(_without_newline(around.environ[name]))
+        raise InvalidValue("env is not the name of an environment variable")
+    if name not in context.environ:
+        raise InvalidValue(
+            f'the environment variable "{name}" is not set', f"set {name}, or read the secret from a file"
+        )
+    text = context.environ[name]
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidValue(f'the environment variable "{name}" is not UTF-8 text', _AS_TEXT) from None
+    return Secret(_without_newline(text))
 
 
 def _from_file(path: Path) -> Secret:
     try:
         return Secret(_without_newline(path.read_bytes().decode()), path)
     except OSError as error:
-        raise Wrong(f'the file "{path}" can\'t be read ({error.strerror})', "name a readable file") from None
+        raise InvalidValue(f'the file "{path}" can\'t be read ({error.strerror})', "name a readable file") from None
     except UnicodeDecodeError:
-        raise Wrong(f'the file "{path}" is not UTF-8 text', "write the secret as text") from None
+        raise InvalidValue(f'the file "{path}" is not UTF-8 text', _AS_TEXT) from None
 
 
 def _without_newline(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _header_value(value: object, around: Surroundings) -> Secret:
-    secret = _read(value, around)
+def _header_value(value: object, context: LoadContext) -> Secret:
+    secret = _secret(value, context)
     if not _HEADER_VALUE.fullmatch(secret.reveal()):
-        raise Wrong(
+        raise InvalidValue(
             "the secret can't be sent in a header: it has a line break, an outer space or another character "
             "that is not visible ASCII",
             "put the bare token there, on one line",
@@ -76,59 +88,48 @@ def _header_value(value: object, around: Surroundings) -> Secret:
     return secret
 
 
-def _long_enough(value: object, around: Surroundings) -> Secret:
-    secret = _read(value, around)
+def _long_enough(secret: Secret) -> Secret:
     if len(secret.reveal()) < LEAST_API_KEY:
-        raise Wrong("the secret is too short", f"use a random one of {LEAST_API_KEY} characters or more")
+        raise InvalidValue("the secret is too short", f"use a random one of {LEAST_API_KEY} characters or more")
     return secret
 
 
-def _api_keys(value: object, around: Surroundings) -> tuple[Secret, ...]:
+def _person_key(value: object, context: LoadContext) -> Secret:
+    return _long_enough(_secret(value, context))
+
+
+def _api_keys(value: object, context: LoadContext) -> tuple[Secret, ...]:
     given = value if isinstance(value, list) else [value]
     if not 1 <= len(given) <= MOST_API_KEYS:
-        raise Wrong(f"{len(given)} API keys stand here", "write one, or two while the caller changes to the next")
-    keys = tuple(_header_value(one, around) for one in given)
-    if any(len(key.reveal()) < LEAST_API_KEY for key in keys):
-        raise Wrong("the API key is too short", f"use a random one of {LEAST_API_KEY} characters or more")
+        raise InvalidValue(
+            f"{len(given)} API keys stand here", "write one, or two while the caller changes to the next"
+        )
+    keys = tuple(_long_enough(_header_value(one, context)) for one in given)
     if len(set(keys)) < len(keys):
-        raise Wrong("both API keys are the same", "leave one of them out")
+        raise InvalidValue("both API keys are the same", "leave one of them out")
     return keys
 
 
-def _form(parse: Callable[[Any, Surroundings], Secret]) -> Form:
-    member = {"type": "string", "minLength": 1}
-    schema = {
-        "type": "object",
-        "properties": {"env": member, "file": member},
-        "additionalProperties": False,
-        "minProperties": 1,
-        "maxProperties": 1,
-    }
-    return Form(parse, schema, text=False, members=("env", "file"), kind="secret")
+_NAME = {"type": "string", "minLength": 1}
+_SCHEMA = {
+    "type": "object",
+    "properties": {"env": _NAME, "file": _NAME},
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+_LIST = {"type": "array", "items": _SCHEMA, "minItems": 1, "maxItems": MOST_API_KEYS}
 
 
-SECRET = _form(_read)
+def _meta(parse: Callable[[Any, LoadContext], object], title: str = "secret", **schema: object) -> Meta:
+    return Meta(title=title, extra_json_schema=schema or _SCHEMA, extra={"parse": parse, "hint": HINT})
+
+
+SECRET = _meta(_secret)
 """Any text."""
-
-LEAST_API_KEY = 32
-MOST_API_KEYS = 2
-
-HEADER_SECRET = _form(_header_value)
+HEADER_SECRET = _meta(_header_value)
 """A text that can be the value of a header."""
-
-PERSON_KEY = _form(_long_enough)
+PERSON_KEY = _meta(_person_key)
 """Any text of 32 characters or more."""
-
-API_KEYS = Form(
-    _api_keys,
-    {
-        "anyOf": [
-            HEADER_SECRET.schema,
-            {"type": "array", "items": HEADER_SECRET.schema, "minItems": 1, "maxItems": MOST_API_KEYS},
-        ]
-    },
-    text=False,
-    members=("env", "file"),
-    kind="secret, or a list of two",
-)
+API_KEYS = _meta(_api_keys, "secret, or a list of two", anyOf=[_SCHEMA, _LIST])
 """One secret of 32 characters or more, or a list of up to two; as a tuple."""

@@ -1,87 +1,66 @@
 """Certificates and their keys: tried out once, and stamped, so that a change of a file is a change of the settings."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from talaria.adapters.tls import client_tls, server_tls
-from talaria.entrypoints.config.decode import sound
-from talaria.entrypoints.config.findings import Findings
+from talaria.entrypoints.config.files import files_of
+from talaria.entrypoints.config.problems import Diagnostics, path
 from talaria.entrypoints.config.secrets import Secret
 from talaria.entrypoints.config.settings import ServerTlsSettings, Settings, TlsSettings
 
-_BOTH = "write cert_file and key_file, both or none"
+Tls = TypeVar("Tls", ServerTlsSettings, TlsSettings)
 
 
-def read_tls(settings: Settings, findings: Findings) -> Settings:
+def read_tls(settings: Settings, diagnostics: Diagnostics) -> Settings:
     """The settings with every `stamp` filled in, as far as the files are good."""
-    server = replace(settings.server, tls=_server(settings.server.tls, findings))
-    personal = replace(settings.personal, tls=_client("personal.tls", settings.personal.tls, findings))
-    partners = {
-        id: replace(one, tls=_client(f"partners.{id}.tls", one.tls, findings)) for id, one in settings.partners.items()
-    }
-    upstreams = {
-        name: replace(one, tls=_client(f"upstreams.{name}.tls", one.tls, findings))
-        for name, one in settings.upstreams.items()
-    }
-    callers = {
-        name: replace(one, jwks_tls=_client(f"callers.{name}.jwks_tls", one.jwks_tls, findings))
-        for name, one in settings.callers.items()
-    }
-    return replace(settings, server=server, callers=callers, personal=personal, partners=partners, upstreams=upstreams)
+
+    def stamped(key: str, tls: Tls) -> Tls:
+        return _stamped(key, tls, diagnostics)
+
+    callers, partners, upstreams = settings.callers.items(), settings.partners.items(), settings.upstreams.items()
+    return replace(
+        settings,
+        server=replace(settings.server, tls=stamped("server.tls", settings.server.tls)),
+        callers={
+            name: replace(one, jwks_tls=stamped(f"callers.{name}.jwks_tls", one.jwks_tls)) for name, one in callers
+        },
+        personal=replace(settings.personal, tls=stamped("personal.tls", settings.personal.tls)),
+        partners={id: replace(one, tls=stamped(f"partners.{id}.tls", one.tls)) for id, one in partners},
+        upstreams={name: replace(one, tls=stamped(f"upstreams.{name}.tls", one.tls)) for name, one in upstreams},
+    )
 
 
-def _server(tls: ServerTlsSettings, findings: Findings) -> ServerTlsSettings:
-    if not _is_whole(tls) or not _paired("server.tls", tls, findings):
+def _stamped(key: str, tls: Tls, diagnostics: Diagnostics) -> Tls:
+    files = [named.file for named in files_of(tls)]
+    if not files or not diagnostics.is_valid(*(path(key, name) for name in tls.__struct_fields__)):
         return tls
-    if tls.cert_file is None or tls.key_file is None:
+    if (tls.cert_file is None) != (tls.key_file is None):
+        hint = "write cert_file and key_file, both or none"
+        diagnostics.refuse(key, "a certificate and its key go together", hint)
         return tls
     try:
-        server_tls(tls.cert_file, tls.key_file)
-    except (ValueError, OSError) as error:
-        _refuse("server.tls", error, findings)
-        return tls
-    return replace(tls, stamp=_stamp(tls.cert_file, tls.key_file))
+        _try_out(tls)
+        return replace(tls, stamp=_stamp(files))
+    except OSError as error:
+        diagnostics.refuse(key, f"a file of it can't be read ({error.strerror})", "name readable files")
+    except ValueError as error:
+        diagnostics.refuse(key, str(error), "put certificates and keys in PEM form there")
+    return tls
 
 
-def _client(at: str, tls: TlsSettings, findings: Findings) -> TlsSettings:
-    if not _is_whole(tls) or not _paired(at, tls, findings):
-        return tls
-    if not any(_files(tls)):
-        return tls
-    try:
+def _try_out(tls: ServerTlsSettings | TlsSettings) -> None:
+    if isinstance(tls, TlsSettings):
         client_tls(tls.ca_file, tls.cert_file, tls.key_file)
-    except (ValueError, OSError) as error:
-        _refuse(at, error, findings)
-        return tls
-    return replace(tls, stamp=_stamp(*_files(tls)))
+    elif tls.cert_file is not None and tls.key_file is not None:
+        server_tls(tls.cert_file, tls.key_file)
 
 
-def _is_whole(tls: ServerTlsSettings | TlsSettings) -> bool:
-    return sound(tls) and all(sound(getattr(tls, name)) for name in tls.__struct_fields__)
-
-
-def _paired(at: str, tls: ServerTlsSettings | TlsSettings, findings: Findings) -> bool:
-    if (tls.cert_file is None) == (tls.key_file is None):
-        return True
-    findings.refuse(at, "a certificate and its key go together", _BOTH)
-    return False
-
-
-def _refuse(at: str, error: ValueError | OSError, findings: Findings) -> None:
-    if isinstance(error, OSError):
-        findings.refuse(at, f"a file of it can't be read ({error.strerror})", "name readable files")
-    else:
-        findings.refuse(at, str(error), "put certificates and keys in PEM form there")
-
-
-def _files(tls: TlsSettings) -> Iterator[Path]:
-    yield from (file for file in (tls.ca_file, tls.cert_file, tls.key_file) if file is not None)
-
-
-def _stamp(*files: Path) -> Secret:
+def _stamp(files: Sequence[Path]) -> Secret:
     hashed = hashlib.sha256()
     for file in files:
         hashed.update(hashlib.sha256(file.read_bytes()).digest())

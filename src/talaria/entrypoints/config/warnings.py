@@ -1,52 +1,27 @@
-"""What stops nothing and is worth a look: secrets that everybody may read, ways that anybody may listen on, proxies
-that anybody may be.
-"""
+"""Warnings: secrets that every user of the machine may read, plain http to the outside, trusting every proxy."""
 
 import stat
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-from talaria.entrypoints.config.addresses import is_private_way
-from talaria.entrypoints.config.findings import Findings
-from talaria.entrypoints.config.problems import path
-from talaria.entrypoints.config.secrets import Secret
+from talaria.entrypoints.config.files import NamedFile
+from talaria.entrypoints.config.problems import Diagnostics
 from talaria.entrypoints.config.settings import Settings
-from talaria.entrypoints.config.shape import Array, Leaf, NamedTables, OneTable, Shape, table_shape
-from talaria.entrypoints.config.values import PRIVATE_FILE
+from talaria.entrypoints.config.types import is_encrypted_or_local
 
 
-def look(settings: Settings, findings: Findings) -> None:
+def warn(settings: Settings, files: list[NamedFile], diagnostics: Diagnostics) -> None:
     """Add the warnings on settings without problems."""
-    for at, file in _secret_files(settings, table_shape(Settings), ""):
-        if file.stat().st_mode & stat.S_IROTH:
-            findings.warn(at, f'everybody on this machine may read "{file}"', f"chmod o-r {file}")
-    for at, url in _outside(settings):
-        if not is_private_way(url):
-            findings.warn(at, "plain http can be read and changed on the way", "use https")
+    for named in files:
+        if named.private and named.file.stat().st_mode & stat.S_IROTH:
+            wrong = f'every user of this machine may read "{named.file}"'
+            diagnostics.warn(named.key, wrong, f"chmod o-r {named.file}")
+    for key, url in _outside(settings):
+        if not is_encrypted_or_local(url):
+            diagnostics.warn(key, "plain http can be read and changed on the way", "use https")
     for position, network in enumerate(settings.server.trusted_proxies):
         if not network.prefixlen:
-            wrong = "whoever connects is believed what address he claims"
-            findings.warn(f"server.trusted_proxies[{position}]", wrong, "name the networks of your own proxies")
-
-
-def _secret_files(value: Any, shape: Shape, key: str) -> Iterator[tuple[str, Path]]:
-    """Where each file with a secret is named: whatever a later setting adds is found here too."""
-    match shape:
-        case OneTable():
-            for name, member in shape.keys.items():
-                yield from _secret_files(getattr(value, name), member.shape, path(key, name))
-        case NamedTables():
-            for name, one in value.items():
-                yield from _secret_files(one, shape.table, path(key, name))
-        case Array():
-            for at, one in enumerate(value):
-                yield from _secret_files(one, shape.element, f"{key}[{at}]")
-        case Leaf():
-            for one in value if isinstance(value, tuple) else (value,):
-                file = one.file if isinstance(one, Secret) else one if shape.form is PRIVATE_FILE else None
-                if file is not None:
-                    yield key, file
+            wrong = "every client is believed what address it claims"
+            diagnostics.warn(f"server.trusted_proxies[{position}]", wrong, "name the networks of your own proxies")
 
 
 def _outside(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -1,29 +1,26 @@
-"""The public listener's app: what is ours to serve goes to Litestar, everything else to the proxy."""
+"""The public listener's application: what is ours to serve goes to Litestar, everything else to the proxy."""
 
-import logging
-import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from litestar import Litestar, Response, route
 from litestar.enums import HttpMethod
 
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
-from talaria.domain.errors import InternalError, Refusal
-from talaria.domain.events import RequestContext, RequestFinished
-from talaria.domain.http import Headers
-from talaria.domain.ports import Recorder
+from talaria.domain.ports import Clock, Recorder
+from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.public import problems
-from talaria.entrypoints.public.dates import date_header
-from talaria.entrypoints.public.proxy import Proxy, request_id_of
-from talaria.entrypoints.public.validation import Arrival, check_head
+from talaria.entrypoints.public.proxy import Proxy
+from talaria.entrypoints.public.served_request import ServedRequest
+from talaria.entrypoints.public.server.asgi import AsgiCycle
+from talaria.entrypoints.public.server.cycle import RequestResponseCycle
+from talaria.entrypoints.public.validation import check_head
 
-logger = logging.getLogger("talaria.pages")
+JWKS_PATH: Final = "/.well-known/jwks.json"
+_OURS: Final = frozenset({JWKS_PATH.encode()})
 
-JWKS_PATH = "/.well-known/jwks.json"
 
-
-def own_pages(jwks: Callable[[], bytes]) -> Litestar:
+def jwks_app(jwks: Callable[[], bytes]) -> Litestar:
     """What the public listener serves itself: the public keys of the service tokens."""
 
     @route(JWKS_PATH, http_method=[HttpMethod.GET, HttpMethod.HEAD], sync_to_thread=False)
@@ -36,69 +33,30 @@ def own_pages(jwks: Callable[[], bytes]) -> Litestar:
 
 
 class PublicApp:
-    """Routes by path and tag: a request with `x-api-tag` is never ours to serve."""
+    """Routes by path and tag: requests with `x-api-tag` go to the proxy, whatever their path."""
 
-    def __init__(self, proxy: Proxy, pages: Litestar, recorder: Recorder) -> None:
+    def __init__(
+        self, proxy: Proxy, pages: Litestar, recorder: Recorder, clock: Clock, limiter: ConcurrencyLimiter
+    ) -> None:
         self._proxy = proxy
         self._pages = pages
-        self._own = JWKS_PATH.encode()
-        self._record = recorder.record
+        self._recorder = recorder
+        self._clock = clock
+        self._limiter = limiter
 
-    def __call__(self, arrival: Arrival) -> Coroutine[Any, Any, None]:
+    def __call__(self, cycle: RequestResponseCycle) -> Coroutine[Any, Any, None]:
         """Answer one request."""
-        if arrival.target.partition(b"?")[0] == self._own and not any(h[0] == b"x-api-tag" for h in arrival.headers):
-            return self._serve_own(arrival)
-        return self._proxy(arrival)
+        if cycle.target.partition(b"?")[0] in _OURS and not any(name == b"x-api-tag" for name, _ in cycle.headers):
+            return self._serve_page(cycle)
+        return self._proxy(cycle)
 
-    async def _serve_own(self, arrival: Arrival) -> None:
-        started = time.monotonic()
-        context = RequestContext(request_id_of(arrival.headers))
-        reason, origin, cause = "", "", ""
-        try:
-            check_head(arrival)
-            status, headers, body = await self._page(arrival, context.request_id)
-        except Exception as error:
-            refusal = error if isinstance(error, Refusal) else InternalError(type(error).__name__)
-            if refusal is not error:
-                logger.exception("a page failed by a fault of ours", extra={"request_id": context.request_id})
-            reason, origin, cause = refusal.reason, refusal.origin, refusal.cause
-            status, headers, body = problems.render(refusal, context.request_id)
-        arrival.respond(status, [*headers, date_header()], body)
-        seconds = time.monotonic() - started
-        event = RequestFinished(context, arrival.method, status, reason, origin, 0, len(body), seconds, cause)  # type: ignore[arg-type]
-        self._record(event)
-
-    async def _page(self, arrival: Arrival, request_id: str) -> tuple[int, Headers, bytes]:
-        """What Litestar answers, by ASGI."""
-        path, _, query = arrival.target.partition(b"?")
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": arrival.method,
-            "scheme": arrival.scheme,
-            "path": path.decode("ascii"),
-            "raw_path": path,
-            "query_string": query,
-            "root_path": "",
-            "headers": arrival.headers,
-            "client": (arrival.peer, 0),
-            "server": None,
-            "state": {"request_id": request_id},
-        }
-        head: dict[str, Any] = {}
-        body = bytearray()
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                head.update(message)
-            else:
-                body.extend(message.get("body", b""))
-
-        await self._pages(scope, receive, send)  # type: ignore[arg-type]
-        headers: Headers = [header for header in head["headers"] if header[0] != b"x-request-id"]
-        headers.append((b"x-request-id", request_id.encode("ascii")))
-        return head["status"], headers, bytes(body)
+    async def _serve_page(self, cycle: RequestResponseCycle) -> None:
+        with ServedRequest(cycle, self._recorder, self._clock) as served:
+            check_head(cycle)
+            self._limiter.acquire()
+            try:
+                page = AsgiCycle(cycle, served.request_id, served.complete)
+                await self._pages(page.scope, page.receive, page.send)  # type: ignore[arg-type] # Litestar's TypedDicts
+                served.status, served.bytes_out = page.status, page.bytes_out
+            finally:
+                self._limiter.release()

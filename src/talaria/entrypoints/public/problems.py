@@ -1,12 +1,13 @@
-"""The one table from refusals to HTTP: what the gateway answers when it does not pass an answer on (RFC 9457).
+"""The one table from refusals to HTTP: what the gateway answers when it does not pass a response on (RFC 9457).
 
 Nothing of the refusal's own text goes out: `cause` is for the operators.
 """
 
 import logging
 import math
-import uuid
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -14,9 +15,23 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from talaria.domain.errors import BadRequest, BodyTooLarge, InternalError, MethodNotAllowed, Refusal
+from talaria.domain.errors import (
+    BadAnswer,
+    BadRequest,
+    BodyTooLarge,
+    DependencyFault,
+    InternalError,
+    MethodNotAllowed,
+    Overloaded,
+    Refusal,
+    TimedOut,
+    Unreachable,
+)
+from talaria.domain.events import RequestContext, RequestFinished
 from talaria.domain.headers import usable_request_id
 from talaria.domain.http import Header, Headers
+from talaria.domain.ports import Recorder
+from talaria.domain.tracing import new_request_id
 
 _logger = logging.getLogger("talaria.http")
 
@@ -65,7 +80,22 @@ def _bearer(challenge: bytes) -> tuple[Header]:
     return ((b"www-authenticate", challenge),)
 
 
+def _dependency_rows(origin: str, name: str, *kinds: type[DependencyFault]) -> Iterator[tuple[str, Row]]:
+    """The rows of one system's faults: `<origin>-<kind>`."""
+    title = name.capitalize()
+    rows = {
+        Unreachable: Row(502, f"{title} unreachable", f"The {name} could not be reached; try again.", _UNAVAILABLE),
+        BadAnswer: Row(502, f"Bad answer of the {name}", f"The {name} broke its contract.", _PROTOCOL),
+        TimedOut: Row(504, f"{title} too slow", f"The {name} did not answer in time; try again.", _TIMEOUT),
+        Overloaded: Row(503, f"{title} overloaded", f"The {name} has too much to do; try again later.", _UNAVAILABLE),
+    }
+    return ((f"{origin}-{kind.kind}", rows[kind]) for kind in kinds)
+
+
 ROWS: dict[str, Row] = {
+    **dict(_dependency_rows("personal", "identity service", Unreachable, BadAnswer, TimedOut, Overloaded)),
+    **dict(_dependency_rows("partner", "partner", Unreachable, BadAnswer, TimedOut, Overloaded)),
+    **dict(_dependency_rows("upstream", "back end", Unreachable, BadAnswer, TimedOut)),
     "missing-api-tag": Row(
         400, "No x-api-tag", "Name the back end in the header x-api-tag: exactly one, not empty.", _REQUEST
     ),
@@ -91,6 +121,19 @@ ROWS: dict[str, Row] = {
     "method-not-allowed": Row(
         405, "Method not allowed", "Use one of the methods that the header allow names.", _REQUEST
     ),
+    "method-not-implemented": Row(
+        501, "Method not implemented", "The gateway does not know this method; upper and lower case differ.", _REQUEST
+    ),
+    "deadline-exceeded": Row(
+        504, "Deadline exceeded", "The time that x-request-timeout-ms gives is over: allow more of it.", _TIMEOUT
+    ),
+    "upload-timeout": Row(
+        408,
+        "Upload too slow",
+        "The body took too long to arrive: send it faster, or in smaller pieces.",
+        _REQUEST,
+        extra=((b"connection", b"close"),),
+    ),
     "headers-too-large": Row(431, "Header fields too large", "Send fewer or shorter header fields.", _REQUEST),
     "target-too-long": Row(414, "Request target too long", "Send a shorter path and query.", _REQUEST),
     "body-too-large": Row(413, "Body too large", "Send a smaller body; the limit is the gateway's.", _REQUEST),
@@ -104,7 +147,7 @@ ROWS: dict[str, Row] = {
     "invalid-token": Row(
         401,
         "Invalid token",
-        "The token is malformed, is signed by nobody that we know, or is not meant for this gateway.",
+        "The token is malformed, is not signed with a known key, or is not meant for this gateway.",
         _DENIED,
         extra=_bearer(_INVALID_TOKEN),
     ),
@@ -122,41 +165,10 @@ ROWS: dict[str, Row] = {
         _DENIED,
     ),
     "identity-unknown": Row(
-        403, "Unknown person", "The token is good, but nobody is known by the personal id in it.", _DENIED
+        403, "Unknown person", "The token is good, but the personal id in it is not known.", _DENIED
     ),
     "partner-user-unknown": Row(403, "No user at the partner", "The partner has no user for this person.", _DENIED),
     "partner-user-refused": Row(403, "Refused by the partner", "The partner does not serve this person.", _DENIED),
-    "personal-unreachable": Row(
-        502, "Identity service unreachable", "The person could not be looked up; try again.", _UNAVAILABLE
-    ),
-    "partner-unreachable": Row(
-        502, "Partner unreachable", "The partner could not be asked who the person is; try again.", _UNAVAILABLE
-    ),
-    "upstream-unreachable": Row(
-        502, "Back end unreachable", "The back end could not be reached or cut the connection.", _UNAVAILABLE
-    ),
-    "personal-bad-answer": Row(
-        502, "Bad answer of the identity service", "The person could not be looked up.", _PROTOCOL
-    ),
-    "partner-bad-answer": Row(
-        502, "Bad answer of the partner", "The partner did not say properly who the person is.", _PROTOCOL
-    ),
-    "upstream-bad-answer": Row(
-        502, "Bad answer of the back end", "The back end's answer was not one to be passed on.", _PROTOCOL
-    ),
-    "personal-timeout": Row(
-        504, "Identity service too slow", "The person was not looked up in time; try again.", _TIMEOUT
-    ),
-    "partner-timeout": Row(
-        504, "Partner too slow", "The partner did not say in time who the person is; try again.", _TIMEOUT
-    ),
-    "upstream-timeout": Row(504, "Back end too slow", "The back end did not answer in time.", _TIMEOUT),
-    "personal-overloaded": Row(
-        503, "Identity service overloaded", "The person can't be looked up now; try again later.", _UNAVAILABLE
-    ),
-    "partner-overloaded": Row(
-        503, "Partner overloaded", "The partner has too much to do; try again later.", _UNAVAILABLE
-    ),
     "circuit-open": Row(
         503,
         "Paused after failures",
@@ -195,7 +207,7 @@ NOT_FOUND = Row(404, "Not found", "There is nothing at this path.", _REQUEST)
 
 
 def render(refusal: Refusal, request_id: str) -> tuple[int, Headers, bytes]:
-    """Status, headers and body of the answer that says this refusal."""
+    """Status, headers and body of the response to a refused request."""
     row = ROWS[refusal.reason]
     headers = list(row.extra)
     if isinstance(refusal, MethodNotAllowed):
@@ -219,11 +231,46 @@ def answer(reason: str, row: Row, request_id: str, headers: Headers) -> tuple[in
     return row.status, common + headers, body
 
 
-def on_the_wire(status: int, headers: Headers, body: bytes) -> bytes:
-    """The answer as HTTP/1.1, for a head that never became a request. It is the last one of its connection."""
-    lines = [b"%b: %b\r\n" % header for header in headers if header[0] != b"connection"]
-    phrase = HTTPStatus(status).phrase.encode()
-    return b"HTTP/1.1 %d %b\r\n%bconnection: close\r\n\r\n%b" % (status, phrase, b"".join(lines), body)
+class RejectedHeads:
+    """Heads that never become a request. One event for each: it has the refusal alone, for nothing of such a head is
+    to be trusted.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._record = recorder.record
+
+    def refuse(self, refusal: Refusal) -> bytes:
+        """The whole response, as HTTP/1.1. It is the last one of its connection."""
+        context = RequestContext(new_request_id())
+        status, headers, body = render(refusal, context.request_id)
+        reason, origin = refusal.reason, refusal.origin
+        self._record(RequestFinished(context, "", status, reason, origin, 0, len(body), 0.0, refusal.cause))
+        lines = [b"%b: %b\r\n" % header for header in [*headers, date_header()] if header[0] != b"connection"]
+        phrase = HTTPStatus(status).phrase.encode()
+        return b"HTTP/1.1 %d %b\r\n%bconnection: close\r\n\r\n%b" % (status, phrase, b"".join(lines), body)
+
+    def cut_off(self, cause: str) -> None:
+        """No response: the client took too long, as one does that falls silent inside its body."""
+        context = RequestContext(new_request_id())
+        self._record(RequestFinished(context, "", 499, "client-gone", "client", 0, 0, 0.0, cause))
+
+
+_date: tuple[int, Header] = (0, (b"date", b""))
+
+
+def date_header() -> Header:
+    """The `date` of a response of this moment (RFC 9110, section 6.6.1), written once a second."""
+    global _date
+    now = int(time.time())
+    if _date[0] != now:
+        _date = (now, (b"date", formatdate(now, usegmt=True).encode()))
+    return _date[1]
+
+
+def request_id_of(headers: Iterable[Header]) -> str:
+    """The client's request id, where it sent a usable one; else a new one."""
+    given = [value for name, value in headers if name == b"x-request-id"]
+    return (usable_request_id(given[0]) if len(given) == 1 else None) or new_request_id()
 
 
 def document(reason: str, row: Row, request_id: str) -> Problem:
@@ -237,15 +284,12 @@ def _whole_seconds(seconds: float | None) -> bytes:
 
 
 def handlers() -> Handlers:
-    """Litestar's exception handlers: whatever fails on a page of ours takes the form of a problem.
-
-    The request id is `request_id` of the scope's state, else the client's, else a new one.
-    """
+    """Litestar's exception handlers: what fails on a page of ours takes the form of a problem."""
     return {HTTPException: _page_refused, Refusal: _page_refused, Exception: _page_failed}
 
 
 def _page_refused(request: PageRequest, error: Exception) -> Response[bytes]:
-    request_id = _request_id_of(request)
+    request_id = request_id_of(request.scope["headers"])
     if isinstance(error, Refusal):
         return _response(*render(error, request_id))
     status = getattr(error, "status_code", 500)
@@ -259,7 +303,7 @@ def _page_refused(request: PageRequest, error: Exception) -> Response[bytes]:
 
 
 def _page_failed(request: PageRequest, error: Exception) -> Response[bytes]:
-    request_id = _request_id_of(request)
+    request_id = request_id_of(request.scope["headers"])
     _logger.error("a page failed by a fault of ours", exc_info=error, extra={"request_id": request_id})
     return _response(*render(InternalError(), request_id))
 
@@ -267,15 +311,6 @@ def _page_failed(request: PageRequest, error: Exception) -> Response[bytes]:
 def _allowed(error: Exception) -> frozenset[str]:
     headers = getattr(error, "headers", None) or {}
     return frozenset(method.strip() for method in headers.get("allow", "").split(",") if method.strip())
-
-
-def _request_id_of(request: PageRequest) -> str:
-    given = request.scope["state"].get("request_id") or _usable(request.headers.getall("x-request-id", []))
-    return given or uuid.uuid4().hex
-
-
-def _usable(values: list[str]) -> str | None:
-    return usable_request_id(values[0].encode("latin-1")) if len(values) == 1 else None
 
 
 def _response(status: int, headers: Headers, body: bytes) -> Response[bytes]:

@@ -1,13 +1,12 @@
-"""What must hold of a request before anybody looks at what it asks for: its target, its length, its body's pace."""
+"""Request validation: target, declared length, and the pace of the body."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol, Self
+from typing import Self
 
-from talaria.domain.errors import BadRequest, BadRequestTarget, BodyTooLarge, ClientGone, Refusal
-from talaria.domain.events import RequestContext
-from talaria.domain.http import ClientRequest, Headers
-from talaria.domain.routing import refuse_tunnels
+from talaria.domain.errors import BadRequest, BadRequestTarget, BodyTooLarge, ClientGone
+from talaria.domain.http import ClientRequest
+from talaria.domain.routing import check_known_method
+from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 
 _TARGET_CHARACTERS = bytes(set(range(0x21, 0x7F)) - set(b"\\#"))
 _CONTROL = frozenset([*range(0x20), 0x7F])
@@ -19,74 +18,6 @@ _ODD = (
 """Ways to write a dot or a slash that some server takes for one: overlong UTF-8, %u, a backslash."""
 _HEX = b"0123456789abcdefABCDEF"
 _DECODED_AT_MOST = 8
-
-
-class Arrival(Protocol):
-    """One request as the server hands it over, and the way back to its client.
-
-    `length` and `chunked` say how its body is framed, `old` that the client speaks HTTP/1.0. `refusal`: what the head
-    alone earns. `broken`: the framing of the body broke. `idle_timeout`: how long the client may read nothing.
-    """
-
-    method: str
-    target: bytes
-    headers: Headers
-    length: int | None
-    chunked: bool
-    refusal: Refusal | None
-    broken: bool
-    disconnected: bool
-    response_started: bool
-    idle_timeout: float
-    on_gone: Callable[[], object] | None
-
-    @property
-    def peer(self) -> str:
-        """The address of the TCP peer."""
-        ...
-
-    @property
-    def scheme(self) -> str:
-        """What the client spoke to us: http or https."""
-        ...
-
-    @property
-    def bodiless(self) -> bool:
-        """Is it known by now that its body holds nothing?"""
-        ...
-
-    @property
-    def congested(self) -> bool:
-        """Does the client not read what was sent so far?"""
-        ...
-
-    async def receive(self) -> tuple[bytes, bool]:
-        """What has arrived of the body, and whether more is to come. Raises ClientGone."""
-        ...
-
-    async def drained(self) -> None:
-        """Wait until the client reads. Raises ClientGone."""
-        ...
-
-    def respond(self, status: int, headers: Headers, body: bytes) -> None:
-        """A whole answer, in one write."""
-        ...
-
-    def begin(self, status: int, headers: Headers) -> None:
-        """The head of an answer whose body follows."""
-        ...
-
-    async def write(self, data: bytes) -> None:
-        """A piece of the body; waits while the client does not read. Raises ClientGone."""
-        ...
-
-    def finish(self) -> None:
-        """The end of the body."""
-        ...
-
-    def abort(self) -> None:
-        """Cut the connection: what was sent of the answer so far is not whole."""
-        ...
 
 
 def check_target(target: bytes) -> None:
@@ -131,18 +62,22 @@ def _decoded(part: bytes) -> bytes:
     return bytes([int(digits, 16)]) + part[2:]
 
 
-class RequestBody:
-    """A client's body as it arrives, at most `limit` bytes (0: no limit), with no silence over the route's idle time.
+class ClientBody:
+    """A client's body as it arrives. Implements `http.RequestBody`.
 
-    Raises ClientGone, BodyTooLarge or BadRequest (broken framing) while it is read.
+    `limit` in bytes (0: none) bounds all of it. Raises ClientGone, BodyTooLarge or BadRequest (broken framing) while it
+    is read.
     """
 
-    def __init__(self, arrival: Arrival, context: RequestContext, limit: int) -> None:
-        self._arrival = arrival
-        self._journey = context
+    def __init__(self, cycle: RequestResponseCycle, limit: int) -> None:
+        self._cycle = cycle
         self._limit = limit
+        self._idle_timeout: float | None = None
         self._ended = False
         self.bytes_in = 0
+
+    def begin(self, idle_timeout: float) -> None:
+        self._idle_timeout = idle_timeout
 
     def __aiter__(self) -> Self:
         return self
@@ -159,32 +94,33 @@ class RequestBody:
 
     async def _next(self) -> bytes:
         try:
-            async with asyncio.timeout(self._journey.idle_timeout):
-                chunk, more = await self._arrival.receive()
+            async with asyncio.timeout(self._idle_timeout):
+                chunk, more = await self._cycle.receive()
         except TimeoutError:
             raise ClientGone("silent inside its body") from None
-        if self._arrival.broken:
+        if self._cycle.broken:
             raise BadRequest("broken framing of the body")
         self._ended = not more
         return chunk
 
 
-def check_head(arrival: Arrival) -> None:
-    """Raises the refusal that the head alone earns: what the server found, a tunnel, a bad target."""
-    if arrival.refusal is not None:
-        raise arrival.refusal
-    refuse_tunnels(arrival.method)
-    check_target(arrival.target)
+def check_head(cycle: RequestResponseCycle) -> None:
+    """Raises the refusal that the head alone is refused with: the server's, a method's, a bad target's."""
+    if cycle.refusal is not None:
+        raise cycle.refusal
+    check_known_method(cycle.method)
+    check_target(cycle.target)
 
 
-def take_in(arrival: Arrival, context: RequestContext, body_limit: int) -> ClientRequest:
-    """The request as the domain takes it.
+def to_client_request(cycle: RequestResponseCycle, body_limit: int) -> tuple[ClientRequest, ClientBody | None]:
+    """The request as the domain takes it, and its body, where it has one.
 
     Raises what `check_head` raises, or BodyTooLarge for a length over the limit.
     """
-    check_head(arrival)
-    length = 0 if arrival.chunked and arrival.bodiless else arrival.length
+    check_head(cycle)
+    framing = cycle.framing
+    length = 0 if framing.chunked and cycle.body_is_empty else framing.length
     if length is not None and body_limit and length > body_limit:
         raise BodyTooLarge
-    body = RequestBody(arrival, context, body_limit) if length or (length is None and arrival.chunked) else None
-    return ClientRequest(arrival.method, arrival.target, arrival.headers, body, length, arrival.peer, arrival.scheme)
+    body = ClientBody(cycle, body_limit) if length or (length is None and framing.chunked) else None
+    return ClientRequest(cycle.method, cycle.target, cycle.headers, body, length, cycle.peer, cycle.scheme), body

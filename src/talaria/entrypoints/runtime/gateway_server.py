@@ -21,12 +21,13 @@ from talaria.adapters.tls import load_certificate, server_tls
 from talaria.domain.model import IdentityKey
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.app import create_ops_app
+from talaria.entrypoints.ops.listener import AsgiListener
 from talaria.entrypoints.ops.readiness import Configured
-from talaria.entrypoints.public.app import PublicApp, own_pages
-from talaria.entrypoints.public.early import EarlyEnds
+from talaria.entrypoints.public.app import PublicApp, jwks_app
+from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.proxy import Proxy
-from talaria.entrypoints.public.server.framing import Limits
-from talaria.entrypoints.public.server.listener import Listener, plain_listener, protocol, public_listener
+from talaria.entrypoints.public.server.framing import ConnectionLimits
+from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import url_of
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.resources import ResourceRegistry
@@ -47,12 +48,15 @@ class GatewayServer:
         self.ops_url = url_of(ops) if ops is not None else ""
         self._admin = self.process.admin()
         self._jwks = container.service_tokens().jwks
-        self._proxy = self._build_proxy()
-        self._app = PublicApp(self._proxy, own_pages(lambda: self._jwks()), self.process.recorder())
-        self._listener = self._public_listener()
-        self._listeners = [(self._listener, public)]
-        if ops is not None:
-            self._listeners.append((plain_listener(create_ops_app(self._admin)), ops))
+        process, drain_timeout = self.process, self.settings.server.drain_timeout
+        recorder, clock, limiter = process.recorder(), process.clock(), process.limiter()
+        body_limit = self.settings.server.body_limit
+        self._proxy = Proxy(container.gateway(), recorder, clock, limiter, body_limit=body_limit)
+        app = PublicApp(self._proxy, jwks_app(lambda: self._jwks()), recorder, clock, limiter)
+        self._listener = Listener(app, RejectedHeads(recorder), _limits(self.settings), drain_timeout)
+        self._public = public
+        self._ops = ops
+        self._ops_listener = None if ops is None else AsgiListener(create_ops_app(self._admin))
         self._retirements: set[asyncio.Task[None]] = set()
         self._show_configuration()
 
@@ -64,8 +68,9 @@ class GatewayServer:
 
     async def start(self) -> None:
         """Serve from now on: operators first, so that readiness can be asked before clients come."""
-        for listener, listening in reversed(self._listeners):
-            await listener.start(listening, self._tls if listener is self._listener else None)
+        if self._ops is not None and self._ops_listener is not None:
+            await self._ops_listener.start(self._ops)
+        await self._listener.start(self._public, self._tls)
         ops = {"ops": self.ops_url} if self.ops_url else {}
         logger.info("serving", extra={"public": self.public_url, **ops, "version": __version__})
 
@@ -84,8 +89,7 @@ class GatewayServer:
         self.container = new
         self._evict_changed_identities(old, new)
         self._proxy.pass_on_by(gateway, settings.server.body_limit)
-        rejected = EarlyEnds(self.process.recorder())
-        self._listener.adopt(protocol(_limits(settings), self._app, rejected), settings.server.drain_timeout)
+        self._listener.set_protocol(_limits(settings), settings.server.drain_timeout)
         self._jwks = tokens.jwks
         self.process.limiter().resize(settings.server.max_in_flight)
         self.process.metrics().set_known_tags(settings.routes)
@@ -104,8 +108,9 @@ class GatewayServer:
         """Drain, then close everything. Readiness says 503 from the first moment."""
         self._admin.draining = True
         logger.info("draining")
-        for listener, _ in self._listeners:
-            await listener.stop()
+        await self._listener.stop()
+        if self._ops_listener is not None:
+            await self._ops_listener.stop()
         await asyncio.gather(*self._retirements)
         await self.container.exchange().close()
         for resource in self.container.resources():
@@ -152,25 +157,15 @@ class GatewayServer:
         self._admin.configured = Configured(settings.digest, rfc3339(now))
         self.process.metrics().configured(settings.digest, now)
 
-    def _build_proxy(self) -> Proxy:
-        process, body_limit = self.process, self.settings.server.body_limit
-        return Proxy(
-            self.container.gateway(), process.recorder(), process.clock(), process.limiter(), body_limit=body_limit
-        )
-
-    def _public_listener(self) -> Listener:
-        settings, rejected = self.settings, EarlyEnds(self.process.recorder())
-        return public_listener(self._app, _limits(settings), rejected, settings.server.drain_timeout)
-
 
 def _server_tls(settings: Settings) -> ssl.SSLContext | None:
     tls = settings.server.tls
     return None if tls.cert_file is None or tls.key_file is None else server_tls(tls.cert_file, tls.key_file)
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings) -> ConnectionLimits:
     server = settings.server
-    return Limits(server.header_limit, server.header_timeout, server.keepalive_timeout)
+    return ConnectionLimits(server.header_limit, server.header_timeout, server.keepalive_timeout)
 
 
 def _cache_key_meaning(settings: Settings) -> dict[tuple[str, str], tuple[str, ...]]:

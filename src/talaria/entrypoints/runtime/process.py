@@ -19,8 +19,8 @@ from talaria.adapters.telemetry.line_writer import make_nonblocking
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.app import create_ops_app
 from talaria.entrypoints.ops.control import ControlConnection
+from talaria.entrypoints.ops.listener import AsgiListener
 from talaria.entrypoints.ops.workers import ControlServer, WorkersAdmin
-from talaria.entrypoints.public.server.listener import plain_listener
 from talaria.entrypoints.public.server.sockets import CannotListen, bind, is_port_served, url_of
 from talaria.entrypoints.runtime import logging as logs
 from talaria.entrypoints.runtime.container import Container
@@ -189,7 +189,7 @@ async def _run_ops(workers: int, listening: socket.socket, control: socket.socke
     connection = await ControlConnection.open(control, stop.set)
     admin = WorkersAdmin(connection, workers)
     tasks = [_beat(connection, lambda: 0.0), asyncio.create_task(admin.keep_collecting())]
-    listener = plain_listener(create_ops_app(admin))
+    listener = AsgiListener(create_ops_app(admin))
     await listener.start(listening)
     logger.info("serving operators", extra={"ops": url_of(listening), "version": __version__})
     await stop.wait()

@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from talaria.entrypoints.config import ConfigurationError, Settings, load
-from talaria.entrypoints.config.stamps import stamps_of
+from talaria.entrypoints.config.sources import versions_of
 from talaria.entrypoints.runtime.gateway_server import GatewayServer
 
 logger = logging.getLogger("talaria.reloading")
@@ -53,13 +53,13 @@ class Reloader:
             if self._asked.is_set():
                 self._asked.clear()
                 await self.reload("asked to")
-            elif stamps_of(self._seen) != self._seen:
+            elif versions_of(self._seen) != self._seen:
                 await self.reload("a key or secret file has changed")
 
     async def reload(self, why: str) -> bool:
         """Read everything anew and serve by it; False where the old goes on."""
         # What is refused is not read again before it changes once more; a change while it is read is one.
-        self._seen = stamps_of(self._seen)
+        self._seen = versions_of(self._seen)
         try:
             settings = await asyncio.to_thread(self._read, self._path)
             self._server.reconfigure(with_fixed_settings(settings, self._server.settings))

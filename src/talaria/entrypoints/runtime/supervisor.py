@@ -38,6 +38,7 @@ _POLL_SECONDS = 1.0
 _HASTY_SECONDS = 1.0
 _RESTART_DELAY = 1.0
 _EXIT_GRACE = 1.0
+_OPERATORS_SECONDS = 3.0
 
 Work = Callable[[int, socket.socket, socket.socket], None]
 """What a process does: its number, its listening socket, its end of the control connection."""
@@ -121,7 +122,7 @@ class Supervisor:
         self._signal(self._workers, signal.SIGTERM)
 
     def _stop_operators(self) -> None:
-        self._kill_at = time.monotonic() + _EXIT_GRACE
+        self._kill_at = time.monotonic() + _OPERATORS_SECONDS
         self._signal([self._ops], signal.SIGTERM)
         while self._ops.pid and time.monotonic() < self._kill_at:
             self._hub.poll(self._kill_at - time.monotonic())

@@ -10,7 +10,7 @@ from talaria.adapters.dependency_client import DependencyClient
 from talaria.domain.errors import CALLER_KEYS
 from talaria.testing import MemoryClock, MemoryRecorder
 from tests.unit.adapters.auth.support_tokens import jwk, key_set
-from tests.unit.adapters.support_client import unread
+from tests.unit.adapters.support_dependency_client import unread
 
 ONE, TWO, BOTH = key_set(jwk("ec-1")), key_set(jwk("ec-2")), key_set(jwk("ec-1"), jwk("ec-2"))
 DOWN = httpx.ConnectError("")

@@ -9,7 +9,7 @@ from talaria.adapters.partners.wind import Accounts
 from talaria.domain.errors import PARTNER, PartnerBadAnswer, PartnerUserRefused, PartnerUserUnknown
 from talaria.domain.events import HopContext
 from talaria.domain.model import PartnerUserId, PhoneNumber
-from tests.unit.adapters.support_client import Bench
+from tests.unit.adapters.support_dependency_client import Bench
 
 PHONE = "+4915112345678"
 

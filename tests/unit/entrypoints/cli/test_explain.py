@@ -2,45 +2,27 @@
 
 import json
 from collections.abc import Callable
-from email.message import Message
-from http.client import BadStatusLine
 from pathlib import Path
-from urllib.error import HTTPError, URLError
 
+import httpx
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from talaria.adapters.telemetry.failure_log import PASSED_ON, AttemptRecord, FailureRecord
 from talaria.entrypoints.cli import explain
+from talaria.entrypoints.cli.explain import advice
 from talaria.entrypoints.cli.init import command as init
-from talaria.entrypoints.cli.timeline import advice
 from talaria.entrypoints.public.problems import ROWS
+from tests.unit.entrypoints.cli.support_listener import Listener
 from tests.unit.entrypoints.ops.support_ops import failure_record
 
 Run = Callable[..., Result]
 
 
-class Listener:
-    """What stands behind `fetch`."""
-
-    def __init__(self) -> None:
-        self.urls: list[str] = []
-        self.body: bytes | None = None
-        self.error: Exception | None = None
-
-    def fetch(self, url: str) -> bytes | None:
-        self.urls.append(url)
-        if self.error is not None:
-            raise self.error
-        return self.body
-
-
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
-    listener = Listener()
-    monkeypatch.setattr(explain, "fetch", listener.fetch)
-    return listener
+    return Listener(monkeypatch)
 
 
 @pytest.fixture
@@ -70,7 +52,7 @@ def test_a_timeline_tells_the_story_in_order(run: Run, listener: Listener) -> No
     assert result.exit_code == 0
     assert listener.urls == ["http://127.0.0.1:9090/5xx/r-1"]
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[:2] == ["502 partner-unreachable", "Whose: the partner. Ended in: exchange."]
+    assert lines[:2] == ["502 partner-unreachable", "Origin: the partner. Ended in: exchange."]
     assert "breakers wind open" in lines
     start = lines.index("at took what outcome")
     assert lines[start + 1 : start + 6] == [
@@ -125,22 +107,46 @@ def test_an_odd_id_is_sent_encoded_and_not_printed(run: Run, listener: Listener)
     assert "for this id." in result.stderr
 
 
+def refused() -> httpx.ConnectError:
+    """As httpx raises it: with the system's own error behind it."""
+    error = httpx.ConnectError("All connection attempts failed")
+    error.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (URLError(ConnectionRefusedError(111, "Connection refused")), "can't be reached (Connection refused)"),
-        (URLError(TimeoutError("timed out")), "can't be reached (no answer within 2 s)"),
-        (TimeoutError("timed out"), "can't be reached (no answer within 2 s)"),
-        (BadStatusLine("SSH-2.0"), "can't be reached (BadStatusLine)"),
-        (HTTPError("http://x", 500, "no", Message(), None), "answered 500"),
-        (msgspec.DecodeError("x"), "is no operators' listener of this version"),
+        (refused(), "can't be reached (Connection refused)"),
+        (httpx.ConnectTimeout("timed out"), "can't be reached (no answer within 2 s)"),
+        (httpx.ReadTimeout("timed out"), "can't be reached (no answer within 2 s)"),
+        (httpx.RemoteProtocolError("SSH-2.0"), "can't be reached (RemoteProtocolError)"),
     ],
 )
 def test_what_can_not_be_asked_is_named_with_what_to_do(
     run: Run, listener: Listener, error: Exception, said: str
 ) -> None:
     listener.error = error
-    result = run("r-1")
+    told(run("r-1"), said)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (500, b"no", "answered 500"),
+        (302, b"", "answered 302"),
+        (200, b"<html>", "is no operators' listener of this version"),
+        (200, b"{}", "is no operators' listener of this version"),
+    ],
+)
+def test_an_answer_of_another_program_is_named(
+    run: Run, listener: Listener, status: int, body: bytes, said: str
+) -> None:
+    listener.status, listener.body = status, body
+    told(run("r-1"), said)
+
+
+def told(result: Result, said: str) -> None:
     assert result.exit_code == 1
     assert "127.0.0.1:9090" in result.stderr
     assert said in result.stderr
@@ -180,7 +186,7 @@ def test_the_upstreams_own_answer_reads_as_such(run: Run, listener: Listener) ->
     own = msgspec.structs.replace(failure_record(), status=500, reason="", origin="upstream", phase=PASSED_ON)
     listener.body = msgspec.json.encode(own)
     lines = run("r-1").stdout.splitlines()
-    assert lines[:2] == ["500 passed on", "Whose: the upstream. Its own answer, passed on to its end."]
+    assert lines[:2] == ["500 passed on", "Origin: the upstream. Its own answer, passed on to its end."]
     assert any("answered 500 passed on" in line for line in lines)
 
 

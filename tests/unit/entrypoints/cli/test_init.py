@@ -9,9 +9,10 @@ import jsonschema_rs
 from click.testing import CliRunner, Result
 
 from talaria.adapters.auth.key_files import load_signing_key
+from talaria.entrypoints.cli.init import starter
 from talaria.entrypoints.cli.main import cli
-from talaria.entrypoints.cli.starter import starter
 from talaria.entrypoints.config import load, schema
+from talaria.entrypoints.config.schema import resolve
 
 _COMMENTED_OUT = re.compile(r"^# (\w+ = )", re.MULTILINE)
 
@@ -73,7 +74,7 @@ def test_the_starter_explains_every_setting_and_shows_its_default() -> None:
     active = tomllib.loads(text)
     everything = tomllib.loads(_COMMENTED_OUT.sub(r"\1", text))
     for name, section in schema()["properties"].items():
-        properties = (section.get("additionalProperties") or section)["properties"]
+        properties = resolve(section.get("additionalProperties") or section)["properties"]
         (full,) = everything[name].values() if section.get("additionalProperties") else (everything[name],)
         (written,) = active[name].values() if section.get("additionalProperties") else (active[name],)
         assert set(full) == set(properties), name

@@ -1,8 +1,8 @@
 """`talaria keys list` and `retire`: what is safe now, and why."""
 
 from pathlib import Path
-from urllib.error import URLError
 
+import httpx
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
@@ -11,8 +11,9 @@ from pytest_mock import MockerFixture
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.entrypoints.cli import keys
 from talaria.entrypoints.cli.init import command as init
-from talaria.entrypoints.cli.rotation import advise
+from talaria.entrypoints.cli.keys import advise
 from talaria.entrypoints.ops.app import KeysInForce
+from tests.unit.entrypoints.cli.support_listener import Listener
 
 
 def use(kid: str = "old", *, signs: bool = False, published_at: float = 0.0, good_until: float = 0.0) -> KeyUse:
@@ -48,20 +49,26 @@ def run(config: Path, *arguments: str) -> Result:
     return CliRunner().invoke(keys.command, [*arguments, "--config", str(config)])
 
 
-def in_force(mocker: MockerFixture, *uses: KeyUse) -> None:
-    mocker.patch.object(keys, "fetch", return_value=msgspec.json.encode(KeysInForce(list(uses))))
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
+    return Listener(monkeypatch)
 
 
-def test_the_list_says_what_to_do_with_each(config: Path, mocker: MockerFixture) -> None:
-    in_force(mocker, use("now", signs=True), use("old", good_until=1050.0))
+def in_force(*uses: KeyUse) -> bytes:
+    return msgspec.json.encode(KeysInForce(list(uses)))
+
+
+def test_the_list_says_what_to_do_with_each(config: Path, listener: Listener) -> None:
+    listener.body = in_force(use("now", signs=True), use("old", good_until=1050.0))
     told = run(config, "list")
     assert told.exit_code == 0
     assert "keep it until 1970-01-01 00:17:30Z" in told.output
     assert "The configuration on disk says otherwise" in told.output
 
 
-def test_without_the_gateway_the_rules_are_told(config: Path, mocker: MockerFixture) -> None:
-    mocker.patch.object(keys, "fetch", side_effect=URLError(ConnectionRefusedError(111, "Connection refused")))
+def test_without_the_gateway_the_rules_are_told(config: Path, listener: Listener) -> None:
+    listener.error = httpx.ConnectError("failed")
+    listener.error.__cause__ = ConnectionRefusedError(111, "Connection refused")
     told = run(config, "list")
     assert told.exit_code == 0
     assert "300 s" in told.output
@@ -80,14 +87,16 @@ def test_without_the_gateway_the_rules_are_told(config: Path, mocker: MockerFixt
         (use("another"), 1, 'No key in force has the kid "old"'),
     ],
 )
-def test_a_key_is_retired_when_it_is_safe(
-    config: Path, mocker: MockerFixture, old: KeyUse, code: int, words: str
-) -> None:
-    in_force(mocker, old)
+def test_a_key_is_retired_when_it_is_safe(config: Path, listener: Listener, old: KeyUse, code: int, words: str) -> None:
+    listener.body = in_force(old)
     told = run(config, "retire", "old")
     assert (told.exit_code, words in told.output) == (code, True)
 
 
-def test_another_program_at_the_address_is_no_gateway(config: Path, mocker: MockerFixture) -> None:
-    mocker.patch.object(keys, "fetch", return_value=b"<html>")
+def test_another_program_at_the_address_is_no_gateway(config: Path, listener: Listener) -> None:
+    listener.body = b"<html>"
+    assert "no operators' listener" in run(config, "retire", "old").output
+
+
+def test_a_program_without_keys_is_no_gateway(config: Path, listener: Listener) -> None:
     assert "no operators' listener" in run(config, "retire", "old").output

@@ -1,8 +1,10 @@
 """The frame of the command line: what it lists, what it imports, how it ends."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner
@@ -38,18 +40,56 @@ def test_the_version_imports_no_command_and_no_server() -> None:
     assert done.stderr.strip() == ""
 
 
+def talaria(*arguments: str, stdout: int | IO[bytes], **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, in an environment that has nothing else in it."""
+    command = [sys.executable, "-m", "talaria", *arguments]
+    env = {"PATH": os.environ["PATH"], **variables}
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=env, check=False)  # noqa: S603
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
-@pytest.mark.parametrize("arguments", [["--help"], ["check", "--schema"]])
-def test_a_full_disk_is_a_sentence_and_exit_code_1(arguments: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["check", "--schema"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_a_sentence_and_exit_code_1(arguments: list[str], unbuffered: str) -> None:
     with Path("/dev/full").open("wb") as full:
-        command = [sys.executable, "-m", "talaria", *arguments]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+        done = talaria(*arguments, stdout=full, PYTHONUNBUFFERED=unbuffered)
     assert (done.returncode, done.stderr.splitlines()) == (
         1,
         ["What was to be said could not be written: No space left on device."],
     )
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_gone_is_no_traceback(unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = talaria("check", "--schema", stdout=writing, PYTHONUNBUFFERED=unbuffered)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_stdout_of_another_encoding_shows_what_it_can(tmp_path: Path) -> None:
+    out = tmp_path / "\N{SNOWMAN}.pem"
+    done = talaria("keys", "new", "--out", str(out), stdout=subprocess.PIPE, PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u2603.pem" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["keys", "new", "--out", "k.pem"], ["check"]])
+def test_closed_standard_descriptors_are_no_failure(tmp_path: Path, arguments: list[str]) -> None:
+    command = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", sys.executable, "-m", "talaria", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, check=False)  # noqa: S603
+    assert done.returncode == (78 if arguments == ["check"] else 0)
+
+
 def test_the_module_runs_as_the_script_does() -> None:
     done = subprocess.run([sys.executable, "-m", "talaria", "--version"], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == f"talaria, version {__version__}"
+
+
+def test_a_descriptor_that_is_closed_is_taken_before_a_socket_can_be_it() -> None:
+    code = (
+        "import os, sys; from talaria.entrypoints.cli.main import take_standard_descriptors; os.close(1); "
+        "take_standard_descriptors(); sys.exit(os.fstat(1).st_rdev != os.stat(os.devnull).st_rdev)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603

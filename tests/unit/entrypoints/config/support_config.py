@@ -1,11 +1,16 @@
 """What the configuration's tests are made with: keys of every kind as PEM and JWK."""
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from msgspec import Meta
+
+from talaria.entrypoints.config.decoding import convert
+from talaria.entrypoints.config.sources import LoadContext
 
 ENVIRON = {"PERSONAL_TOKEN": "personal-canary", "WIND_API_KEY": "wind-canary", "TALARIA_SERVICES_API_KEY": "up-canary"}
 
@@ -14,6 +19,14 @@ P384 = ec.generate_private_key(ec.SECP384R1())
 ED25519 = ed25519.Ed25519PrivateKey.generate()
 RSA = rsa.generate_private_key(65537, 2048)
 SMALL_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
+
+
+HERE = LoadContext(Path("/etc/talaria"), {})
+
+
+def read(type: Any, value: object, context: LoadContext = HERE) -> Any:
+    """What a value of the file becomes as this type, or as one that has nothing but this Meta."""
+    return convert(value, Annotated[Any, type] if isinstance(type, Meta) else type, context)
 
 
 def private_pem(key: Any) -> bytes:

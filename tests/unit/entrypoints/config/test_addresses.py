@@ -1,13 +1,14 @@
 """Listeners, URLs and networks."""
 
 from ipaddress import ip_network
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 
-from talaria.entrypoints.config.addresses import (
+from talaria.entrypoints.config.problems import InvalidValue
+from talaria.entrypoints.config.types import (
     BASE_URL,
     DOCUMENT_URL,
     IP,
@@ -16,13 +17,10 @@ from talaria.entrypoints.config.addresses import (
     ORIGIN_URL,
     PROXY_URL,
     Address,
-    is_private_way,
+    is_encrypted_or_local,
 )
-from talaria.entrypoints.config.problems import Wrong
-from talaria.entrypoints.config.values import Form, Surroundings
 from tests.unit.entrypoints.config.conftest import Bench
-
-HERE = Surroundings(Path(), {})
+from tests.unit.entrypoints.config.support_config import read
 
 
 @pytest.mark.parametrize(
@@ -35,7 +33,7 @@ HERE = Surroundings(Path(), {})
     ],
 )
 def test_an_address_to_listen_on(text: str, host: str, port: int) -> None:
-    address = LISTEN.parse(text, HERE)
+    address = read(LISTEN, text)
     assert address == Address(host, port)
     assert str(address) == text
 
@@ -53,8 +51,8 @@ def test_an_address_to_listen_on(text: str, host: str, port: int) -> None:
         (PROXY_URL, "http://proxy.internal:3128", "http://proxy.internal:3128"),
     ],
 )
-def test_urls_that_are_taken(form: Form, text: str, kept: str) -> None:
-    assert form.parse(text, HERE) == kept
+def test_urls_that_are_taken(form: Meta, text: str, kept: str) -> None:
+    assert read(form, text) == kept
 
 
 @pytest.mark.parametrize(
@@ -99,29 +97,29 @@ def test_urls_that_are_taken(form: Form, text: str, kept: str) -> None:
         *((NETWORK, bad) for bad in ("", "10.0.0.0/33", "10.0.0.1/8", "host", "fd00::1/8", 10)),
     ],
 )
-def test_other_addresses_are_refused(form: Form, text: object) -> None:
-    with pytest.raises(Wrong) as refused:
-        form.parse(text, HERE)
-    assert refused.value.instead
+def test_other_addresses_are_refused(form: Meta, text: object) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        read(form, text)
+    assert refused.value.hint
 
 
 @pytest.mark.parametrize("form", [BASE_URL, ORIGIN_URL, DOCUMENT_URL, PROXY_URL])
-def test_a_password_in_a_url_is_refused_and_not_shown(form: Form) -> None:
-    with pytest.raises(Wrong) as refused:
-        form.parse("http://user:hunter2@h", HERE)
-    assert "hunter2" not in refused.value.wrong + refused.value.instead
+def test_a_password_in_a_url_is_refused_and_not_shown(form: Meta) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        read(form, "http://user:hunter2@h")
+    assert "hunter2" not in refused.value.wrong + refused.value.hint
 
 
 def test_networks_of_both_families() -> None:
-    assert NETWORK.parse("10.0.0.0/8", HERE) == ip_network("10.0.0.0/8")
-    assert NETWORK.parse("fd00::/8", HERE) == ip_network("fd00::/8")
-    assert NETWORK.parse("192.0.2.1", HERE) == ip_network("192.0.2.1/32")
+    assert read(NETWORK, "10.0.0.0/8") == ip_network("10.0.0.0/8")
+    assert read(NETWORK, "fd00::/8") == ip_network("fd00::/8")
+    assert read(NETWORK, "192.0.2.1") == ip_network("192.0.2.1/32")
 
 
 def test_a_network_with_host_bits_is_put_right() -> None:
-    with pytest.raises(Wrong) as refused:
-        NETWORK.parse("10.1.2.3/8", HERE)
-    assert refused.value.instead == 'write "10.0.0.0/8"'
+    with pytest.raises(InvalidValue) as refused:
+        read(NETWORK, "10.1.2.3/8")
+    assert refused.value.hint == 'write "10.0.0.0/8"'
 
 
 @pytest.mark.parametrize(
@@ -130,9 +128,9 @@ def test_a_network_with_host_bits_is_put_right() -> None:
 )
 def test_ipv4_is_not_written_as_ipv6(text: str, instead: str) -> None:
     """No address would ever be in such a network, for it is compared as IPv4."""
-    with pytest.raises(Wrong) as refused:
-        NETWORK.parse(text, HERE)
-    assert refused.value.instead == f'write "{instead}"'
+    with pytest.raises(InvalidValue) as refused:
+        read(NETWORK, text)
+    assert refused.value.hint == f'write "{instead}"'
 
 
 @pytest.mark.parametrize(
@@ -147,14 +145,14 @@ def test_ipv4_is_not_written_as_ipv6(text: str, instead: str) -> None:
     ],
 )
 def test_plain_http_is_private_on_this_machine_alone(url: str, private: bool) -> None:
-    assert is_private_way(url) is private
+    assert is_encrypted_or_local(url) is private
 
 
 @pytest.mark.parametrize("form", [IP, NETWORK])
 @pytest.mark.parametrize("text", ["fe80::1%eth0", "fe80::1%a\r\nb", "fe80::1%\\"])
-def test_an_address_has_no_zone(form: Form, text: str) -> None:
-    with pytest.raises(Wrong):
-        form.parse(text, HERE)
+def test_an_address_has_no_zone(form: Meta, text: str) -> None:
+    with pytest.raises(InvalidValue):
+        read(form, text)
 
 
 _PARTS = (
@@ -167,21 +165,21 @@ _PARTS = (
 def test_whatever_is_written_is_an_address_or_refused(text: str) -> None:
     for form in (BASE_URL, ORIGIN_URL, DOCUMENT_URL, PROXY_URL, LISTEN, NETWORK, IP):
         try:
-            parsed = form.parse(text, HERE)
-        except Wrong:
+            parsed = read(form, text)
+        except InvalidValue:
             continue
         assert not set(str(parsed)) & set(" \r\n\0\\"), text
 
 
 @pytest.mark.parametrize("bad", ["proxy.internal:3128", "http://proxy.internal/base", "http://proxy.internal?q", 7])
 def test_an_egress_proxy_is_shown_as_one(bad: object) -> None:
-    with pytest.raises(Wrong) as refused:
-        PROXY_URL.parse(bad, HERE)
-    assert '"http://proxy.internal:3128"' in refused.value.instead
+    with pytest.raises(InvalidValue) as refused:
+        read(PROXY_URL, bad)
+    assert '"http://proxy.internal:3128"' in refused.value.hint
     assert "upstream" not in refused.value.wrong
 
 
-def test_to_trust_everybody_is_worth_a_look(bench: Bench) -> None:
-    everybody = {"server.trusted_proxies": ["10.0.0.0/8", "0.0.0.0/0", "::/0"]}
-    keys = [warning.key for warning in bench.load(everybody).warnings]
+def test_to_trust_every_proxy_is_worth_a_look(bench: Bench) -> None:
+    every_proxy = {"server.trusted_proxies": ["10.0.0.0/8", "0.0.0.0/0", "::/0"]}
+    keys = [warning.key for warning in bench.load(every_proxy).warnings]
     assert keys == ["server.trusted_proxies[1]", "server.trusted_proxies[2]"]

@@ -76,7 +76,7 @@ def test_what_does_not_go_together_is_refused(bench: Bench, changes: dict[str, A
 def test_a_rule_of_tokens_does_not_go_with_an_api_key(bench: Bench, key: str, value: object) -> None:
     problems = bench.problems({**deepcopy(JOBS), f"callers.jobs.{key}": value}, KEYS)
     assert list(problems) == [f"callers.jobs.{key}"]
-    assert problems[f"callers.jobs.{key}"].instead.startswith("leave it out")
+    assert problems[f"callers.jobs.{key}"].hint.startswith("leave it out")
 
 
 def test_a_route_that_nobody_could_use_is_refused(bench: Bench) -> None:

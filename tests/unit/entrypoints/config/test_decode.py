@@ -30,7 +30,7 @@ def test_all_problems_are_listed_together(bench: Bench) -> None:
     expected = {key.replace("trusted_proxies", "trusted_proxies[0]") for key in ALL_AT_ONCE}
     expected = {key.replace("algorithms", "algorithms[0]").replace("methods", "methods[0]") for key in expected}
     assert set(problems) == expected
-    assert all(problem.wrong and problem.instead for problem in problems.values())
+    assert all(problem.wrong and problem.hint for problem in problems.values())
 
 
 @pytest.mark.parametrize("key", sorted(ALL_AT_ONCE))
@@ -50,11 +50,11 @@ def test_each_of_them_is_a_problem_alone(bench: Bench, key: str) -> None:
 )
 def test_an_unknown_key_gets_a_did_you_mean(bench: Bench, key: str, meant: str) -> None:
     problem = bench.problems({key: "x"})[key]
-    assert problem.instead == f'did you mean "{meant}"?'
+    assert problem.hint == f'did you mean "{meant}"?'
 
 
 def test_an_unknown_key_that_resembles_nothing_gets_the_list(bench: Bench) -> None:
-    assert "listen, max_in_flight" in bench.problems({"server.zzz": 1})["server.zzz"].instead
+    assert "listen, max_in_flight" in bench.problems({"server.zzz": 1})["server.zzz"].hint
 
 
 def test_a_key_that_the_loader_fills_in_is_unknown_in_the_file(bench: Bench) -> None:
@@ -114,9 +114,9 @@ def test_a_key_without_a_default_must_be_there(bench: Bench, key: str) -> None:
     ],
 )
 def test_only_a_key_with_a_default_may_be_left_out(bench: Bench, key: str, may_be_left_out: bool) -> None:
-    assert ("leave the key out" in bench.problems({key: []})[key].instead) is may_be_left_out
+    assert ("leave the key out" in bench.problems({key: []})[key].hint) is may_be_left_out
 
 
 def test_a_key_that_there_was_says_what_took_its_place(bench: Bench) -> None:
     at = "upstreams.talaria-services.transport"
-    assert "edge proxy" in bench.problems({at: "httpx"})[at].instead
+    assert "edge proxy" in bench.problems({at: "httpx"})[at].hint

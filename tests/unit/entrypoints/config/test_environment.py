@@ -77,7 +77,7 @@ def test_a_problem_with_an_override_names_the_variable(bench: Bench) -> None:
 def test_a_variable_that_matches_nothing_is_the_only_problem(bench: Bench, variable: str, hint: str) -> None:
     problems = bench.problems(environ={**ENVIRON, variable: "1"})
     assert set(problems) == {variable}
-    assert hint in problems[variable].instead
+    assert hint in problems[variable].hint
 
 
 def test_a_name_that_could_mean_two_tables_is_refused(bench: Bench) -> None:

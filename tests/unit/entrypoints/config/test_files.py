@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pytest_mock import MockerFixture
 
-from talaria.entrypoints.config.stamps import stamp_of
+from talaria.entrypoints.config.sources import version_of
 from tests.unit.entrypoints.config.conftest import Bench
 from tests.unit.entrypoints.config.support_config import ENVIRON
 
@@ -18,7 +18,7 @@ def test_keys_and_secrets_are_among_the_files(bench: Bench) -> None:
 def test_the_state_of_a_file_is_the_one_from_before_it_was_read(bench: Bench, mocker: MockerFixture) -> None:
     key = bench.folder / "wind.key"
     key.write_text("wind-canary")
-    found = stamp_of(key)
+    found = version_of(key)
     read = Path.read_bytes
 
     def replaced_meanwhile(path: Path) -> bytes:
@@ -30,7 +30,7 @@ def test_the_state_of_a_file_is_the_one_from_before_it_was_read(bench: Bench, mo
     mocker.patch.object(Path, "read_bytes", replaced_meanwhile)
     settings = bench.load({"partners.wind.api_key": {"file": "wind.key"}})
     assert settings.partners["wind"].api_key.reveal() == "wind-canary"
-    assert settings.files[key] == found != stamp_of(key)
+    assert settings.files[key] == found != version_of(key)
 
 
 def test_the_digest_changes_with_a_setting(bench: Bench) -> None:

@@ -100,7 +100,7 @@ def test_a_good_shared_secret(bench: Bench) -> None:
 
 @pytest.mark.parametrize("given", [{}, {"jwks_url": "https://i", "jwks_file": "x"}, {"secret": {}, "jwks_file": "x"}])
 def test_exactly_one_source_of_keys(bench: Bench, given: dict[str, Any]) -> None:
-    assert "exactly one" in bench.problems(source(**given))[APP].instead
+    assert "exactly one" in bench.problems(source(**given))[APP].hint
 
 
 @pytest.mark.parametrize("key", [P256, RSA, ED25519])

@@ -25,7 +25,7 @@ OTHER_PARTNER = {"url": "https://b.example", "api_key": {"env": "WIND_API_KEY"},
 def test_a_name_must_exist(bench: Bench, key: str, value: Any, meant: str) -> None:
     problems = bench.problems({key: value})
     assert set(problems) == {key}
-    assert problems[key].instead == f'did you mean "{meant}"?'
+    assert problems[key].hint == f'did you mean "{meant}"?'
 
 
 def test_the_adapters_are_those_of_the_registry(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import jsonschema_rs
 import pytest
 
 from talaria.entrypoints.config import schema
+from talaria.entrypoints.config.schema import resolve
 from tests.unit.entrypoints.config.conftest import GOOD, Bench
 from tests.unit.entrypoints.config.support_config import ENVIRON
 from tests.unit.entrypoints.config.test_decode import ALL_AT_ONCE
@@ -63,7 +64,7 @@ def test_other_files_are_not_valid(key: str, value: Any) -> None:
 
 
 def test_each_default_is_what_a_person_writes_and_the_loader_takes(bench: Bench) -> None:
-    tables = schema()["properties"]
+    tables = {name: resolve(part) for name, part in schema()["properties"].items()}
     server = {name: key["default"] for name, key in tables["server"]["properties"].items() if name != "tls"}
     assert server["listen"] == "127.0.0.1:8080"
     assert server["header_limit"] == "32KiB"
@@ -75,14 +76,14 @@ def test_each_default_is_what_a_person_writes_and_the_loader_takes(bench: Bench)
 
 def test_defaults_that_follow_from_names_are_not_stated() -> None:
     tables = schema()["properties"]
-    partner = tables["partners"]["additionalProperties"]["properties"]
+    partner = resolve(tables["partners"]["additionalProperties"])["properties"]
     assert "default" not in partner["adapter"]
     assert "default" not in partner["user_id_header"]
-    assert "default" not in tables["routes"]["additionalProperties"]["properties"]["callers"]
+    assert "default" not in resolve(tables["routes"]["additionalProperties"])["properties"]["callers"]
 
 
 def test_every_key_of_a_section_has_a_description() -> None:
-    tables = [section.get("additionalProperties") or section for section in schema()["properties"].values()]
+    tables = [resolve(part.get("additionalProperties") or part) for part in schema()["properties"].values()]
     keys = [key for table in tables for key in table["properties"].items()]
     assert len(keys) > 45
     assert [name for name, key in keys if not key.get("description")] == []

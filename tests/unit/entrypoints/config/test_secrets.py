@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from talaria.entrypoints.config.problems import Wrong
+from talaria.entrypoints.config.problems import InvalidValue
 from talaria.entrypoints.config.secrets import HEADER_SECRET, SECRET, Secret
-from talaria.entrypoints.config.values import Surroundings
+from talaria.entrypoints.config.sources import LoadContext
 from tests.unit.entrypoints.config.conftest import Bench
-from tests.unit.entrypoints.config.support_config import ENVIRON
+from tests.unit.entrypoints.config.support_config import ENVIRON, read
 
 
 def test_a_secret_shows_stars_whatever_is_asked() -> None:
@@ -21,9 +21,9 @@ def test_a_secret_shows_stars_whatever_is_asked() -> None:
 @pytest.mark.parametrize(("content", "text"), [("s3\n", "s3"), ("s3\r\n", "s3"), ("s3\n\n", "s3\n"), ("s3", "s3")])
 def test_one_trailing_newline_is_dropped(tmp_path: Path, content: str, text: str) -> None:
     (tmp_path / "s").write_bytes(content.encode())
-    around = Surroundings(tmp_path, {"S": content})
-    assert SECRET.parse({"file": "s"}, around).reveal() == text
-    assert SECRET.parse({"env": "S"}, around).reveal() == text
+    context = LoadContext(tmp_path, {"S": content})
+    assert read(SECRET, {"file": "s"}, context).reveal() == text
+    assert read(SECRET, {"env": "S"}, context).reveal() == text
 
 
 @pytest.mark.parametrize(
@@ -49,19 +49,19 @@ def test_one_trailing_newline_is_dropped(tmp_path: Path, content: str, text: str
 def test_what_is_no_secret_is_refused_by_name_and_not_shown(tmp_path: Path, value: Any, named: str) -> None:
     (tmp_path / "empty").write_text("")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    with pytest.raises(Wrong) as refused:
-        SECRET.parse(value, Surroundings(tmp_path, {"EMPTY": "", "NEWLINE": "\n"}))
+    with pytest.raises(InvalidValue) as refused:
+        read(SECRET, value, LoadContext(tmp_path, {"EMPTY": "", "NEWLINE": "\n"}))
     assert named in refused.value.wrong
-    assert "hunter2" not in refused.value.wrong + refused.value.instead
+    assert "hunter2" not in refused.value.wrong + refused.value.hint
 
 
 @pytest.mark.parametrize("text", ["two\nlines", " s3cret", "s3cret ", "tab\tbed", "ümlaut", "nul\0"])
 def test_a_secret_for_a_header_is_one_line_of_visible_ascii(text: str) -> None:
-    around = Surroundings(Path(), {"S": text})
-    with pytest.raises(Wrong) as refused:
-        HEADER_SECRET.parse({"env": "S"}, around)
+    context = LoadContext(Path(), {"S": text})
+    with pytest.raises(InvalidValue) as refused:
+        read(HEADER_SECRET, {"env": "S"}, context)
     assert text.strip() not in refused.value.wrong
-    assert SECRET.parse({"env": "S"}, around).reveal() == text
+    assert read(SECRET, {"env": "S"}, context).reveal() == text
 
 
 def test_no_secret_is_in_the_settings_repr_or_in_a_problem(bench: Bench) -> None:

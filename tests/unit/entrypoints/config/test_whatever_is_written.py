@@ -47,7 +47,7 @@ def test_a_configuration_is_taken_or_its_problems_are_said(room: Bench, changes:
         room.load(changes)
     except ConfigurationError as refused:
         problems = refused.problems
-    assert all(problem.wrong and problem.instead for problem in problems)
+    assert all(problem.wrong and problem.hint for problem in problems)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))

@@ -1,8 +1,7 @@
-"""What must hold of a request's head and body before the domain sees them: limits, pace, and who went away."""
+"""Request validation: what holds of a request's head and body before the domain gets them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -15,86 +14,25 @@ from talaria.domain.errors import (
     MethodNotAllowed,
     Refusal,
 )
-from talaria.domain.events import RequestContext
-from talaria.domain.http import ClientRequest, Headers
-from talaria.entrypoints.public.validation import RequestBody, check_head, take_in
+from talaria.domain.http import ClientRequest
+from talaria.entrypoints.public.server.cycle import RequestResponseCycle
+from talaria.entrypoints.public.server.framing import NO_BODY, Framing
+from talaria.entrypoints.public.validation import ClientBody, check_head, to_client_request
 from tests.unit.domain.support_time import clock, run
-
-Piece = tuple[bytes, bool] | None
-GONE: Piece = None
+from tests.unit.entrypoints.public.support_cycle import CHUNKED, GONE, Piece, arrived, chunk
 
 
-def chunk(body: bytes = b"", more: bool = True) -> Piece:
-    """A piece of a body."""
-    return body, more
-
-
-@dataclass
-class Arrived:
-    """A request as the server hands it over; sends its pieces, one every `pause` seconds, then falls silent."""
-
-    target: bytes = b"/"
-    length: int | None = None
-    chunked: bool = False
-    refusal: Refusal | None = None
-    broken: bool = False
-    bodiless: bool = False
-    pieces: Sequence[Piece] = ()
-    pause: float = 0.0
-    method: str = "GET"
-    peer: str = "203.0.113.7"
-    scheme: str = "https"
-    headers: Headers = field(default_factory=lambda: [(b"host", b"a"), (b"x-api-tag", b"wind")])
-    disconnected: bool = False
-    response_started: bool = False
-    congested: bool = False
-    idle_timeout: float = 60.0
-    on_gone: Callable[[], object] | None = None
-    sent: int = 0
-
-    async def receive(self) -> tuple[bytes, bool]:
-        """The next piece."""
-        if self.sent == len(self.pieces):
-            await asyncio.Event().wait()
-        await asyncio.sleep(self.pause)
-        self.sent += 1
-        piece = self.pieces[self.sent - 1]
-        if piece is None:
-            raise ClientGone
-        return piece
-
-    def body(self, limit: int = 0, idle: float = 60.0) -> RequestBody:
-        """The body of this request."""
-        return RequestBody(self, RequestContext(idle_timeout=idle), limit)
-
-    async def drained(self) -> None:
-        """Nothing was sent."""
-
-    def respond(self, status: int, headers: Headers, body: bytes) -> None:
-        """No answer is looked at here."""
-
-    def begin(self, status: int, headers: Headers) -> None:
-        """No answer is looked at here."""
-
-    async def write(self, data: bytes) -> None:
-        """No answer is looked at here."""
-
-    def finish(self) -> None:
-        """No answer is looked at here."""
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        self.disconnected = True
-
-
-def sending(pieces: Sequence[Piece], pause: float = 0.0, broken: bool = False) -> Arrived:
-    """A request with this body."""
-    return Arrived(chunked=True, pieces=pieces, pause=pause, broken=broken)
+def body_of(pieces: Sequence[Piece], limit: int = 0, idle: float = 60.0, pause: float = 0.0) -> ClientBody:
+    """The body that is sent in these pieces, begun."""
+    cycle, _ = arrived(framing=CHUNKED, pieces=pieces, pause=pause)
+    body = ClientBody(cycle, limit)
+    body.begin(idle)
+    return body
 
 
 def test_a_body_comes_as_it_was_sent() -> None:
     async def main() -> None:
-        body = sending([chunk(b"a"), chunk(), chunk(b"bc"), chunk(b"d", more=False)]).body()
+        body = body_of([chunk(b"a"), chunk(), chunk(b"bc"), chunk(b"d", more=False)])
         assert [part async for part in body] == [b"a", b"bc", b"d"]
         assert body.bytes_in == 4
         assert [part async for part in body] == []
@@ -105,7 +43,7 @@ def test_a_body_comes_as_it_was_sent() -> None:
 @pytest.mark.parametrize("messages", [[chunk(more=False)], [chunk(), chunk(more=False)]])
 def test_a_body_may_be_empty(messages: list[Piece]) -> None:
     async def main() -> None:
-        body = sending(messages).body()
+        body = body_of(messages)
         assert [part async for part in body] == []
         assert body.bytes_in == 0
 
@@ -115,8 +53,7 @@ def test_a_body_may_be_empty(messages: list[Piece]) -> None:
 @pytest.mark.parametrize(("limit", "fits"), [(3, False), (4, True), (5, True), (0, True)])
 def test_a_body_may_have_as_many_bytes_as_the_limit_says(limit: int, fits: bool) -> None:
     async def main() -> None:
-        client = sending([chunk(b"ab"), chunk(b"cd"), chunk(b"", more=False)])
-        body, passed = client.body(limit), b""
+        body, passed = body_of([chunk(b"ab"), chunk(b"cd"), chunk(b"", more=False)], limit), b""
         try:
             async for part in body:
                 passed += part
@@ -130,18 +67,18 @@ def test_a_body_may_have_as_many_bytes_as_the_limit_says(limit: int, fits: bool)
 
 def test_an_endless_body_ends_at_the_limit() -> None:
     async def main() -> None:
-        client = sending([chunk(b"x" * 100)] * 1000)
+        cycle, link = arrived(framing=CHUNKED, pieces=[chunk(b"x" * 100)] * 1000)
         with pytest.raises(BodyTooLarge):
-            async for _ in client.body(1000):
+            async for _ in ClientBody(cycle, 1000):
                 pass
-        assert client.sent == 11
+        assert link.sent == 11
 
     run(main())
 
 
 def test_silence_inside_a_body_is_a_client_that_went_away() -> None:
     async def main() -> None:
-        body = sending([chunk(b"a")]).body(idle=7.0)
+        body = body_of([chunk(b"a")], idle=7.0)
         before = clock().now()
         assert await anext(body) == b"a"
         with pytest.raises(ClientGone, match="silent"):
@@ -154,7 +91,7 @@ def test_silence_inside_a_body_is_a_client_that_went_away() -> None:
 def test_a_slow_body_is_no_silence() -> None:
     async def main() -> None:
         messages = [chunk(b"a") for _ in range(10)] + [chunk(more=False)]
-        body = sending(messages, pause=6.9).body(idle=7.0)
+        body = body_of(messages, idle=7.0, pause=6.9)
         assert len([part async for part in body]) == 10
 
     run(main())
@@ -162,7 +99,7 @@ def test_a_slow_body_is_no_silence() -> None:
 
 def test_time_that_the_upstream_takes_is_no_silence_of_the_client() -> None:
     async def main() -> None:
-        body = sending([chunk(b"a"), chunk(b"b", more=False)], pause=1.0).body(idle=7.0)
+        body = body_of([chunk(b"a"), chunk(b"b", more=False)], idle=7.0, pause=1.0)
         assert await anext(body) == b"a"
         await asyncio.sleep(100)
         assert await anext(body) == b"b"
@@ -170,33 +107,22 @@ def test_time_that_the_upstream_takes_is_no_silence_of_the_client() -> None:
     run(main())
 
 
-def test_the_idle_time_is_the_one_that_the_route_has_set_meanwhile() -> None:
-    async def main() -> None:
-        context = RequestContext()
-        body = RequestBody(sending([]), context, 0)
-        context.idle_timeout = 3.0
-        before = clock().now()
-        with pytest.raises(ClientGone):
-            await anext(body)
-        assert clock().now() - before == pytest.approx(3.0)
-
-    run(main())
-
-
 @pytest.mark.parametrize("before", [[], [chunk(b"a")], [chunk()]])
 def test_a_client_that_leaves_inside_its_body(before: list[Piece]) -> None:
     async def main() -> None:
-        body = sending([*before, GONE]).body()
+        body = body_of([*before, GONE])
         with pytest.raises(ClientGone):
             [part async for part in body]
 
     run(main())
 
 
-@pytest.mark.parametrize("message", [chunk(b"rest", more=False), chunk(more=False)])
-def test_a_broken_framing_is_never_the_end_of_a_body(message: Piece) -> None:
+@pytest.mark.parametrize("before", [[], [chunk(b"rest")], [chunk()]])
+def test_a_broken_framing_is_never_the_end_of_a_body(before: list[Piece]) -> None:
     async def main() -> None:
-        body = sending([message], broken=True).body()
+        cycle, _ = arrived(framing=CHUNKED, pieces=before)
+        cycle.break_body()
+        body = ClientBody(cycle, 0)
         with pytest.raises(BadRequest):
             await anext(body)
         assert body.bytes_in == 0
@@ -206,7 +132,7 @@ def test_a_broken_framing_is_never_the_end_of_a_body(message: Piece) -> None:
 
 def test_cancelling_a_read_is_no_timeout() -> None:
     async def main() -> None:
-        task = asyncio.create_task(anext(sending([]).body()))
+        task = asyncio.create_task(anext(body_of([])))
         await asyncio.sleep(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -215,56 +141,77 @@ def test_cancelling_a_read_is_no_timeout() -> None:
     run(main())
 
 
-def taken(arrived: Arrived, limit: int = 10) -> ClientRequest:
+def taken(cycle: RequestResponseCycle, limit: int = 10) -> ClientRequest:
     """The request as the domain takes it."""
-    return take_in(arrived, RequestContext(), limit)
+    request, body = to_client_request(cycle, limit)
+    assert request.body is body
+    return request
 
 
 def test_the_target_is_what_was_on_the_wire() -> None:
-    client_request = taken(Arrived(b"/%41?b=%2e"))
-    assert (client_request.method, client_request.target, client_request.body, client_request.length) == (
-        "GET",
-        b"/%41?b=%2e",
-        None,
-        None,
-    )
-    assert (client_request.peer, client_request.scheme) == ("203.0.113.7", "https")
+    async def main() -> None:
+        request = taken(arrived(b"/%41?b=%2e")[0])
+        assert (request.method, request.target, request.body, request.length) == ("GET", b"/%41?b=%2e", None, None)
+        assert (request.peer, request.scheme) == ("203.0.113.7", "https")
+
+    run(main())
 
 
 @pytest.mark.parametrize(
-    ("arrived", "has_body"),
-    [(Arrived(), False), (Arrived(length=0), False), (Arrived(length=10), True), (Arrived(chunked=True), True)],
+    ("framing", "has_body"), [(NO_BODY, False), (Framing(0), False), (Framing(10), True), (CHUNKED, True)]
 )
-def test_a_body_is_where_the_framing_says_one(arrived: Arrived, has_body: bool) -> None:
-    client_request = taken(arrived)
-    assert (client_request.body is not None, client_request.length) == (has_body, arrived.length)
+def test_a_body_is_where_the_framing_says_one(framing: Framing, has_body: bool) -> None:
+    async def main() -> None:
+        request = taken(arrived(framing=framing)[0])
+        assert (request.body is not None, request.length) == (has_body, framing.length)
+
+    run(main())
 
 
-def test_a_chunked_body_that_is_known_to_be_empty_is_none() -> None:
-    client_request = taken(Arrived(chunked=True, bodiless=True))
-    assert (client_request.body, client_request.length) == (None, 0)
+@pytest.mark.parametrize(("framing", "ended"), [(CHUNKED, True), (CHUNKED, False), (NO_BODY, True)])
+def test_only_a_chunked_body_that_is_known_to_be_empty_is_of_length_zero(framing: Framing, ended: bool) -> None:
+    async def main() -> None:
+        cycle, _ = arrived(framing=framing)
+        if ended:
+            cycle.feed_eof()
+        request = taken(cycle)
+        assert (request.body is None, request.length) == (ended, 0 if framing.chunked and ended else None)
+
+    run(main())
 
 
 def test_a_length_over_the_limit_is_refused_before_a_byte_is_read() -> None:
-    with pytest.raises(BodyTooLarge):
-        taken(Arrived(length=11))
-    assert taken(Arrived(length=11), limit=0).length == 11
+    async def main() -> None:
+        cycle, link = arrived(framing=Framing(11), pieces=[chunk(b"x" * 11, more=False)])
+        with pytest.raises(BodyTooLarge):
+            taken(cycle)
+        assert link.sent == 0
+        assert taken(cycle, limit=0).length == 11
+
+    run(main())
 
 
-@pytest.mark.parametrize(
-    ("method", "arrived", "refusal"),
-    [
-        ("GET", Arrived(refusal=HeadersTooLarge()), HeadersTooLarge),
-        ("CONNECT", Arrived(b"a:443"), MethodNotAllowed),
-        ("TRACE", Arrived(), MethodNotAllowed),
-        ("OPTIONS", Arrived(b"*"), BadRequestTarget),
-        ("GET", Arrived(b"/../"), BadRequestTarget),
-        ("TRACE", Arrived(b"/../", refusal=BadRequest()), BadRequest),
-    ],
-)
-def test_what_the_head_alone_earns(method: str, arrived: Arrived, refusal: type[Refusal]) -> None:
-    arrived.method = method
-    with pytest.raises(refusal):
-        check_head(arrived)
-    with pytest.raises(refusal):
-        taken(arrived)
+HEADS: dict[str, tuple[str, bytes, Refusal | None, type[Refusal]]] = {
+    "refused by the server": ("GET", b"/", HeadersTooLarge(), HeadersTooLarge),
+    "a tunnel": ("CONNECT", b"a:443", None, MethodNotAllowed),
+    "a trace": ("TRACE", b"/", None, MethodNotAllowed),
+    "asterisk-form": ("OPTIONS", b"*", None, BadRequestTarget),
+    "a dot segment": ("GET", b"/../", None, BadRequestTarget),
+    "several": ("TRACE", b"/../", BadRequest(), BadRequest),
+}
+
+
+@pytest.mark.parametrize(("method", "target", "refusal", "expected"), HEADS.values(), ids=HEADS.keys())
+@pytest.mark.parametrize("check", [check_head, taken])
+def test_what_the_head_alone_is_refused_with(
+    method: str,
+    target: bytes,
+    refusal: Refusal | None,
+    expected: type[Refusal],
+    check: Callable[[RequestResponseCycle], object],
+) -> None:
+    async def main() -> None:
+        with pytest.raises(expected):
+            check(arrived(target, method=method, refusal=refusal)[0])
+
+    run(main())

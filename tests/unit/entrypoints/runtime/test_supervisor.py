@@ -182,7 +182,7 @@ def test_what_does_not_drain_in_time_is_killed(machine: Machine, caplog: pytest.
 
 
 def test_operators_that_do_not_end_are_killed(machine: Machine) -> None:
-    steps = [machine.comes(SIGTERM), machine.comes(SIGCHLD, ended=(FIRST, SECOND)), machine.comes(after=1.0)]
+    steps = [machine.comes(SIGTERM), machine.comes(SIGCHLD, ended=(FIRST, SECOND)), machine.comes(after=3.0)]
     assert machine.run(*steps) == supervisor.FAILED
     assert machine.signalled[-1] == (OPS, SIGKILL)
 

@@ -3,4 +3,5 @@
 listener  sockets              sockets, their connections, and the drain
 connection  pipeline  cycle    a connection; its requests in order; one request and its response
 framing                        how a request's head and body are read
+asgi                           a request served by an ASGI application
 """

@@ -1,300 +1,383 @@
-"""The public HTTP server: uvicorn on httptools, with the limits and the clean endings that a public door needs.
+"""One client's connection: HTTP/1.1 on httptools.
 
-What this adds to uvicorn's protocol:
+Rules:
 
-- a head has `header_timeout` to arrive and `header_limit` bytes (431; 414 if the request line alone is over);
-- what is malformed is refused in problem+json, like everything else; a framing that breaks inside a body ends the
-  request, never the next one; behind a head whose framing is refused nothing is served, wherever its end may be;
-- trailers never become headers; a body that makes no progress (endless chunk extensions or trailers) is cut off;
-- an answer that ends before its request is followed by a lingering close, so that the client gets to read it;
-- the client leaving is told at once to whom it may concern (`Cycle.on_gone`); to close the sending half is to leave;
-- requests take turns (turns.py); an offer to upgrade is not taken, and costs no request its body;
-- draining: kept connections get `connection: close` with their next answer; idle ones are closed after a short while.
+1. A head has `header_timeout` to arrive, and `header_limit` bytes (431; 414 where the request line alone is over).
+2. A malformed head is refused in problem+json, after the responses that are due. Behind a head whose framing is
+   refused nothing is read. A framing that breaks inside a body fails its request, and is never read as the next one.
+3. Trailers never become headers. A body that makes no progress (endless chunk extensions or trailers) is broken.
+4. A response that ends before its request is followed by a lingering close, so that the client gets to read it.
+5. On disconnect the active request's task is cancelled at once. A half-close (FIN) counts as a disconnect, as in nginx.
+6. An offer to upgrade is ignored, and costs neither a request its body nor the connection its next request.
+7. While the listener drains, kept connections get `connection: close` with their next response.
 
-The app is called with a `Cycle`, not with an ASGI scope: what most requests need is on it, and nothing is made twice.
-No timer is set for a request: the listener looks over its connections once a second.
+No timer is set for a request: the listener calls `enforce_timeouts` once a second.
 """
 
 import asyncio
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Final, cast
 
 import httptools
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from talaria.adapters.http1.write_batcher import Outbox
 from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
 from talaria.domain.forwarded import unmap_ipv4
 from talaria.domain.http import Headers
-from talaria.entrypoints.public.early import EarlyEnds
-from talaria.entrypoints.public.server.cycle import App, Cycle
-from talaria.entrypoints.public.server.first_lines import FirstLines
-from talaria.entrypoints.public.server.framing import FRAMING, Limits, body_parser, frame, refusal_of, too_large
-from talaria.entrypoints.public.server.pipeline import UNSENT_AT_MOST, Turns, has_left, unsent_to
+from talaria.domain.memo import BoundedMemo
+from talaria.entrypoints.public.problems import RejectedHeads
+from talaria.entrypoints.public.server.cycle import App, RequestResponseCycle
+from talaria.entrypoints.public.server.framing import (
+    FRAMING_FIELDS,
+    NO_BODY,
+    ConnectionLimits,
+    check_head_size,
+    head_of,
+    may_be_request_line,
+    parse_error_to_refusal,
+    read_framing,
+    strict_parser,
+)
+from talaria.entrypoints.public.server.pipeline import RequestPipeline
+from talaria.entrypoints.public.server.sockets import peer_has_closed, reset_on_close, unsent_bytes
 
-_NO_PROGRESS = 64 * 1024
-_LINGER_SECONDS = 2.0
-_NAMES_KEPT = 2048
+_READ_HIGH_WATER: Final = 64 * 1024
+WRITE_HIGH_WATER: Final = 32 * 1024
+"""Bytes that wait for a client before the connection counts as not read: what each slow reader costs in memory."""
+_NO_PROGRESS: Final = 64 * 1024
+_LINGER_SECONDS: Final = 2.0
 
 
-class Connection(HttpToolsProtocol):
-    """One client connection."""
+@dataclass(slots=True)
+class ListenerState:
+    """What the connections of one listener share: themselves, the requests under way, one batch of writes."""
 
-    cycle: Cycle | None  # type: ignore[assignment]  # uvicorn says that it is always there; it is not at first
-    headers: Headers
+    connections: "set[Connection]" = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    batcher: Outbox = field(default_factory=Outbox)
+    draining: bool = False
 
-    def __init__(self, limits: Limits, serve: App, early: EarlyEnds, outbox: Outbox, **uvicorn: Any) -> None:
-        super().__init__(**uvicorn)
-        self.limits = limits
-        self.outbox = outbox
-        self.draining = getattr(self.server_state, "draining", False)
+
+class Connection(asyncio.Protocol):
+    """One client's connection. Implements `cycle.Link`, and what httptools calls.
+
+    `_received` counts the bytes of a head, or those of a body since its last progress. `_since` and `_time_limit` say
+    when the present wait began, and how long it may be (0: no limit).
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, limits: ConnectionLimits, app: App, rejected: RejectedHeads, state: ListenerState) -> None:
+        self.loop = asyncio.get_running_loop()
         self.peer = ""
-        self.turns = Turns(self.loop, serve, self.tasks)
-        self._early = early
-        self._in_head = False
-        self._since = self.loop.time()
-        self._limit_since = limits.header_timeout
+        self.scheme = "http"
+        self.read_paused = self.write_paused = False
+        self.pipeline = RequestPipeline(self, app, state.tasks)
+        self.cycle: RequestResponseCycle | None = None
+        self.draining = state.draining
+        self._limits = limits
+        self._rejected = rejected
+        self._state = state
+        self._parser = strict_parser(self)
+        self._target = self._line = b""
+        self._headers: Headers = []
+        self._framing_fields: Headers = []
+        self._in_head = self._partly_counted = self._discarding = False
+        self._body_skipped = self._repeating_head = False
         self._received = self._unsent = 0
-        self._lines = FirstLines()
-        self._discarding = self._partly_counted = self._bypassed = False
-        self._framing: list[tuple[bytes, bytes]] = []
+        self._since = self.loop.time()
+        self._time_limit = limits.header_timeout
+        self._writable: asyncio.Future[None] | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        transport.set_write_buffer_limits(high=UNSENT_AT_MOST)
-        self.turns.flow = self.flow
-        self.peer = unmap_ipv4(self.client[0]) if self.client else ""
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected, over TLS after its handshake."""
+        self.transport = transport = cast(asyncio.Transport, transport)
+        transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        peer = transport.get_extra_info("peername")
+        self.peer = unmap_ipv4(peer[0]) if isinstance(peer, tuple) else ""
+        self.scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
+        self._state.connections.add(self)
 
     # What arrives
 
     def data_received(self, data: bytes) -> None:
-        if self._discarding:
-            return
-        self._lines.arrived = data
-        self._received += len(data)
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._take_no_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserError as error:
-            if not self._discarding:
-                self._malformed(error)
-        else:
-            self._check_sizes()
-        self._lines.over()
-
-    def _check_sizes(self) -> None:
-        """`_received` counts the bytes of a head, or those of a body since its last progress."""
-        if self._in_head:
-            self._lines.unfinished()
-            if self._received > self.limits.header_limit:
-                self._end_with(TargetTooLong() if len(self.url) > self.limits.header_limit else HeadersTooLarge())
-        elif self._received > _NO_PROGRESS + len(self._lines.arrived):
-            if self.cycle is not None and self.cycle.more_body:
-                self._break_body()
+        """Bytes of the client."""
+        while data and not self._discarding:
+            self._received += len(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+                self._decline_upgrade()
+            except httptools.HttpParserError as error:
+                if not self._discarding:
+                    self._on_parse_error(error, data)
+                return
             else:
-                self._end_with(BadRequest("no head"))
+                self._check_sizes(data)
+                return
 
-    def _take_no_upgrade(self, rest: bytes) -> None:
-        """Served as a plain request. httptools takes its body, if it has one, for another protocol's: it is not."""
+    def _check_sizes(self, data: bytes) -> None:
+        if self._in_head:
+            if not self._target:
+                self._line += data
+            if self._received > self._limits.header_limit:
+                long_target = len(self._target) > self._limits.header_limit
+                self._reject_head(TargetTooLong() if long_target else HeadersTooLarge())
+        elif self._received > _NO_PROGRESS + len(data):
+            if self.cycle is not None and self.cycle.more_body:
+                self._break_body(self.cycle)
+            else:
+                self._reject_head(BadRequest("no head"))
+
+    def _decline_upgrade(self) -> None:
+        """Ignore the offer (RFC 9110, 7.8). httptools takes the body behind it for another protocol's: it is not, so a
+        new parser, which hears of the same framing first, reads on.
+        """
         cycle = self._arriving()
-        cycle.keep_alive = False
-        if not self._bypassed:
+        if cycle.method == "CONNECT":
+            cycle.keep_alive = False
             self._discarding = True
-            return
-        self._bypassed = False
-        self.parser = body_parser(self, cycle.length)
-        if rest:
-            self.data_received(rest)
+        elif self._body_skipped:
+            self._body_skipped = False
+            self._parser = strict_parser(self)
+            self._repeating_head = True
+            self._parser.feed_data(head_of(cycle.framing))
 
     def on_message_begin(self) -> None:
-        self.url = b""
-        self.headers = []
-        self._framing = []
+        """A head begins."""
+        self._target = self._line = b""
+        self._headers = []
+        self._framing_fields = []
         self._in_head = True
         self._partly_counted = not self._received
-        self._since, self._limit_since = self.loop.time(), self.limits.header_timeout
+        self._since, self._time_limit = self.loop.time(), self._limits.header_timeout
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request target."""
+        self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # else a trailer
+        """A header line, or a trailer: those are dropped."""
+        if self._in_head:
+            value = value.rstrip(b" \t")
             lower = _names.get(name)
             if lower is None:
-                lower = self._unusual(name, value)
-            self.headers.append((lower, value.rstrip(b" \t")))
+                lower = self._normalize_name(name, value)
+            self._headers.append((lower, value))
 
-    def _unusual(self, name: bytes, value: bytes) -> bytes:
-        """A name that is not remembered: a new one, or one that says how the request is framed."""
+    def _normalize_name(self, name: bytes, value: bytes) -> bytes:
+        """A name that is not remembered: a new one, or one of the framing fields, which never are."""
         lower = name.lower()
-        if lower in FRAMING:
-            self._framing.append((lower, value))
-        elif len(_names) < _NAMES_KEPT and len(name) <= 64:
-            _names[name] = lower
-        return lower
+        if lower in FRAMING_FIELDS:
+            self._framing_fields.append((lower, value))
+            return lower
+        return _names.remember(name, lower)
 
     def on_headers_complete(self) -> None:
-        parser = self.parser
+        """A request has arrived, but for its body."""
+        self._in_head, size = False, self._received
+        self._received, self._time_limit = 0, 0.0
+        if self._repeating_head:
+            self._repeating_head = False
+            return
+        parser, target, headers = self._parser, self._target, self._headers
         version = parser.get_http_version()
-        method, target = parser.get_method(), self.url
-        cycle = Cycle(self, method.decode("ascii"), target, self.headers)
-        if version != "1.1":
-            cycle.old = True
-            cycle.keep_alive = False
-            if version != "1.0":
-                cycle.refusal = BadRequest("HTTP version")
-        if self._lines.is_foreign(method, target, self._partly_counted):
-            cycle.refusal = BadRequest("another protocol")
-        for name, value in self._framing:
-            frame(cycle, name, value)
-        cycle.keep_alive = cycle.keep_alive and not (self.draining or cycle.refusal) and parser.should_keep_alive()
-        if self._framing:
-            self._bypassed = bool(cycle.length or cycle.chunked) and parser.should_upgrade()
-        if self._partly_counted or max(self._received, len(self._lines.arrived)) > self.limits.header_limit:
-            cycle.refusal = too_large(target, self.headers, self.limits.header_limit) or cycle.refusal
-        self._in_head, self._received, self._limit_since = False, 0, 0.0
+        http10 = version != "1.1"
+        framing = read_framing(self._framing_fields, http10=http10) if self._framing_fields else NO_BODY
+        cycle = RequestResponseCycle(self, parser.get_method().decode("ascii"), target, headers, framing, http10=http10)
+        if http10 and version != "1.0":
+            cycle.refusal = BadRequest("HTTP version")
+        if self._partly_counted or size > self._limits.header_limit:
+            cycle.refusal = check_head_size(target, headers, self._limits.header_limit) or cycle.refusal
+        cycle.keep_alive = not (http10 or self.draining or cycle.refusal) and parser.should_keep_alive()
+        if self._framing_fields:
+            self._body_skipped = bool(framing.length or framing.chunked) and parser.should_upgrade()
         self.cycle = cycle
-        if not self.turns.arrived(cycle):
+        if not self.pipeline.add(cycle):
             self._discarding = True
 
     def on_body(self, body: bytes) -> None:
+        """A piece of a body."""
         self._received = 0
-        if self._arriving().feed(body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
+        if self._arriving().feed(body) > _READ_HIGH_WATER:
+            self.pause_reading()
 
     def on_message_complete(self) -> None:
+        """A body has ended, or a head without one."""
         self._received = 0
-        if not self._bypassed:
-            cycle = self._arriving()
-            cycle.more_body = False
-            cycle.wake()
+        if not self._body_skipped:
+            self._arriving().feed_eof()
 
-    def discard(self) -> None:
-        """Read nothing more of what the client sends."""
-        self._discarding = True
-
-    def _arriving(self) -> Cycle:
+    def _arriving(self) -> RequestResponseCycle:
         if self.cycle is None:
             raise AssertionError("a body without a head")
         return self.cycle
 
     # What goes wrong
 
-    def _malformed(self, error: Exception) -> None:
-        if not self._in_head and self.cycle is not None and self.cycle.more_body:
-            self._break_body()
-        else:
-            self._end_with(refusal_of(error, self.parser.get_method()))
+    def _on_parse_error(self, error: httptools.HttpParserError, data: bytes) -> None:
+        cycle = self.cycle
+        if cycle is not None and not self._in_head:
+            if cycle.more_body:
+                self._break_body(cycle)
+                return
+            if not cycle.keep_alive:  # nothing behind the last request is read
+                self._discarding = True
+                return
+        line = b"" if self._partly_counted else self._line + data  # behind another request its place is not known
+        if self._received > self._limits.header_limit:
+            line = b""
+        elif may_be_request_line(error, line):
+            self._line = line  # the parser raises the same error with the next piece
+            return
+        self._reject_head(parse_error_to_refusal(error, self._parser.get_method(), line))
 
-    def _break_body(self) -> None:
-        """The body's framing is broken: the request fails, and nothing that follows is read."""
+    def _break_body(self, cycle: RequestResponseCycle) -> None:
         self._discarding = True
-        cycle = self._arriving()
-        cycle.broken = True
-        cycle.keep_alive = False
-        cycle.wake()
+        cycle.break_body()
 
-    def _end_with(self, refusal: Refusal) -> None:
-        """Refuse a head that did not become a request, after what is being answered."""
+    def _reject_head(self, refusal: Refusal) -> None:
+        """Refuse a head that did not become a request, after the responses that are due."""
         if self.cycle is not None and not self.cycle.response_complete:
             self._discarding = True
-            self.cycle.afterwards = refusal
+            self.cycle.final_error = refusal
         else:
-            self._say_last(refusal)
+            self._send_final_error(refusal)
 
-    def _say_last(self, refusal: Refusal) -> None:
-        self.outbox.flush()  # what was said before comes first
-        self.transport.write(self._early.refused(refusal))
+    def _send_final_error(self, refusal: Refusal) -> None:
+        self._state.batcher.flush()  # what was written before comes first
+        self.transport.write(self._rejected.refuse(refusal))
         self._linger()
 
     def _linger(self) -> None:
-        """Close in the way that lets the client read what was sent: our side first, theirs within two seconds."""
+        """Close so that the client can read what was sent: our side first, theirs within two seconds."""
         self._discarding = True
-        self.turns.end()
-        self.outbox.flush()
-        self._since, self._limit_since = self.loop.time(), _LINGER_SECONDS
-        self.flow.resume_reading()
+        self.pipeline.close()
+        self._state.batcher.flush()
+        self._since, self._time_limit = self.loop.time(), _LINGER_SECONDS
+        self.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:
             self.transport.close()
 
-    # What ends
+    # What is written
 
-    def send(self, data: bytes) -> None:
-        """Write a whole answer, unless the connection is closing by now."""
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def write_batched(self, data: bytes) -> None:
+        self._state.batcher.write(self.loop, self._write_if_open, data)
+
+    def _write_if_open(self, data: bytes) -> None:
         if not self.transport.is_closing():
             self.transport.write(data)
 
-    def answered(self, cycle: Cycle) -> None:
-        """The answer of `cycle` is written."""
-        self.server_state.total_requests += 1
-        self.turns.serving = None
-        if cycle.afterwards is not None:
-            self._say_last(cycle.afterwards)
+    def on_complete(self, cycle: RequestResponseCycle) -> None:
+        self.pipeline.active = None
+        if cycle.final_error is not None:
+            self._send_final_error(cycle.final_error)
         elif not cycle.keep_alive:
-            unread = cycle.more_body or self._discarding or self.flow.read_paused
-            self._linger() if unread else self.close_now()
+            unread = cycle.more_body or self._discarding or self.read_paused
+            self._linger() if unread else self.close_gracefully()
         else:
-            self.turns.go_on()
+            self.pipeline.start_next()
             self._since = self.loop.time()
-            self._limit_since = self.limits.header_timeout if self._in_head else self.limits.keepalive_timeout
+            self._time_limit = self._limits.header_timeout if self._in_head else self._limits.keepalive_timeout
+
+    # Flow control
+
+    def pause_reading(self) -> None:
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        """The write buffer is above its high-water mark."""
+        self.write_paused = True
 
     def resume_writing(self) -> None:
-        """The client takes what was written again."""
-        super().resume_writing()
-        self.turns.go_on()
+        """The client reads again."""
+        self._release_writer()
+        self.pipeline.start_next()
 
-    def look_over(self, now: float) -> None:
-        """End what has waited for too long, and what its client has left; called once a second."""
-        transport, turns = self.transport, self.turns
-        slow = transport.is_closing() or turns.over or self.flow.write_paused
-        unsent = unsent_to(transport) if slow else 0
+    def _release_writer(self) -> None:
+        self.write_paused = False
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    async def drain(self) -> None:
+        while self.write_paused:
+            self._writable = self.loop.create_future()
+            await self._writable
+
+    # What ends
+
+    def enforce_timeouts(self, now: float) -> None:
+        """End what has waited for too long, and what its client has left. `now` in seconds of the loop's clock."""
+        transport, pipeline = self.transport, self.pipeline
+        slow = transport.is_closing() or pipeline.closed or self.write_paused
+        unsent = unsent_bytes(transport) if slow else 0
         if unsent != self._unsent and slow:
-            self._since = now  # but it reads
+            self._since = now  # the client reads, slowly
         self._unsent = unsent
         waited = now - self._since
-        if transport.is_closing() or (turns.over and unsent):
-            if waited > self.limits.keepalive_timeout:
+        if transport.is_closing() or (pipeline.closed and unsent):
+            if waited > self._limits.keepalive_timeout:
                 transport.abort()
-        elif self._limit_since and turns.serving is None and waited > self._limit_since:
-            self._out_of_time()
-        elif self.flow.read_paused and has_left(transport):
+        elif self._time_limit and pipeline.active is None and waited > self._time_limit:
+            self._on_timeout()
+        elif self.read_paused and peer_has_closed(transport):
             transport.abort()
 
-    def _out_of_time(self) -> None:
-        if self._discarding or self.turns.parked:
+    def _on_timeout(self) -> None:
+        if self._discarding or self.pipeline.queued:
             self.transport.abort()
             return
         if self._in_head:
-            self._early.cut_off("slow with its head")
-        self.close_now()
+            self._rejected.cut_off("slow with its head")
+        self.close_gracefully()
 
     def eof_received(self) -> None:
-        """The client sends no more: it has left."""
-        self.turns.gone()
+        """The client sends no more: it has disconnected."""
+        self.pipeline.client_disconnected()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.connections.discard(self)
-        self.flow.resume_writing()
-        self.turns.gone()
+        """The connection is over."""
+        self._state.connections.discard(self)
+        self._release_writer()
+        self.pipeline.client_disconnected()
         if exc is None:
             self.transport.close()
 
-    def shutdown(self) -> None:
-        """Begin to drain: the next answer is the last one of this connection."""
+    def begin_drain(self) -> None:
+        """The next response that begins is the last one of this connection."""
         self.draining = True
-        self.turns.last_ones()
+        self.pipeline.disable_keep_alive()
 
-    def close_now(self) -> None:
+    def close_gracefully(self) -> None:
         """Close, after what is written already."""
-        self.turns.end()
+        self.pipeline.close()
         self._since = self.loop.time()
-        self.outbox.flush()
+        self._state.batcher.flush()
         self.transport.close()
 
+    def abort(self, *, reset: bool) -> None:
+        if reset:
+            reset_on_close(self.transport)
+        self.transport.abort()
+
+    @property
     def is_idle(self) -> bool:
         """Is no request under way?"""
-        return self.turns.idle
+        return self.pipeline.idle
 
 
-_names: dict[bytes, bytes] = {}
-"""Names as they come, and in lower case; never one of those that frame."""
+_names: BoundedMemo[bytes, bytes] = BoundedMemo(2048)
+"""Names as they come -> in lower case; never one of the framing fields."""

@@ -1,7 +1,12 @@
-"""What a head says of its framing, and what one earns that can't be read."""
+"""How a head frames its body (RFC 9112, section 6), and what a head that can't be read is refused with.
 
+The parser is strict: none of llhttp's leniencies is on, and what it tolerates by itself (a transfer coding in front of
+`chunked`, a coding in HTTP/1.0) is refused here. What follows a request with `connection: close` is an error to it.
+"""
+
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Final, NamedTuple
 
 import httptools
 
@@ -9,84 +14,123 @@ from talaria.domain.errors import (
     BadRequest,
     BadRequestTarget,
     HeadersTooLarge,
-    MethodNotAllowed,
+    MethodNotImplemented,
     Refusal,
     TargetTooLong,
 )
 from talaria.domain.http import Headers
-from talaria.domain.routing import refuse_tunnels
-from talaria.entrypoints.public.server.cycle import Cycle
+from talaria.domain.routing import check_known_method
 
-if TYPE_CHECKING:
-    from talaria.entrypoints.public.server.connection import Connection
-
-FRAMING = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+FRAMING_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+_CONTINUE: Final = b"100-continue"
+_TOKEN: Final = rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_REQUEST_LINE: Final = re.compile(_TOKEN + rb" +[^\r\n]+ HTTP/1\.[01]\r\n")
+_UNFINISHED_LINE: Final = re.compile(_TOKEN + rb"(?: [^\r\n]*\r?)?")
+_PREFACE: Final = b"PRI"
+"""The method of HTTP/2's connection preface, which is no method at all."""
+_LENIENCIES: Final = (
+    "lenient_headers",
+    "lenient_chunked_length",
+    "lenient_keep_alive",
+    "lenient_transfer_encoding",
+    "lenient_version",
+    "lenient_data_after_close",
+    "lenient_optional_lf_after_cr",
+    "lenient_optional_cr_before_lf",
+    "lenient_optional_crlf_after_chunk",
+    "lenient_spaces_after_chunk_size",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits of a connection: bytes and seconds."""
+class ConnectionLimits:
+    """What a client's connection may take: `header_limit` in bytes, the times in seconds."""
 
     header_limit: int
     header_timeout: float
     keepalive_timeout: float
 
 
-def frame(cycle: Cycle, name: bytes, value: bytes) -> None:
-    """What one of the framing headers says (httptools has checked that a length is a number, and stands alone)."""
-    if name == b"content-length":
-        cycle.length = int(value)
-    elif name == b"transfer-encoding":
-        cycle.chunked = True
-        if cycle.old or value.strip().lower() != b"chunked":
-            cycle.refusal = BadRequest("a transfer coding other than chunked, or of HTTP/1.0")
-    elif value.lower() == b"100-continue":
-        cycle.expects = not cycle.old
-    else:
-        cycle.refusal = BadRequest("an expectation that can't be met")
-    if cycle.chunked and cycle.length is not None:
-        cycle.refusal = BadRequest("ambiguous framing")
+class Framing(NamedTuple):
+    """A body's framing: by `length` in bytes, `chunked`, or no body at all.
+
+    `expects_continue`: the client waits for a 100 before it sends the body. `refusal`: the framing is ambiguous, or an
+    expectation can't be met; nothing behind such a head may be read.
+    """
+
+    length: int | None = None
+    chunked: bool = False
+    expects_continue: bool = False
+    refusal: Refusal | None = None
 
 
-def refusal_of(error: Exception, method: bytes) -> Refusal:
-    """For what httptools does not take; a tunnel is refused as such, whatever its target."""
-    if not isinstance(error, httptools.HttpParserInvalidURLError):
-        return BadRequest(type(error).__name__)
+NO_BODY: Final = Framing()
+
+
+def read_framing(headers: Headers, *, http10: bool) -> Framing:
+    """The framing that these header lines declare; names in lower case, the others are skipped.
+
+    The parser has checked that a length is a number and the only one.
+    """
+    length: int | None = None
+    chunked = expects_continue = False
+    refusal: Refusal | None = None
+    for name, value in headers:
+        if name == b"content-length":
+            length = int(value)
+        elif name == b"transfer-encoding":
+            chunked = True
+            if http10 or value.lower() != b"chunked":
+                refusal = BadRequest("a transfer coding other than chunked, or in HTTP/1.0")
+        elif name == b"expect":
+            expectations = {element.strip(b" \t").lower() for element in value.split(b",")} - {b""}
+            if expectations - {_CONTINUE}:
+                refusal = BadRequest("an expectation that can't be met")
+            expects_continue = expects_continue or (bool(expectations) and not http10)
+    if chunked and length is not None:
+        refusal = BadRequest("ambiguous framing")
+    return Framing(length, chunked, expects_continue, refusal)
+
+
+def strict_parser(callbacks: Any) -> httptools.HttpRequestParser:
+    """A parser of requests that calls the methods `on_...` of `callbacks`."""
+    parser = httptools.HttpRequestParser(callbacks)
+    parser.set_dangerous_leniencies(**dict.fromkeys(_LENIENCIES, False))
+    return parser
+
+
+def head_of(framing: Framing) -> bytes:
+    """A head with this framing and nothing else: it brings a new parser to the first byte of the body."""
+    line = b"transfer-encoding: chunked" if framing.chunked else b"content-length: %d" % (framing.length or 0)
+    return b"POST / HTTP/1.1\r\n%b\r\n\r\n" % line
+
+
+def may_be_request_line(error: httptools.HttpParserError, line: bytes) -> bool:
+    """Has the parser met a method that it does not know, in what may still become a request line?"""
+    unknown_method = isinstance(error, httptools.HttpParserInvalidMethodError)
+    return unknown_method and _UNFINISHED_LINE.fullmatch(line) is not None
+
+
+def parse_error_to_refusal(error: httptools.HttpParserError, method: bytes, line: bytes) -> Refusal:
+    """For a head that the parser does not take. `method` is the one that it read, `line` begins the head.
+
+    A method that no route takes is refused as such, whatever its target. The parser reads methods of RTSP, but not in
+    front of HTTP.
+    """
+    if isinstance(error, httptools.HttpParserInvalidMethodError):
+        return MethodNotImplemented() if _REQUEST_LINE.match(line) else BadRequest("no request line")
     try:
-        refuse_tunnels(method.decode("ascii"))
-    except MethodNotAllowed as refusal:
+        if method != _PREFACE:
+            check_known_method(method.decode("ascii"))
+    except Refusal as refusal:
         return refusal
-    return BadRequestTarget()
+    is_target = isinstance(error, httptools.HttpParserInvalidURLError)
+    return BadRequestTarget() if is_target else BadRequest(type(error).__name__)
 
 
-def too_large(target: bytes, headers: Headers, limit: int) -> Refusal | None:
-    """Is this head over the limit? For one that came in one piece with other bytes: its own size counts."""
+def check_head_size(target: bytes, headers: Headers, limit: int) -> Refusal | None:
+    """The refusal of a head over `limit` bytes, counted by its parts: it came in one piece with other bytes."""
     if len(target) > limit:
         return TargetTooLong()
     size = len(target) + sum(len(name) + len(value) + 4 for name, value in headers)
     return HeadersTooLarge() if size > limit else None
-
-
-class _BodyOnly:
-    """Passes on the body of one request, and lets the connection read nothing after it."""
-
-    def __init__(self, connection: "Connection") -> None:
-        self._connection: Connection | None = connection
-
-    def on_body(self, body: bytes) -> None:
-        if self._connection is not None:
-            self._connection.on_body(body)
-
-    def on_message_complete(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.on_message_complete()
-            connection.discard()
-
-
-def body_parser(connection: "Connection", length: int | None) -> httptools.HttpRequestParser:
-    """A parser that stands behind a head, in front of a body of `length` bytes, or a chunked one (None)."""
-    parser = httptools.HttpRequestParser(_BodyOnly(connection))
-    framing = b"transfer-encoding: chunked" if length is None else b"content-length: %d" % length
-    parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
-    return parser

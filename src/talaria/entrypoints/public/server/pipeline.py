@@ -1,122 +1,89 @@
-"""Whose turn it is on one client connection: requests are answered one after the other, in the order of their coming.
+"""The pipelined requests of one connection: answered one after the other, in the order of their arrival.
 
-The law:
+Rules:
 
-1. At most one request is being answered, `serving`. Those behind it are parked, PARKED_AT_MOST of them; what comes
-   behind these is not served, and the last one parked ends the connection.
-2. Nobody's turn begins, and nothing is read, while the client does not take what was written for it.
-3. When the client leaves, whoever is serving or parked is told so, once.
-4. Once it is over (the last answer is written, the client has left, the connection closes) nobody's turn begins.
+1. At most one request is `active`. Those behind it are queued, at most MAX_QUEUED; what comes behind these is not
+   served, and the last queued request ends the connection.
+2. Reading and dispatch pause while the write buffer is above its high-water mark.
+3. When the client disconnects, the active and the queued requests are told so, once.
+4. Once the pipeline is `closed` (the last response is written, the client has disconnected, the connection closes) no
+   request starts.
 """
 
-import fcntl
-import socket
-import termios
-from asyncio import AbstractEventLoop, Task, Transport
+from asyncio import Task
 from collections import deque
-from collections.abc import Callable
-from sys import byteorder
-from typing import Any, Final
+from typing import Final
 
-from uvicorn.protocols.http.flow_control import FlowControl
+from talaria.entrypoints.public.server.cycle import App, Link, RequestResponseCycle
 
-from talaria.entrypoints.public.server.cycle import Cycle
-
-PARKED_AT_MOST: Final = 32
-UNSENT_AT_MOST: Final = 32 * 1024
-"""Bytes that wait for a client before it is known not to take them: what each slow reader costs in memory."""
-_TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
-_LEFT: Final = frozenset({7, 8})  # TCP_CLOSE, TCP_CLOSE_WAIT
+MAX_QUEUED: Final = 32
 
 
-class Turns:
-    """The requests of one connection. `serve` answers one; its task is among `tasks` while it runs."""
+class RequestPipeline:
+    """The requests of one connection. `app` answers one; its task is in `tasks` while it runs."""
 
-    __slots__ = ("_loop", "_serve", "_tasks", "flow", "over", "parked", "serving")
+    __slots__ = ("_app", "_link", "_tasks", "active", "closed", "queued")
 
-    def __init__(self, loop: AbstractEventLoop, serve: Callable[[Cycle], Any], tasks: "set[Task[None]]") -> None:
-        self.serving: Cycle | None = None
-        self.parked: deque[Cycle] = deque()
-        self.over = False
-        self.flow: FlowControl
-        self._loop = loop
-        self._serve = serve
+    def __init__(self, link: Link, app: App, tasks: set[Task[None]]) -> None:
+        self.active: RequestResponseCycle | None = None
+        self.queued: deque[RequestResponseCycle] = deque()
+        self.closed = False
+        self._link = link
+        self._app = app
         self._tasks = tasks
 
     @property
     def idle(self) -> bool:
-        """Is nobody served, and does nobody wait for it?"""
-        return self.serving is None and not self.parked
+        """Is no request active or queued?"""
+        return self.active is None and not self.queued
 
-    def arrived(self, cycle: Cycle) -> bool:
-        """A new request: its turn begins now or later. False: never, there are too many, or it is over."""
-        if self.over:
+    def add(self, cycle: RequestResponseCycle) -> bool:
+        """Start a new request, or queue it. False: it is never served, for there are too many, or it is too late."""
+        if self.closed:
             return False
-        if self.serving is None and not self.flow.write_paused:
-            self._begin(cycle)
+        if self.active is None and not self._link.write_paused:
+            self._start(cycle)
             return True
-        self.flow.pause_reading()
-        if len(self.parked) < PARKED_AT_MOST:
-            self.parked.append(cycle)
+        self._link.pause_reading()
+        if len(self.queued) < MAX_QUEUED:
+            self.queued.append(cycle)
             return True
-        self.parked[-1].keep_alive = False
+        self.queued[-1].keep_alive = False
         return False
 
-    def go_on(self) -> None:
-        """The next turn, if somebody waits for it; else read on. Not while the client takes nothing."""
-        if self.serving is not None or self.over:
+    def start_next(self) -> None:
+        """Start the next queued request; where there is none, read on. Neither while the client reads nothing."""
+        if self.active is not None or self.closed:
             return
-        if self.flow.write_paused:
-            self.flow.pause_reading()
-        elif self.parked:
-            self._begin(self.parked.popleft())
+        if self._link.write_paused:
+            self._link.pause_reading()
+        elif self.queued:
+            self._start(self.queued.popleft())
         else:
-            self.flow.resume_reading()
+            self._link.resume_reading()
 
-    def end(self) -> None:
-        """The connection ends. Whoever is parked has not begun, and never will."""
-        self.over = True
-        self.parked.clear()
+    def close(self) -> None:
+        """The connection ends: the queued requests never start."""
+        self.closed = True
+        self.queued.clear()
 
-    def gone(self) -> None:
-        """The client has left."""
-        told, self.serving = [self.serving, *self.parked], None
-        self.end()
-        for cycle in told:
+    def client_disconnected(self) -> None:
+        """Tell the active and the queued requests."""
+        cycles, self.active = [self.active, *self.queued], None
+        self.close()
+        for cycle in cycles:
             if cycle is not None and not cycle.response_complete:
-                cycle.gone()
+                cycle.disconnect()
 
-    def last_ones(self) -> None:
-        """The connection ends with the next answer that begins."""
-        for cycle in [self.serving, *self.parked]:
+    def disable_keep_alive(self) -> None:
+        """The next response that begins is the last one of the connection."""
+        for cycle in [self.active, *self.queued]:
             if cycle is not None and not cycle.response_started:
                 cycle.keep_alive = False
 
-    def _begin(self, cycle: Cycle) -> None:
-        self.serving = cycle
-        task = self._loop.create_task(self._serve(cycle))
-        cycle.on_gone = task.cancel
+    def _start(self, cycle: RequestResponseCycle) -> None:
+        self.active = cycle
+        task = self._link.loop.create_task(self._app(cycle))
+        cycle.on_disconnect = task.cancel
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def has_left(transport: Transport) -> bool:
-    """Has the client closed its side? For a connection that nobody reads from, where no end of file can be seen."""
-    sock = transport.get_extra_info("socket")
-    if _TCP_INFO is None or sock is None or sock.family == getattr(socket, "AF_UNIX", None):
-        return False
-    try:
-        return sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] in _LEFT
-    except OSError:
-        return True
-
-
-def unsent_to(transport: Transport) -> int:
-    """Bytes that the client has not taken yet. Those that the kernel holds move first, and over TLS they alone do."""
-    unsent, sock = transport.get_write_buffer_size(), transport.get_extra_info("socket")
-    if sock is None:
-        return unsent
-    try:
-        return unsent + int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), byteorder)
-    except (OSError, ValueError):
-        return unsent

@@ -1,19 +1,25 @@
-"""Listening sockets: bound before anything else starts, so that a taken port is said at once."""
+"""Listening sockets, bound before anything else starts, so that a taken port is reported at once; and what the kernel
+knows of a client's socket.
+"""
 
 import asyncio
 import ctypes
+import fcntl
 import ipaddress
 import socket
 import struct
 import sys
+import termios
 from contextlib import suppress
+from typing import Final
 
 from talaria.entrypoints.config import Address
 
-_ASKED_FOR = 0.2
-_PASSES = 10
+BACKLOG: Final = 2048
+_PROBE_SECONDS: Final = 0.2
+_PASSES: Final = 10
 _SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
-_NO_SYN = struct.pack(
+_NO_SYN: Final = struct.pack(
     "=" + 5 * "HBBI",
     *(0x30, 0, 0, 13),  # the flags of the TCP header
     *(0x54, 0, 0, 0x12),  # SYN and ACK
@@ -21,6 +27,9 @@ _NO_SYN = struct.pack(
     *(0x06, 0, 0, 0),  # then it is dropped
     *(0x06, 0, 0, 0xFFFFFFFF),  # all else passes
 )
+_TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
+_CLOSED_BY_PEER: Final = frozenset({7, 8})  # TCP_CLOSE, TCP_CLOSE_WAIT
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
 class CannotListen(Exception):
@@ -39,7 +48,7 @@ def bind(host: str, port: int, setting: str, *, shared: bool = False) -> socket.
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
-        listener.listen(2048)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise CannotListen(
@@ -50,7 +59,7 @@ def bind(host: str, port: int, setting: str, *, shared: bool = False) -> socket.
 
 
 def loopback_for_wildcard(address: Address) -> Address:
-    """The address itself, but for one that listens everywhere: that one is asked on the loopback."""
+    """The address itself; for one that listens everywhere, the loopback of its family."""
     try:
         ip = ipaddress.ip_address(address.host)
     except ValueError:
@@ -61,22 +70,22 @@ def loopback_for_wildcard(address: Address) -> Address:
 
 
 def is_port_served(address: Address) -> bool:
-    """Whether connections are accepted there now. Costs a connection, and a fifth of a second at most."""
+    """Does a server accept connections there now? Costs a connection, and a fifth of a second at most."""
     if not address.port:
         return False
     asked = loopback_for_wildcard(address)
     try:
-        socket.create_connection((asked.host, asked.port), _ASKED_FOR).close()
+        socket.create_connection((asked.host, asked.port), _PROBE_SECONDS).close()
     except OSError:
         return False
     return True
 
 
 async def stop_accepting(listener: socket.socket) -> None:
-    """Before its server is closed: nothing is accepted any more, and every accepted connection reaches its protocol.
+    """Before its server is closed: accept nothing more, and let every accepted connection reach its protocol.
 
-    An asyncio server that is closed in between leaves the socket that was accepted last open and unanswered. And a
-    connection made between the last accept and the end of the socket would be reset.
+    An asyncio server that is closed in between leaves the socket that was accepted last open and unserved. A connection
+    that comes between the last accept and the end of the socket would be reset.
     """
     if listener.fileno() < 0:
         return
@@ -86,7 +95,7 @@ async def stop_accepting(listener: socket.socket) -> None:
 
 
 async def accepted() -> None:
-    """Returns once the event loop has told the protocols of all connections that it has accepted."""
+    """Returns once the event loop has made the protocols of all connections that it has accepted."""
     for _ in range(_PASSES):
         await asyncio.sleep(0)
 
@@ -107,7 +116,48 @@ def _drop_new_syns(listener: socket.socket) -> None:
             listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
+def accept_waiting(listener: socket.socket) -> list[socket.socket]:
+    """The connections that are complete and that no server has accepted yet."""
+    waiting = []
+    with suppress(OSError):  # no more
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            waiting.append(connection)
+    return waiting
+
+
 def url_of(listener: socket.socket, scheme: str = "http") -> str:
     """Where clients on this machine reach the socket."""
     host, port = listener.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def peer_has_closed(transport: asyncio.Transport) -> bool:
+    """Has the client closed its side? For a connection that is not read from, where no end of file can be seen."""
+    sock = transport.get_extra_info("socket")
+    if _TCP_INFO is None or sock is None or sock.family == getattr(socket, "AF_UNIX", None):
+        return False
+    try:
+        return sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] in _CLOSED_BY_PEER
+    except OSError:
+        return True
+
+
+def unsent_bytes(transport: asyncio.Transport) -> int:
+    """Bytes that the client has not taken yet. Those that the kernel holds move first, and over TLS they alone do."""
+    unsent, sock = transport.get_write_buffer_size(), transport.get_extra_info("socket")
+    if sock is None:
+        return unsent
+    try:
+        return unsent + int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):
+        return unsent
+
+
+def reset_on_close(transport: asyncio.Transport) -> None:
+    """Let the connection end by RST: for a body that has no other end than that of the connection, and is cut short."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)

@@ -5,20 +5,16 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import uvicorn
-from uvicorn.server import ServerState
-
-from talaria.adapters.http1.write_batcher import Outbox
 from talaria.domain.errors import Refusal
 from talaria.domain.events import RequestFinished
-from talaria.entrypoints.public.early import EarlyEnds
-from talaria.entrypoints.public.server.connection import Connection
-from talaria.entrypoints.public.server.cycle import Cycle
-from talaria.entrypoints.public.server.framing import Limits
+from talaria.entrypoints.public.problems import RejectedHeads
+from talaria.entrypoints.public.server.connection import Connection, ListenerState
+from talaria.entrypoints.public.server.cycle import RequestResponseCycle
+from talaria.entrypoints.public.server.framing import ConnectionLimits
 from talaria.testing import MemoryRecorder
 from tests.unit.adapters.http1.support_http1 import FakeTransport
 
-LIMITS = Limits(header_limit=1000, header_timeout=5.0, keepalive_timeout=7.0)
+LIMITS = ConnectionLimits(header_limit=1000, header_timeout=5.0, keepalive_timeout=7.0)
 
 
 class ClientTransport(FakeTransport):
@@ -28,9 +24,10 @@ class ClientTransport(FakeTransport):
         super().__init__()
         self.finished = False
         self.sock: socket.socket | None = None
+        self.extra: dict[str, Any] = {}
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self.sock if name == "socket" else default
+        return self.sock if name == "socket" else self.extra.get(name, default)
 
     def can_write_eof(self) -> bool:
         return True
@@ -48,12 +45,12 @@ class ClientTransport(FakeTransport):
 
 
 async def settled() -> None:
-    """Whatever is ready now has had its turn."""
+    """Every callback that is ready now has run."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-class Early(EarlyEnds):
+class Rejected(RejectedHeads):
     """Notes what would be answered, in place of its bytes."""
 
     def __init__(self) -> None:
@@ -61,45 +58,48 @@ class Early(EarlyEnds):
         super().__init__(self.recorder)
         self.refusals: list[Refusal] = []
 
-    def refused(self, refusal: Refusal) -> bytes:
+    def refuse(self, refusal: Refusal) -> bytes:
         self.refusals.append(refusal)
         return b"<refused>"
 
 
-class Door:
-    """One connection. `began`: the requests whose turn has begun, in order.
+class Harness:
+    """One connection. `began`: the requests that have started, in order.
 
     `hold`, where it is given, is what the app does with a request; else it leaves the answer to the test.
     """
 
-    def __init__(self, limits: Limits = LIMITS, hold: Callable[[Cycle], Awaitable[object]] | None = None) -> None:
+    def __init__(
+        self,
+        limits: ConnectionLimits = LIMITS,
+        hold: Callable[[RequestResponseCycle], Awaitable[object]] | None = None,
+        state: ListenerState | None = None,
+        **extra: Any,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.transport = ClientTransport()
-        self.state = ServerState()
-        self.outbox = Outbox()
-        self.began: list[Cycle] = []
-        self.early = Early()
+        self.transport.extra = extra
+        self.state = state or ListenerState()
+        self.began: list[RequestResponseCycle] = []
+        self.rejected = Rejected()
         self._hold = hold
-        config = uvicorn.Config(_no_app, interface="asgi3", ws="none", lifespan="off", log_config=None)
-        self.connection = Connection(
-            limits, self._serve, self.early, self.outbox, config=config, server_state=self.state, app_state={}
-        )
+        self.connection = Connection(limits, self._serve, self.rejected, self.state)
         self.connection.connection_made(self.transport)
 
     @property
     def targets(self) -> list[bytes]:
-        """What was asked for by those whose turn has begun."""
+        """The targets of the requests that have started."""
         return [cycle.target for cycle in self.began]
 
     @property
     def refused(self) -> list[Refusal]:
-        """What heads that never became a request have earned."""
-        return self.early.refusals
+        """What heads that never became a request were refused with."""
+        return self.rejected.refusals
 
     @property
     def cut_off(self) -> list[tuple[int, str, str]]:
-        """What was noted of heads that nobody was told anything of."""
-        events = self.early.recorder.events
+        """What was recorded of heads that were cut off without a response."""
+        events = self.rejected.recorder.events
         return [(event.status, event.reason, event.cause) for event in events if isinstance(event, RequestFinished)]
 
     @property
@@ -108,14 +108,14 @@ class Door:
         return self.transport.ended == "aborted"
 
     async def feed(self, *pieces: bytes) -> None:
-        """Bytes of the client, each piece in a turn of its own; none while nobody reads, as with a real transport."""
+        """Bytes of the client, each piece in a turn of its own; none while reading is paused, as on a transport."""
         for piece in pieces:
             assert self.transport.reading
             self.connection.data_received(piece)
             await settled()
 
     async def answer(self, body: bytes = b"", *headers: tuple[bytes, bytes]) -> None:
-        """Answer whoever is served now."""
+        """Answer the active request."""
         self.began[-1].respond(200, list(headers), body)
         await settled()
 
@@ -131,18 +131,14 @@ class Door:
         self.connection.resume_writing()
         await settled()
 
-    def look_over(self, later: float) -> None:
+    def enforce_timeouts(self, later: float) -> None:
         """As the listener does, so many seconds from now."""
-        self.connection.look_over(self.loop.time() + later)
+        self.connection.enforce_timeouts(self.loop.time() + later)
 
-    async def _serve(self, cycle: Cycle) -> None:
+    async def _serve(self, cycle: RequestResponseCycle) -> None:
         self.began.append(cycle)
         if self._hold is not None:
             await self._hold(cycle)
-
-
-async def _no_app(scope: Any, receive: Any, send: Any) -> None:
-    """Uvicorn wants one."""
 
 
 def get(target: str, *lines: str) -> bytes:

@@ -2,14 +2,16 @@
 
 import pytest
 
-from talaria.domain.errors import BadRequest, HeadersTooLarge, TargetTooLong
-from talaria.entrypoints.public.server.cycle import Cycle
-from tests.unit.entrypoints.public.server.support_server import Door, get, post, settled
+from talaria.domain.errors import BadRequest, HeadersTooLarge, MethodNotImplemented, TargetTooLong
+from talaria.domain.routing import ANY_METHOD
+from talaria.entrypoints.public.server.cycle import RequestResponseCycle
+from talaria.entrypoints.public.server.pipeline import MAX_QUEUED
+from tests.unit.entrypoints.public.server.support_server import Harness, get, post, settled
 
 UPGRADE = ["connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABk"]
 
 
-async def body_of(cycle: Cycle) -> bytes:
+async def body_of(cycle: RequestResponseCycle) -> bytes:
     """All of it."""
     body, more = b"", True
     while more:
@@ -19,23 +21,23 @@ async def body_of(cycle: Cycle) -> bytes:
 
 
 async def test_a_malformed_head_behind_an_answer_that_is_not_flushed_yet_comes_after_it() -> None:
-    door = Door()
-    await door.feed(get("/"))
-    door.began[0].respond(200, [], b"good")
-    door.connection.data_received(b"\x00nonsense\r\n\r\n")
+    harness = Harness()
+    await harness.feed(get("/"))
+    harness.began[0].respond(200, [], b"good")
+    harness.connection.data_received(b"\x00nonsense\r\n\r\n")
     await settled()
-    assert door.transport.written.endswith(b"good<refused>")
-    assert door.transport.finished
+    assert harness.transport.written.endswith(b"good<refused>")
+    assert harness.transport.finished
 
 
 async def test_a_malformed_head_costs_no_other_connection_its_answer() -> None:
-    door, other = Door(), Door()
-    other.connection.outbox = door.outbox  # as those of one listener
-    await door.feed(get("/"))
+    harness = Harness()
+    other = Harness(state=harness.state)
+    await harness.feed(get("/"))
     await other.feed(get("/"))
-    door.began[0].respond(200, [], b"")
+    harness.began[0].respond(200, [], b"")
     other.began[0].respond(200, [], b"mine")
-    door.connection.data_received(b"\x00nonsense\r\n\r\n")
+    harness.connection.data_received(b"\x00nonsense\r\n\r\n")
     await settled()
     assert other.transport.written.endswith(b"mine")
 
@@ -48,12 +50,15 @@ async def test_a_malformed_head_costs_no_other_connection_its_answer() -> None:
         (("2001:db8::7", 4711), "2001:db8::7"),
     ],
 )
-async def test_an_ipv4_client_of_a_listener_for_both_families_is_one_of_ipv4(
-    name: tuple[str, int], peer: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("uvicorn.protocols.http.httptools_impl.get_remote_addr", lambda transport: name)
-    door = Door()
-    assert door.connection.peer == peer
+async def test_an_ipv4_client_of_a_listener_for_both_families_is_one_of_ipv4(name: tuple[str, int], peer: str) -> None:
+    assert Harness(peername=name).connection.peer == peer
+
+
+@pytest.mark.parametrize(("tls", "scheme"), [(None, "http"), (object(), "https")])
+async def test_the_scheme_is_the_one_that_the_client_used(tls: object, scheme: str) -> None:
+    harness = Harness(sslcontext=tls)
+    await harness.feed(get("/"))
+    assert harness.began[0].scheme == scheme
 
 
 class Weighed(bytes):
@@ -67,14 +72,14 @@ class Weighed(bytes):
 
 
 async def test_a_body_in_many_small_pieces_costs_no_more_than_its_pieces() -> None:
-    door = Door()
-    await door.feed(get("/", "transfer-encoding: chunked"))
+    harness = Harness()
+    await harness.feed(get("/", "transfer-encoding: chunked"))
     Weighed.asked = 0
     for _ in range(500):
-        door.began[0].feed(Weighed(b"xy"))
+        harness.began[0].feed(Weighed(b"xy"))
     assert Weighed.asked <= 5 * 500
-    assert await door.began[0].receive() == (b"xy" * 500, True)
-    assert door.began[0].feed(b"z") == 1
+    assert await harness.began[0].receive() == (b"xy" * 500, True)
+    assert harness.began[0].feed(b"z") == 1
 
 
 def in_chunks(target: str, *lines: str) -> bytes:
@@ -89,30 +94,68 @@ OFFERS = {"by length": post("/", b"hello", *UPGRADE), "chunked": in_chunks("/", 
 @pytest.mark.parametrize("data", OFFERS.values(), ids=OFFERS.keys())
 @pytest.mark.parametrize("step", [1, 7, 1000])
 async def test_an_offer_to_upgrade_costs_no_request_its_body(data: bytes, step: int) -> None:
-    door = Door()
-    await door.feed(*[data[at : at + step] for at in range(0, len(data), step)])
-    assert await body_of(door.began[0]) == b"hello"
-    await door.answer()
-    assert b"connection: close\r\n" in door.transport.written
-    assert door.transport.finished
+    harness = Harness()
+    await harness.feed(*[data[at : at + step] for at in range(0, len(data), step)])
+    assert await body_of(harness.began[0]) == b"hello"
+    await harness.answer()
+    assert b"connection: close\r\n" not in harness.transport.written
+    assert (harness.transport.finished, harness.transport.ended) == (False, "")
+
+
+FIRST = [(get("/", *UPGRADE), b""), (post("/", b"", *UPGRADE), b""), *[(data, b"hello") for data in OFFERS.values()]]
+SECOND = [(post("/2", b"more"), b"more"), (in_chunks("/2"), b"hello"), (post("/2", b"m", *UPGRADE), b"m")]
+
+
+@pytest.mark.parametrize("first", FIRST)
+@pytest.mark.parametrize("second", SECOND)
+@pytest.mark.parametrize("step", [1, 7, 1000])
+async def test_an_offer_to_upgrade_is_ignored_and_the_connection_is_kept(
+    first: tuple[bytes, bytes], second: tuple[bytes, bytes], step: int
+) -> None:
+    async def hold(cycle: RequestResponseCycle) -> None:
+        bodies.append(await body_of(cycle))
+        cycle.respond(200, [], b"")
+
+    bodies: list[bytes] = []
+    harness = Harness(hold=hold)
+    data = first[0] + second[0] + get("/last")
+    await harness.feed(*[data[at : at + step] for at in range(0, len(data), step)])
+    assert (harness.targets, harness.refused) == ([b"/", b"/2", b"/last"], [])
+    assert bodies == [first[1], second[1], b""]
+    assert (harness.transport.finished, harness.transport.ended) == (False, "")
 
 
 @pytest.mark.parametrize("data", OFFERS.values(), ids=OFFERS.keys())
-@pytest.mark.parametrize("behind", [post("/2", b"more"), in_chunks("/2"), b"\x00nonsense\r\n\r\n"])
-async def test_what_comes_behind_an_offer_to_upgrade_is_no_part_of_its_body(data: bytes, behind: bytes) -> None:
-    door = Door()
-    await door.feed(data + behind)
-    assert await body_of(door.began[0]) == b"hello"
-    await door.answer()
-    assert (len(door.began), door.refused, door.transport.finished) == (1, [], True)
+async def test_what_is_malformed_behind_an_offer_to_upgrade_is_refused_behind_its_response(data: bytes) -> None:
+    harness = Harness()
+    await harness.feed(data + b"\x00nonsense\r\n\r\n")
+    assert await body_of(harness.began[0]) == b"hello"
+    await harness.answer()
+    assert ([type(refusal) for refusal in harness.refused], harness.transport.finished) == ([BadRequest], True)
 
 
-async def test_an_offer_to_upgrade_without_a_body_is_the_last_request() -> None:
-    door = Door()
-    await door.feed(get("/", *UPGRADE) + get("/2"))
-    assert await body_of(door.began[0]) == b""
-    await door.answer()
-    assert (door.targets, door.transport.finished) == ([b"/"], True)
+async def test_a_flood_of_offers_to_upgrade_is_a_pipeline_like_any_other() -> None:
+    harness = Harness()
+    await harness.feed(get("/", *UPGRADE) * 2000)
+    for _ in range(MAX_QUEUED + 1):
+        await harness.answer()
+    assert (len(harness.began), harness.transport.finished) == (MAX_QUEUED + 1, True)
+
+
+async def test_what_comes_behind_a_tunnel_is_never_read() -> None:
+    harness = Harness()
+    await harness.feed(b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n" + get("/2"))
+    await harness.answer()
+    assert (harness.targets, harness.refused, harness.transport.finished) == ([b"a:1"], [], True)
+
+
+@pytest.mark.parametrize("behind", [get("/2"), b"\x00nonsense\r\n\r\n", b"\r\n"])
+async def test_nothing_behind_the_last_request_of_a_connection_is_read(behind: bytes) -> None:
+    harness = Harness()
+    await harness.feed(get("/", "connection: close") + behind)
+    await harness.answer()
+    assert (harness.targets, harness.refused) == ([b"/"], [])
+    assert harness.transport.finished or harness.transport.ended == "closed"
 
 
 LONG = {
@@ -128,56 +171,105 @@ LONG = {
 async def test_the_limit_of_a_head_that_begins_behind_another_request(
     behind: bytes, earned: type[object], at: int
 ) -> None:
-    door = Door()
-    await door.feed(get("/first") + behind[:at])
-    await door.answer()
-    await door.feed(*[behind[at:][begin : begin + 900] for begin in range(0, len(behind) - at, 900)])
-    refusals = [*door.refused, *[cycle.refusal for cycle in door.began[1:]]]
+    harness = Harness()
+    await harness.feed(get("/first") + behind[:at])
+    await harness.answer()
+    await harness.feed(*[behind[at:][begin : begin + 900] for begin in range(0, len(behind) - at, 900)])
+    refusals = [*harness.refused, *[cycle.refusal for cycle in harness.began[1:]]]
     assert [type(refusal) for refusal in refusals] == [earned]
 
 
 async def test_empty_lines_without_end_are_no_head() -> None:
-    door = Door()
-    await door.feed(get("/"))
-    await door.answer()
-    await door.feed(*[b"\r\n" * 10_000] * 5)
-    assert [type(refusal) for refusal in door.refused] == [BadRequest]
-    assert door.transport.written.endswith(b"<refused>")
-    assert door.transport.finished
+    harness = Harness()
+    await harness.feed(get("/"))
+    await harness.answer()
+    await harness.feed(*[b"\r\n" * 10_000] * 5)
+    assert [type(refusal) for refusal in harness.refused] == [BadRequest]
+    assert harness.transport.written.endswith(b"<refused>")
+    assert harness.transport.finished
 
 
 async def test_some_empty_lines_are_nothing() -> None:
-    door = Door()
-    await door.feed(get("/"))
-    await door.answer()
-    await door.feed(b"\r\n" * 100, get("/2"))
-    assert (door.targets, door.refused) == ([b"/", b"/2"], [])
+    harness = Harness()
+    await harness.feed(get("/"))
+    await harness.answer()
+    await harness.feed(b"\r\n" * 100, get("/2"))
+    assert (harness.targets, harness.refused) == ([b"/", b"/2"], [])
+
+
+UNKNOWN = [b"LIST", b"UPDATE", b"VERSION-CONTROL", b"FLUSH", b"DESCRIBE", b"get", b"GETX", b"Post", b"brew!"]
+NO_METHOD = [
+    b"\x16\x03\x01",
+    b"G@T / HTTP/1.1\r\n",
+    b"LIST\r\n",
+    b" / HTTP/1.1\r\n",
+    b"PROXY TCP4 1 2\r\n",
+    b"X / HTTP/3.1\r\n",
+]
+
+
+@pytest.mark.parametrize("method", UNKNOWN)
+@pytest.mark.parametrize("step", [1, 7, 1000])
+@pytest.mark.parametrize("before", [b"", b"\r\n"])
+async def test_a_method_that_the_parser_does_not_know(method: bytes, step: int, before: bytes) -> None:
+    harness = Harness()
+    data = before + get("/x").replace(b"GET", method, 1)
+    await harness.feed(*[data[at : at + step] for at in range(0, len(data), step)])
+    assert [type(refusal) for refusal in harness.refused] == [MethodNotImplemented]
+    assert (harness.began, harness.transport.finished) == ([], True)
+
+
+@pytest.mark.parametrize("data", NO_METHOD)
+@pytest.mark.parametrize("step", [1, 7, 1000])
+async def test_what_is_no_request_line_is_malformed(data: bytes, step: int) -> None:
+    harness = Harness()
+    await harness.feed(*[data[at : at + step] for at in range(0, len(data), step)])
+    assert [type(refusal) for refusal in harness.refused] == [BadRequest]
+
+
+@pytest.mark.parametrize("step", [100, 10_000])
+async def test_a_method_without_an_end_is_malformed_at_the_limit(step: int) -> None:
+    harness = Harness()
+    data = b"X" * 2000
+    await harness.feed(*[data[at : at + step] for at in range(0, len(data), step)])
+    assert [type(refusal) for refusal in harness.refused] == [BadRequest]
+
+
+async def test_an_unknown_method_on_a_kept_connection() -> None:
+    harness = Harness()
+    await harness.feed(get("/"))
+    await harness.answer()
+    await harness.feed(get("/x").replace(b"GET", b"LIST", 1))
+    assert [type(refusal) for refusal in harness.refused] == [MethodNotImplemented]
+
+
+@pytest.mark.parametrize("method", sorted(ANY_METHOD))
+async def test_every_method_that_the_parser_knows_passes_as_it_is(method: str) -> None:
+    harness = Harness()
+    await harness.feed(get("/x").replace(b"GET", method.encode(), 1))
+    assert [(cycle.method, cycle.refusal) for cycle in harness.began] == [(method, None)]
 
 
 ANOTHER = {
-    "RTSP/1.0": b"GET / RTSP/1.0\r\nhost: a\r\n\r\n",
-    "RTSP/1.1": b"GET / RTSP/1.1\r\nhost: a\r\n\r\n",
-    "RTSP behind empty lines": b"\r\n\r\nOPTIONS /x RTSP/1.1\r\nhost: a\r\n\r\n",
-    "RTSP behind empty lines, and a target that looks well": b"\r\n\r\n\r\nGET /HTTP/ RTSP/1.1\r\nhost: a\r\n\r\n",
-    "RTSP behind spaces": b"GET   /x    RTSP/1.0\r\nhost: a\r\n\r\n",
-    "a method of RTSP": b"DESCRIBE /x RTSP/1.0\r\nhost: a\r\n\r\n",
-    "ICE": b"SOURCE / ICE/1.1\r\nhost: a\r\n\r\n",
-    "RTSP that speaks of HTTP": get("/x", "a: GET /x HTTP/1.1").replace(b" HTTP", b" RTSP", 1),
+    "RTSP/1.0": (b"GET / RTSP/1.0\r\nhost: a\r\n\r\n", [b"/"]),
+    "RTSP/1.1": (b"GET / RTSP/1.1\r\nhost: a\r\n\r\n", [b"/"]),
+    "RTSP behind empty lines": (b"\r\n\r\nOPTIONS /x RTSP/1.1\r\nhost: a\r\n\r\n", [b"/x"]),
+    "RTSP behind spaces": (b"GET   /x    RTSP/1.0\r\nhost: a\r\n\r\n", [b"/x"]),
+    "ICE": (b"SOURCE / ICE/1.1\r\nhost: a\r\n\r\n", [b"/"]),
+    "an unknown protocol": (b"GET / XTP/1.1\r\nhost: a\r\n\r\n", []),
 }
 
 
-@pytest.mark.parametrize("data", ANOTHER.values(), ids=ANOTHER.keys())
-@pytest.mark.parametrize("step", [1, 11, 20, 1000])
-@pytest.mark.parametrize("before", [b"", get("/before")])
-async def test_another_protocol_is_refused_however_it_comes(data: bytes, step: int, before: bytes) -> None:
-    door = Door()
-    data = before + data
-    for at in range(0, len(data), step):
-        await door.feed(data[at : at + step])
-        if before and door.targets == [b"/before"] and not door.began[0].response_complete:
-            await door.answer()
-    assert [type(cycle.refusal) for cycle in door.began] == [type(None)] * bool(before) + [BadRequest]
-    assert not door.began[-1].keep_alive
+@pytest.mark.parametrize(("data", "targets"), ANOTHER.values(), ids=ANOTHER.keys())
+@pytest.mark.parametrize("step", [1, 11, 1000])
+async def test_another_protocol_with_the_syntax_of_http_is_one_request_or_none_however_it_comes(
+    data: bytes, targets: list[bytes], step: int
+) -> None:
+    """What the parser takes for HTTP is served as HTTP, and ends where it says; it is never half of anything else."""
+    harness = Harness()
+    await harness.feed(*[data[at : at + step] for at in range(0, len(data), step) if not harness.refused])
+    assert harness.targets == targets
+    assert [type(refusal) for refusal in harness.refused] == [BadRequest] * (not targets)
 
 
 SPEAKS_OF_IT = {
@@ -191,7 +283,7 @@ SPEAKS_OF_IT = {
 @pytest.mark.parametrize("data", SPEAKS_OF_IT.values(), ids=SPEAKS_OF_IT.keys())
 @pytest.mark.parametrize("step", [1, 11, 1000])
 async def test_a_request_that_only_speaks_of_another_protocol_is_served(data: bytes, step: int) -> None:
-    door = Door()
+    harness = Harness()
     for at in range(0, len(data), step):
-        await door.feed(data[at : at + step])
-    assert [cycle.refusal for cycle in door.began] == [None]
+        await harness.feed(data[at : at + step])
+    assert [cycle.refusal for cycle in harness.began] == [None]

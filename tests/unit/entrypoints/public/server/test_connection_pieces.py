@@ -5,9 +5,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.entrypoints.public.server.cycle import Cycle
+from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from tests.support_examples import times
-from tests.unit.entrypoints.public.server.support_server import Door, get, post
+from tests.unit.entrypoints.public.server.support_server import Harness, get, post
 
 PARTS = [
     get("/a"),
@@ -15,7 +15,7 @@ PARTS = [
     b"\r\n\r\n" + get("/c"),
     get("/old").replace(b"HTTP/1.1", b"HTTP/1.0"),
     get("/rtsp").replace(b"HTTP/1.1", b"RTSP/1.1"),
-    b"\r\n\r\n\r\nDESCRIBE  /HTTP/  RTSP/1.0\r\nhost: a\r\n\r\n",
+    b"\r\n\r\n\r\nOPTIONS  /HTTP/  RTSP/1.0\r\nhost: a\r\n\r\n",
     post("/d", b"POST /z RTSP/1.0\r\n\r\n"),
     get("/e", "transfer-encoding: chunked") + b"5;x=y\r\nhello\r\n0\r\nx-a: b\r\n\r\n",
     get("/f", "transfer-encoding: chunked") + b"5\r\nhello!!",
@@ -36,7 +36,7 @@ async def outcome(pieces: list[bytes]) -> list[tuple[bytes, str, bytes | str]]:
     """What was asked for, what its head earned, and its body; at the end the heads that became no request."""
     found: list[tuple[bytes, str, bytes | str]] = []
 
-    async def answer(cycle: Cycle) -> None:
+    async def answer(cycle: RequestResponseCycle) -> None:
         body, more = b"", cycle.refusal is None
         while more and not cycle.broken:
             arrived, more = await cycle.receive()
@@ -44,10 +44,10 @@ async def outcome(pieces: list[bytes]) -> list[tuple[bytes, str, bytes | str]]:
         found.append((cycle.target, _name(cycle.refusal), "broken" if cycle.broken else body))
         cycle.respond(200, [(b"content-length", b"0")], b"")
 
-    door = Door(hold=answer)
+    harness = Harness(hold=answer)
     for piece in pieces:
-        await door.feed(piece)
-    found += [(b"", _name(refusal), "") for refusal in door.refused]
+        await harness.feed(piece)
+    found += [(b"", _name(refusal), "") for refusal in harness.refused]
     return found
 
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from talaria.entrypoints.public.server.cycle import Cycle
-from talaria.entrypoints.public.server.pipeline import PARKED_AT_MOST
-from tests.unit.entrypoints.public.server.support_server import Door, get, post, settled
+from talaria.entrypoints.public.server.cycle import RequestResponseCycle
+from talaria.entrypoints.public.server.pipeline import MAX_QUEUED
+from tests.unit.entrypoints.public.server.support_server import Harness, get, post, settled
 
 CLOSE = (b"connection", b"close")
 
@@ -22,92 +22,90 @@ def numbers(count: int) -> list[bytes]:
 
 
 async def test_one_after_the_other_in_the_order_of_their_coming() -> None:
-    door = Door()
-    await door.feed(many(3))
+    harness = Harness()
+    await harness.feed(many(3))
     for number in range(3):
-        assert door.targets == numbers(number + 1)
-        assert not door.transport.reading
-        await door.answer(b"<%d>" % number)
-    assert door.transport.reading
-    written = door.transport.written
+        assert harness.targets == numbers(number + 1)
+        assert not harness.transport.reading
+        await harness.answer(b"<%d>" % number)
+    assert harness.transport.reading
+    written = harness.transport.written
     assert written.index(b"<0>") < written.index(b"<1>") < written.index(b"<2>")
 
 
 @pytest.mark.parametrize("behind", [b"", b"\x00nonsense\r\n\r\n", get("/", *["x: " + "a" * 900] * 2)])
 async def test_so_many_are_parked_and_the_last_of_them_ends_the_connection(behind: bytes) -> None:
-    door = Door()
-    await door.feed(many(PARKED_AT_MOST + 5) + behind)
-    for number in range(PARKED_AT_MOST + 1):
-        assert not door.transport.finished
-        await door.answer(b"<%d>" % number)
-    assert door.targets == numbers(PARKED_AT_MOST + 1)
-    written = door.transport.written
-    assert [written.count(b"<%d>" % number) for number in range(PARKED_AT_MOST + 5)] == [1] * (PARKED_AT_MOST + 1) + [
-        0
-    ] * 4
+    harness = Harness()
+    await harness.feed(many(MAX_QUEUED + 5) + behind)
+    for number in range(MAX_QUEUED + 1):
+        assert not harness.transport.finished
+        await harness.answer(b"<%d>" % number)
+    assert harness.targets == numbers(MAX_QUEUED + 1)
+    written = harness.transport.written
+    assert [written.count(b"<%d>" % number) for number in range(MAX_QUEUED + 5)] == [1] * (MAX_QUEUED + 1) + [0] * 4
     assert written.count(b"connection: close\r\n") == 1
-    assert (door.transport.finished, door.refused) == (True, [])
+    assert (harness.transport.finished, harness.refused) == (True, [])
 
 
 async def test_nobodys_turn_begins_while_the_client_takes_nothing() -> None:
-    door = Door()
-    await door.feed(many(3))
-    await door.stuck()
-    await door.answer()
-    assert (door.targets, door.transport.reading) == (numbers(1), False)
-    await door.taken()
-    assert (door.targets, door.transport.reading) == (numbers(2), False)
-    await door.answer()
-    await door.answer()
-    assert (door.targets, door.transport.reading) == (numbers(3), True)
+    harness = Harness()
+    await harness.feed(many(3))
+    await harness.stuck()
+    await harness.answer()
+    assert (harness.targets, harness.transport.reading) == (numbers(1), False)
+    await harness.taken()
+    assert (harness.targets, harness.transport.reading) == (numbers(2), False)
+    await harness.answer()
+    await harness.answer()
+    assert (harness.targets, harness.transport.reading) == (numbers(3), True)
 
 
 async def test_nothing_is_read_while_the_client_takes_nothing() -> None:
-    door = Door()
-    await door.feed(get("/0"))
-    await door.stuck()
-    await door.answer()
-    assert not door.transport.reading
-    await door.taken()
-    assert door.transport.reading
+    harness = Harness()
+    await harness.feed(get("/0"))
+    await harness.stuck()
+    await harness.answer()
+    assert not harness.transport.reading
+    await harness.taken()
+    assert harness.transport.reading
 
 
 async def test_a_client_that_reads_again_hurries_nobody() -> None:
-    door = Door()
-    await door.feed(many(2))
-    await door.stuck()
-    await door.taken()
-    assert (door.targets, door.transport.reading) == (numbers(1), False)
+    harness = Harness()
+    await harness.feed(many(2))
+    await harness.stuck()
+    await harness.taken()
+    assert (harness.targets, harness.transport.reading) == (numbers(1), False)
 
 
 async def test_what_fills_up_and_empties_after_the_last_answer_begins_nothing() -> None:
-    door = Door()
-    await door.feed(many(3))
-    await door.stuck()
-    await door.answer(b"", CLOSE)
-    await door.taken()
-    assert (door.targets, door.connection.is_idle()) == (numbers(1), True)
+    harness = Harness()
+    await harness.feed(many(3))
+    await harness.stuck()
+    await harness.answer(b"", CLOSE)
+    await harness.taken()
+    assert (harness.targets, harness.connection.is_idle) == (numbers(1), True)
 
 
 async def test_nothing_begins_behind_the_last_answer() -> None:
     """Over TLS bytes are handed over that come after the close."""
-    door = Door()
-    await door.feed(get("/0"))
-    await door.answer(b"", CLOSE)
-    assert door.transport.ended == "closed"
-    door.connection.data_received(many(1))
+    harness = Harness()
+    await harness.feed(get("/0"))
+    await harness.answer(b"", CLOSE)
+    assert harness.transport.ended == "closed"
+    harness.connection.data_received(many(1))
     await settled()
-    assert door.targets == numbers(1)
+    assert harness.targets == numbers(1)
 
 
 async def test_an_answer_that_ends_the_connection_waits_for_what_was_not_read() -> None:
     """Else the client's unread bytes would make a reset of it, and the answer could be lost."""
-    door = Door()
-    await door.feed(many(2))
-    await door.answer(b"", CLOSE)
-    assert (door.transport.finished, door.transport.ended, door.transport.reading) == (True, "", True)
-    door.look_over(3)
-    assert door.transport.ended == "aborted"
+    harness = Harness()
+    await harness.feed(many(2))
+    await harness.answer(b"", CLOSE)
+    assert (harness.transport.finished, harness.transport.ended, harness.transport.reading) == (True, "", True)
+    harness.enforce_timeouts(3)
+    assert harness.transport.ended == "aborted"
 
 
 class Waiting:
@@ -116,7 +114,7 @@ class Waiting:
     def __init__(self) -> None:
         self.cancelled: list[bytes] = []
 
-    async def __call__(self, cycle: Cycle) -> None:
+    async def __call__(self, cycle: RequestResponseCycle) -> None:
         """One request."""
         try:
             await asyncio.Event().wait()
@@ -127,89 +125,89 @@ class Waiting:
 @pytest.mark.parametrize("ends", [["eof", "lost"], ["lost"]])
 async def test_a_client_that_leaves_is_told_once_to_whoever_is_served_and_parked(ends: list[str]) -> None:
     app = Waiting()
-    door = Door(hold=app)
-    await door.feed(many(3))
-    served, parked = door.began[0], list(door.connection.turns.parked)
+    harness = Harness(hold=app)
+    await harness.feed(many(3))
+    served, parked = harness.began[0], list(harness.connection.pipeline.queued)
     told: list[bytes] = []
     for cycle in parked:
-        cycle.on_gone = lambda target=cycle.target: told.append(target)
+        cycle.on_disconnect = lambda target=cycle.target: told.append(target)
     if "eof" in ends:
-        door.connection.eof_received()
-    door.connection.connection_lost(None)
+        harness.connection.eof_received()
+    harness.connection.connection_lost(None)
     await settled()
     assert (app.cancelled, told) == (numbers(1), numbers(3)[1:])
     assert all(cycle.disconnected for cycle in [served, *parked])
-    assert (door.targets, door.state.tasks) == (numbers(1), set())
+    assert (harness.targets, harness.state.tasks) == (numbers(1), set())
 
 
 async def test_the_one_that_is_served_hears_of_it_though_others_came_behind() -> None:
     app = Waiting()
-    door = Door(hold=app)
-    await door.feed(get("/first") + many(2))
-    door.connection.connection_lost(ConnectionResetError())
+    harness = Harness(hold=app)
+    await harness.feed(get("/first") + many(2))
+    harness.connection.connection_lost(ConnectionResetError())
     await settled()
     assert app.cancelled == [b"/first"]
 
 
 async def test_a_parked_request_of_a_lost_connection_never_begins() -> None:
-    door = Door()
-    await door.feed(many(2))
-    await door.stuck()
-    await door.answer()
-    door.connection.connection_lost(None)
-    door.connection.resume_writing()
+    harness = Harness()
+    await harness.feed(many(2))
+    await harness.stuck()
+    await harness.answer()
+    harness.connection.connection_lost(None)
+    harness.connection.resume_writing()
     await settled()
-    assert (door.targets, door.connection.is_idle()) == (numbers(1), True)
+    assert (harness.targets, harness.connection.is_idle) == (numbers(1), True)
 
 
 async def test_a_drain_ends_the_connection_with_the_next_answer_that_begins() -> None:
-    door = Door()
-    await door.feed(many(3))
-    door.began[0].begin(200, [(b"content-length", b"0")])
-    door.connection.shutdown()
-    door.began[0].finish()
+    harness = Harness()
+    await harness.feed(many(3))
+    harness.began[0].begin(200, [(b"content-length", b"0")])
+    harness.connection.begin_drain()
+    harness.began[0].finish()
     await settled()
-    assert (door.targets, door.transport.finished) == (numbers(2), False)
-    await door.answer()
-    assert (door.targets, door.transport.finished) == (numbers(2), True)
-    assert door.connection.is_idle()
-    assert door.transport.written.endswith(b"connection: close\r\n\r\n")
+    assert (harness.targets, harness.transport.finished) == (numbers(2), False)
+    await harness.answer()
+    assert (harness.targets, harness.transport.finished) == (numbers(2), True)
+    assert harness.connection.is_idle
+    assert harness.transport.written.endswith(b"connection: close\r\n\r\n")
 
 
 async def test_a_parked_body_is_read_in_its_turn() -> None:
-    door = Door()
-    await door.feed(get("/0") + post("/1", b"hello")[:-2])
-    await door.answer()
-    cycle = door.began[1]
+    harness = Harness()
+    await harness.feed(get("/0") + post("/1", b"hello")[:-2])
+    await harness.answer()
+    cycle = harness.began[1]
     assert await cycle.receive() == (b"hel", True)
     rest = asyncio.create_task(cycle.receive())
     await settled()
-    await door.feed(b"lo")
+    await harness.feed(b"lo")
     assert await rest == (b"lo", False)
 
 
 @pytest.mark.parametrize("sizes", [(), (5,), (2, 3)])
 async def test_a_streamed_answer_is_complete_with_the_last_byte_of_its_length(sizes: tuple[int, ...]) -> None:
-    door = Door()
-    await door.feed(many(2))
-    cycle, left = door.began[0], []
-    cycle.on_gone = lambda: left.append(cycle)
+    harness = Harness()
+    await harness.feed(many(2))
+    cycle, left = harness.began[0], []
+    cycle.on_disconnect = lambda: left.append(cycle)
     cycle.begin(200, [(b"content-length", b"%d" % sum(sizes))])
     for size in sizes:
         assert not cycle.response_complete
         await cycle.write(b"x" * size)
     await settled()
-    assert (cycle.response_complete, door.targets) == (True, numbers(2))
-    door.connection.eof_received()
+    assert (cycle.response_complete, harness.targets) == (True, numbers(2))
+    harness.connection.eof_received()
     cycle.finish()
     cycle.abort()  # as where its source fails after the last byte
-    assert (left, cycle.disconnected, door.transport.ended) == ([], False, "")
+    assert (left, cycle.disconnected, harness.transport.ended) == ([], False, "")
 
 
 async def test_no_byte_behind_its_length_is_written() -> None:
-    door = Door()
-    await door.feed(many(1))
-    door.began[0].begin(200, [(b"content-length", b"1")])
-    await door.began[0].write(b"x")
-    await door.began[0].write(b"HTTP/1.1 200 OK")
-    assert door.transport.written.endswith(b"\r\n\r\nx")
+    harness = Harness()
+    await harness.feed(many(1))
+    harness.began[0].begin(200, [(b"content-length", b"1")])
+    await harness.began[0].write(b"x")
+    await harness.began[0].write(b"HTTP/1.1 200 OK")
+    assert harness.transport.written.endswith(b"\r\n\r\nx")

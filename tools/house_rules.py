@@ -1,0 +1,199 @@
+"""The rules of the house that neither ruff nor mypy nor import-linter knows: `python -m tools.house_rules`.
+
+Each rule is a function that returns the violations, as lines of text; tests/unit/test_house.py demands that there are
+none.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from tools.code_lines import SOURCE, median_length, product_lines
+from tools.import_circles import circles
+from tools.repository_files import ROOT, repository_files
+
+MOST_LINES, MEDIAN_LINES, PRODUCT_LINES = 400, 150, 8_300
+
+_WORDS = ("wh" + "o", "who" + "ever", "who" + "m", "who" + "se", "no" + "body", "some" + "body", "every" + "body")
+WHO_WORD = re.compile(rf"(?<![A-Za-z])({'|'.join(_WORDS)}|any{'body'})s?(?![A-Za-z])", re.IGNORECASE)
+FIXED_WORDS: dict[str, tuple[str, str]] = {}
+"""By file: a text that may have such a word, and the reason."""
+
+GUARDED = ("httpcore", "uvicorn", "prometheus_client")
+"""Libraries with private names that break without notice."""
+
+TESTED_PACKAGES = ("domain", "adapters", "entrypoints/public")
+
+
+@cache
+def _texts() -> list[tuple[Path, str]]:
+    read = [(path.relative_to(ROOT), path.read_bytes()) for path in repository_files()]
+    return [(path, data.decode("utf-8", "replace")) for path, data in read if b"\0" not in data]
+
+
+def _modules(*tops: str) -> Iterator[tuple[Path, str]]:
+    return ((path, text) for path, text in _texts() if path.suffix == ".py" and path.parts[0] in tops)
+
+
+def who_words() -> list[str]:
+    """The subject of a sentence is a thing: a connection, a waiter, a request."""
+    found = []
+    for path, text in _texts():
+        if path.parts[0] in ("src", "tests"):
+            allowed, _ = FIXED_WORDS.get(str(path), ("", ""))
+            found += [
+                f"{path}:{number}: {line.strip()}"
+                for number, line in enumerate(text.splitlines(), 1)
+                if WHO_WORD.search(line.replace(allowed, "") if allowed else line)
+            ]
+    return found
+
+
+def import_circles() -> list[str]:
+    """Imports point one way, those for type checkers and those inside functions counted."""
+    return [" <-> ".join(circle) for circle in circles(SOURCE.parent, "talaria")]
+
+
+def long_files() -> list[str]:
+    """One idea a file."""
+    lengths = {path: text.count("\n") for path, text in _modules("src", "tests", "bench", "tools")}
+    found = [f"{path}: {lines} lines" for path, lines in lengths.items() if lines > MOST_LINES]
+    if (median := median_length()) >= MEDIAN_LINES:
+        found.append(f"the median file of src has {median:.0f} lines")
+    return found
+
+
+def too_much_code() -> list[str]:
+    """The size that the product was given."""
+    lines = product_lines()
+    return [f"the product has {lines} lines of code, {lines - PRODUCT_LINES} too many"] * (lines > PRODUCT_LINES)
+
+
+def patched_libraries() -> list[str]:
+    """Nothing is assigned to a module, class or function that was imported from elsewhere."""
+    found = []
+    for path, text in _modules("src"):
+        tree = ast.parse(text)
+        imported = _imported(tree)
+        assigned = [node for node, owner in _assignments(tree) if owner in imported]
+        found += [f"{path}:{node.lineno}: {ast.unparse(node)}" for node in assigned]
+    return found
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {(each.asname or each.name).split(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {each.asname or each.name for each in node.names}
+    return names
+
+
+def _assignments(tree: ast.AST) -> Iterator[tuple[ast.expr, str]]:
+    """Attributes that are set or deleted, each with the name at its root."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+            yield node, _root(node)
+        elif isinstance(node, ast.Call) and _root(node.func) in ("setattr", "delattr") and node.args:
+            yield node, _root(node.args[0])
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def private_names() -> list[str]:
+    """No underscore of a guarded library: not in an import and, in a file that has one, not as an attribute."""
+    found = []
+    for path, text in _modules("src"):
+        tree = ast.parse(text)
+        guarded = [name for name in _imported_modules(tree) if name.split(".")[0] in GUARDED]
+        found += [f"{path}: imports {name}" for name in guarded if "._" in name]
+        if guarded:
+            own = _own_names(tree)
+            found += [
+                f"{path}:{node.lineno}: {ast.unparse(node)}"
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute) and re.match(r"_[^_]", node.attr) and node.attr not in own
+            ]
+    return found
+
+
+def _imported_modules(tree: ast.AST) -> Iterator[str]:
+    """With what is imported from each: "library.module.name"."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def _own_names(tree: ast.AST) -> set[str]:
+    """What the file defines itself: functions, classes, attributes of `self`, names of a class's body."""
+    own: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            own.add(node.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _root(node) == "self":
+            own.add(node.attr)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            own.add(node.id)
+    return own
+
+
+def untested_modules() -> list[str]:
+    """A module of these packages has the unit test file of its name, in the mirrored folder."""
+    have = {path for path, _ in _modules("tests")}
+    return [
+        f"{path} has no {test}"
+        for path, _ in _modules("src")
+        if str(path).startswith(tuple(f"src/talaria/{package}/" for package in TESTED_PACKAGES))
+        if path.name != "__init__.py"
+        if (test := Path("tests/unit", *path.parts[2:-1], f"test_{path.name}")) not in have
+    ]
+
+
+def unnamed_helpers() -> list[str]:
+    """What helps tests (and is no program) is called support_*.py, and no two have one name."""
+    helpers = [
+        path
+        for path, text in _modules("tests")
+        if not path.name.startswith("test_") and path.name not in ("conftest.py", "__init__.py")
+        if 'if __name__ == "__main__"' not in text
+    ]
+    found = [f"{path} is not called support_*.py" for path in helpers if not path.name.startswith("support_")]
+    names = [path.name for path in helpers]
+    return found + [f"{path} is not the only one of its name" for path in helpers if names.count(path.name) > 1]
+
+
+RULES: dict[str, Callable[[], list[str]]] = {
+    rule.__name__: rule
+    for rule in (
+        who_words,
+        import_circles,
+        long_files,
+        too_much_code,
+        patched_libraries,
+        private_names,
+        untested_modules,
+        unnamed_helpers,
+    )
+}
+
+
+def main() -> int:
+    """Print what violates which rule; 1 where there is any."""
+    violations = {name: rule() for name, rule in RULES.items()}
+    for name, lines in violations.items():
+        print(f"{name}: {len(lines)}", *lines, sep="\n  ")
+    return int(any(violations.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
