@@ -54,12 +54,18 @@ class AccessLog:
         """Take the end of a request; other events pass."""
         if type(event) is not RequestFinished or self._gone:
             return
+        line = request_line(event, self._timestamp())
+        try:
+            encoded = self._encode(line)
+        except UnicodeEncodeError:
+            encoded = self._encode(clipped(line))
+        if len(encoded) > _LONGEST_LINE:
+            encoded = self._encode(clipped(line))
         writer = self._writer
-        before = writer.size
-        writer.add(self._encoded(event))
+        writer.add(encoded + b"\n")
         if not self._due:
             self._flush_soon()
-        elif before <= _FLUSH_NOW < writer.size:
+        elif writer.size > _FLUSH_NOW and writer.size - len(encoded) <= _FLUSH_NOW:
             self.flush()
 
     def flush(self) -> None:
@@ -88,16 +94,6 @@ class AccessLog:
             self.flush()
             if self._no_room:
                 return
-
-    def _encoded(self, event: RequestFinished) -> bytes:
-        line = request_line(event, self._timestamp())
-        try:
-            encoded = self._encode(line)
-        except UnicodeEncodeError:
-            encoded = self._encode(clipped(line))
-        if len(encoded) > _LONGEST_LINE:
-            encoded = self._encode(clipped(line))
-        return encoded + b"\n"
 
     def _flush_soon(self) -> None:
         self._due = True

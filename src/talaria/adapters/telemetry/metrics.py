@@ -29,18 +29,15 @@ Labels = tuple[str | int, ...]
 """The values of a family's labels, in its order."""
 
 
-class Durations(msgspec.Struct):
-    """Observed seconds: how many fell into each bucket, the last one being without bound, and their sum."""
-
-    buckets: list[int]
-    total: float = 0.0
+Durations = list[float]
+"""Observed seconds: how many fell into each bucket, the last one being without bound; and behind them the sum."""
 
 
 class Tallies(msgspec.Struct):
     """All that one process has counted, by the family's name; and its gauges, which go with the process."""
 
     counters: dict[str, dict[Labels, int]] = {}
-    durations: dict[str, dict[Labels, Durations]] = {}
+    durations: dict[str, dict[str, Durations]] = {}
     gauges: dict[str, dict[Labels, float]] = {}
 
 
@@ -80,22 +77,32 @@ _GAUGES = {
 }
 
 
-class _Counter(dict[Labels, int]):
-    """Counts by label values."""
-
-    def add(self, labels: Labels, count: int = 1) -> None:
-        self[labels] = self.get(labels, 0) + count
+def _nothing() -> Tallies:
+    return Tallies({name: {} for name in _COUNTERS}, {name: {} for name in _DURATIONS}, {name: {} for name in _GAUGES})
 
 
-class _Histogram(dict[Labels, Durations]):
-    """Seconds by label values."""
+def _counter(counts: dict[Labels, int]) -> Callable[[Labels], None]:
+    """What adds one to the count of these labels."""
+    get = counts.get
 
-    def add(self, labels: Labels, seconds: float) -> None:
-        observed = self.get(labels)
+    def add(labels: Labels) -> None:
+        counts[labels] = get(labels, 0) + 1
+
+    return add
+
+
+def _timer(durations: dict[str, Durations]) -> Callable[[str, float], None]:
+    """What adds an observation under the one label."""
+    get = durations.get
+
+    def add(label: str, seconds: float) -> None:
+        observed = get(label)
         if observed is None:
-            observed = self[labels] = Durations([0] * (len(BUCKETS) + 1))
-        observed.buckets[bisect_left(BUCKETS, seconds)] += 1
-        observed.total += seconds
+            observed = durations[label] = [0.0] * (len(BUCKETS) + 2)
+        observed[bisect_left(BUCKETS, seconds)] += 1
+        observed[-1] += seconds
+
+    return add
 
 
 class Metrics:
@@ -110,16 +117,18 @@ class Metrics:
     ) -> None:
         self._tags = frozenset(tags)
         self._outcomes: set[str] = set()
-        self._counters = {name: _Counter() for name in _COUNTERS}
-        self._histograms = {name: _Histogram() for name in _DURATIONS}
         self._measured = {"identity_cache_entries": identities, "requests_in_flight": in_flight}
-        self._gauges: dict[str, dict[Labels, float]] = {name: {} for name in _GAUGES}
+        self._tallies = _nothing()
+        self._gauges = self._tallies.gauges
         self._gauges["build_info"] = {(version, platform.python_version()): 1}
-        self._count_request = self._counters["requests"].add
-        self._time_request = self._histograms["request_duration"].add
-        self._count_exchange = self._counters["exchange"].add
-        self._count_call = self._counters["dependency_requests"].add
-        self._time_call = self._histograms["dependency_request_duration"].add
+        counters, durations = self._tallies.counters, self._tallies.durations
+        self._count_request = _counter(counters["requests"])
+        self._count_failure = _counter(counters["5xx"])
+        self._count_avoided = _counter(counters["5xx_avoided"])
+        self._count_exchange = _counter(counters["exchange"])
+        self._count_call = _counter(counters["dependency_requests"])
+        self._time_request = _timer(durations["request_duration"])
+        self._time_call = _timer(durations["dependency_request_duration"])
         self.handlers: dict[type, Callable[[Any], None]] = {
             RequestFinished: self._request,
             ExchangeFinished: self._exchange,
@@ -145,20 +154,20 @@ class Metrics:
         """Everything up to now."""
         for name, value in self._measured.items():
             self._gauges[name] = {(): value()}
-        return Tallies({**self._counters}, {**self._histograms}, self._gauges)
+        return self._tallies
 
     def _request(self, event: RequestFinished) -> None:
         context = event.context
         tag = context.tag if context.tag in self._tags else OTHER
         method = event.method if event.method in METHODS else OTHER
         self._count_request((tag, method, event.status, event.reason, event.origin))
-        self._time_request((tag,), event.seconds)
+        self._time_request(tag, event.seconds)
         if event.status >= 500:
-            self._counters["5xx"].add((tag, event.origin, event.reason))
+            self._count_failure((tag, event.origin, event.reason))
         elif len(context.attempts) > 1 or context.identity_refreshed or context.exchange == "stale":
             by = avoided_by(event)
             if by:
-                self._counters["5xx_avoided"].add((tag, by))
+                self._count_avoided((tag, by))
 
     def _exchange(self, event: ExchangeFinished) -> None:
         self._count_exchange((event.partner, event.result))
@@ -171,7 +180,7 @@ class Metrics:
             else:
                 outcome = OTHER
         self._count_call((event.dependency, outcome))
-        self._time_call((event.dependency,), event.seconds)
+        self._time_call(event.dependency, event.seconds)
 
 
 def avoided_by(event: RequestFinished) -> str | None:
@@ -200,30 +209,23 @@ def _is_failure(outcome: str) -> bool:
 
 def summed(processes: Iterable[Tallies]) -> Tallies:
     """The tallies of several processes as one."""
-    counters = {name: _Counter() for name in _COUNTERS}
-    durations: dict[str, dict[Labels, Durations]] = {name: {} for name in _DURATIONS}
+    together = _nothing()
     gauges: dict[str, dict[Labels, list[float]]] = {name: {} for name in _GAUGES}
     for process in processes:
         for name, counts in process.counters.items():
+            sums = together.counters[name]
             for labels, count in counts.items():
-                counters[name].add(labels, count)
-        for name, histograms in process.durations.items():
-            for labels, observed in histograms.items():
-                before = durations[name].get(labels)
-                durations[name][labels] = observed if before is None else _together(before, observed)
+                sums[labels] = sums.get(labels, 0) + count
+        for name, durations in process.durations.items():
+            for label, observed in durations.items():
+                before = together.durations[name].get(label, [0.0] * len(observed))
+                together.durations[name][label] = [sum(pair) for pair in zip(before, observed, strict=True)]
         for name, values in process.gauges.items():
             for labels, value in values.items():
                 gauges[name].setdefault(labels, []).append(value)
-    combined = {
-        name: {labels: _GAUGES[name].combine(values) for labels, values in by_labels.items()}
-        for name, by_labels in gauges.items()
-    }
-    return Tallies({**counters}, durations, combined)
-
-
-def _together(one: Durations, other: Durations) -> Durations:
-    buckets = [mine + theirs for mine, theirs in zip(one.buckets, other.buckets, strict=True)]
-    return Durations(buckets, one.total + other.total)
+    for name, by_labels in gauges.items():
+        together.gauges[name] = {labels: _GAUGES[name].combine(values) for labels, values in by_labels.items()}
+    return together
 
 
 def render(tallies: Tallies, accept: str) -> tuple[bytes, str]:
@@ -248,8 +250,8 @@ class _Collector:
             yield counter
         for name, family in _DURATIONS.items():
             histogram = HistogramMetricFamily(f"talaria_{name}_seconds", family.text, labels=family.labels)
-            for labels, observed in self.tallies.durations[name].items():
-                histogram.add_metric(_texts(labels), _cumulative(observed.buckets), observed.total)
+            for label, observed in self.tallies.durations[name].items():
+                histogram.add_metric([label], _cumulative(observed[:-1]), observed[-1])
             yield histogram
         for name, gauge_family in _GAUGES.items():
             gauge = GaugeMetricFamily(f"talaria_{name}", gauge_family.text, labels=gauge_family.labels)
@@ -262,6 +264,6 @@ def _texts(labels: Labels) -> list[str]:
     return [str(label) for label in labels]
 
 
-def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
+def _cumulative(buckets: list[float]) -> list[tuple[str, float]]:
     bounds = [*map(str, BUCKETS), "+Inf"]
     return list(zip(bounds, accumulate(buckets), strict=True))

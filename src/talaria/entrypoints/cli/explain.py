@@ -10,7 +10,7 @@ import rich_click as click
 from rich.table import Table
 from rich.text import Text
 
-from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, FailureRecord, AttemptRecord
+from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, AttemptRecord, FailureRecord
 from talaria.entrypoints.cli.operators import CannotAsk, ask
 from talaria.entrypoints.cli.shared import config_option, console, fail, load_part_or_exit, plain_table
 from talaria.entrypoints.config import Address

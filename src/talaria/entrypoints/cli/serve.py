@@ -1,13 +1,12 @@
 """`talaria serve`: the gateway."""
 
-import os
 import signal
 import sys
 from pathlib import Path
 
 import rich_click as click
 
-from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, warn
+from talaria.entrypoints.cli.shared import config_option, load_or_exit, warn
 
 
 @click.command("serve")
@@ -23,5 +22,3 @@ def command(path: Path) -> None:
     from talaria.entrypoints.runtime.process import run  # a wrong configuration is told before this is loaded
 
     sys.exit(run(settings, path))
-
-

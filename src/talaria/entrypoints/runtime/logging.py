@@ -41,12 +41,8 @@ _REDACTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+")
 
 
 def configure(stream: TextIO | None = None, *, level: str = "INFO") -> None:
-    """Send every logger's lines to `stream`, ours from `level` upwards, the others from WARNING.
-
-    Default: stdout; stderr where that is closed; nowhere where both are.
-    """
-    stream = stream or sys.stdout or sys.stderr
-    handler = _Handler(stream) if stream is not None else logging.NullHandler()
+    """Send every logger's lines to `stream` (default: stdout), ours from `level` upwards, the others from WARNING."""
+    handler = _Handler(stream or sys.stdout)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -78,7 +74,7 @@ class _Handler(logging.Handler):
             try:
                 _write(self._stream, self._writer, line)
             except Exception:
-                if sys.stderr is not None and sys.stderr is not self._stream:
+                if sys.stderr is not self._stream:
                     _write(sys.stderr, _writer_to(sys.stderr), line)
 
 

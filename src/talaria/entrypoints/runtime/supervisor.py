@@ -125,7 +125,7 @@ class Supervisor:
         self._kill_at = time.monotonic() + _OPERATORS_SECONDS
         self._signal([self._ops], signal.SIGTERM)
         while self._ops.pid and time.monotonic() < self._kill_at:
-            self._hub.poll(self._kill_at - time.monotonic())
+            self._hub.poll(self._seconds_until_due())
             self._signals.read()
             self._reap()
         self._kill_late([self._ops])
