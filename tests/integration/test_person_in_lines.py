@@ -1,4 +1,4 @@
-"""One person can be followed through the lines, and they do not tell which one it is."""
+"""One person can be followed through the lines, and the lines do not tell which person it is."""
 
 import json
 from pathlib import Path
@@ -34,10 +34,10 @@ async def lines_of(tmp_path: Path, config: dict[str, Any]) -> tuple[list[dict[st
 
 async def test_one_person_has_one_name_in_lines_and_ledger(tmp_path: Path) -> None:
     lines, ledger = await lines_of(tmp_path, {})
-    anna, boris, again, failed, refused = lines
+    anna, boris, again, failed, personless = lines
     assert anna["person"] == again["person"] == failed["person"] != boris["person"]
     assert len(anna["person"]) == 12
-    assert "person" not in refused
+    assert "person" not in personless
     assert json.loads(ledger)["entries"][0]["person"] == anna["person"]
 
 

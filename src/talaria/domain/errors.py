@@ -5,7 +5,7 @@
     │   ├── MissingApiTag  AmbiguousApiTag  UnknownApiTag  MethodNotAllowed
     │   ├── MethodNotImplemented  BadRequestTarget  BadRequest  HeadersTooLarge  TargetTooLong  BodyTooLarge
     │   ├── DeadlineExceeded  UploadTimeout
-    │   ├── MissingToken  InvalidToken  ExpiredToken  CallerNotAllowed
+    │   ├── MissingToken  InvalidToken  ExpiredToken  CallerNotAllowed  RateLimited
     │   └── UnknownUser             a definite answer of a dependency: there is no such user
     │       └── IdentityUnknown (personal)  PartnerUserUnknown  PartnerUserRefused (the partner)
     ├── DependencyFault             another system's failure; `retry_after` where it named one
@@ -146,6 +146,12 @@ class CallerNotAllowed(ClientFault):
     reason = "caller-not-allowed"
 
 
+class RateLimited(ClientFault):
+    """A limit of the caller, or of the person, is used up for `retry_after` seconds."""
+
+    reason = "rate-limited"
+
+
 class UnknownUser(ClientFault):
     """A definite answer of a dependency: there is no such user. A stale pair never overrides it."""
 
@@ -169,9 +175,13 @@ class PartnerUserRefused(UnknownUser):
 
 
 class DependencyFault(Refusal):
-    """Another system's failure: a kind (the class) and an `origin` (the system). The reason follows from both."""
+    """Another system's failure: a kind (the class) and an `origin` (the system). The reason follows from both.
+
+    `request_sent`: that system may have received something of the request.
+    """
 
     kind: ClassVar[str] = ""
+    request_sent = True
 
     def __init__(self, origin: Origin, cause: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(cause, retry_after=retry_after)

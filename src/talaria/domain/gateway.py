@@ -12,7 +12,6 @@ from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import (
     HeaderPolicy,
     RequestHeaders,
-    says_unknown_user,
     timeout_of,
     usable_request_id,
     via,
@@ -20,6 +19,7 @@ from talaria.domain.headers import (
 from talaria.domain.http import ClientRequest, ClientResponse, Headers, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import IdentityKey, PartnerUserId, Principal, Route, Sensitive, ServiceClaims
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
+from talaria.domain.rate_limits import CallerRateLimits
 from talaria.domain.routing import check_method, find_route
 from talaria.domain.tracing import Trace, new_request_id, trace_of
 
@@ -69,6 +69,7 @@ class Gateway:
         clock: Clock,
         api_keys: ApiKeys | None = None,
         networks: NetworkAllowlist | None = None,
+        rate_limits: CallerRateLimits | None = None,
     ) -> None:
         self._routes = {tag.encode(): route for tag, route in routes.items()}
         self._targets = targets
@@ -81,6 +82,7 @@ class Gateway:
         self._api_keys = api_keys or ApiKeys({})
         self._networks = networks or NetworkAllowlist({})
         self._bound = self._networks.bound
+        self._rate_limits = rate_limits or None
         self._fixed = {route.tag: _fixed_headers(route, targets[route.upstream]) for route in routes.values()}
 
     async def handle(self, request: ClientRequest, context: RequestContext) -> ClientResponse:
@@ -110,6 +112,8 @@ class Gateway:
         check_caller_allowed(route, principal)
         if principal.caller in self._bound:
             self._networks.check(principal.caller, self._forwarded.client_address(headers, request.peer))
+        if self._rate_limits is not None:
+            self._rate_limits.check(principal, started)
         phone_id = principal.phone_id
         identity = None if phone_id is None else (route.partner.id, principal.caller, phone_id)
         routed = _RoutedRequest(request, headers, trace, route, principal, identity, deadline, flight_deadline)
@@ -123,7 +127,7 @@ class Gateway:
             response = await upstream.send(upstream_request)
         finally:
             context.upstream_seconds = self._now() - before
-        if user_id is not None and says_unknown_user(response.status, response.headers):
+        if user_id is not None and response.user_unknown:
             response, token = await self._retry_with_fresh_identity(routed, user_id, (response, token), context)
         api_key = self._targets[route.upstream].api_key
         filtered = self._header_policy.filter_response(response.headers, token, api_key)
@@ -173,7 +177,7 @@ class Gateway:
             raise
         await first[0].body.aclose()
         second = await self._send_again(routed, user_id, context)
-        context.identity_refreshed = not says_unknown_user(second[0].status, second[0].headers)
+        context.identity_refreshed = not second[0].user_unknown
         if not context.identity_refreshed:
             self._exchange.forget(identity, user_id)
         return second

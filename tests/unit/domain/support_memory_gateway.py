@@ -13,6 +13,7 @@ from talaria.domain.gateway import Gateway, UpstreamTarget
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.http import ClientRequest, ClientResponse, Headers, RequestBody, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import Partner, Principal, Route
+from talaria.domain.rate_limits import CallerRateLimits
 from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import World, person
 
@@ -75,6 +76,7 @@ class ScriptedUpstream:
         if isinstance(given, Refusal):
             raise given
         answer = given if isinstance(given, UpstreamResponse) else given(outbound)
+        answer.user_unknown = answer.status in (403, 404, 410) and UNKNOWN[0] in answer.headers
         self.answers.append(answer)
         return answer
 
@@ -104,6 +106,7 @@ class Door:
     upstream: ScriptedUpstream = field(default_factory=ScriptedUpstream)
     tokens: MemoryServiceTokens = field(default_factory=MemoryServiceTokens)
     verifier: MemoryTokenVerifier = field(default_factory=lambda: MemoryTokenVerifier(_people()))
+    rate_limits: CallerRateLimits | None = None
 
     def __post_init__(self) -> None:
         routes = {
@@ -123,6 +126,7 @@ class Door:
             exchange=self.world.exchange,
             tokens=self.tokens,
             clock=self.world.clock,
+            rate_limits=self.rate_limits,
         )
 
     async def knock(

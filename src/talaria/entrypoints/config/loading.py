@@ -32,8 +32,8 @@ def load(
     """
     file = _File(path, environ)
     diagnostics = file.diagnostics
-    settings = read_tls(read_keys(rules.fill_in(file.settings), diagnostics), diagnostics)
-    rules.check(settings, partners.known() if known_adapters is None else known_adapters, diagnostics)
+    settings = read_tls(read_keys(rules.fill_in(file.settings), diagnostics.refuse), diagnostics)
+    rules.check(settings, partners.known() if known_adapters is None else known_adapters, diagnostics.refuse)
     file.raise_problems(diagnostics.problems)
     named = list(files_of(settings))
     warnings.warn(settings, named, diagnostics)
@@ -62,7 +62,8 @@ class _File:
         self.tree = _read(path)
         self.diagnostics = Diagnostics()
         self._sources = environment.override(self.tree, environ, self.diagnostics)
-        self.context = LoadContext(path.parent.resolve(), environ)
+        # Not resolved: where the folder is a link that moves, what its names lead to changes.
+        self.context = LoadContext(path.parent.absolute(), environ)
         self.settings = Decoder(self.context, self.diagnostics).table(self.tree, Settings)
 
     def raise_problems(self, problems: list[Problem]) -> None:

@@ -164,6 +164,13 @@ ROWS: dict[str, Row] = {
         "The token or key is good, but its caller may not use this back end, or not from here.",
         _DENIED,
     ),
+    "rate-limited": Row(
+        429,
+        "Too many requests",
+        "The caller or the person has sent too many requests; try again after the time in retry-after.",
+        _DENIED,
+        always_retry_after=True,
+    ),
     "identity-unknown": Row(
         403, "Unknown person", "The token is good, but the personal id in it is not known.", _DENIED
     ),

@@ -25,6 +25,7 @@ from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.admin import LocalAdmin
 from talaria.entrypoints.runtime import factories, upstream_factories
+from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry, caller_rate_limits
 from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
 
 
@@ -38,6 +39,7 @@ class ProcessContainer(containers.DeclarativeContainer):
     clock = providers.Singleton(MonotonicClock)
     limiter = providers.Singleton(ConcurrencyLimiter, settings.provided.server.max_in_flight)
     identities = providers.Singleton(LruIdentityCache, settings.provided.identities.max_entries)
+    rate_limiters = providers.Singleton(RateLimiterRegistry)
     key_history = providers.Singleton(KeyHistory, wall)
 
     health = providers.Singleton(HealthRegistry)
@@ -66,7 +68,12 @@ class Container(containers.DeclarativeContainer):
         upstream_factories.phone_directory, settings, process.recorder, process.clock, resources
     )
     partner_accounts = providers.Singleton(
-        upstream_factories.partner_accounts, settings, process.recorder, process.clock, resources
+        upstream_factories.partner_accounts,
+        settings,
+        process.recorder,
+        process.clock,
+        resources,
+        process.rate_limiters,
     )
     targets = providers.Singleton(upstream_factories.targets, settings, process.recorder, process.clock, resources)
 
@@ -92,4 +99,5 @@ class Container(containers.DeclarativeContainer):
         clock=process.clock,
         api_keys=providers.Singleton(factories.api_keys, settings),
         networks=providers.Singleton(factories.networks, settings),
+        rate_limits=providers.Singleton(caller_rate_limits, settings, process.rate_limiters),
     )

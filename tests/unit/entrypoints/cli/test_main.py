@@ -87,9 +87,12 @@ def test_the_module_runs_as_the_script_does() -> None:
     assert done.stdout.strip() == f"talaria, version {__version__}"
 
 
-def test_a_descriptor_that_is_closed_is_taken_before_a_socket_can_be_it() -> None:
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_descriptor_that_is_closed_is_taken_before_a_socket_can_be_it(closed: str) -> None:
     code = (
-        "import os, sys; from talaria.entrypoints.cli.main import take_standard_descriptors; os.close(1); "
-        "take_standard_descriptors(); sys.exit(os.fstat(1).st_rdev != os.stat(os.devnull).st_rdev)"
+        "import os, sys; from talaria.entrypoints.cli.main import take_standard_descriptors; "
+        "take_standard_descriptors(); null = os.stat(os.devnull).st_rdev; "
+        "sys.exit(sys.stdout is None or sys.stderr is None or null not in [os.fstat(n).st_rdev for n in range(3)])"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", code]
+    assert subprocess.run(command, check=False, stdout=subprocess.PIPE).returncode == 0  # noqa: S603

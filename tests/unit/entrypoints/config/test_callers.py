@@ -68,6 +68,7 @@ def test_what_does_not_go_together_is_refused(bench: Bench, changes: dict[str, A
         ("algorithms", ["RS256"]),
         ("leeway", "5s"),
         ("max_lifetime", "1h"),
+        ("person_rate_limit", "5/s"),
         ("phone_id_claim", "sub"),
         ("jwks_timeout", "1s"),
         ("egress_proxy", "http://p:3128"),
@@ -79,7 +80,7 @@ def test_a_rule_of_tokens_does_not_go_with_an_api_key(bench: Bench, key: str, va
     assert problems[f"callers.jobs.{key}"].hint.startswith("leave it out")
 
 
-def test_a_route_that_nobody_could_use_is_refused(bench: Bench) -> None:
+def test_a_route_that_admits_no_caller_is_refused(bench: Bench) -> None:
     problems = bench.problems({"routes.jobs": {"identity": "none", "upstream": "talaria-services"}})
     assert problems["routes.jobs.callers"].wrong == "there is no caller with an API key"
 

@@ -28,6 +28,7 @@ CONTRACT = {
     "invalid-token": 401,
     "expired-token": 401,
     "caller-not-allowed": 403,
+    "rate-limited": 429,
     "identity-unknown": 403,
     "partner-user-unknown": 403,
     "partner-user-refused": 403,

@@ -118,6 +118,13 @@ def test_other_signing_keys_are_problems(bench: Bench, content: bytes | None) ->
     assert set(problems) == {"signing.keys[0].file"}
 
 
+def test_a_signing_key_among_bytes_that_are_no_text_is_one_problem(bench: Bench) -> None:
+    (bench.folder / "k.pem").write_bytes(b"\xe9\n" + private_pem(P256))
+    problems = bench.problems({"signing.keys": [{"kid": "k", "file": "k.pem"}]})
+    assert set(problems) == {"signing.keys[0].file"}
+    assert "UTF-8" in problems["signing.keys[0].file"].wrong
+
+
 def test_two_signing_keys_may_not_share_a_kid(bench: Bench) -> None:
     other = bench.folder / "k.pem"
     other.write_bytes(private_pem(ED25519))
@@ -126,7 +133,7 @@ def test_two_signing_keys_may_not_share_a_kid(bench: Bench) -> None:
     assert set(problems) == {"signing.keys[1].kid"}
 
 
-def test_what_everybody_may_read_is_a_warning(bench: Bench, tmp_path: Path) -> None:
+def test_what_every_user_may_read_is_a_warning(bench: Bench, tmp_path: Path) -> None:
     for name in ("keys/2026-11.pem", "token"):
         (tmp_path / name).touch()
         (tmp_path / name).chmod(0o644)
