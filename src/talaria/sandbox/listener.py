@@ -62,6 +62,8 @@ class Listener:
 
     def _connect(self, **given: Any) -> Connection:
         connection = Connection(**given)
-        self._connections = [kept for kept in self._connections if not kept.transport.is_closing()]
+        self._connections = [
+            kept for kept in self._connections if kept.transport is None or not kept.transport.is_closing()
+        ]
         self._connections.append(connection)
         return connection
