@@ -39,7 +39,7 @@ class _Commands(click.RichGroup):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="talaria")
+@click.version_option(__version__, "-V", "--version", prog_name="talaria")
 def cli() -> None:
     """One door between an app's clients and its partners."""
 

@@ -64,7 +64,7 @@ _PROBLEM = ResponseSpec(
 
 @route("/livez", http_method=_LOOKS, sync_to_thread=False, summary="Does the process serve?")
 def livez() -> Alive:
-    """Always 200: what can't answer is not alive."""
+    """Always 200: a process that can't answer is not alive."""
     return Alive(True)
 
 
@@ -108,7 +108,7 @@ async def invalidate(
 
 @delete("/identities", status_code=200, summary="Forget every exchanged pair")
 async def invalidate_all(admin: Admin) -> Removed:
-    """The next request of each person exchanges again."""
+    """The next request of every person exchanges again."""
     return Removed(await admin.invalidate_all())
 
 
