@@ -119,6 +119,8 @@ class Pool:
 
     async def follow_name(self) -> None:
         """Use no connection again to an address that the name has no longer. An unknown name changes nothing."""
+        if not self._members:
+            return
         where = self._endpoint.proxy or self._endpoint
         try:
             addresses = await where.resolver.addresses_of(where.host, where.port)
