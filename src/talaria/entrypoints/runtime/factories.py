@@ -130,7 +130,14 @@ def verifier(
 def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources: ResourceRegistry) -> KeySource:
     if caller.jwks_url is not None:
         # Taken over from before: the keys that are known outlast a reload while their issuer is out of reach.
-        key = (caller.name, caller.jwks_url, caller.jwks_timeout, caller.jwks_tls, caller.algorithms)
+        key = (
+            caller.name,
+            caller.jwks_url,
+            caller.jwks_timeout,
+            caller.jwks_tls,
+            caller.egress_proxy,
+            caller.algorithms,
+        )
         make = partial(_jwks_client, caller, caller.jwks_url, recorder, clock)
         keys = resources.get_or_create(("keys", *key), make)
         resources.watch(keys_behind_url(caller.name), keys)
