@@ -56,7 +56,7 @@ async def test_a_refused_head_is_not_noted_a_second_time() -> None:
     assert (harness.aborted, harness.cut_off) == (True, [])
 
 
-async def test_a_closed_connection_whose_client_reads_nothing_is_cut_off() -> None:
+async def test_a_closed_connection_with_a_client_that_reads_nothing_is_cut_off() -> None:
     harness = Harness()
     await harness.feed(get("/"))
     await harness.stuck()
