@@ -18,7 +18,6 @@ from talaria.adapters.http1.errors import (
     PoolExhausted,
     ReadTimeout,
     RemoteProtocolError,
-    RequestBodyTimeout,
     WriteTimeout,
 )
 from talaria.domain.errors import (
@@ -44,7 +43,6 @@ _REFUSALS: Final[tuple[tuple[type[Http1Error], Callable[[str], Refusal]], ...]] 
     (RemoteProtocolError, partial(BadAnswer, "upstream")),
     (ReadTimeout, partial(TimedOut, "upstream")),
     (WriteTimeout, partial(TimedOut, "upstream")),
-    (RequestBodyTimeout, partial(TimedOut, "upstream")),
     (BodyLengthMismatch, BadRequest),
     (PoolExhausted, partial(GatewayOverloaded, retry_after=_RETRY_AFTER)),
 )
@@ -105,7 +103,8 @@ class BalancedUpstream:
         except Http1Error as error:
             tried.append(backend)
             fault = _translated(error)
-            failed = isinstance(fault, DependencyFault) and not _is_ours(error, fault, request)
+            in_a_hurry = isinstance(fault, TimedOut) and request.client_deadline
+            failed = isinstance(fault, DependencyFault) and not in_a_hurry
             (backend.breaker.failed if failed else backend.breaker.cancelled)(permit, self._now())
             raise fault from None
         except BaseException:
@@ -168,11 +167,6 @@ def _translated(error: Http1Error) -> Exception:
     if isinstance(refusal, DependencyFault):
         refusal.request_sent = error.request_sent
     return refusal
-
-
-def _is_ours(error: BaseException, fault: DependencyFault, request: UpstreamRequest) -> bool:
-    """Was it the client's haste, or its slow upload, that took the time?"""
-    return isinstance(error, RequestBodyTimeout) or (isinstance(fault, TimedOut) and request.client_deadline)
 
 
 class _MonitoredBody:

@@ -1,11 +1,12 @@
 """The use case: one request from a client to an upstream under the partner's user id."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist, bearer_token, check_caller_allowed
-from talaria.domain.errors import DependencyFault, GatewayOverloaded, KeysUnavailable, TimedOut
+from talaria.domain.errors import DeadlineExceeded, DependencyFault, GatewayOverloaded, KeysUnavailable, TimedOut
 from talaria.domain.events import RequestContext
 from talaria.domain.exchange import Exchange
 from talaria.domain.forwarded import ForwardedHeaders
@@ -24,6 +25,8 @@ from talaria.domain.routing import check_method, find_route
 from talaria.domain.tracing import Trace, new_request_id, trace_of
 
 _KEYS_RETRY_AFTER = 1.0
+_TIMER_SLACK = 0.005
+"""Timers of an event loop may fire so many seconds early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,39 +103,51 @@ class Gateway:
         context.tag = route.tag
         check_method(route, request.method)
         if request.body is not None:
-            request.body.begin(route.idle_timeout)
+            request.body.begin(route.idle_timeout, route.upload_timeout)
         context.phase = "admission"
         deadline, flight_deadline = started + timeout_of(headers, route.timeout), started + route.timeout
-        if route.identity_required:
-            bearer = bearer_token(headers.all(b"authorization"))
-            principal = self._recall(bearer) or await self._verified(bearer, deadline)
-        else:
-            principal = self._api_keys.authenticate(headers.all(b"x-api-key"))
-        context.caller, context.person = principal.caller, principal.pseudonym
-        check_caller_allowed(route, principal)
-        if principal.caller in self._bound:
-            self._networks.check(principal.caller, self._forwarded.client_address(headers, request.peer))
-        if self._rate_limits is not None:
-            self._rate_limits.check(principal, started)
-        phone_id = principal.phone_id
-        identity = None if phone_id is None else (route.partner.id, principal.caller, phone_id)
-        routed = _RoutedRequest(request, headers, trace, route, principal, identity, deadline, flight_deadline)
-        user_id = None
-        if identity is not None:
-            context.phase = "exchange"
-            user_id = self._exchange.cached(identity, context) or await self._resolve_user(identity, routed, context)
-        upstream, upstream_request, token = self._prepare(routed, user_id, context)
-        before = self._now()
+        if deadline <= started:
+            raise DeadlineExceeded("no time at all")
         try:
-            response = await upstream.send(upstream_request)
-        finally:
-            context.upstream_seconds = self._now() - before
-        if user_id is not None and response.user_unknown:
-            response, token = await self._retry_with_fresh_identity(routed, user_id, (response, token), context)
-        api_key = self._targets[route.upstream].api_key
-        filtered = self._header_policy.filter_response(response.headers, token, api_key)
-        context.phase = "body"
-        return ClientResponse(response.status, filtered, response.body, response.complete_body, route.idle_timeout)
+            if route.identity_required:
+                bearer = bearer_token(headers.all(b"authorization"))
+                principal = self._recall(bearer) or await self._verified(bearer, deadline)
+            else:
+                principal = self._api_keys.authenticate(headers.all(b"x-api-key"))
+            context.caller, context.person = principal.caller, principal.pseudonym
+            check_caller_allowed(route, principal)
+            if principal.caller in self._bound:
+                self._networks.check(principal.caller, self._forwarded.client_address(headers, request.peer))
+            if self._rate_limits is not None:
+                self._rate_limits.check(principal, started)
+            phone_id = principal.phone_id
+            identity = None if phone_id is None else (route.partner.id, principal.caller, phone_id)
+            routed = _RoutedRequest(request, headers, trace, route, principal, identity, deadline, flight_deadline)
+            user_id = None
+            if identity is not None:
+                context.phase = "exchange"
+                user_id = self._exchange.cached(identity, context) or await self._resolve_user(
+                    identity, routed, context
+                )
+            upstream, upstream_request, token = self._prepare(routed, user_id, context)
+            before = self._now()
+            try:
+                if request.body is not None and deadline < flight_deadline:
+                    response = await _within(deadline - before, upstream.send(upstream_request))
+                else:
+                    response = await upstream.send(upstream_request)
+            finally:
+                context.upstream_seconds = self._now() - before
+            if user_id is not None and response.user_unknown:
+                response, token = await self._retry_with_fresh_identity(routed, user_id, (response, token), context)
+            api_key = self._targets[route.upstream].api_key
+            filtered = self._header_policy.filter_response(response.headers, token, api_key)
+            context.phase = "body"
+            return ClientResponse(response.status, filtered, response.body, response.complete_body, route.idle_timeout)
+        except (TimedOut, KeysUnavailable):
+            if deadline < flight_deadline and self._now() >= deadline - _TIMER_SLACK:
+                raise DeadlineExceeded(f"x-request-timeout-ms, {context.phase}") from None
+            raise
 
     async def _verified(self, token: bytes, deadline: float) -> Principal:
         """The token's principal, before the deadline: its keys may have to be fetched."""
@@ -202,7 +217,7 @@ class Gateway:
         caller = routed.principal.caller
         subject = Sensitive(caller) if user_id is None else user_id
         token = self._tokens.token_for(ServiceClaims(subject, route.partner.id, route.tag, caller, target.audience))
-        left = routed.deadline - self._now()
+        left = self._left(routed)
         if left <= 0:
             raise TimedOut("upstream", "the request's time is up")
         upstream_request = UpstreamRequest(
@@ -217,6 +232,16 @@ class Gateway:
             routed.deadline < routed.flight_deadline,
         )
         return target.upstream, upstream_request, token
+
+    def _left(self, routed: _RoutedRequest) -> float:
+        """Seconds that the upstream has for its head. A body's upload is no part of the route's time: that begins with
+        the last byte; the client's own deadline stands.
+        """
+        body, left = routed.request.body, routed.deadline - self._now()
+        if body is None:
+            return left
+        upstream_left = routed.route.timeout - (body.ended_ago or 0.0)
+        return min(left, upstream_left) if routed.deadline < routed.flight_deadline else upstream_left
 
     def _upstream_headers(
         self,
@@ -242,6 +267,15 @@ class Gateway:
         if context.exchange == "stale":
             headers.append((b"x-talaria-identity", b"stale"))
         return headers
+
+
+async def _within(seconds: float, sending: Coroutine[Any, Any, UpstreamResponse]) -> UpstreamResponse:
+    """For an upload with the client's own deadline, which no timeout of the upstream's covers."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await sending
+    except TimeoutError:
+        raise DeadlineExceeded("x-request-timeout-ms, upstream") from None
 
 
 def _fixed_headers(route: Route, target: UpstreamTarget) -> Headers:

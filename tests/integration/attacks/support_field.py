@@ -1,6 +1,6 @@
 """A running gateway under attack, and what must hold after each attack, whatever it was.
 
-The law: an attack is made by `Field.attack` and in no other way, so that no case forgets an invariant:
+Rules: an attack is made by `Field.attack` and in no other way, so that no case forgets an invariant:
 
 1. the answers are the named ones, refusals to the letter of the contract, in the answer and in the access line;
 2. nothing else is answered: the connection is closed, or the next request on it, of another person, is answered well;

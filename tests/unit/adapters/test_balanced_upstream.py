@@ -14,7 +14,6 @@ from talaria.adapters.http1.errors import (
     PoolExhausted,
     ReadTimeout,
     RemoteProtocolError,
-    RequestBodyTimeout,
     WriteTimeout,
 )
 from talaria.domain.errors import CircuitOpen, DependencyFault, Refusal, TimedOut, Unreachable
@@ -112,7 +111,6 @@ async def test_to_close_a_body_says_nothing_of_the_upstream() -> None:
         (RemoteProtocolError("cause"), "upstream-bad-answer", True),
         (ReadTimeout("cause"), "upstream-timeout", True),
         (WriteTimeout("cause"), "upstream-timeout", True),
-        (RequestBodyTimeout("cause"), "upstream-timeout", False),
         (BodyLengthMismatch("cause"), "bad-request", False),
         (PoolExhausted("cause"), "overloaded", False),
     ],

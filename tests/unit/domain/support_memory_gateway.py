@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Self
 
-from talaria.domain.errors import ExpiredToken, Refusal
+from talaria.domain.authorization import ApiKeys, NetworkAllowlist
+from talaria.domain.errors import ExpiredToken, Refusal, TimedOut
 from talaria.domain.events import RequestContext
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.gateway import Gateway, UpstreamTarget
@@ -24,16 +25,25 @@ UNKNOWN: Headers = [(b"x-talaria-unknown-user", b"1"), (b"content-length", b"0")
 
 
 class Chunks:
-    """A body, of a request or a response, that knows with which idle timeout it has begun and whether it was closed."""
+    """A body, of a request or a response, that knows its timeouts and whether it was closed.
 
-    def __init__(self, *chunks: bytes) -> None:
+    `ended_at`: when its last byte has arrived, by the loop's clock, if it has.
+    """
+
+    def __init__(self, *chunks: bytes, ended_at: float | None = None) -> None:
         self._chunks = list(chunks)
         self.closed = 0
-        self.begun: list[float] = []
+        self.begun: list[tuple[float, float]] = []
+        self.ended_at = ended_at
 
-    def begin(self, idle_timeout: float) -> None:
+    @property
+    def ended_ago(self) -> float | None:
+        """Since when it is complete."""
+        return None if self.ended_at is None else asyncio.get_running_loop().time() - self.ended_at
+
+    def begin(self, idle_timeout: float, upload_timeout: float) -> None:
         """Note it."""
-        self.begun.append(idle_timeout)
+        self.begun.append((idle_timeout, upload_timeout))
 
     def __aiter__(self) -> Self:
         return self
@@ -57,7 +67,10 @@ def reply(status: int = 200, headers: Headers | None = None, body: bytes = b"ok"
 
 
 class ScriptedUpstream:
-    """The port `Upstream`: gives its replies in order, the last one again and again; waits while `gate` is not set."""
+    """The port `Upstream`: gives its replies in order, the last one again and again.
+
+    It waits while `gate` is not set; `late`: it takes all the time that it is given, and does not answer.
+    """
 
     def __init__(self) -> None:
         self.replies: list[Reply] = [lambda _: reply()]
@@ -66,12 +79,16 @@ class ScriptedUpstream:
         self.answers: list[UpstreamResponse] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.late = False
 
     async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
         """As the port says."""
         self.received.append(outbound)
         self.bodies.append(b"".join([chunk async for chunk in outbound.body]) if outbound.body else b"")
         await self.gate.wait()
+        if self.late:
+            await asyncio.sleep(outbound.timeout)  # of a loop in which time jumps
+            raise TimedOut("upstream", "no head")
         given = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(given, Refusal):
             raise given
@@ -106,13 +123,24 @@ class Door:
     upstream: ScriptedUpstream = field(default_factory=ScriptedUpstream)
     tokens: MemoryServiceTokens = field(default_factory=MemoryServiceTokens)
     verifier: MemoryTokenVerifier = field(default_factory=lambda: MemoryTokenVerifier(_people()))
+    api_keys: ApiKeys | None = None
+    networks: NetworkAllowlist | None = None
     rate_limits: CallerRateLimits | None = None
 
     def __post_init__(self) -> None:
         routes = {
             "wind": Route("wind", WIND, "services", EVERYONE),
             "bolt": Route("bolt", BOLT, "services", EVERYONE, timeout=2.0),
-            "bare": Route("bare", WIND, "bare", frozenset({"app"}), frozenset({"GET", "POST"}), idle_timeout=7.0),
+            "jobs": Route("jobs", WIND, "services", frozenset({"jobs"}), identity_required=False),
+            "bare": Route(
+                "bare",
+                WIND,
+                "bare",
+                frozenset({"app"}),
+                frozenset({"GET", "POST"}),
+                idle_timeout=7.0,
+                upload_timeout=90.0,
+            ),
         }
         self.gateway = Gateway(
             routes=routes,
@@ -126,6 +154,8 @@ class Door:
             exchange=self.world.exchange,
             tokens=self.tokens,
             clock=self.world.clock,
+            api_keys=self.api_keys,
+            networks=self.networks,
             rate_limits=self.rate_limits,
         )
 
@@ -139,12 +169,13 @@ class Door:
         body: RequestBody | None = None,
         length: int | None = None,
         context: RequestContext | None = None,
+        peer: str = "203.0.113.7",
     ) -> ClientResponse:
         """One request. An empty `tag` or `token`: without that header."""
         headers = [(b"host", b"api.example"), *more]
         headers += [(b"x-api-tag", tag)] if tag else []
         headers += [(b"authorization", b"Bearer " + token)] if token else []
-        client_request = ClientRequest(method, target, headers, body, length, "203.0.113.7", "http")
+        client_request = ClientRequest(method, target, headers, body, length, peer, "http")
         return await self.gateway.handle(client_request, context or RequestContext())
 
     def sent(self, index: int = -1) -> dict[bytes, bytes]:

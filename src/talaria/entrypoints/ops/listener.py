@@ -1,8 +1,9 @@
 """An ASGI application behind uvicorn, on one socket inside this process's event loop.
 
-For our own people and tools: the operators' listener, and the sandbox's services. Only uvicorn's documented API is used
-(`Config`, `Server.serve`, `should_exit`), so any version from the lower bound on will do. Signals, logs and lifespan
-stay with the process.
+For our own people and tools: the operators' listener, and the sandbox's services. Signals, logs and lifespan stay with
+the process. uvicorn starts by its documented API. To stop by it (`should_exit`) takes a fifth of a second of fixed
+pauses, so `stop` goes by what a `Server` shows of itself: `servers` and `server_state`. pyproject.toml bounds the
+version for that.
 """
 
 import asyncio
@@ -13,9 +14,9 @@ from typing import Any
 
 import uvicorn
 
-from talaria.entrypoints.public.server.sockets import resume_accepting, stop_accepting
+from talaria.entrypoints.public.server.sockets import accepted, resume_accepting, stop_accepting
 
-_DRAIN_SECONDS = 1
+_POLL_SECONDS = 0.01
 
 
 class _Server(uvicorn.Server):
@@ -27,9 +28,12 @@ class _Server(uvicorn.Server):
 
 
 class AsgiListener:
-    """Serves `app` on one socket until `stop`. `http` is uvicorn's setting of the name: a protocol, or its class."""
+    """Serves `app` on one socket until `stop`, which leaves requests in flight `drain_seconds` to end.
 
-    def __init__(self, app: Any, http: Any = "httptools") -> None:
+    `http` is uvicorn's setting of the name: a protocol, or its class.
+    """
+
+    def __init__(self, app: Any, http: Any = "httptools", drain_seconds: float = 1.0) -> None:
         config = uvicorn.Config(
             app,
             http=http,
@@ -40,9 +44,9 @@ class AsgiListener:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
         self._server = _Server(config)
+        self._drain_seconds = drain_seconds
         self._socket: socket.socket | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -55,9 +59,25 @@ class AsgiListener:
             await asyncio.sleep(0)
 
     async def stop(self) -> None:
-        """Accept nothing new, give what is in flight a second to end, then close everything."""
+        """Accept nothing new, let what is in flight end, then close everything."""
         if self._serving is None or self._socket is None:
             return
         await stop_accepting(self._socket)
-        self._server.should_exit = True
-        await self._serving
+        state = self._server.server_state
+        for server in self._server.servers:
+            server.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._drain_seconds):
+                while state.connections or state.tasks:
+                    await asyncio.sleep(_POLL_SECONDS)
+        for connection in list(state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await accepted()  # the requests that were cut hear of it, and end
+        tasks = [*state.tasks, self._serving]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._socket.close()
