@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.real.support_gateway_process import GatewayProcess
 from tests.real.support_programs import program
 from tests.real.support_running import output_of, running
-from tests.real.support_upstreams import LARGE, WORDS, gateway_before
+from tests.real.support_upstream_programs import LARGE, WORDS, gateway_before
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 UPLOADED = {"size": len(LARGE), "sha256": hashlib.sha256(LARGE).hexdigest()}

@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.real.support_gateway_process import GatewayProcess
 from tests.real.support_programs import program
 from tests.real.support_running import output_of
-from tests.real.support_upstreams import LARGE, PROGRAMS, WORDS, gateway_before
+from tests.real.support_upstream_programs import LARGE, PROGRAMS, WORDS, gateway_before
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 each_library = pytest.mark.parametrize("library", ["fetch", "http"])

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.real.support_gateway_process import GatewayProcess
-from tests.real.support_upstreams import LARGE, UPSTREAMS, WORDS, gateway_before
+from tests.real.support_upstream_programs import LARGE, UPSTREAMS, WORDS, gateway_before
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SECONDS = 20.0

@@ -1,4 +1,4 @@
-// Node as an upstream: `node upstream.mjs PORT`. The routes are those of support_upstreams.py.
+// Node as an upstream: `node upstream.mjs PORT`. The routes are those of support_upstream_programs.py.
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import { gzipSync } from "node:zlib";

@@ -1,4 +1,4 @@
-// nginx as an upstream, by its JavaScript module. The routes are those of support_upstreams.py.
+// nginx as an upstream, by its JavaScript module. The routes are those of support_upstream_programs.py.
 import crypto from "crypto";
 
 function events(r) {

@@ -49,7 +49,7 @@ def node(folder: Path, port: int) -> Running:
 def gunicorn(folder: Path, port: int) -> Running:
     """gunicorn with threads, which keep connections."""
     arguments = ["--chdir", str(PROGRAMS), "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "8"]
-    arguments += ["--keep-alive", "60", "upstream_wsgi:application"]
+    arguments += ["--keep-alive", "60", "support_wsgi:application"]
     environ = {"PYTHONDONTWRITEBYTECODE": "1"}
     return running("gunicorn", program("gunicorn"), *arguments, folder=folder, port=port, environ=environ)
 

@@ -1,4 +1,4 @@
-"""A WSGI application as an upstream, with the routes of support_upstreams.py."""
+"""A WSGI application as an upstream, with the routes of support_upstream_programs.py."""
 
 import gzip
 import hashlib
