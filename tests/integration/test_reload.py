@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -231,6 +233,27 @@ async def test_a_secret_that_was_swapped_since_the_start_read_it_is_picked_up(se
     late = Reloader(served.running, served.sandbox.config_path, _read, poll_seconds=0.02)
     keeping_up = asyncio.create_task(late.keep_up())
     try:
+        async with asyncio.timeout(5):
+            while (await served.get()).status_code != 200:
+                await asyncio.sleep(0.02)
+    finally:
+        keeping_up.cancel()
+
+
+async def test_a_folder_that_a_link_leads_to_is_swapped_with_the_link(served: Served, tmp_path: Path) -> None:
+    """As a release is put in force: its own folder, and then a link moves to it."""
+    release, current = tmp_path / "r2", tmp_path / "current"
+    shutil.copytree(served.sandbox.folder.path, release)
+    (release / secret_file("talaria-services-api-key")).write_text("another-api-key-of-ours\n")
+    current.symlink_to(served.sandbox.folder.path)
+    reloader = Reloader(served.running, current / served.sandbox.config_path.name, _read, poll_seconds=0.02)
+    assert await reloader.reload("served by the link")
+    keeping_up = asyncio.create_task(reloader.keep_up())
+    try:
+        served.sandbox.talaria_services.api_key = "another-api-key-of-ours"
+        moved = tmp_path / "moved"
+        moved.symlink_to(release)
+        moved.replace(current)
         async with asyncio.timeout(5):
             while (await served.get()).status_code != 200:
                 await asyncio.sleep(0.02)

@@ -1,33 +1,66 @@
-"""talaria-services: one upstream behind one or several urls.
+"""One upstream behind one or several urls, each with a circuit breaker.
 
-Which url: the one with the fewest requests in flight among those whose breaker is closed; equals take turns. What is
-sent a second time: a request that reached nobody, by another url; a GET, HEAD or OPTIONS without a body whose
-connection broke, by another url or once more by the only one, within the retry budget. Nothing else, ever.
-A body that breaks is nothing that can be sent again, but its url's breaker hears of it.
+A request goes to the backend with the fewest requests in flight among those whose breaker is closed; equals take
+turns. A response whose body breaks can't be asked for again, but the breaker of its backend hears of it.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from functools import partial
+from typing import Final, Protocol, Self
 
-from talaria.domain.errors import BadAnswer, CircuitOpen, DependencyFault, TimedOut, Unreachable
+from talaria.adapters.http1.errors import (
+    BodyLengthMismatch,
+    ConnectError,
+    ConnectionClosed,
+    ConnectTimeout,
+    Http1Error,
+    PoolExhausted,
+    ReadTimeout,
+    RemoteProtocolError,
+    RequestBodyTimeout,
+    WriteTimeout,
+)
+from talaria.domain.errors import (
+    BadAnswer,
+    BadRequest,
+    CircuitOpen,
+    DependencyFault,
+    GatewayOverloaded,
+    Refusal,
+    TimedOut,
+    Unreachable,
+)
 from talaria.domain.http import Body, UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Clock, Recorder
-from talaria.domain.resilience import CircuitBreaker, Permit, RetryBudget
+from talaria.domain.resilience import CircuitBreaker, Permit
 
-_HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_RETRY_AFTER: Final = 1.0
+
+_REFUSALS: Final[tuple[tuple[type[Http1Error], Callable[[str], Refusal]], ...]] = (
+    (ConnectError, partial(Unreachable, "upstream")),
+    (ConnectTimeout, partial(TimedOut, "upstream")),
+    (ConnectionClosed, partial(Unreachable, "upstream")),
+    (RemoteProtocolError, partial(BadAnswer, "upstream")),
+    (ReadTimeout, partial(TimedOut, "upstream")),
+    (WriteTimeout, partial(TimedOut, "upstream")),
+    (RequestBodyTimeout, partial(TimedOut, "upstream")),
+    (BodyLengthMismatch, BadRequest),
+    (PoolExhausted, partial(GatewayOverloaded, retry_after=_RETRY_AFTER)),
+)
+"""What an error of the client is for the domain. An error that is not here is a fault of ours and stays as it is."""
 
 
-class UpstreamOrigin(Protocol):
-    """One url of an upstream: the Upstream port, and how busy it is."""
+class UpstreamClient(Protocol):
+    """A client of one url: `http1.upstream.Http1Upstream`."""
 
     @property
     def in_flight(self) -> int:
         """Requests that are under way or wait for a connection."""
         ...
 
-    async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
-        """As the Upstream port says; appends an attempt whose outcome is "connect" where it reached nobody."""
+    async def send(self, request: UpstreamRequest, timeout: float, /) -> UpstreamResponse:
+        """The response within `timeout` seconds. Raises Http1Errors, or what the request's body raises."""
         ...
 
     async def aclose(self) -> None:
@@ -36,124 +69,128 @@ class UpstreamOrigin(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class UpstreamUrl:
+class Backend:
     """A url with what is known of its health."""
 
-    origin: UpstreamOrigin
+    client: UpstreamClient
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
 
 
-class TalariaServices:
-    """The Upstream port over several urls. `name` is what metrics call this upstream."""
+class BalancedUpstream:
+    """Several backends as one. `name` is what metrics call this upstream."""
 
-    def __init__(self, name: str, urls: Sequence[UpstreamUrl], clock: Clock, recorder: Recorder) -> None:
+    def __init__(self, name: str, backends: Sequence[Backend], clock: Clock, recorder: Recorder) -> None:
         self._name = name
-        self._urls = list(urls)
-        self._tries = 1 if len(self._urls) > 1 else 2  # of each url, for one request
+        self._backends = list(backends)
+        self._tries = 1 if len(self._backends) > 1 else 2  # of each backend, for one request
         self._now = clock.now
         self._record = recorder.record
-        self._budget = RetryBudget()
         self._turn = 0
 
     @property
     def breakers(self) -> list[CircuitBreaker]:
-        """Those of the urls, in their order."""
-        return [url.breaker for url in self._urls]
+        """Those of the backends, in their order."""
+        return [backend.breaker for backend in self._backends]
 
-    async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
-        """As the port says.
+    async def send(self, request: UpstreamRequest, timeout: float, tried: list[Backend]) -> UpstreamResponse:
+        """The response of one backend, the head within `timeout` seconds; `tried` is where it was sent before.
 
-        Raises CircuitOpen where every url failed too often just now.
+        Raises CircuitOpen where no backend may be tried, the refusals of `_REFUSALS`, and what reading the request's
+        body raises. A backend that failed is added to `tried`.
         """
-        ends = self._now() + outbound.timeout
-        self._budget.requested(ends - outbound.timeout)
-        tried: list[UpstreamUrl] = []
-        while True:
-            url, permit = self._choose(tried)
-            before = len(outbound.attempts)
-            try:
-                answer = await url.origin.send(outbound)
-            except BaseException as error:
-                self._failed(url, permit, outbound, error)
-                self._note(outbound, before)
-                if not isinstance(error, DependencyFault):
-                    raise
-                outbound.timeout = ends - self._now()
-                tried.append(url)
-                if outbound.timeout <= 0 or not self._may_go_again(tried, outbound, error):
-                    raise
+        backend, permit = self._choose(tried)
+        before = len(request.attempts)
+        try:
+            response = await backend.client.send(request, timeout)
+        except Http1Error as error:
+            tried.append(backend)
+            fault = _translated(error)
+            failed = isinstance(fault, DependencyFault) and not _is_ours(error, fault, request)
+            (backend.breaker.failed if failed else backend.breaker.cancelled)(permit, self._now())
+            raise fault from None
+        except BaseException:
+            backend.breaker.cancelled(permit, self._now())
+            raise
+        else:
+            if response.complete_body is None:
+                response.body = self._monitored(request, response, backend.breaker, permit)
             else:
-                if answer.complete_body is not None or _may_be_cut(outbound, answer):
-                    url.breaker.succeeded(permit, self._now())
-                else:
-                    answer.body = _HeardBody(answer.body, url.breaker, permit, self._now)
-                self._note(outbound, before)
-                return answer
+                backend.breaker.succeeded(permit, self._now())
+            return response
+        finally:
+            for attempt in request.attempts[before:]:
+                self._record(attempt)
+
+    def may_try(self, tried: list[Backend], *, another: bool) -> bool:
+        """Is there a backend that may be tried after those? `another`: one that is not among them."""
+        now = self._now()
+        tries = 1 if another else self._tries
+        return any(tried.count(backend) < tries and backend.breaker.refused_for(now) == 0 for backend in self._backends)
 
     async def aclose(self) -> None:
-        """Close every connection of every url."""
-        for url in self._urls:
-            await url.origin.aclose()
+        """Close every connection of every backend."""
+        for backend in self._backends:
+            await backend.client.aclose()
 
-    def _choose(self, tried: list[UpstreamUrl]) -> tuple[UpstreamUrl, Permit]:
-        """A url that may be tried, and its breaker's permit. Raises CircuitOpen."""
+    def _choose(self, tried: list[Backend]) -> tuple[Backend, Permit]:
+        """A backend that may be tried, and its breaker's permit. Raises CircuitOpen."""
         now = self._now()
-        for url in self._in_order():
-            if tried.count(url) < self._tries:
-                permit = url.breaker.admit(now)
+        for backend in self._in_order():
+            if tried.count(backend) < self._tries:
+                permit = backend.breaker.admit(now)
                 if permit is not None:
-                    return url, permit
-        wait = min(url.breaker.refused_for(now) for url in self._urls)
+                    return backend, permit
+        wait = min(backend.breaker.refused_for(now) for backend in self._backends)
         raise CircuitOpen("upstream", self._name, retry_after=wait)
 
-    def _in_order(self) -> Sequence[UpstreamUrl]:
-        if len(self._urls) == 1:
-            return self._urls
-        self._turn = (self._turn + 1) % len(self._urls)
-        turned = self._urls[self._turn :] + self._urls[: self._turn]
-        return sorted(turned, key=lambda url: url.origin.in_flight)
+    def _in_order(self) -> Sequence[Backend]:
+        if len(self._backends) == 1:
+            return self._backends
+        self._turn = (self._turn + 1) % len(self._backends)
+        turned = self._backends[self._turn :] + self._backends[: self._turn]
+        return sorted(turned, key=lambda backend: backend.client.in_flight)
 
-    def _failed(self, url: UpstreamUrl, permit: Permit, outbound: UpstreamRequest, error: BaseException) -> None:
-        ours = not isinstance(error, DependencyFault) or (isinstance(error, TimedOut) and outbound.client_deadline)
-        (url.breaker.cancelled if ours else url.breaker.failed)(permit, self._now())
-
-    def _note(self, outbound: UpstreamRequest, before: int) -> None:
-        """An origin may have made several attempts since there were `before`, or none."""
-        for attempt in outbound.attempts[before:]:
-            self._record(attempt)
-
-    def _may_go_again(self, tried: list[UpstreamUrl], outbound: UpstreamRequest, fault: DependencyFault) -> bool:
-        """Is there a url to send the request to, and is that harmless?"""
-        now = self._now()
-        left = [url for url in self._urls if tried.count(url) < self._tries and url.breaker.refused_for(now) == 0]
-        if outbound.attempts[-1].outcome == "connect":
-            return any(url not in tried for url in left)
-        if not left:
-            return False
-        harmless = outbound.method in _HARMLESS and outbound.body is None and isinstance(fault, Unreachable)
-        return harmless and self._budget.take(now)
+    def _monitored(
+        self, request: UpstreamRequest, response: UpstreamResponse, breaker: CircuitBreaker, permit: Permit
+    ) -> Body:
+        if request.body is not None and response.status >= 400:
+            # Many servers refuse an upload and close with the rest of it unread: the response may be cut by that.
+            breaker.succeeded(permit, self._now())
+            return _MonitoredBody(response.body, None, permit, self._now)
+        return _MonitoredBody(response.body, breaker, permit, self._now)
 
 
-def _may_be_cut(outbound: UpstreamRequest, answer: UpstreamResponse) -> bool:
-    """Many servers refuse an upload and close with the rest of it unread, which may cost the end of their answer."""
-    return outbound.body is not None and answer.status >= 400
+def _translated(error: Http1Error) -> Exception:
+    refusal_of = next((refusal_of for kind, refusal_of in _REFUSALS if isinstance(error, kind)), None)
+    if refusal_of is None:
+        return error
+    refusal = refusal_of(str(error))
+    if isinstance(refusal, DependencyFault):
+        refusal.request_sent = error.request_sent
+    return refusal
 
 
-class _HeardBody:
+def _is_ours(error: BaseException, fault: DependencyFault, request: UpstreamRequest) -> bool:
+    """Was it the client's haste, or its slow upload, that took the time?"""
+    return isinstance(error, RequestBodyTimeout) or (isinstance(fault, TimedOut) and request.client_deadline)
+
+
+class _MonitoredBody:
     """A body that is still arriving, and whose breaker hears how it ends: by itself or by the upstream's fault.
 
-    A silence is not told: whoever reads may be the one who was slow.
+    A silence is not reported: the slow side may be our client. Raises Unreachable, BadAnswer or TimedOut.
     """
 
     __slots__ = ("_body", "_breaker", "_now", "_permit", "_since")
 
-    def __init__(self, body: Body, breaker: CircuitBreaker, permit: Permit, now: Callable[[], float]) -> None:
+    def __init__(self, body: Body, breaker: CircuitBreaker | None, permit: Permit, now: Callable[[], float]) -> None:
         self._body = body
-        self._breaker: CircuitBreaker | None = breaker
+        self._breaker = breaker
         self._now = now
         self._permit = permit
         self._since = now()
-        breaker.head_received(permit, self._since)
+        if breaker is not None:
+            breaker.head_received(permit, self._since)
 
     def __aiter__(self) -> Self:
         return self
@@ -165,10 +202,11 @@ class _HeardBody:
             if (breaker := self._hand_back()) is not None:
                 breaker.body_completed()
             raise
-        except (Unreachable, BadAnswer):
-            if (breaker := self._hand_back()) is not None:
+        except Http1Error as error:
+            breaker = None if isinstance(error, ReadTimeout) else self._hand_back()
+            if breaker is not None:
                 breaker.body_failed(self._permit, self._since, self._now())
-            raise
+            raise _translated(error) from None
 
     def _hand_back(self) -> CircuitBreaker | None:
         """The breaker, once."""

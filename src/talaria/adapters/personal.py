@@ -2,8 +2,7 @@
 
 import msgspec
 
-from talaria.adapters.dependency_client import DependencyClient
-from talaria.adapters.reply import Reply
+from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
 from talaria.domain.errors import PERSONAL, BadAnswer, IdentityUnknown
 from talaria.domain.events import HopContext
 from talaria.domain.model import PersonalPhoneId, PhoneNumber
@@ -30,25 +29,24 @@ class Personal:
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
     async def phone_of(self, phone_id: PersonalPhoneId, call: HopContext) -> PhoneNumber:
-        """As the port says."""
         question = msgspec.json.encode(_Question(phone_id.reveal()))
 
-        def read(reply: Reply) -> PhoneNumber:
-            return _phone_in(reply, phone_id)
+        def read(response: DependencyResponse) -> PhoneNumber:
+            return _phone_in(response, phone_id)
 
         return await self._client.post("/v1/phones/retrieve", question, self._headers, call, read)
 
 
-def _phone_in(reply: Reply, asked: PersonalPhoneId) -> PhoneNumber:
-    if reply.status == 401:
+def _phone_in(response: DependencyResponse, asked: PersonalPhoneId) -> PhoneNumber:
+    if response.status == 401:
         raise BadAnswer("personal", "our credentials were refused")
-    if reply.status == 404:
+    if response.status == 404:
         # Without the contract's error this is a wrong address, not an unknown person.
-        reply.json(_Error, PERSONAL.bad_answer)
+        response.json(_Error, PERSONAL.bad_answer)
         raise IdentityUnknown
-    if reply.status != 200:
-        raise BadAnswer("personal", f"status {reply.status}")
-    answer = reply.json(_Phone, PERSONAL.bad_answer)
+    if response.status != 200:
+        raise BadAnswer("personal", f"status {response.status}")
+    answer = response.json(_Phone, PERSONAL.bad_answer)
     if answer.id != asked.reveal():
         raise BadAnswer("personal", "the answer is about another id")
     phone = PhoneNumber.parse(answer.value)

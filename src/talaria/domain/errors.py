@@ -175,9 +175,13 @@ class PartnerUserRefused(UnknownUser):
 
 
 class DependencyFault(Refusal):
-    """Another system's failure: a kind (the class) and an `origin` (the system). The reason follows from both."""
+    """Another system's failure: a kind (the class) and an `origin` (the system). The reason follows from both.
+
+    `request_sent`: that system may have received something of the request.
+    """
 
     kind: ClassVar[str] = ""
+    request_sent = True
 
     def __init__(self, origin: Origin, cause: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(cause, retry_after=retry_after)

@@ -12,7 +12,6 @@ from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import (
     HeaderPolicy,
     RequestHeaders,
-    says_unknown_user,
     timeout_of,
     usable_request_id,
     via,
@@ -128,7 +127,7 @@ class Gateway:
             response = await upstream.send(upstream_request)
         finally:
             context.upstream_seconds = self._now() - before
-        if user_id is not None and says_unknown_user(response.status, response.headers):
+        if user_id is not None and response.user_unknown:
             response, token = await self._retry_with_fresh_identity(routed, user_id, (response, token), context)
         api_key = self._targets[route.upstream].api_key
         filtered = self._header_policy.filter_response(response.headers, token, api_key)
@@ -178,7 +177,7 @@ class Gateway:
             raise
         await first[0].body.aclose()
         second = await self._send_again(routed, user_id, context)
-        context.identity_refreshed = not says_unknown_user(second[0].status, second[0].headers)
+        context.identity_refreshed = not second[0].user_unknown
         if not context.identity_refreshed:
             self._exchange.forget(identity, user_id)
         return second

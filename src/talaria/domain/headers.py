@@ -174,11 +174,6 @@ def timeout_of(head: RequestHeaders, most: float) -> float:
     return min(most, int(value) / 1000)
 
 
-def says_unknown_user(status: int, headers: Headers) -> bool:
-    """Does this response say that the upstream does not know the user id (any more)?"""
-    return status in (403, 404, 410) and (b"x-talaria-unknown-user", b"1") in headers
-
-
 def via(head: RequestHeaders) -> Header:
     """`via` with this gateway at its end (RFC 9110, section 7.6.3)."""
     if b"via" not in head.consumed:

@@ -83,6 +83,7 @@ class UpstreamResponse:
     """A response's head, and its body still arriving.
 
     `complete_body` is the body where all of it has arrived together with the head: `body` need not be read then.
+    `user_unknown`: the upstream says that it does not know the user id that the request was sent under.
     The receiver reads `body` to its end or calls `body.aclose()`; either gives the connection back.
     """
 
@@ -90,6 +91,7 @@ class UpstreamResponse:
     headers: Headers = field(repr=False)
     body: Body
     complete_body: bytes | None = field(default=None, repr=False)
+    user_unknown: bool = False
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ State machine of the breaker:
 """
 
 from collections import deque
+from collections.abc import AsyncIterator
 from typing import Literal
 
 from talaria.domain.errors import GatewayOverloaded
@@ -36,8 +37,24 @@ PROBE_TAKES = 1.0
 REQUESTS_PER_RETRY = 5
 RETRIES_AT_LEAST = 3
 
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""RFC 9110, section 9.2.2."""
+
 _COLD_SHARE = 0.8
 _RETRY_AFTER = 1.0
+
+
+def may_retry(
+    method: str, request_sent: bool, body: AsyncIterator[bytes] | bytes | None, *, idempotent: bool = False
+) -> bool:
+    """Is it safe to send a request again that failed? The one rule, for every layer that does.
+
+    Any request of which nothing was sent; else an idempotent one, by its method or by what its contract says
+    (`idempotent`), whose body can be sent again: none, or bytes, but never a stream.
+    """
+    if not request_sent:
+        return True
+    return (idempotent or method in IDEMPOTENT_METHODS) and (body is None or isinstance(body, bytes))
 
 
 class Window:

@@ -1,4 +1,4 @@
-"""personal passes its contract against the simulated service, over both transports."""
+"""personal passes its contract against the simulated service."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from talaria.adapters.dependency_client import DependencyClient
-from talaria.adapters.http1.transport import WireTransport
-from talaria.adapters.httpx_transport import httpx_transport
+from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.personal import Personal
 from talaria.domain.errors import PERSONAL
 from talaria.sandbox import personal
@@ -24,9 +23,9 @@ class _Directory:
         self._service.faults = SCRIPTS[failure]
 
 
-class TestPersonalOverTheWire(PhoneDirectoryContract):
+class TestPersonal(PhoneDirectoryContract):
     def transport(self) -> httpx.AsyncBaseTransport:
-        return WireTransport()
+        return Http1Transport()
 
     @asynccontextmanager
     async def harness(self) -> AsyncIterator[PhoneDirectoryHarness]:
@@ -34,8 +33,3 @@ class TestPersonalOverTheWire(PhoneDirectoryContract):
         service.phones = dict(PHONES)
         async with client_of(service, PERSONAL, self.transport()) as client:
             yield _Directory(service, client)
-
-
-class TestPersonalOverHttpx(TestPersonalOverTheWire):
-    def transport(self) -> httpx.AsyncBaseTransport:
-        return httpx_transport(max_connections=64)

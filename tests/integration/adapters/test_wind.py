@@ -1,4 +1,4 @@
-"""wind passes its contract against the simulated service, over both transports."""
+"""wind passes its contract against the simulated service."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from talaria.adapters.dependency_client import DependencyClient
-from talaria.adapters.http1.transport import WireTransport
-from talaria.adapters.httpx_transport import httpx_transport
+from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.partners.wind import Accounts
 from talaria.domain.errors import PARTNER
 from talaria.sandbox import wind
@@ -31,9 +30,9 @@ class _Accounts:
         self._service.faults = SCRIPTS[failure]
 
 
-class TestWindOverTheWire(PartnerAccountsContract):
+class TestWind(PartnerAccountsContract):
     def transport(self) -> httpx.AsyncBaseTransport:
-        return WireTransport()
+        return Http1Transport()
 
     @asynccontextmanager
     async def harness(self) -> AsyncIterator[PartnerAccountsHarness]:
@@ -41,8 +40,3 @@ class TestWindOverTheWire(PartnerAccountsContract):
         service.users, service.blocked, service.without_account = dict(USERS), {BLOCKED}, {STRANGER}
         async with client_of(service, PARTNER, self.transport()) as client:
             yield _Accounts(service, client)
-
-
-class TestWindOverHttpx(TestWindOverTheWire):
-    def transport(self) -> httpx.AsyncBaseTransport:
-        return httpx_transport(max_connections=64)

@@ -10,7 +10,7 @@ import httpx
 import jsonschema_rs
 import pytest
 from hypothesis import HealthCheck, given, settings
-from requests import Response
+from schemathesis import Response
 
 from talaria.sandbox import fixtures
 from talaria.sandbox.service import SimulatedService

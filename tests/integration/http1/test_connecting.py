@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from talaria.adapters.http1.connect import HEAD_START, race
-from talaria.adapters.http1.upstream import WireOrigin
-from talaria.domain.errors import TimedOut, Unreachable
+from talaria.adapters.http1.connect import ATTEMPT_DELAY, happy_eyeballs
+from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ConnectTimeout
+from talaria.adapters.http1.upstream import Http1Upstream
 from tests.integration.http1.support_peers import HELLO, forever, read, request, upstream
 from tests.integration.http1.support_tls import client_context, server_context
-from tests.support_refusals import by
 
 
-async def _cause(origin: WireOrigin, error: type[Exception] = Unreachable) -> str:
+async def _cause(origin: Http1Upstream, error: type[Exception] = ConnectError) -> str:
     """Why a request could not even be sent."""
     outbound = request("POST", length=0)
     with pytest.raises(error) as caught:
@@ -50,16 +49,16 @@ def refusing() -> Iterator[tuple[str, int]]:
 
 async def test_nobody_listens() -> None:
     with refusing() as (host, port):
-        assert await _cause(WireOrigin(f"http://{host}:{port}")) == "connection refused"
+        assert await _cause(Http1Upstream(f"http://{host}:{port}")) == "connection refused"
 
 
 async def test_an_unknown_name() -> None:
-    assert await _cause(WireOrigin("http://nowhere.invalid", connect_timeout=5.0)) == "name not found"
+    assert await _cause(Http1Upstream("http://nowhere.invalid", connect_timeout=5.0)) == "name not found"
 
 
 async def test_connecting_has_its_own_time() -> None:
     with hanging() as (host, port):
-        await _cause(WireOrigin(f"http://{host}:{port}", connect_timeout=0.05), TimedOut)
+        await _cause(Http1Upstream(f"http://{host}:{port}", connect_timeout=0.05), ConnectTimeout)
 
 
 async def test_a_connection_that_is_closed_at_once() -> None:
@@ -67,13 +66,13 @@ async def test_a_connection_that_is_closed_at_once() -> None:
         writer.close()
 
     async with upstream(handler) as raw:
-        with pytest.raises(Unreachable, check=by("upstream")):
-            await WireOrigin(raw.url).send(request())
+        with pytest.raises(ConnectionClosed):
+            await Http1Upstream(raw.url).send(request())
 
 
 async def test_ipv6() -> None:
     async with upstream(forever, host="::1") as raw:
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         assert (await origin.send(request())).complete_body == b"hello"
         await origin.aclose()
 
@@ -86,7 +85,7 @@ async def test_the_address_to_call_from() -> None:
 
     callers: list[str] = []
     async with upstream(handler) as raw:
-        await WireOrigin(raw.url, local_address="127.0.0.9").send(request())
+        await Http1Upstream(raw.url, local_address="127.0.0.9").send(request())
     assert callers == ["127.0.0.9"]
 
 
@@ -102,7 +101,7 @@ async def test_tls(tmp_path: Path) -> None:
 
     protocols: list[str] = []
     async with upstream(handler, tls=server_context(tmp_path, "localhost")) as raw:
-        origin = WireOrigin(raw.url, ssl_context=client_context(tmp_path))
+        origin = Http1Upstream(raw.url, ssl_context=client_context(tmp_path))
         for _ in range(2):
             assert (await origin.send(request())).complete_body == b"hello"
         assert len(await read(await origin.send(request()))) == 3_000_000
@@ -113,12 +112,12 @@ async def test_tls(tmp_path: Path) -> None:
 
 async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
     async with upstream(forever, tls=server_context(tmp_path, "localhost")) as raw:
-        assert await _cause(WireOrigin(raw.url)) == "TLS: certificate of an unknown authority"
+        assert await _cause(Http1Upstream(raw.url)) == "TLS: certificate of an unknown authority"
 
 
 async def test_a_certificate_for_another_name(tmp_path: Path) -> None:
     async with upstream(forever, tls=server_context(tmp_path, "other.example")) as raw:
-        origin = WireOrigin(raw.url, ssl_context=client_context(tmp_path))
+        origin = Http1Upstream(raw.url, ssl_context=client_context(tmp_path))
         assert await _cause(origin) == "TLS: certificate of another name"
 
 
@@ -129,7 +128,7 @@ async def test_no_tls_at_the_other_end() -> None:
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = WireOrigin(raw.url.replace("http:", "https:"))
+        origin = Http1Upstream(raw.url.replace("http:", "https:"))
         assert await _cause(origin) == "TLS: handshake failed"
 
 
@@ -138,8 +137,8 @@ async def test_a_handshake_that_hangs_is_given_up_and_closed() -> None:
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = WireOrigin(raw.url.replace("http:", "https:"), connect_timeout=0.05)
-        await _cause(origin, TimedOut)
+        origin = Http1Upstream(raw.url.replace("http:", "https:"), connect_timeout=0.05)
+        await _cause(origin, ConnectTimeout)
         await raw.until(lambda: raw.connections == 1 and raw.open == 0)
 
 
@@ -148,12 +147,12 @@ async def test_an_address_that_hangs_costs_a_head_start() -> None:
         good = ("127.0.0.1", int(raw.url.rsplit(":", 1)[1]))
         with hanging() as bad:
             started = asyncio.get_running_loop().time()
-            sock = await race([(socket.AF_INET, bad), (socket.AF_INET, good)], None)
+            sock = await happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, good)], None)
             took = asyncio.get_running_loop().time() - started
         with sock:
             assert sock.getpeername() == good
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        assert HEAD_START - 0.05 < took < HEAD_START + 0.5
+        assert ATTEMPT_DELAY - 0.05 < took < ATTEMPT_DELAY + 0.5
 
 
 async def test_an_address_that_refuses_costs_nothing() -> None:
@@ -161,21 +160,21 @@ async def test_an_address_that_refuses_costs_nothing() -> None:
         good = ("127.0.0.1", int(raw.url.rsplit(":", 1)[1]))
         with refusing() as bad:
             started = asyncio.get_running_loop().time()
-            sock = await race([(socket.AF_INET, bad), (socket.AF_INET, good)], None)
+            sock = await happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, good)], None)
             took = asyncio.get_running_loop().time() - started
         sock.close()
-        assert took < HEAD_START
+        assert took < ATTEMPT_DELAY
 
 
 async def test_all_addresses_refuse() -> None:
     with refusing() as bad, refusing() as worse, pytest.raises(ConnectionRefusedError):
-        await race([(socket.AF_INET, bad), (socket.AF_INET, worse)], None)
+        await happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, worse)], None)
 
 
 async def test_a_race_that_is_given_up_leaves_nothing() -> None:
     with hanging() as bad, hanging() as worse:
-        racing = asyncio.create_task(race([(socket.AF_INET, bad), (socket.AF_INET, worse)], None))
-        await asyncio.wait([racing], timeout=HEAD_START + 0.05)
+        racing = asyncio.create_task(happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, worse)], None))
+        await asyncio.wait([racing], timeout=ATTEMPT_DELAY + 0.05)
         racing.cancel()
         await asyncio.wait([racing])
         for _ in range(3):

@@ -1,5 +1,5 @@
 """The contract of `Upstream` on both event loops; elsewhere it runs on the default one only."""
 
-from tests.integration.adapters.test_upstreams import TestWireOrigin
+from tests.integration.adapters.test_upstreams import TestTalariaServices
 
-__all__ = ["TestWireOrigin"]
+__all__ = ["TestTalariaServices"]

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from talaria.adapters.http1.upstream import WireOrigin
+from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.domain.http import UpstreamResponse
 from tests.integration.http1.support_peers import request
 
@@ -61,7 +61,7 @@ async def _read_slowly(answer: UpstreamResponse, chunks: int) -> None:
 
 async def test_two_hundred_slow_readers() -> None:
     async with _large_upstream() as url:
-        origin = WireOrigin(url)
+        origin = Http1Upstream(url)
         before = _resident()
         answers = await asyncio.gather(*[origin.send(request(timeout=30.0)) for _ in range(200)])
         for _ in range(5):
@@ -75,7 +75,7 @@ async def test_two_hundred_slow_readers() -> None:
 
 async def test_a_large_answer_is_not_held() -> None:
     async with _large_upstream() as url:
-        origin = WireOrigin(url)
+        origin = Http1Upstream(url)
         before = _resident()
         answer = await origin.send(request())
         length = 0

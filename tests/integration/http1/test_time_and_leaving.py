@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from talaria.adapters.http1.upstream import WireOrigin
-from talaria.domain.errors import GatewayOverloaded, TimedOut
+from talaria.adapters.http1.errors import PoolExhausted, ReadTimeout
+from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.domain.http import UpstreamRequest
 from tests.integration.http1.support_peers import HELLO, RawUpstream, forever, read, request, upstream
-from tests.support_refusals import by
 
 
 async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
@@ -47,9 +46,9 @@ async def _silent_body() -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("handler", [_silent, _half_a_head])
 async def test_the_head_must_come_in_time(handler: object) -> None:
     async with upstream(handler) as raw:  # type: ignore[arg-type]
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         outbound = request(timeout=0.05)
-        with pytest.raises(TimedOut, check=by("upstream")):
+        with pytest.raises(ReadTimeout):
             await origin.send(outbound)
         assert [attempt.outcome for attempt in outbound.attempts] == ["timeout"]
         await raw.until(lambda: raw.open == 0)
@@ -58,9 +57,9 @@ async def test_the_head_must_come_in_time(handler: object) -> None:
 
 async def test_a_silence_inside_a_body_is_bounded() -> None:
     async with upstream(_half_a_body) as raw:
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         answer = await origin.send(request(idle_timeout=0.05))
-        with pytest.raises(TimedOut, check=by("upstream")):
+        with pytest.raises(ReadTimeout):
             await read(answer)
         await raw.until(lambda: raw.open == 0)
         assert origin.in_flight == 0
@@ -75,7 +74,7 @@ async def test_a_body_that_moves_may_take_longer_than_the_head() -> None:
             writer.write(b"h")
 
     async with upstream(handler) as raw:
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         answer = await origin.send(request(timeout=0.5))
         assert await read(answer) == b"h" * 15
         await origin.aclose()
@@ -83,13 +82,13 @@ async def test_a_body_that_moves_may_take_longer_than_the_head() -> None:
 
 async def test_the_wait_for_a_connection_counts() -> None:
     async with upstream(_silent) as raw:
-        origin = WireOrigin(raw.url, max_connections=1)
+        origin = Http1Upstream(raw.url, max_connections=1)
         first = asyncio.create_task(origin.send(request()))
         await raw.until(lambda: raw.open == 1)
         outbound = request(timeout=0.05)
-        with pytest.raises(GatewayOverloaded) as caught:
+        with pytest.raises(PoolExhausted) as caught:
             await origin.send(outbound)
-        assert (caught.value.retry_after, origin.in_flight) == (1, 1)
+        assert (caught.value.request_sent, origin.in_flight) == (False, 1)
         assert [attempt.outcome for attempt in outbound.attempts] == ["overloaded"]
         first.cancel()
         await asyncio.wait([first])
@@ -108,7 +107,7 @@ LEAVING: dict[str, tuple[object, Callable[[], UpstreamRequest]]] = {
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8, 50])
 async def test_leaving_at_any_step(handler: object, make: Callable[[], UpstreamRequest], steps: int) -> None:
     async with upstream(handler) as raw:  # type: ignore[arg-type]
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         before = asyncio.all_tasks()
         sending = asyncio.create_task(origin.send(make()))
         for _ in range(steps):
@@ -123,7 +122,7 @@ async def test_leaving_at_any_step(handler: object, make: Callable[[], UpstreamR
 async def test_leaving_while_the_answer_arrives(steps: int) -> None:
     """Whichever is first, the leaving or the answer: the next request gets its own answer."""
     async with upstream(forever) as raw:
-        origin = WireOrigin(raw.url, max_connections=1)
+        origin = Http1Upstream(raw.url, max_connections=1)
         await origin.send(request())
         sending = asyncio.create_task(origin.send(request()))
         for _ in range(steps):
@@ -137,7 +136,7 @@ async def test_leaving_while_the_answer_arrives(steps: int) -> None:
 
 async def test_leaving_inside_a_body() -> None:
     async with upstream(_half_a_body) as raw:
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         answer = await origin.send(request())
         assert await anext(answer.body) == b"hel"
         before = asyncio.all_tasks()
@@ -151,7 +150,7 @@ async def test_leaving_inside_a_body() -> None:
 
 async def test_closing_a_body_ends_it_at_the_upstream() -> None:
     async with upstream(_half_a_body) as raw:
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         answer = await origin.send(request())
         await answer.body.aclose()
         await raw.until(lambda: raw.open == 0)
@@ -159,7 +158,7 @@ async def test_closing_a_body_ends_it_at_the_upstream() -> None:
         assert await read(answer) == b""
 
 
-async def _nothing_left(raw: RawUpstream, origin: WireOrigin, before: "set[asyncio.Task[object]]") -> None:
+async def _nothing_left(raw: RawUpstream, origin: Http1Upstream, before: "set[asyncio.Task[object]]") -> None:
     """No connection, no count and no task of the one who left, within a second."""
     assert origin.in_flight == 0
     async with asyncio.timeout(1):

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from talaria.adapters.http1.transport import WireTransport
+from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ReadTimeout, RemoteProtocolError
+from talaria.adapters.http1.transport import Http1Transport
 from tests.integration.http1.support_peers import HELLO, answering, forever, upstream
 
 HAS_BODY = b"content-length: "
 
 
 def _client(**settings: float) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=WireTransport(**settings), timeout=5.0)  # type: ignore[arg-type]
+    return httpx.AsyncClient(transport=Http1Transport(**settings), timeout=5.0)  # type: ignore[arg-type]
 
 
 async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
@@ -77,13 +78,13 @@ async def test_each_host_has_its_own_connections() -> None:
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (b"", httpx.ReadError),
-        (b"HTTP/1.1 200 OK\r\na : b\r\n\r\n", httpx.RemoteProtocolError),
-        (HELLO[:-1], httpx.ReadError),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\nz\r\n", httpx.RemoteProtocolError),
+        (b"", ConnectionClosed),
+        (b"HTTP/1.1 200 OK\r\na : b\r\n\r\n", RemoteProtocolError),
+        (HELLO[:-1], ConnectionClosed),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\nz\r\n", RemoteProtocolError),
     ],
 )
-async def test_failures_have_the_names_of_httpx(answer: bytes, error: type[Exception]) -> None:
+async def test_failures_have_the_names_of_our_client(answer: bytes, error: type[Exception]) -> None:
     async with upstream(answering(answer)) as raw, _client() as client:
         with pytest.raises(error):
             await client.post(raw.url)
@@ -97,16 +98,16 @@ async def test_timeouts_of_a_request_are_obeyed() -> None:
 
     reader_sees = asyncio.Event()
     async with upstream(silent) as raw, _client() as client:
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(ReadTimeout):
             await client.get(raw.url, timeout=httpx.Timeout(5.0, connect=0.02, read=0.02))
         reader_sees.set()
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(ReadTimeout):
             await client.get(raw.url, timeout=httpx.Timeout(5.0, read=0.02))
 
 
 async def test_nobody_listens() -> None:
     async with _client() as client:
-        with pytest.raises(httpx.ConnectError, match="connection refused"):
+        with pytest.raises(ConnectError, match="connection refused"):
             await client.get("http://127.0.0.1:1")
 
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from talaria.adapters.http1.upstream import WireOrigin
-from talaria.domain.errors import BadRequest, ClientGone, TimedOut
+from talaria.adapters.http1.errors import BodyLengthMismatch, WriteTimeout
+from talaria.adapters.http1.upstream import Http1Upstream
+from talaria.domain.errors import ClientGone
 from tests.integration.http1.support_peers import HELLO, pieces, request, upstream
-from tests.support_refusals import by
 
 REFUSAL = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno"
 
@@ -35,7 +35,7 @@ async def test_framing(length: int | None, sent: bytes) -> None:
 
     received: list[bytes] = []
     async with upstream(handler) as raw:
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         for _ in range(2):
             body = pieces(b"ab", b"", b"cdefg")
             assert (await origin.send(request("POST", body=body, length=length))).complete_body == b"hello"
@@ -51,7 +51,7 @@ async def test_an_early_answer_stops_the_upload_and_arrives_at_once() -> None:
 
     gone = asyncio.Event()
     async with upstream(handler) as raw:
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         for _ in range(20):
             counts: list[int] = []
             answer = await origin.send(request("POST", body=_counted(counts), length=1 << 30))
@@ -75,7 +75,7 @@ async def test_an_early_answer_of_a_peer_that_closes_at_once_is_not_lost() -> No
     with socket.create_server(("127.0.0.1", 0)) as listener:
         peer = asyncio.get_running_loop().run_in_executor(None, _refuse_and_close, listener)
         port = listener.getsockname()[1]
-        origin = WireOrigin(f"http://127.0.0.1:{port}")
+        origin = Http1Upstream(f"http://127.0.0.1:{port}")
         before = len(os.listdir("/proc/self/fd"))
         try:
             for turn in range(100):
@@ -95,7 +95,7 @@ async def test_a_body_that_never_pauses_leaves_the_loop_its_turns() -> None:
             pass
 
     async with upstream(handler) as raw:
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         sending = asyncio.create_task(origin.send(request("POST", body=_counted([]))))
         for _ in range(100):
             await asyncio.sleep(0)
@@ -116,7 +116,7 @@ async def test_a_peer_that_does_not_read_stops_the_upload() -> None:
     go_on = asyncio.Event()
     counts: list[int] = []
     async with upstream(handler) as raw:
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         sending = asyncio.create_task(
             origin.send(request("PUT", body=_counted(counts, most=1 << 25), length=1 << 25, timeout=20.0))
         )
@@ -133,8 +133,8 @@ async def test_a_peer_that_never_reads_is_given_up() -> None:
 
     done = asyncio.Event()
     async with upstream(handler) as raw:
-        origin = WireOrigin(raw.url)
-        with pytest.raises(TimedOut, check=by("upstream")):
+        origin = Http1Upstream(raw.url)
+        with pytest.raises(WriteTimeout):
             await origin.send(request("PUT", body=_counted([]), length=1 << 30, idle_timeout=0.05))
         assert origin.in_flight == 0
         done.set()
@@ -148,9 +148,9 @@ async def test_a_body_that_fails_never_leaves_its_connection_in_the_pool(
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         outbound = request("POST", body=pieces(b"ab", *([error] if error else [])), length=length)
-        with pytest.raises(ClientGone if error else BadRequest) as caught:
+        with pytest.raises(ClientGone if error else BodyLengthMismatch) as caught:
             await origin.send(outbound)
         assert error is None or caught.value is error
         assert [attempt.outcome for attempt in outbound.attempts] == ["client"]
@@ -172,7 +172,7 @@ async def test_answer_and_upload_of_a_large_body() -> None:
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = WireOrigin(raw.url)
+        origin = Http1Upstream(raw.url)
         answer = await origin.send(request("POST", body=_counted([], most=1 << 25), length=1 << 25, timeout=20.0))
         received = 0
         async for chunk in answer.body:

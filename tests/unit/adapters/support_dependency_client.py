@@ -6,8 +6,7 @@ from typing import cast
 
 import httpx
 
-from talaria.adapters.dependency_client import DependencyClient
-from talaria.adapters.reply import Reply
+from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
 from talaria.domain.errors import PERSONAL, BadAnswer, Faults
 from talaria.domain.events import HopContext
 from talaria.testing import MemoryClock, MemoryRecorder
@@ -47,7 +46,7 @@ class Bench:
         """From now on these; the last one stays."""
         self._answers = list(answers)
 
-    async def ask(self, call: HopContext | None = None) -> Reply:
+    async def ask(self, call: HopContext | None = None) -> DependencyResponse:
         """Post `{}`; a 200 is good, anything else a bad answer."""
         return await self.client.post("/question", b"{}", {"x-own": "1"}, call or HopContext("request-1", 5.0), read)
 
@@ -84,8 +83,8 @@ def unread(answer: httpx.Response) -> httpx.Response:
     return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(body))
 
 
-def read(reply: Reply) -> Reply:
+def read(response: DependencyResponse) -> DependencyResponse:
     """As an adapter would."""
-    if reply.status != 200:
-        raise BadAnswer("personal", f"status {reply.status}")
-    return reply
+    if response.status != 200:
+        raise BadAnswer("personal", f"status {response.status}")
+    return response

@@ -1,204 +1,172 @@
-"""Which url is asked, what is asked again, and what is told of it. The urls are functions."""
+"""Which backend is asked, what its breaker hears, and what an error of the client is for the domain."""
 
-from collections.abc import Callable
-from contextlib import suppress
+import asyncio
 
 import pytest
 
-from talaria.adapters.balanced_upstream import TalariaServices, UpstreamUrl
-from talaria.adapters.http1.response_body import ArrivedBody
-from talaria.domain.errors import BadAnswer, CircuitOpen, TimedOut, Unreachable
+from talaria.adapters.http1.errors import (
+    BodyLengthMismatch,
+    ConnectError,
+    ConnectionClosed,
+    ConnectTimeout,
+    Http1Error,
+    LocalProtocolError,
+    PoolExhausted,
+    ReadTimeout,
+    RemoteProtocolError,
+    RequestBodyTimeout,
+    WriteTimeout,
+)
+from talaria.domain.errors import CircuitOpen, DependencyFault, Refusal, TimedOut, Unreachable
 from talaria.domain.events import Attempt
-from talaria.domain.http import UpstreamRequest, UpstreamResponse
-from talaria.testing import MemoryClock, MemoryRecorder
+from talaria.domain.http import UpstreamRequest
 from tests.support_refusals import by
-
-Step = Callable[[UpstreamRequest], UpstreamResponse]
-
-
-def step(*outcomes: str, error: Exception | None = None) -> Step:
-    """An answer, or this error, after attempts with these outcomes."""
-
-    def take(outbound: UpstreamRequest) -> UpstreamResponse:
-        outbound.attempts.extend(Attempt("upstream", 0.0, 0.0, outcome) for outcome in outcomes)
-        if error is not None:
-            raise error
-        return UpstreamResponse(200, [], ArrivedBody(b""), b"")
-
-    return take
-
-
-GOOD = step("ok")
-BROKEN = step("broken", error=Unreachable("upstream", "the connection broke"))
-REFUSED = step("connect", error=Unreachable("upstream", "connection refused"))
-LATE = step("timeout", error=TimedOut("upstream", "no head of an answer in time"))
-
-
-class Cut:
-    """A body that ends, or breaks, after one piece."""
-
-    def __init__(self, error: Exception | None) -> None:
-        self._left: list[bytes | Exception] = [b"half", *([error] if error else [])]
-
-    def __aiter__(self) -> "Cut":
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._left:
-            raise StopAsyncIteration
-        piece = self._left.pop(0)
-        if isinstance(piece, Exception):
-            raise piece
-        return piece
-
-    async def aclose(self) -> None:
-        self._left = []
-
-
-def streamed(error: Exception | None = None) -> Step:
-    """An answer whose body comes after its head."""
-    return lambda outbound: UpstreamResponse(200 if outbound.body is None else 413, [], Cut(error))
-
-
-CUT = streamed(Unreachable("upstream", "the upstream closed the connection"))
-NONSENSE = streamed(BadAnswer("upstream", "a malformed chunk"))
-SILENT = streamed(TimedOut("upstream", "silence inside the body of the answer"))
-
-
-class Origin:
-    """One url: what it does, again and again."""
-
-    def __init__(self, doing: Step) -> None:
-        self.doing = doing
-        self.in_flight = 0
-        self.asked = 0
-
-    async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
-        self.asked += 1
-        return self.doing(outbound)
-
-    async def aclose(self) -> None:
-        """Nothing to close."""
-
-
-class Bench:
-    """An upstream of so many urls."""
-
-    def __init__(self, *doing: Step) -> None:
-        self.origins = [Origin(one) for one in doing]
-        self.clock, self.recorder = MemoryClock(), MemoryRecorder()
-        urls = [UpstreamUrl(origin) for origin in self.origins]
-        self.upstream = TalariaServices("services", urls, self.clock, self.recorder)
-
-    async def ask(self, method: str = "GET") -> int:
-        return (await self.upstream.send(UpstreamRequest(method, b"/", [], None, None, 1.0, 1.0))).status
-
-    async def read(self, after: float = 0.0) -> bytes:
-        """The body of an answer to GET, or what had come of it; so many seconds after its head."""
-        answer, body = await self.upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0)), b""
-        self.clock.move(after)
-        with suppress(Unreachable, BadAnswer, TimedOut):
-            async for piece in answer.body:
-                body += piece
-        await answer.body.aclose()
-        return body
-
-    @property
-    def asked(self) -> list[int]:
-        return [origin.asked for origin in self.origins]
+from tests.unit.adapters.support_upstreams import (
+    CUT,
+    GOOD,
+    NONSENSE,
+    REFUSED,
+    SILENT,
+    Balanced,
+    Cut,
+    Step,
+    step,
+    streamed,
+)
 
 
 async def test_every_attempt_is_told_those_on_a_closed_connection_too() -> None:
-    bench = Bench(step("broken", "ok"))
-    assert await bench.ask() == 200
-    assert bench.recorder.events == [Attempt("upstream", 0.0, 0.0, outcome) for outcome in ("broken", "ok")]
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_what_reached_nobody_goes_to_another_url(method: str) -> None:
-    bench = Bench(REFUSED, GOOD)
-    assert [await bench.ask(method) for _ in range(20)] == [200] * 20
-    assert bench.asked == [5, 20], "five failures, then it is left out"
-
-
-async def test_a_get_that_broke_is_asked_again() -> None:
-    bench = Bench(BROKEN, GOOD)
-    assert [await bench.ask() for _ in range(4)] == [200] * 4
-
-
-@pytest.mark.parametrize(("method", "doing"), [("POST", BROKEN), ("POST", LATE), ("GET", LATE)])
-async def test_nothing_else_is_sent_twice(method: str, doing: Step) -> None:
-    bench = Bench(doing, doing)
-    with pytest.raises((Unreachable, TimedOut)):
-        await bench.ask(method)
-    assert sum(bench.asked) == 1
-
-
-@pytest.mark.parametrize(("doing", "times"), [(BROKEN, 2), (REFUSED, 1)])
-async def test_the_only_url_is_asked_again_once_where_it_was_reached(doing: Step, times: int) -> None:
-    bench = Bench(doing)
-    with pytest.raises(Unreachable, check=by("upstream")):
-        await bench.ask()
-    assert bench.asked == [times]
+    services = Balanced(step("broken", "ok"))
+    assert await services.ask() == 200
+    assert services.recorder.events == [Attempt("upstream", 0.0, 0.0, outcome) for outcome in ("broken", "ok")]
 
 
 async def test_where_every_url_failed_nobody_is_asked() -> None:
-    bench = Bench(REFUSED, REFUSED)
+    services = Balanced(REFUSED, REFUSED)
     for _ in range(5):
         with pytest.raises(Unreachable, check=by("upstream")):
-            await bench.ask()
+            await services.ask()
     with pytest.raises(CircuitOpen) as caught:
-        await bench.ask()
-    assert (bench.asked, caught.value.retry_after) == ([5, 5], 5.0)
+        await services.ask()
+    assert (services.asked, caught.value.retry_after) == ([5, 5], 5.0)
 
 
 async def test_one_probe_brings_a_url_back() -> None:
-    bench = Bench(REFUSED, GOOD)
+    services = Balanced(REFUSED, GOOD)
     for _ in range(10):
-        await bench.ask()
-    bench.clock.move(5.0)
-    bench.origins[0].doing = GOOD
-    before = bench.origins[0].asked
+        await services.ask()
+    services.clock.move(5.0)
+    services.clients[0].doing = GOOD
+    before = services.clients[0].asked
     for _ in range(10):
-        await bench.ask()
-    assert bench.origins[0].asked == before + 5
+        await services.ask()
+    assert services.clients[0].asked == before + 5
 
 
 @pytest.mark.parametrize("doing", [CUT, NONSENSE])
 async def test_a_url_whose_bodies_break_is_left_out(doing: Step) -> None:
-    bench = Bench(doing, streamed())
-    assert [await bench.read() for _ in range(30)] == [b"half"] * 30
-    assert bench.asked == [5, 25]
+    services = Balanced(doing, streamed())
+    assert [await services.read() for _ in range(30)] == [b"half"] * 30
+    assert services.asked == [5, 25]
 
 
 async def test_what_broke_is_not_sent_again_and_the_only_url_is_refused_then() -> None:
-    bench = Bench(CUT)
-    assert [await bench.read() for _ in range(5)] == [b"half"] * 5
+    services = Balanced(CUT)
+    assert [await services.read() for _ in range(5)] == [b"half"] * 5
     with pytest.raises(CircuitOpen):
-        await bench.read()
-    assert bench.asked == [5]
+        await services.read()
+    assert services.asked == [5]
 
 
 @pytest.mark.parametrize(("doing", "after"), [(SILENT, 0.0), (CUT, 11.0), (streamed(), 0.0)])
 async def test_a_silence_an_old_stream_and_an_end_open_nothing(doing: Step, after: float) -> None:
-    bench = Bench(doing)
+    services = Balanced(doing)
     for _ in range(30):
-        await bench.read(after)
-    assert bench.asked == [30]
+        await services.read(after)
+    assert services.asked == [30]
 
 
 async def test_an_upload_that_is_refused_may_cost_the_end_of_the_answer() -> None:
-    bench = Bench(CUT)
+    services = Balanced(CUT)
     for _ in range(10):
         upload = UpstreamRequest("POST", b"/", [], Cut(None), None, 1.0, 1.0)
         with pytest.raises(Unreachable, check=by("upstream")):
-            [piece async for piece in (await bench.upstream.send(upload)).body]
-    assert bench.upstream.breakers[0].state == "closed"
+            [piece async for piece in (await services.upstream.send(upload)).body]
+    assert services.upstream.breakers[0].state == "closed"
 
 
 async def test_who_closes_a_body_tells_nothing_of_the_upstream() -> None:
-    bench = Bench(CUT)
+    services = Balanced(CUT)
     for _ in range(10):
-        answer = await bench.upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0))
+        answer = await services.upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0))
         await answer.body.aclose()
-    assert bench.upstream.breakers[0].state == "closed"
+    assert services.upstream.breakers[0].state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "counts"),
+    [
+        (ConnectError("cause"), "upstream-unreachable", True),
+        (ConnectTimeout("cause"), "upstream-timeout", True),
+        (ConnectionClosed("cause"), "upstream-unreachable", True),
+        (RemoteProtocolError("cause"), "upstream-bad-answer", True),
+        (ReadTimeout("cause"), "upstream-timeout", True),
+        (WriteTimeout("cause"), "upstream-timeout", True),
+        (RequestBodyTimeout("cause"), "upstream-timeout", False),
+        (BodyLengthMismatch("cause"), "bad-request", False),
+        (PoolExhausted("cause"), "overloaded", False),
+    ],
+)
+async def test_an_error_of_the_client_has_one_name_in_the_domain(error: Http1Error, reason: str, counts: bool) -> None:
+    services = Balanced(step(error=error))
+    for _ in range(5):
+        with pytest.raises(Refusal) as caught:
+            await services.ask("POST")
+        assert (caught.value.reason, caught.value.cause, caught.value.__cause__) == (reason, "cause", None)
+        if isinstance(caught.value, DependencyFault):
+            assert caught.value.request_sent is error.request_sent
+    assert services.balanced.breakers[0].state == ("open" if counts else "closed")
+
+
+async def test_a_full_pool_is_to_be_asked_again_in_a_second() -> None:
+    with pytest.raises(Refusal) as caught:
+        await Balanced(step(error=PoolExhausted("full"))).ask()
+    assert caught.value.retry_after == 1.0
+
+
+@pytest.mark.parametrize("error", [LocalProtocolError("ours"), KeyError("the body's"), asyncio.CancelledError()])
+async def test_what_is_not_the_upstreams_passes_unchanged_and_says_nothing_of_it(error: Exception) -> None:
+    services = Balanced(step(error=error))
+    for _ in range(6):
+        with pytest.raises(type(error)) as caught:
+            await services.ask()
+        assert caught.value is error
+    assert services.balanced.breakers[0].state == "closed"
+
+
+async def test_a_client_in_a_hurry_says_nothing_of_the_upstream() -> None:
+    services = Balanced(step(error=ReadTimeout("no head of a response in time")))
+    for _ in range(6):
+        with pytest.raises(TimedOut, check=by("upstream")):
+            await services.upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0, client_deadline=True))
+    assert services.balanced.breakers[0].state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("doing", "reason"),
+    [(CUT, "upstream-unreachable"), (NONSENSE, "upstream-bad-answer"), (SILENT, "upstream-timeout")],
+)
+async def test_a_body_that_breaks_says_so_in_the_domains_words(doing: Step, reason: str) -> None:
+    response = await Balanced(doing).upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0))
+    assert await anext(response.body) == b"half"
+    with pytest.raises(DependencyFault) as caught:
+        await anext(response.body)
+    assert caught.value.reason == reason
+
+
+async def test_the_backend_with_the_fewest_requests_is_asked() -> None:
+    services = Balanced(GOOD, GOOD, GOOD)
+    services.clients[0].in_flight, services.clients[2].in_flight = 2, 1
+    for _ in range(5):
+        await services.ask()
+    assert services.asked == [0, 5, 0]

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.adapters.reply import LONGEST_RETRY_AFTER, Reply, seconds_of
+from talaria.adapters.dependency_client import LONGEST_RETRY_AFTER, DependencyResponse, retry_after_seconds
 from talaria.domain.errors import PERSONAL, BadAnswer
 
 WALL = 1_795_000_000.0
@@ -24,7 +24,7 @@ class Shape(msgspec.Struct):
 
 @given(_TEXTS)
 def test_retry_after_is_nonsense_or_at_most_a_day(text: str) -> None:
-    seconds = seconds_of(text, WALL)
+    seconds = retry_after_seconds(text, WALL)
     assert seconds is None or 0.0 <= seconds <= LONGEST_RETRY_AFTER
 
 
@@ -37,7 +37,7 @@ _JSON = st.recursive(
 def read(body: bytes) -> Shape | BadAnswer:
     """The shape in this body, or the refusal of it."""
     try:
-        return Reply(200, body).json(Shape, PERSONAL.bad_answer)
+        return DependencyResponse(200, body).json(Shape, PERSONAL.bad_answer)
     except BadAnswer as refusal:
         return refusal
 

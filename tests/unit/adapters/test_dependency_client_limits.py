@@ -5,7 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from talaria.adapters.reply import Reply
+from talaria.adapters.dependency_client import DependencyResponse
+from talaria.adapters.http1.errors import ConnectError
 from talaria.domain.errors import (
     BadAnswer,
     CircuitOpen,
@@ -40,7 +41,7 @@ async def test_who_waits_for_a_place_waits_within_its_time() -> None:
     busy = [asyncio.ensure_future(bench.ask()) for _ in range(2)]
     await asyncio.sleep(0)
     call = HopContext("request-1", 0.02)
-    with pytest.raises(TimedOut, match="no free place in time", check=by("personal")):
+    with pytest.raises(TimedOut, match="no free slot in time", check=by("personal")):
         await bench.ask(call)
     assert call.attempts == []
     for task in busy:
@@ -77,7 +78,7 @@ async def test_places_are_given_in_order() -> None:
     assert order == sorted(order)
 
 
-@pytest.mark.parametrize("answer", [500, 401, 302, 503, httpx.ConnectError("")])
+@pytest.mark.parametrize("answer", [500, 401, 302, 503, ConnectError("")])
 async def test_five_failures_open_the_circuit(answer: object) -> None:
     bench = Bench(answer, attempts=1)
     for _ in range(5):
@@ -94,7 +95,7 @@ async def test_five_failures_open_the_circuit(answer: object) -> None:
 async def test_definite_answers_are_no_failures() -> None:
     bench = Bench(404)
 
-    def unknown(reply: Reply) -> Reply:
+    def unknown(response: DependencyResponse) -> DependencyResponse:
         raise IdentityUnknown
 
     for _ in range(30):
@@ -104,7 +105,7 @@ async def test_definite_answers_are_no_failures() -> None:
 
 
 async def test_the_failure_that_was_met_is_told_and_not_the_circuit_that_it_opened() -> None:
-    bench = Bench(httpx.ConnectError(""))
+    bench = Bench(ConnectError(""))
     for _ in range(5):
         with pytest.raises(Unreachable, check=by("personal")):
             await bench.ask()
@@ -229,7 +230,7 @@ async def test_the_budget_bounds_retries() -> None:
 async def test_a_fault_of_the_reader_passes_and_says_nothing_to_the_breaker() -> None:
     bench = Bench(200)
 
-    def broken(reply: Reply) -> Reply:
+    def broken(response: DependencyResponse) -> DependencyResponse:
         raise KeyError("a fault of ours")
 
     for _ in range(6):

@@ -8,8 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from talaria.adapters.http1.connect import Place
-from talaria.adapters.httpx_transport import httpx_transport
+from talaria.adapters.http1.connect import Endpoint
 from talaria.adapters.tls import client_tls, server_tls, why_refused
 from tests.integration.support_certificates import write_certificate
 
@@ -37,22 +36,15 @@ def test_the_systems_list_is_where_openssl_finds_it(tmp_path: Path, monkeypatch:
     cert, _ = write_certificate(tmp_path, "us")
     monkeypatch.setenv("SSL_CERT_FILE", str(cert))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nothing"))
-    for context in (client_tls(), trusted_by_httpx(), trusted_by_wire()):
+    for context in (client_tls(), trusted_by_the_client()):
         assert context.cert_store_stats()["x509"] == 1
         assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
 
-def trusted_by_wire() -> ssl.SSLContext:
-    """What the wire client takes where nothing is set."""
-    tls = Place.of("https://services.test").tls
+def trusted_by_the_client() -> ssl.SSLContext:
+    """What our HTTP/1.1 client takes where nothing is set."""
+    tls = Endpoint.of("https://services.test").tls
     assert tls is not None
-    return tls
-
-
-def trusted_by_httpx() -> ssl.SSLContext:
-    """What httpx's transport takes where nothing is set."""
-    tls = httpx_transport(max_connections=1)._pool._ssl_context
-    assert isinstance(tls, ssl.SSLContext)
     return tls
 
 

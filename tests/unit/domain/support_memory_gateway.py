@@ -76,6 +76,7 @@ class ScriptedUpstream:
         if isinstance(given, Refusal):
             raise given
         answer = given if isinstance(given, UpstreamResponse) else given(outbound)
+        answer.user_unknown = answer.status in (403, 404, 410) and UNKNOWN[0] in answer.headers
         self.answers.append(answer)
         return answer
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.domain.headers import HeaderPolicy, canonical_name, says_unknown_user
+from talaria.domain.headers import HeaderPolicy, canonical_name
 from talaria.domain.http import Headers
 from talaria.domain.model import Partner
 
@@ -104,16 +104,3 @@ def test_nothing_is_added_reordered_or_let_through(headers: Headers) -> None:
     assert not any(TOKEN in value or KEY in value for _, value in kept)
     hidden = {canonical_name(name) for name in OURS}
     assert not any(name in HOP_BY_HOP or canonical_name(name) in hidden for name, _ in kept)
-
-
-def test_only_three_statuses_can_say_that_a_user_is_unknown() -> None:
-    said = [(b"x-talaria-unknown-user", b"1")]
-    assert [status for status in range(200, 600) if says_unknown_user(status, said)] == [403, 404, 410]
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [[], [(b"x-talaria-unknown-user", b"0")], [(b"x-talaria-unknown-user", b"")], [(b"x-unknown-user", b"1")]],
-)
-def test_a_plain_404_says_nothing_of_the_user(headers: Headers) -> None:
-    assert not says_unknown_user(404, headers)

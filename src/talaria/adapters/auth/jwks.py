@@ -19,8 +19,7 @@ from collections.abc import Collection, Sequence
 from math import inf
 
 from talaria.adapters.auth.jwk import ALGORITHMS, BadKeySet, VerifyingKey, pick, read_key_set
-from talaria.adapters.dependency_client import DependencyClient
-from talaria.adapters.reply import Reply
+from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
 from talaria.domain.errors import KeysUnavailable, Refusal
 from talaria.domain.events import HopContext
 from talaria.domain.ports import Clock
@@ -162,13 +161,13 @@ class JwksClient:
         elif before and not cause:
             _logger.info("a caller's key set is had again", extra=extra)
 
-    def _take(self, reply: Reply) -> None:
+    def _take(self, response: DependencyResponse) -> None:
         """Make the answer the set. What is raised here counts for the breaker."""
-        if reply.status != 200:
-            raise KeysUnavailable(f"status {reply.status}")
-        if reply.body != self._document:
-            self._keys = self._usable(reply.body)
-            self._document = reply.body
+        if response.status != 200:
+            raise KeysUnavailable(f"status {response.status}")
+        if response.body != self._document:
+            self._keys = self._usable(response.body)
+            self._document = response.body
             self.generation += 1
         self._fetched_at = self._now()
 

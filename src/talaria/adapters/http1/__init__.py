@@ -1,8 +1,9 @@
-"""Our HTTP/1.1 client: what forwarding stands on. `connection.py` opens with the law that the rest obeys.
+"""Our HTTP/1.1 client: what forwarding stands on. `connection.py` opens with the state machine that the rest obeys.
 
-- `origin.py`: one url as the domain's `Upstream`; `transport.py`: the same pools for `httpx.AsyncClient`
-- `pool.py`: connections kept, limited, waited for; `dial.py`: name, addresses, socket, TLS
-- `connection.py`: one connection, request out, answer in; `patience.py`: its clock
-- outwards: `request.py` (the head), `upload.py` (the body), `outbox.py`, `gate.py` (when to write), `last_words.py`
-- inwards: `head.py` (strictly), `framing.py` and `chunks.py` (where the body ends), `body.py` (its stream)
+- `upstream.py`: one url; `transport.py`: the same for `httpx.AsyncClient`; `errors.py`: what either raises
+- `pool.py`: connections kept, limited, waited for
+- `connect.py`: name, addresses, socket, TLS; with `resolver.py` and `tunnel.py` (CONNECT)
+- `connection.py`: one connection, request out, response in; `timer.py`: its clock
+- outwards: `request_body.py`, `write_batcher.py` (when to write)
+- inwards: `response_head.py` (strictly), `body_framing.py` (where the body ends), `response_body.py` (its stream)
 """

@@ -1,4 +1,4 @@
-"""From a url to a connected socket: the name is asked for again each time (names.py), addresses are raced (RFC 8305).
+"""From a url to a connected socket: the name is looked up each time, addresses are raced (RFC 8305), a proxy is asked.
 
 The race is ours and works on plain sockets, for uvloop has none; TLS is spoken by the winner only.
 """
@@ -14,35 +14,40 @@ from itertools import chain, zip_longest
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
-from talaria.adapters.http1.resolver import Address, Names
+from talaria.adapters.http1.errors import ConnectError, PoolExhausted
+from talaria.adapters.http1.resolver import Address, Resolver
+from talaria.adapters.http1.tunnel import open_tunnel
 from talaria.adapters.tls import client_tls, why_refused
-from talaria.domain.errors import GatewayOverloaded, Unreachable
 
-HEAD_START: Final = 0.25
-"""Seconds that an address has before the next one is tried beside it."""
+ATTEMPT_DELAY: Final = 0.25
+"""Seconds that an address has before the next one is tried beside it: RFC 8305's Connection Attempt Delay."""
 
 _PORTS = {"http": 80, "https": 443}
-_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_LOCAL_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _P = TypeVar("_P", bound=asyncio.BaseProtocol)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a url points. `tls` is None for http. `local_address`: the address to call from.
+class Endpoint:
+    """Where a url points. `authority` is its `Host`; `target` is the same with a port always (for CONNECT).
 
-    `names`: who is asked where `host` is.
+    `tls` is None for http. `local_address`: the address to call from. `proxy`: the HTTP proxy to tunnel through.
     """
 
     host: str
     port: int
     authority: bytes
+    target: bytes
     tls: ssl.SSLContext | None = None
     local_address: str | None = None
-    names: Names = field(default_factory=Names, compare=False, repr=False)
+    proxy: "Endpoint | None" = None
+    resolver: Resolver = field(default_factory=Resolver, compare=False, repr=False)
 
     @classmethod
-    def of(cls, url: str, tls: ssl.SSLContext | None = None, local_address: str | None = None) -> "Place":
-        """The place that `url` (scheme, host, perhaps a port, no more) names.
+    def of(
+        cls, url: str, tls: ssl.SSLContext | None = None, local_address: str | None = None, egress_proxy: str = ""
+    ) -> "Endpoint":
+        """What `url` (scheme, host, perhaps a port, no more) names; `egress_proxy`: the url of an http proxy.
 
         Raises ValueError.
         """
@@ -54,42 +59,54 @@ class Place:
         host = parts.hostname
         name = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
         port = parts.port or _PORTS[parts.scheme]
-        authority = name if port == _PORTS[parts.scheme] else f"{name}:{port}"
-        if parts.scheme == "http":
-            return cls(host, port, authority.encode("ascii"), None, local_address)
-        return cls(host, port, authority.encode("ascii"), tls or client_tls(), local_address)
+        target = f"{name}:{port}"
+        authority = name if port == _PORTS[parts.scheme] else target
+        context = (tls or client_tls()) if parts.scheme == "https" else None
+        proxy = cls.of(egress_proxy) if egress_proxy else None
+        if proxy is not None and proxy.tls is not None:
+            raise ValueError("an egress proxy is spoken to by http://")
+        return cls(host, port, authority.encode("ascii"), target.encode("ascii"), context, local_address, proxy)
 
 
-async def dial(place: Place, protocol: Callable[[], _P]) -> _P:
-    """Connect, with TLS where the place wants it. Cancelling it leaves nothing open.
+async def connect(endpoint: Endpoint, protocol: Callable[[], _P]) -> _P:
+    """Connect, through the proxy and with TLS where the endpoint wants them. Cancelling it leaves nothing open.
 
-    Raises Unreachable, GatewayOverloaded where this machine has no socket left, or TimeoutError where the
-    system gave up.
+    Raises ConnectError, PoolExhausted where this machine has no socket left, or TimeoutError where the system gave up.
     """
-    loop = asyncio.get_running_loop()
+    via = endpoint.proxy
     try:
-        sock = await race(await place.names.addresses_of(place.host, place.port), place.local_address)
-    except TimeoutError:
-        raise
+        sock = await _open_socket(via or endpoint, endpoint.local_address)
     except OSError as error:
-        if is_ours(error):
-            raise GatewayOverloaded(why(error), retry_after=1.0) from None
-        raise Unreachable("upstream", why(error)) from None
+        raise _translated(error, "egress proxy: " if via else "") from None
     try:
-        name = place.host if place.tls is not None else None
-        _, connected = await loop.create_connection(protocol, sock=sock, ssl=place.tls, server_hostname=name)
+        if via is not None:
+            await open_tunnel(sock, endpoint.target)
+        name = endpoint.host if endpoint.tls is not None else None
+        loop = asyncio.get_running_loop()
+        _, connected = await loop.create_connection(protocol, sock=sock, ssl=endpoint.tls, server_hostname=name)
     except OSError as error:
         sock.close()
-        raise Unreachable("upstream", why(error)) from None
+        raise _translated(error) from None
     except BaseException:
         sock.close()
         raise
     return connected
 
 
-def is_ours(error: OSError) -> bool:
+async def _open_socket(endpoint: Endpoint, local_address: str | None) -> socket.socket:
+    addresses = await endpoint.resolver.addresses_of(endpoint.host, endpoint.port)
+    return await happy_eyeballs(addresses, local_address)
+
+
+def _translated(error: OSError, where: str = "") -> Exception:
+    if isinstance(error, TimeoutError):
+        return error
+    return PoolExhausted(why(error)) if is_local(error) else ConnectError(where + why(error))
+
+
+def is_local(error: OSError) -> bool:
     """Is it this machine that has no socket left?"""
-    return error.errno in _OURS and not isinstance(error, socket.gaierror | ssl.SSLError)
+    return error.errno in _LOCAL_ERRNOS and not isinstance(error, socket.gaierror | ssl.SSLError)
 
 
 def why(error: OSError) -> str:
@@ -105,8 +122,8 @@ def why(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else "connection failed"
 
 
-async def race(addresses: Sequence[Address], local_address: str | None) -> socket.socket:
-    """The first socket that connects; each address gets a head start before the next."""
+async def happy_eyeballs(addresses: Sequence[Address], local_address: str | None) -> socket.socket:
+    """The first socket that connects; the next address is tried after ATTEMPT_DELAY, or once the one before failed."""
     addresses = _interleaved(addresses)
     if len(addresses) == 1:
         return await _connected(addresses[0], local_address)
@@ -118,7 +135,7 @@ async def race(addresses: Sequence[Address], local_address: str | None) -> socke
             if waiting:
                 racing.add(asyncio.create_task(_connected(waiting.pop(0), local_address)))
             done, racing = await asyncio.wait(
-                racing, timeout=HEAD_START if waiting else None, return_when=asyncio.FIRST_COMPLETED
+                racing, timeout=ATTEMPT_DELAY if waiting else None, return_when=asyncio.FIRST_COMPLETED
             )
             won = [task for task in done if task.exception() is None]
             racing.update(won[1:])

@@ -1,84 +1,104 @@
 """One connection, one request at a time.
 
-The law
-=======
+State machine
+=============
 
-Everything that moves a connection from one state to another is in this file. Nobody else touches the transport.
+Everything that moves a connection from one state to another is in this file, and nothing else writes to its transport.
 
     IDLE ──begin()──> HEAD ──final head──> BODY ──last byte──> IDLE
-      │                 │  └─ whole answer in one piece ─────────^
+      │                 │  └─ whole response in one piece ───────^
       └────────┬────────┴─────────────────────┘
             CLOSED
 
-IDLE     Nobody owns the connection but the pool. Nothing may arrive: a byte, an end of file, a loss closes it.
-HEAD     One request owns it (it holds the future that `begin` gave it). The head of the request is written at the end
-         of the turn, or, with a body, by the upload that `begin` is given. Bytes that come before that are no answer.
-         Interim answers (1xx, at most 20, never 101) are skipped.
-BODY     The reader of the answer's body owns it. Only the answer's bytes arrive, nothing is written.
-CLOSED   Nobody owns it. The pool has forgotten it. There is no way back.
+IDLE     Only the pool holds the connection. Nothing may arrive: a byte, an end of file, a loss closes it.
+HEAD     A request owns it, by the future that `begin` returned. The head of the request is written at the end of the
+         turn; with a body, a task of the connection writes both. Bytes that arrive before that are no response.
+         Interim responses (1xx, at most 20, never 101) are skipped.
+BODY     The reader of the response's body owns it. Only bytes of the response arrive, nothing is written.
+CLOSED   The pool has forgotten it. There is no way back.
 
-Who may write: the request that owns it, in HEAD only. The final head ends the writing: an upload that is still going
-on is stopped there, and the connection can't be used again.
+Only the request that owns the connection writes, in HEAD. The final head ends the writing: the task that still writes
+a body is cancelled then, and the connection is not used again.
 
 From the last byte it goes back to IDLE only where all of these hold: the request was sent to its end, both sides said
-keep-alive, the body had an end of its own, and not one byte came after it. Else it is closed. So a byte that is too
-much never becomes the start of another answer.
+keep-alive, the body had an end of its own, and not one byte came after it. Else it is closed. So a surplus byte never
+becomes the start of another response.
 
-What ends it: a strict reader's refusal (BadAnswer), a loss (Unreachable), the clock (TimedOut),
-a failing upload (its own exception), the owner giving up; too late, where it was cancelled before the whole answer came
-and has its turn when the connection is another's. Whatever it is goes to the owner once, and to nobody else.
+What ends it: a refusal of the strict reader (RemoteProtocolError), a loss (ConnectionClosed), the clock (ReadTimeout,
+WriteTimeout, RequestBodyTimeout), an error of the request's body (unchanged), the owner giving up. The owner gets it
+once. An owner that was cancelled, and runs only after the connection was reused, does not close it.
 
-The clock is `_patience`: the present owner's deadline, for the head of the answer first, then for each silence.
+The clock is `_deadline`: the owner's, for the head of the response first, then for each silence.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import AsyncIterator, Callable
+from typing import Final, cast
 
-from talaria.adapters.http1.body_framing import Framing, framing_of
-from talaria.adapters.http1.gate import Gate
-from talaria.adapters.http1.keeper import Keeper
-from talaria.adapters.http1.last_words import LastWords
-from talaria.adapters.http1.response_body import AnswerBody, ArrivedBody
-from talaria.adapters.http1.response_head import AnswerHead, HeadReader
-from talaria.adapters.http1.timer import NEVER, Patience
-from talaria.domain.errors import BadAnswer, TimedOut, Unreachable
+from talaria.adapters.http1.body_framing import BodyReader, body_reader
+from talaria.adapters.http1.errors import (
+    ConnectionClosed,
+    ReadTimeout,
+    RemoteProtocolError,
+    RequestBodyTimeout,
+    WriteTimeout,
+)
+from talaria.adapters.http1.request_body import BodyWriter, PendingResponseReader
+from talaria.adapters.http1.response_body import BufferedBody, StreamingBody
+from talaria.adapters.http1.response_head import ResponseHead, ResponseHeadParser
+from talaria.adapters.http1.timer import NEVER, MovableDeadline
+from talaria.adapters.http1.write_batcher import WriteBatcher
 from talaria.domain.http import UpstreamResponse
-
-if TYPE_CHECKING:
-    from talaria.adapters.http1.request_body import Upload
 
 IDLE: Final = 0
 HEAD: Final = 1
 BODY: Final = 2
 CLOSED: Final = 3
 
+JOINED_AT_MOST: Final = 16 * 1024
+"""A request's body of up to so many bytes is awaited and leaves together with the head: one write."""
 
-class Connection(Gate, asyncio.BufferedProtocol):
-    """See the law above.
+_YIELD_EVERY: Final = 128 * 1024
+"""Bytes of a request's body after which the loop gets a turn, though neither body nor transport should wait for it."""
 
-    `served` counts the answers that it has brought; `heard` says whether the present request has had any byte back;
-    `fresh` belongs to the pool's sweep.
+
+class Connection(asyncio.BufferedProtocol):
+    """See the state machine above.
+
+    `served` counts the responses that it has brought; `heard` says whether the present request has had any byte back;
+    `used_since_sweep` belongs to the pool. `on_idle` and `on_closed` are told of these two states.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, keeper: Keeper, buffer: memoryview) -> None:
-        super().__init__(loop)
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        buffer: memoryview,
+        batcher: WriteBatcher,
+        on_idle: "Callable[[Connection], None]",
+        on_closed: "Callable[[Connection], None]",
+    ) -> None:
+        self.loop = loop
         self.served = 0
         self.heard = False
-        self.fresh = True
-        self._keeper = keeper
+        self.used_since_sweep = True
         self._buffer = buffer
+        self._batcher = batcher
+        self._on_idle = on_idle
+        self._on_closed = on_closed
         self._state = IDLE
         self._transport: asyncio.Transport
         self._write: Callable[[bytes], None]
         self._future: asyncio.Future[UpstreamResponse] | None = None
-        self._upload: Upload | None = None
-        self._body: AnswerBody | None = None
-        self._framing: Framing | None = None
-        self._reader = HeadReader()
-        self._patience = Patience(loop, self._expired)
+        self._body: StreamingBody | None = None
+        self._body_reader: BodyReader | None = None
+        self._head_parser = ResponseHeadParser()
+        self._deadline = MovableDeadline(loop, self._on_timeout)
         self._idle_timeout = 0.0
         self._to_head = self._reusable = self._written = False
+        self._request_body: BodyWriter | None = None
+        self._body_task: asyncio.Task[None] | None = None
+        self._pending_response: PendingResponseReader | None = None
+        self._drained: asyncio.Future[None] | None = None
 
     # What the owner does.
 
@@ -88,34 +108,35 @@ class Connection(Gate, asyncio.BufferedProtocol):
         return self._state == CLOSED
 
     def begin(
-        self, request: bytes, to_head: bool, deadline: float, idle_timeout: float, upload: "Upload | None" = None
+        self, request: bytes, to_head: bool, deadline: float, idle_timeout: float, body: BodyWriter | None = None
     ) -> "asyncio.Future[UpstreamResponse]":
-        """Send a request: `request` is its whole head. With an `upload`, that writes the head, and the body after it.
+        """Send a request, of which `request` is the whole head, and `body` the body if it has one.
 
-        `deadline` is for the head of the answer, by the loop's clock; `idle_timeout` (seconds) for a silence in a body.
-        The future brings the answer or what ended the connection; who no longer waits for it calls `abandon`.
+        `deadline` is for the head of the response, by the loop's clock; `idle_timeout` (seconds) for a silence inside
+        a body. The future brings the response or what ended the connection; an owner that stops waiting for it calls
+        `abandon`.
         """
         self._state = HEAD
         self._written = False
         self._to_head = to_head
         self._idle_timeout = idle_timeout
         self.heard = False
-        self._patience.until(deadline)
+        self._deadline.move(deadline)
         future = self._future = self.loop.create_future()
-        if upload is None:
-            self._keeper.outbox.write(self.loop, self._send, request)
+        if body is None:
+            self._batcher.write(self.loop, self._send, request)
         else:
-            self._upload = upload
-            upload.start(self, request, deadline)
+            self._request_body = body
+            self._begin_request_body(request, body, deadline)
         return future
 
     def abandon(self, future: "asyncio.Future[UpstreamResponse] | None") -> None:
-        """The owner waits no more: give up its request, or its answer. None: `begin` itself failed."""
+        """The owner waits no more: give up its request, or its response. None: `begin` itself failed."""
         if future is None or future is self._future:
             if self._future is not None:
                 self._future.cancel()
             self.fail(asyncio.CancelledError())
-        elif not (future.cancelled() or future.exception()) and isinstance(body := future.result().body, AnswerBody):
+        elif not (future.cancelled() or future.exception()) and isinstance(body := future.result().body, StreamingBody):
             body.drop()
 
     def close(self) -> None:
@@ -127,43 +148,77 @@ class Connection(Gate, asyncio.BufferedProtocol):
             self._transport.close()
 
     def touch(self) -> None:
-        """The reader of the body has moved: the silence begins anew."""
-        self._patience.until(self.loop.time() + self._idle_timeout)
+        """The body's: its reader has moved, so the idle timeout begins anew."""
+        self._deadline.move(self.loop.time() + self._idle_timeout)
 
     def pause_reading(self) -> None:
-        """The reader is slow."""
+        """The body's: it holds enough."""
         if not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """The reader has caught up."""
+        """The body's: it takes more."""
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
-    # What the upload does.
-
-    def write(self, data: bytes, deadline: float) -> None:
-        """A piece of the request, and the new deadline."""
-        self._patience.until(deadline)
-        self._written = True
-        self._write(data)
+    # Writing.
 
     def _send(self, request: bytes) -> None:
         if self._state == HEAD and not self._transport.is_closing():
             self._written = True
             self._write(request)
 
-    async def taken(self, deadline: float) -> None:
-        """Wait until the transport takes more; a silence of the peer is bounded here too."""
-        self._patience.until(min(deadline, self.loop.time() + self._idle_timeout))
-        await self.writable()
-        self._patience.until(deadline)
+    def _begin_request_body(self, head: bytes, body: BodyWriter, deadline: float) -> None:
+        if body.length is None or body.length > JOINED_AT_MOST:
+            self._pending_response = PendingResponseReader.of(self._transport)
+            self._written = True
+            self._write(head)
+            head = b""
+        self._body_task = self.loop.create_task(self._write_body(body.pieces(head), deadline))
 
-    def last_words(self) -> LastWords | None:
-        """A handle to what the peer may say before it closes."""
-        return LastWords.of(self._transport)
+    async def _write_body(self, pieces: AsyncIterator[bytes], deadline: float) -> None:
+        """A task of its own, so that a response may come before the body's end."""
+        unbroken = 0
+        try:
+            async for piece in pieces:
+                self._deadline.move(deadline)
+                self._written = True
+                self._write(piece)
+                unbroken += len(piece)
+                if self._drained is not None:
+                    self._deadline.move(min(deadline, self.loop.time() + self._idle_timeout))
+                    await self._drained
+                    self._deadline.move(deadline)
+                elif unbroken > _YIELD_EVERY:
+                    await asyncio.sleep(0)
+                else:
+                    continue
+                unbroken = 0
+        except BaseException as error:
+            if self._body_task is not None:
+                self._body_task = None
+                self.fail(error)
 
-    # What the event loop says.
+    def _stop_request_body(self) -> None:
+        self._request_body = None
+        task, self._body_task = self._body_task, None
+        if task is not None:
+            task.cancel()
+        if self._pending_response is not None:
+            self._pending_response.close()
+            self._pending_response = None
+
+    def pause_writing(self) -> None:
+        """The transport holds enough."""
+        self._drained = self.loop.create_future()
+
+    def resume_writing(self) -> None:
+        """The transport takes more."""
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    # Reading.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected, TLS included."""
@@ -183,33 +238,33 @@ class Connection(Gate, asyncio.BufferedProtocol):
         try:
             if state == HEAD and self._written:
                 self.heard = True
-                found = self._reader.read(data, self._to_head)
+                found = self._head_parser.read(data, self._to_head)
                 if found is not None:
-                    self._answer(*found)
+                    self._on_head(*found)
             elif state == BODY:
                 self.touch()
                 self._read_body(data)
             elif state == HEAD:
-                self.fail(Unreachable("upstream", "bytes before the request was sent"))
+                self._fail_closed("bytes before the request was sent")
             elif state == IDLE:
                 self.close()
-        except BadAnswer as error:
+        except RemoteProtocolError as error:
             self.fail(error)
 
     def eof_received(self) -> None:
         """The peer sends no more. That ends a body that has no other end, and breaks everything else."""
-        if self._state == BODY and self._framing is not None and self._framing.ends_with_the_connection:
+        if self._state == BODY and self._body_reader is not None and self._body_reader.eof_terminated:
             self._end(reusable=False)
         else:
-            self.fail(Unreachable("upstream", "the upstream closed the connection"))
+            self._fail_closed("the peer closed the connection")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The transport is gone. An answer may still be there, where the loss was found by writing."""
-        if self._state == HEAD and self._upload is not None and self._upload.last_words is not None:
-            words = self._upload.last_words.read()
-            if words:
-                self._receive(words)
-        self.fail(Unreachable("upstream", "the connection broke" if exc is not None else "the connection was closed"))
+        """The transport is gone. A response may still be there, where the loss was found by writing."""
+        if self._state == HEAD and self._pending_response is not None:
+            pending = self._pending_response.read()
+            if pending:
+                self._receive(pending)
+        self._fail_closed("the connection broke" if exc is not None else "the connection was closed")
 
     # From state to state.
 
@@ -226,34 +281,38 @@ class Connection(Gate, asyncio.BufferedProtocol):
         if body is not None:
             body.end(error)
 
+    def _fail_closed(self, cause: str) -> None:
+        # A request whose body is being read is as good as sent: what was read can't be read again.
+        self.fail(ConnectionClosed(cause, request_sent=self._written or self._request_body is not None))
+
     def _leave(self) -> None:
         self._state = CLOSED
-        self._patience.end()
-        self._stop_upload()
-        self._keeper.forget(self)
+        self._deadline.cancel()
+        self._stop_request_body()
+        self._on_closed(self)
 
-    def _answer(self, head: AnswerHead, rest: bytes) -> None:
+    def _on_head(self, head: ResponseHead, rest: bytes) -> None:
         """The final head is here, and the first bytes of what follows."""
         future = self._future
-        self._reusable = head.keep_alive and (self._upload is None or self._upload.sent)
-        self._stop_upload()
-        whole = self._begin_body(head, rest)
-        body = self._body or ArrivedBody(whole or b"")
+        self._reusable = head.keep_alive and (self._request_body is None or self._request_body.complete)
+        self._stop_request_body()
+        complete = self._begin_body(head, rest)
+        body = self._body or BufferedBody(complete or b"")
         self._future = None
         if future is not None and not future.done():
-            future.set_result(UpstreamResponse(head.status, head.headers, body, whole))
+            future.set_result(UpstreamResponse(head.status, head.headers, body, complete))
         elif self._state == BODY:
             self.fail(asyncio.CancelledError())
 
-    def _begin_body(self, head: AnswerHead, rest: bytes) -> bytes | None:
+    def _begin_body(self, head: ResponseHead, rest: bytes) -> bytes | None:
         """The state BODY. Where the body is complete already: it, and the state after BODY."""
         length = head.length
         if 0 <= length <= len(rest):
             self._end(self._reusable and length == len(rest))
             return rest[:length]
         self._state = BODY
-        self._framing = framing_of(length)
-        body = self._body = AnswerBody(self)
+        self._body_reader = body_reader(length)
+        body = self._body = StreamingBody(self)
         if rest:
             self._read_body(rest)
         if self._body is None:
@@ -262,38 +321,35 @@ class Connection(Gate, asyncio.BufferedProtocol):
         return None
 
     def _read_body(self, data: bytes) -> None:
-        framing, body = self._framing, self._body
-        if framing is None or body is None:
-            raise RuntimeError("bytes of a body that nobody reads")
-        content = framing.feed(data)
+        reader, body = self._body_reader, self._body
+        if reader is None or body is None:
+            raise RuntimeError("bytes of a body without a reader")
+        content = reader.feed(data)
         if content:
             body.feed(content)
-        if framing.done:
-            self._end(self._reusable and not framing.surplus)
+        if reader.done:
+            self._end(self._reusable and not reader.surplus)
 
     def _end(self, reusable: bool) -> None:
-        """The last byte of the answer is here."""
+        """The last byte of the response is here."""
         if self._body is not None:
             self._body.end()
-            self._body = self._framing = None
+            self._body = self._body_reader = None
         self.served += 1
         if reusable:
             self._state = IDLE
-            self._patience.deadline = NEVER
-            self._keeper.release(self)
+            self._deadline.at = NEVER
+            self._on_idle(self)
         else:
             self.close()
 
-    def _stop_upload(self) -> None:
-        upload, self._upload = self._upload, None
-        if upload is not None:
-            upload.stop()
-
-    def _expired(self) -> None:
-        if self._upload is not None and not self._upload.sent:
-            self._upload.starved = not self.blocked
-            self.fail(TimedOut("upstream", f"the request could not be {'sent' if self.blocked else 'read'} in time"))
+    def _on_timeout(self) -> None:
+        if self._request_body is not None and not self._request_body.complete:
+            if self._drained is not None:
+                self.fail(WriteTimeout("the request could not be sent in time"))
+            else:
+                self.fail(RequestBodyTimeout("the request could not be read in time"))
         elif self._state == HEAD:
-            self.fail(TimedOut("upstream", "no head of an answer in time"))
+            self.fail(ReadTimeout("no head of a response in time"))
         else:
-            self.fail(TimedOut("upstream", "silence inside the body of the answer"))
+            self.fail(ReadTimeout("silence inside the body of the response"))

@@ -1,9 +1,9 @@
-"""The connections to one place: kept, limited, waited for.
+"""The connections to one endpoint: kept, limited, waited for.
 
-A connection belongs to one of: a request, `_idle`, or nobody (closed, forgotten). A slot is a connection or a dial
-under way; there are never more than `max_connections`. Who finds none free waits in one line, first come first served:
-a connection that comes back, or a slot that falls free, goes straight to the head of the line, so that nobody
-overtakes. Hence whenever anybody waits, no connection is idle.
+A connection belongs to a request, or to `_idle`, or it is closed and forgotten. A slot is a connection, or one that is
+being made (`_reserved`); there are never more than `max_connections`. A request that finds neither waits, first in
+first out: a connection that comes back, or a slot that falls free, goes straight to the oldest waiter. Hence while any
+request waits, no connection is idle.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from talaria.adapters.http1.connect import Place, dial
+from talaria.adapters.http1.connect import Endpoint, connect
 from talaria.adapters.http1.connection import Connection
-from talaria.adapters.http1.timer import Patience
-from talaria.adapters.http1.write_batcher import Outbox
-from talaria.domain.errors import GatewayOverloaded, TimedOut, Unreachable
+from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ConnectTimeout, PoolExhausted
+from talaria.adapters.http1.timer import MovableDeadline
+from talaria.adapters.http1.write_batcher import WriteBatcher
 
 _READ_AT_MOST = 64 * 1024
 _CLOSED = "this gateway has closed its connections"
@@ -24,7 +24,7 @@ _CLOSED = "this gateway has closed its connections"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one pool. `max_waiting` is the longest line. An idle connection is closed within `idle_seconds`."""
+    """Of one pool. `max_waiting` is the longest queue. An idle connection is closed within `idle_seconds`."""
 
     connect_timeout: float = 1.0
     max_connections: int = 256
@@ -32,35 +32,35 @@ class Limits:
     idle_seconds: float = 30.0
 
 
-class Dial(Protocol):
-    """How a place is connected to."""
+class Connect(Protocol):
+    """How an endpoint is connected to."""
 
-    def __call__(self, place: Place, protocol: Callable[[], Connection], /) -> Awaitable[Connection]:
-        """Raises Unreachable, GatewayOverloaded or TimeoutError."""
+    def __call__(self, endpoint: Endpoint, protocol: Callable[[], Connection], /) -> Awaitable[Connection]:
+        """Raises ConnectError, PoolExhausted or TimeoutError."""
         ...
 
 
-class _Waiting(NamedTuple):
-    """One's place in the line, until `deadline` by the loop's clock."""
+class _Waiter(NamedTuple):
+    """A request in the queue, until `deadline` by the loop's clock. It is handed a connection, or None for a slot."""
 
-    turn: "asyncio.Future[Connection | None]"
+    handed: "asyncio.Future[Connection | None]"
     deadline: float
 
 
 class Pool:
     """Lives on the loop that it is first used on. `now()` is that loop's clock."""
 
-    def __init__(self, place: Place, limits: Limits, dial: Dial = dial) -> None:
-        self._place = place
-        self._dial = dial
+    def __init__(self, endpoint: Endpoint, limits: Limits, connect: Connect = connect) -> None:
+        self._endpoint = endpoint
+        self._connect = connect
         self._limits = limits
         self._idle: list[Connection] = []
         self._members: set[Connection] = set()
-        self._line: deque[_Waiting] = deque()
-        self._patience: Patience | None = None
+        self._waiters: deque[_Waiter] = deque()
+        self._queue_deadline: MovableDeadline | None = None
         self._buffer = memoryview(bytearray(_READ_AT_MOST))
-        self.outbox = Outbox()
-        self._dialling = 0
+        self._batcher = WriteBatcher()
+        self._reserved = 0
         self._closed = False
         self._sweep_timer: asyncio.TimerHandle | None = None
         self.now: Callable[[], float] = self._first_now
@@ -68,7 +68,7 @@ class Pool:
     @property
     def in_flight(self) -> int:
         """Requests that have a connection, are getting one, or wait for one."""
-        return len(self._members) - len(self._idle) + self._dialling + len(self._line)
+        return len(self._members) - len(self._idle) + self._reserved + len(self._waiters)
 
     @property
     def idle(self) -> int:
@@ -80,11 +80,11 @@ class Pool:
         return self._idle.pop() if self._idle else None
 
     async def get(self, deadline: float, *, new: bool = False, connect_timeout: float | None = None) -> Connection:
-        """A connection: an idle one, or else a new one, or else one's turn in the line.
+        """A connection: an idle one, or else a new one, or else one's turn in the queue.
 
         `new`: never one that was used before. `deadline` is by the loop's clock; `connect_timeout` in seconds, else
-        that of the limits. Raises GatewayOverloaded where the line is full, the turn does not come in time or this
-        machine has no socket left, Unreachable, TimedOut.
+        that of the limits. Raises PoolExhausted where the queue is full, the turn does not come in time or this
+        machine has no socket left, ConnectError, ConnectTimeout.
         """
         while not self._closed:
             if not new and self._idle:
@@ -92,158 +92,165 @@ class Pool:
             if new and self._idle and self._full():
                 self._idle[0].close()
             if not self._full():
-                self._dialling += 1
-                return await self._connect(deadline, connect_timeout)
-            handed = await self._turn(deadline)
+                self._reserved += 1
+                return await self._open(deadline, connect_timeout)
+            handed = await self._wait(deadline)
             if handed is None:
-                return await self._connect(deadline, connect_timeout)
+                return await self._open(deadline, connect_timeout)
             if handed.closed:
                 continue
             if not new:
                 return handed
             self._members.discard(handed)
-            self._dialling += 1
+            self._reserved += 1
             handed.close()
-            return await self._connect(deadline, connect_timeout)
-        raise Unreachable("upstream", _CLOSED)
-
-    def release(self, connection: Connection) -> None:
-        """The connection's: it is IDLE. The first in the line gets it, or it is kept."""
-        if self._closed:
-            connection.close()
-        elif (waiter := self._first_in_line()) is not None:
-            waiter.set_result(connection)
-        else:
-            connection.fresh = True
-            self._idle.append(connection)
-            if self._sweep_timer is None:
-                self._sweep_later()
-
-    def forget(self, connection: Connection) -> None:
-        """The connection's: it is CLOSED. Its slot is free."""
-        if connection in self._members:
-            self._members.discard(connection)
-            if connection in self._idle:
-                self._idle.remove(connection)
-            self._dialling += 1
-            self._free_dial()
+            return await self._open(deadline, connect_timeout)
+        raise ConnectError(_CLOSED)
 
     async def aclose(self) -> None:
         """Close everything, requests under way too. Nothing can be sent after that."""
         self._closed = True
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
-        if self._patience is not None:
-            self._patience.end()
-        while (waiter := self._first_in_line()) is not None:
-            waiter.set_exception(Unreachable("upstream", _CLOSED))
+        if self._queue_deadline is not None:
+            self._queue_deadline.cancel()
+        while (waiter := self._next_waiter()) is not None:
+            waiter.set_exception(ConnectError(_CLOSED))
         for connection in list(self._members):
             if connection in self._idle:
                 connection.close()
             else:
-                connection.fail(Unreachable("upstream", _CLOSED))
+                connection.fail(ConnectionClosed(_CLOSED))
+
+    # What a connection tells.
+
+    def _on_idle(self, connection: Connection) -> None:
+        """The oldest waiter gets it, or it is kept."""
+        if self._closed:
+            connection.close()
+        elif (waiter := self._next_waiter()) is not None:
+            waiter.set_result(connection)
+        else:
+            connection.used_since_sweep = True
+            self._idle.append(connection)
+            if self._sweep_timer is None:
+                self._arm_sweep()
+
+    def _on_closed(self, connection: Connection) -> None:
+        """Its slot is free."""
+        if connection in self._members:
+            self._members.discard(connection)
+            if connection in self._idle:
+                self._idle.remove(connection)
+            self._reserved += 1
+            self._release_slot()
+
+    # Slots and waiters.
 
     def _first_now(self) -> float:
         self.now = asyncio.get_running_loop().time
         return self.now()
 
     def _full(self) -> bool:
-        return len(self._members) + self._dialling >= self._limits.max_connections
+        return len(self._members) + self._reserved >= self._limits.max_connections
 
-    async def _connect(self, deadline: float, connect_timeout: float | None) -> Connection:
-        """A new connection, in a slot that is already counted in `_dialling`."""
+    async def _open(self, deadline: float, connect_timeout: float | None) -> Connection:
+        """A new connection, in a slot that is already counted in `_reserved`."""
         loop = asyncio.get_running_loop()
-        patience = self._limits.connect_timeout if connect_timeout is None else connect_timeout
+        seconds = self._limits.connect_timeout if connect_timeout is None else connect_timeout
         try:
-            async with asyncio.timeout_at(min(deadline, loop.time() + patience)):
-                connection = await self._dial(self._place, lambda: Connection(loop, self, self._buffer))
+            async with asyncio.timeout_at(min(deadline, loop.time() + seconds)):
+                connection = await self._connect(self._endpoint, lambda: self._new_connection(loop))
         except TimeoutError:
-            self._free_dial()
-            raise TimedOut("upstream", "no connection in time") from None
+            self._release_slot()
+            raise ConnectTimeout("no connection in time") from None
         except BaseException:
-            self._free_dial()
+            self._release_slot()
             raise
-        self._dialling -= 1
+        self._reserved -= 1
         return self._admit(connection)
+
+    def _new_connection(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        return Connection(loop, self._buffer, self._batcher, self._on_idle, self._on_closed)
 
     def _admit(self, connection: Connection) -> Connection:
         self._members.add(connection)
         if self._closed:
-            connection.fail(Unreachable("upstream", _CLOSED))
+            connection.fail(ConnectionClosed(_CLOSED, request_sent=False))
         if connection.closed:
-            self.forget(connection)
-            raise Unreachable("upstream", "the connection was closed")
+            self._on_closed(connection)
+            raise ConnectError("the connection was closed")
         return connection
 
-    def _free_dial(self) -> None:
-        """A slot is free: it goes to the first in the line, who is told None, or to nobody."""
-        waiter = self._first_in_line()
+    def _release_slot(self) -> None:
+        """A reserved slot is free: it goes to the oldest waiter, which is handed None."""
+        waiter = self._next_waiter()
         if waiter is None:
-            self._dialling -= 1
+            self._reserved -= 1
         else:
             waiter.set_result(None)
 
-    def _first_in_line(self) -> "asyncio.Future[Connection | None] | None":
-        while self._line:
-            turn = self._line.popleft().turn
-            if not turn.done():
-                return turn
+    def _next_waiter(self) -> "asyncio.Future[Connection | None] | None":
+        while self._waiters:
+            handed = self._waiters.popleft().handed
+            if not handed.done():
+                return handed
         return None
 
-    async def _turn(self, deadline: float) -> Connection | None:
-        """Wait in the line: a connection, or None for a slot that is counted in `_dialling`."""
-        if len(self._line) >= self._limits.max_waiting:
-            raise GatewayOverloaded("too many requests wait for a connection", retry_after=1)
-        place = _Waiting(asyncio.get_running_loop().create_future(), deadline)
-        self._line.append(place)
-        self._watch(deadline)
+    async def _wait(self, deadline: float) -> Connection | None:
+        """Wait in the queue: a connection, or None for a slot that is counted in `_reserved`."""
+        if len(self._waiters) >= self._limits.max_waiting:
+            raise PoolExhausted("too many requests wait for a connection")
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), deadline)
+        self._waiters.append(waiter)
+        self._arm_timer(deadline)
         try:
-            return await place.turn
+            return await waiter.handed
         except BaseException:
-            self._leave_line(place)
+            self._leave_queue(waiter)
             raise
 
-    def _leave_line(self, place: _Waiting) -> None:
+    def _leave_queue(self, waiter: _Waiter) -> None:
         """Give up one's place, or what one was handed in the very moment of leaving."""
-        turn = place.turn
-        if turn.cancelled() or not turn.done():
-            if place in self._line:
-                self._line.remove(place)
-        elif turn.exception() is None:
-            handed = turn.result()
-            if handed is None:
-                self._free_dial()
-            elif not handed.closed:
-                self.release(handed)
+        handed = waiter.handed
+        if handed.cancelled() or not handed.done():
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+        elif handed.exception() is None:
+            connection = handed.result()
+            if connection is None:
+                self._release_slot()
+            elif not connection.closed:
+                self._on_idle(connection)
 
-    def _watch(self, deadline: float) -> None:
-        """One timer for the whole line: it goes off at the earliest deadline that it was shown."""
-        if self._patience is None:
-            self._patience = Patience(asyncio.get_running_loop(), self._end_waiting)
-        if deadline < self._patience.deadline:
-            self._patience.until(deadline)
+    def _arm_timer(self, deadline: float) -> None:
+        """One timer for the whole queue: it goes off at the earliest deadline that it was shown."""
+        if self._queue_deadline is None:
+            self._queue_deadline = MovableDeadline(asyncio.get_running_loop(), self._expire_waiters)
+        if deadline < self._queue_deadline.at:
+            self._queue_deadline.move(deadline)
 
-    def _end_waiting(self) -> None:
-        """Those whose time is up leave the line; the timer goes on for the others."""
-        now, line = self.now(), self._line
-        self._line = deque(place for place in line if place.deadline > now)
-        for place in line:
-            if place.deadline > now:
-                self._watch(place.deadline)
-            elif not place.turn.done():
-                place.turn.set_exception(GatewayOverloaded("no connection fell free in time", retry_after=1))
+    def _expire_waiters(self) -> None:
+        """Waiters past their deadline leave the queue; the timer goes on for the others."""
+        now, waiters = self.now(), self._waiters
+        self._waiters = deque(waiter for waiter in waiters if waiter.deadline > now)
+        for waiter in waiters:
+            if waiter.deadline > now:
+                self._arm_timer(waiter.deadline)
+            elif not waiter.handed.done():
+                waiter.handed.set_exception(PoolExhausted("no connection fell free in time"))
 
-    def _sweep_later(self) -> None:
+    def _arm_sweep(self) -> None:
         loop = asyncio.get_running_loop()
         self._sweep_timer = loop.call_later(self._limits.idle_seconds / 2, self._sweep)
 
     def _sweep(self) -> None:
         """Close what has not been used since the last sweep."""
         self._sweep_timer = None
-        stale = [connection for connection in self._idle if not connection.fresh]
+        stale = [connection for connection in self._idle if not connection.used_since_sweep]
         for connection in stale:
             connection.close()
         for connection in self._idle:
-            connection.fresh = False
+            connection.used_since_sweep = False
         if self._idle:
-            self._sweep_later()
+            self._arm_sweep()

@@ -1,10 +1,7 @@
-"""Names to addresses, in threads that nobody else needs.
-
-The law: whoever asks joins the newest lookup of that name while it is younger than `joined_for`, else begins another,
-LOOKUPS_AT_MOST at once. Each has a thread of its own, which nobody waits for.
+"""Names to addresses, each lookup in a thread of its own.
 
 The loop's own resolver has a handful of threads for the whole process (uvloop four). A lookup can't be given up: those
-of one name whose servers are silent would hold all of them, and nobody could connect to anybody else.
+of one name whose servers are silent would hold all of them, and no other name would be found.
 """
 
 import asyncio
@@ -13,15 +10,14 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Thread
-from typing import Any, Final
+from typing import Any
 
 Address = tuple[socket.AddressFamily, Any]
 """A family, and an address as its sockets take it."""
 LookUp = Callable[[str, int], Sequence[Address]]
 """Blocks. Raises OSError."""
-
-LOOKUPS_AT_MOST: Final = 4
 
 
 def look_up(host: str, port: int, flags: int = 0) -> Sequence[Address]:
@@ -31,58 +27,50 @@ def look_up(host: str, port: int, flags: int = 0) -> Sequence[Address]:
 
 
 @dataclass(slots=True, eq=False)
-class _LookingUp:
-    """One lookup; `began` by the loop's clock."""
+class Resolver:
+    """Belongs to one dependency and one loop.
 
-    began: float
-    found: asyncio.Future[Sequence[Address]]
-
-
-@dataclass(slots=True, eq=False)
-class Names:
-    """The names that one dependency has; lives on one loop. `joined_for` is in seconds."""
+    A lookup is shared by all that ask within `shared_for` seconds of its beginning; after that another one begins
+    beside it.
+    """
 
     look_up: LookUp = look_up
-    joined_for: float = 1.0
-    _under_way: dict[tuple[str, int], list[_LookingUp]] = field(default_factory=dict)
+    shared_for: float = 1.0
+    _newest: dict[tuple[str, int], tuple[float, asyncio.Future[Sequence[Address]]]] = field(default_factory=dict)
 
     async def addresses_of(self, host: str, port: int) -> Sequence[Address]:
         """Where `host` is, which may be an address itself. Raises OSError."""
         try:
             return look_up(host, port, socket.AI_NUMERICHOST)
         except socket.gaierror:
-            return await asyncio.shield(self._looking_up(host, port).found)
+            return await asyncio.shield(self._lookup(host, port))
 
-    def _looking_up(self, host: str, port: int) -> _LookingUp:
+    def _lookup(self, host: str, port: int) -> "asyncio.Future[Sequence[Address]]":
         loop = asyncio.get_running_loop()
-        under_way = self._under_way.setdefault((host, port), [])
-        if under_way and (len(under_way) >= LOOKUPS_AT_MOST or loop.time() - under_way[-1].began < self.joined_for):
-            return under_way[-1]
-        lookup = _LookingUp(loop.time(), loop.create_future())
-        try:
-            Thread(target=self._run, args=(loop, lookup, host, port), name=f"lookup {host}", daemon=True).start()
-        except RuntimeError:
-            raise OSError(errno.ENOMEM, "no thread left") from None
-        under_way.append(lookup)
+        began, lookup = self._newest.get((host, port), (-self.shared_for, None))
+        if lookup is None or lookup.done() or loop.time() - began >= self.shared_for:
+            lookup = loop.create_future()
+            try:
+                Thread(target=self._run, args=(loop, lookup, host, port), name=f"lookup {host}", daemon=True).start()
+            except RuntimeError:
+                raise OSError(errno.ENOMEM, "no thread left") from None
+            self._newest[host, port] = loop.time(), lookup
         return lookup
 
-    def _run(self, loop: asyncio.AbstractEventLoop, lookup: _LookingUp, host: str, port: int) -> None:
+    def _run(
+        self, loop: asyncio.AbstractEventLoop, lookup: "asyncio.Future[Sequence[Address]]", host: str, port: int
+    ) -> None:
         """The thread."""
-        found: Sequence[Address] | OSError
+        finish: Callable[[], None]
         try:
             found = self.look_up(host, port)
+            finish = partial(lookup.set_result, found)
         except OSError as error:
-            found = error
+            finish = partial(_fail, lookup, error)
         with suppress(RuntimeError):  # the loop is closed by now
-            loop.call_soon_threadsafe(self._ended, lookup, host, port, found)
+            loop.call_soon_threadsafe(finish)
 
-    def _ended(self, lookup: _LookingUp, host: str, port: int, found: Sequence[Address] | OSError) -> None:
-        under_way = self._under_way[host, port]
-        under_way.remove(lookup)
-        if not under_way:
-            del self._under_way[host, port]
-        if isinstance(found, OSError):
-            lookup.found.set_exception(found)
-            lookup.found.exception()  # it has been seen: perhaps nobody waits for it any more
-        else:
-            lookup.found.set_result(found)
+
+def _fail(lookup: "asyncio.Future[Sequence[Address]]", error: OSError) -> None:
+    lookup.set_exception(error)
+    lookup.exception()  # perhaps no waiter is left: asyncio must not complain that it was never retrieved

@@ -1,4 +1,4 @@
-"""The head of an answer, read strictly (RFC 9112): what two programs could read differently is refused.
+"""The head of a response, read strictly (RFC 9112): what two programs could read differently is refused.
 
 httptools (llhttp) refuses most: a bare CR or LF, obs-fold, NUL, white space before a colon, two lengths, a length
 beside a transfer coding. What it lets pass is checked here: the version, a status outside 100-599, control characters
@@ -11,8 +11,9 @@ from typing import Final
 import httptools
 
 from talaria.adapters.http1.body_framing import CHUNKED, UNTIL_CLOSE
-from talaria.domain.errors import BadAnswer
+from talaria.adapters.http1.errors import RemoteProtocolError
 from talaria.domain.http import Headers
+from talaria.domain.memo import BoundedMemo
 
 HEAD_END: Final = b"\r\n\r\n"
 HEAD_LIMIT: Final = 64 * 1024
@@ -22,51 +23,51 @@ INTERIM_LIMIT: Final = 20
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
 _STATUS_LINE_START = b"HTTP/1."
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
-_REMEMBERED = 1024
+_MEMO_SIZE = 1024
 
-_names: dict[bytes, bytes] = {}
-_status_lines: dict[bytes, tuple[int, bool]] = {}
+_names: BoundedMemo[bytes, bytes] = BoundedMemo(_MEMO_SIZE)
+_status_lines: BoundedMemo[bytes, tuple[int, bool]] = BoundedMemo(_MEMO_SIZE)
 
 
-class AnswerHead:
-    """Status, headers and framing of an answer.
+class ResponseHead:
+    """Status, headers and framing of a response.
 
     `length` is the length of the body that follows, CHUNKED or UNTIL_CLOSE; `keep_alive` says whether the connection
     may carry another request. The methods are httptools' callbacks.
     """
 
-    __slots__ = ("_closes", "_coded", "_keeps", "_sized", "headers", "keep_alive", "length", "status", "trouble")
+    __slots__ = ("_closes", "_coded", "_keeps", "_length", "headers", "keep_alive", "length", "status", "violation")
 
     def __init__(self) -> None:
         self.status = 0
         self.headers: Headers = []
         self.length = UNTIL_CLOSE
         self.keep_alive = False
-        self.trouble = ""
-        self._sized = -1
+        self.violation = ""
+        self._length = -1
         self._coded = self._closes = self._keeps = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header line. Framing is never among the remembered names, so others pay nothing for it."""
+        """One header line. Framing is never among the memoized names, so that others pay nothing for it."""
         lower = _names.get(name)
         if lower is None:
             lower = name.lower()
             if lower in _FRAMING:
                 self._note_framing(lower, value.rstrip(b" \t"))
                 return
-            if len(_names) < _REMEMBERED and len(name) <= 64:
-                _names[name] = lower
+            if len(name) <= 64:
+                _names.remember(name, lower)
         self.headers.append((lower, value.rstrip(b" \t")))
 
     def _note_framing(self, name: bytes, value: bytes) -> None:
         if name == b"transfer-encoding":
             if self._coded or value.lower() != b"chunked":
-                self.trouble = "a transfer coding other than chunked"
+                self.violation = "a transfer coding other than chunked"
             self._coded = True
             return
         self.headers.append((name, value))
         if name == b"content-length":
-            self._sized = int(value)
+            self._length = int(value)
         elif value == b"keep-alive":
             self._keeps = True
         else:
@@ -78,56 +79,55 @@ class AnswerHead:
         """Decide on framing and keep-alive, once all headers are there (RFC 9112, sections 6.3 and 9.3)."""
         self.status = status
         if self._coded and not is_1_1:
-            self.trouble = "a transfer coding in HTTP/1.0"
+            self.violation = "a transfer coding in HTTP/1.0"
         if to_head or status < 200 or status == 204 or status == 304:
             self.length = 0
         elif self._coded:
             self.length = CHUNKED
         else:
-            self.length = self._sized if self._sized >= 0 else UNTIL_CLOSE
+            self.length = self._length if self._length >= 0 else UNTIL_CLOSE
         self.keep_alive = (is_1_1 or self._keeps) and not self._closes and self.length != UNTIL_CLOSE
 
 
-def parse_head(raw: bytes, to_head: bool) -> AnswerHead:
-    """The head whose bytes are `raw`, the empty line included; `to_head`: it answers a HEAD.
+def parse_head(raw: bytes, to_head: bool) -> ResponseHead:
+    """The head whose bytes are `raw`, the empty line included; `to_head`: it responds to a HEAD.
 
-    Raises BadAnswer.
+    Raises RemoteProtocolError.
     """
     if len(raw) > HEAD_LIMIT:
-        raise BadAnswer("upstream", "head too large")
+        raise RemoteProtocolError("head too large")
     line = raw[: raw.find(b"\r")]
     status, is_1_1 = _status_lines.get(line) or _read_status_line(line)
-    head = AnswerHead()
+    head = ResponseHead()
     try:
         httptools.HttpResponseParser(head).feed_data(raw)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-        raise BadAnswer("upstream", "malformed head: " + _reason(error)) from None
+        raise RemoteProtocolError("malformed head: " + _reason(error)) from None
     head.settle(status, is_1_1, to_head)
-    if head.trouble:
-        raise BadAnswer("upstream", head.trouble)
+    if head.violation:
+        raise RemoteProtocolError(head.violation)
     if len(head.headers) > HEADER_COUNT_LIMIT:
-        raise BadAnswer("upstream", "too many headers")
+        raise RemoteProtocolError("too many headers")
     return head
 
 
 def _reason(error: Exception) -> str:
-    """llhttp's own words; they never hold bytes of the answer."""
+    """llhttp's own words; they never hold bytes of the response."""
     return "upgrade" if isinstance(error, httptools.HttpParserUpgrade) else str(error)
 
 
 def _read_status_line(line: bytes) -> tuple[int, bool]:
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
-        raise BadAnswer("upstream", "malformed status line")
+        raise RemoteProtocolError("malformed status line")
     status = int(match[2])
     if status == 101:
-        raise BadAnswer("upstream", "101: nobody asked to switch protocols")
-    if len(_status_lines) < _REMEMBERED and len(line) <= 64:
-        _status_lines[line] = (status, match[1] == b"1")
-    return status, match[1] == b"1"
+        raise RemoteProtocolError("101: no switch of protocols was asked for")
+    found = (status, match[1] == b"1")
+    return _status_lines.remember(line, found) if len(line) <= 64 else found
 
 
-class HeadReader:
+class ResponseHeadParser:
     """Finds the final head among the bytes of a connection, however they are cut. Interim heads (1xx) are skipped."""
 
     __slots__ = ("_held", "_interims")
@@ -136,10 +136,10 @@ class HeadReader:
         self._held: bytearray | None = None
         self._interims = 0
 
-    def read(self, data: bytes, to_head: bool) -> tuple[AnswerHead, bytes] | None:
-        """The final head and the bytes after it, once it is complete; `to_head`: it answers a HEAD.
+    def read(self, data: bytes, to_head: bool) -> tuple[ResponseHead, bytes] | None:
+        """The final head and the bytes after it, once it is complete; `to_head`: it responds to a HEAD.
 
-        Raises BadAnswer.
+        Raises RemoteProtocolError.
         """
         while data:
             end = data.find(HEAD_END) if self._held is None else -1
@@ -156,7 +156,7 @@ class HeadReader:
                 return head, data
             self._interims += 1
             if self._interims > INTERIM_LIMIT:
-                raise BadAnswer("upstream", "too many interim answers")
+                raise RemoteProtocolError("too many interim responses")
         return None
 
     def _gather(self, data: bytes) -> bytes | None:
@@ -169,9 +169,9 @@ class HeadReader:
             self._held = None
             return bytes(held)
         if len(held) > HEAD_LIMIT:
-            raise BadAnswer("upstream", "head too large")
+            raise RemoteProtocolError("head too large")
         if not held.startswith(_STATUS_LINE_START[: len(held)]):
-            raise BadAnswer("upstream", "malformed status line")
+            raise RemoteProtocolError("malformed status line")
         if held.count(b"\n", line_start) != held.count(b"\r\n", line_start):
-            raise BadAnswer("upstream", "malformed head: bare LF")
+            raise RemoteProtocolError("malformed head: bare LF")
         return None

@@ -7,31 +7,31 @@ from typing import Final
 NEVER: Final = float("inf")
 
 
-class Patience:
-    """Calls `expired` once the deadline has passed.
+class MovableDeadline:
+    """Calls `on_expired` once the deadline `at` (seconds of the loop's clock) has passed.
 
-    Moving the deadline is an assignment in the common case, where it moves away: the timer looks when it goes off, and
-    is armed again if it was too early. Times are the loop's.
+    To move a deadline further away is an assignment: the timer looks when it goes off, and is armed again if it was
+    too early.
     """
 
-    __slots__ = ("_armed_for", "_expired", "_loop", "_timer", "deadline")
+    __slots__ = ("_armed_for", "_loop", "_on_expired", "_timer", "at")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, expired: Callable[[], None]) -> None:
-        self.deadline = NEVER
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_expired: Callable[[], None]) -> None:
+        self.at = NEVER
         self._loop = loop
-        self._expired = expired
+        self._on_expired = on_expired
         self._armed_for = NEVER
         self._timer: asyncio.TimerHandle | None = None
 
-    def until(self, deadline: float) -> None:
-        """Move the deadline, to NEVER too."""
-        self.deadline = deadline
-        if deadline < self._armed_for:
-            self._arm(deadline)
+    def move(self, at: float) -> None:
+        """Set the deadline; NEVER for none."""
+        self.at = at
+        if at < self._armed_for:
+            self._arm(at)
 
-    def end(self) -> None:
-        """Watch no more."""
-        self.deadline = self._armed_for = NEVER
+    def cancel(self) -> None:
+        """Stop watching."""
+        self.at = self._armed_for = NEVER
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -40,12 +40,12 @@ class Patience:
         if self._timer is not None:
             self._timer.cancel()
         self._armed_for = at
-        self._timer = self._loop.call_at(at, self._look)
+        self._timer = self._loop.call_at(at, self._on_timer)
 
-    def _look(self) -> None:
+    def _on_timer(self) -> None:
         self._timer, self._armed_for = None, NEVER
-        if self.deadline <= self._loop.time():
-            self.deadline = NEVER
-            self._expired()
-        elif self.deadline != NEVER:
-            self._arm(self.deadline)
+        if self.at <= self._loop.time():
+            self.at = NEVER
+            self._on_expired()
+        elif self.at != NEVER:
+            self._arm(self.at)

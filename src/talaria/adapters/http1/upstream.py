@@ -1,4 +1,4 @@
-"""One url as the domain's `Upstream`."""
+"""One url (scheme, host and port), over kept connections."""
 
 import asyncio
 import ssl
@@ -6,33 +6,44 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from talaria.adapters.http1.connect import Place
+from talaria.adapters.http1.connect import Endpoint
 from talaria.adapters.http1.connection import Connection
+from talaria.adapters.http1.errors import (
+    ConnectError,
+    ConnectionClosed,
+    ConnectTimeout,
+    LocalProtocolError,
+    PoolExhausted,
+    ReadTimeout,
+    RemoteProtocolError,
+    RequestBodyTimeout,
+    WriteTimeout,
+)
 from talaria.adapters.http1.pool import Limits, Pool
-from talaria.adapters.http1.request import RequestHeads
-from talaria.adapters.http1.request_body import Upload
-from talaria.domain.errors import BadAnswer, GatewayOverloaded, TimedOut, Unreachable
+from talaria.adapters.http1.request_body import BodyWriter
 from talaria.domain.events import Attempt
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
+from talaria.domain.resilience import may_retry
 
-_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _OUTCOMES: Final = (
-    (TimedOut, "timeout"),
-    (BadAnswer, "bad-answer"),
-    (Unreachable, "broken"),
-    (GatewayOverloaded, "overloaded"),
+    ((ConnectError, ConnectTimeout), "connect"),
+    ((ReadTimeout, WriteTimeout, RequestBodyTimeout), "timeout"),
+    (RemoteProtocolError, "bad-answer"),
+    (ConnectionClosed, "broken"),
+    (PoolExhausted, "overloaded"),
     (asyncio.CancelledError, "cancelled"),
 )
+_METHODS: Final = {name: name.encode() + b" " for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
-class WireOrigin:
-    """The port `Upstream` for one url (scheme, host and port), over kept connections.
+class Http1Upstream:
+    """Requests to one url.
 
-    `name` and `address` are what its attempts carry. `ssl_context`: else `client_tls` without files.
-    `local_address`: the address to call from. `now`: monotonic seconds for the attempts; the loop's own, by which
-    deadlines go, are those of its last turn. Every attempt is noted in `outbound.attempts`; its outcome is "ok", the
-    status from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer", "overloaded",
-    "cancelled", or "client" where the request's own body failed.
+    `name` and `address` are what its attempts carry. `ssl_context`: else `client_tls` without files. `local_address`:
+    the address to call from. `egress_proxy`: the url of an http proxy to tunnel through. `now`: monotonic seconds for
+    the attempts; deadlines go by the loop's clock. Every attempt is noted in `request.attempts`; its outcome is "ok",
+    the status from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer",
+    "overloaded", "cancelled", or "client" where the request's own body failed.
     """
 
     def __init__(
@@ -46,80 +57,100 @@ class WireOrigin:
         idle_seconds: float = 30.0,
         ssl_context: ssl.SSLContext | None = None,
         local_address: str | None = None,
+        egress_proxy: str = "",
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        place = Place.of(url, ssl_context, local_address)
+        endpoint = Endpoint.of(url, ssl_context, local_address, egress_proxy)
         limits = Limits(connect_timeout, max_connections, 4 * max_connections, idle_seconds)
-        self._pool = Pool(place, limits)
-        self._head_of = RequestHeads(place.authority).head_of
+        self._pool = Pool(endpoint, limits)
+        self._line_end = b" HTTP/1.1\r\nhost: " + endpoint.authority
         self._name = name
         self._address = address
         self._now = now
 
     @property
     def in_flight(self) -> int:
-        """Requests that are under way or wait for a connection, bodies of answers included."""
+        """Requests that are under way or wait for a connection, bodies of responses included."""
         return self._pool.in_flight
 
     async def aclose(self) -> None:
         """Close every connection, those in use too."""
         await self._pool.aclose()
 
-    async def send(self, outbound: UpstreamRequest, *, connect_timeout: float | None = None) -> UpstreamResponse:
-        """As the port says; `connect_timeout` in place of the origin's own.
+    async def send(
+        self, request: UpstreamRequest, timeout: float | None = None, *, connect_timeout: float | None = None
+    ) -> UpstreamResponse:
+        """The response, once its head is there: within `timeout` seconds, else the request's own.
 
-        A kept connection that turns out to be closed costs an idempotent request without a body a second attempt, on
-        a new connection; nothing else is ever sent twice.
+        `connect_timeout`: in place of that of all requests.
+
+        Where a kept connection turns out to be closed, a request that may be sent again (`may_retry`) gets a second
+        attempt, on a new connection; nothing else is ever sent twice. Raises an Http1Error, or what reading the
+        request's body raises; reading the response's body raises ConnectionClosed, RemoteProtocolError or ReadTimeout.
         """
-        head = self._head_of(outbound)
+        head = serialize_head(request, self._line_end)
         pool = self._pool
-        started = pool.now()
+        deadline = pool.now() + (request.timeout if timeout is None else timeout)
         since = self._now()
         connection = pool.take()
         if connection is None:
-            connection = await self._connect(outbound, started, since, connect_timeout, new=False)
+            connection = await self._connect(request, deadline, since, connect_timeout, new=False)
         while True:
-            body = outbound.body
-            upload = None if body is None else Upload(body, outbound.length)
-            deadline = started + outbound.timeout
+            body = None if request.body is None else BodyWriter(request.body, request.length)
             future: asyncio.Future[UpstreamResponse] | None = None
             try:
-                future = connection.begin(head, outbound.method == "HEAD", deadline, outbound.idle_timeout, upload)
-                answer = await future
+                future = connection.begin(head, request.method == "HEAD", deadline, request.idle_timeout, body)
+                response = await future
             except BaseException as error:
                 connection.abandon(future)
-                outbound.client_deadline |= upload is not None and upload.starved
-                self._note(outbound, since, _outcome(error))
-                if not _may_go_again(error, outbound, connection):
+                self._note(request, since, _outcome(error))
+                if not _may_go_again(error, request, connection):
                     raise
             else:
-                self._note(outbound, since, "ok" if answer.status < 500 else str(answer.status))
-                return answer
+                self._note(request, since, "ok" if response.status < 500 else str(response.status))
+                return response
             since = self._now()
-            connection = await self._connect(outbound, started, since, connect_timeout, new=True)
+            connection = await self._connect(request, deadline, since, connect_timeout, new=True)
 
     async def _connect(
-        self, outbound: UpstreamRequest, started: float, since: float, connect_timeout: float | None, *, new: bool
+        self, request: UpstreamRequest, deadline: float, since: float, connect_timeout: float | None, *, new: bool
     ) -> Connection:
         try:
-            return await self._pool.get(started + outbound.timeout, new=new, connect_timeout=connect_timeout)
+            return await self._pool.get(deadline, new=new, connect_timeout=connect_timeout)
         except BaseException as error:
-            outcome = "connect" if isinstance(error, Unreachable | TimedOut) else _outcome(error)
-            self._note(outbound, since, outcome)
+            self._note(request, since, _outcome(error))
             raise
 
-    def _note(self, outbound: UpstreamRequest, since: float, outcome: str) -> None:
-        outbound.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self._address))
+    def _note(self, request: UpstreamRequest, since: float, outcome: str) -> None:
+        request.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self._address))
 
 
-def _may_go_again(error: BaseException, outbound: UpstreamRequest, connection: Connection) -> bool:
-    """Had the peer closed a kept connection before it said anything, and is it harmless to ask again?"""
+def serialize_head(request: UpstreamRequest, line_end: bytes) -> bytes:
+    """The head of a request, the empty line included: one join, framing from its `body` and `length`.
+
+    `line_end`: what follows the target, up to the authority. Raises LocalProtocolError where a header or the target
+    holds a line break or the target a space: never sent.
+    """
+    headers = request.headers
+    framing = request.framing()
+    if framing is not None:
+        headers = [*headers, framing]
+    method = _METHODS.get(request.method) or request.method.encode("ascii") + b" "
+    first = method + request.target + line_end
+    head = b"\r\n".join([first, *map(b": ".join, headers), b"\r\n"])
+    lines = len(headers) + 3
+    if head.count(b"\n") != lines or head.count(b"\r") != lines or first.count(b" ") != 3:
+        raise LocalProtocolError("a request head with a line break inside a line")
+    return head
+
+
+def _may_go_again(error: BaseException, request: UpstreamRequest, connection: Connection) -> bool:
+    """Had the peer closed a kept connection before it said anything, and is it safe to ask again?"""
     return (
-        isinstance(error, Unreachable)
+        isinstance(error, ConnectionClosed)
         and connection.served > 0
         and not connection.heard
-        and outbound.body is None
-        and outbound.method in _IDEMPOTENT
+        and may_retry(request.method, error.request_sent, request.body)
     )
 
 

@@ -4,8 +4,7 @@ import uuid
 
 import msgspec
 
-from talaria.adapters.dependency_client import DependencyClient
-from talaria.adapters.reply import Reply
+from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
 from talaria.domain.errors import PartnerBadAnswer, PartnerUserRefused, PartnerUserUnknown, UnknownUser
 from talaria.domain.events import HopContext
 from talaria.domain.model import PartnerUserId, PhoneNumber
@@ -37,22 +36,22 @@ class Accounts:
         self._api_key = api_key
 
     async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
-        """As the port says. Every attempt carries the same idempotency key."""
+        # Every attempt carries the same idempotency key.
         question = msgspec.json.encode(_Question(phone.reveal()))
         headers = {"x-api-key": self._api_key, "idempotency-key": uuid.uuid4().hex}
         return await self._client.post("/v1/users/resolve", question, headers, call, _user_in)
 
 
-def _user_in(reply: Reply) -> PartnerUserId:
-    if reply.status == 401:
+def _user_in(response: DependencyResponse) -> PartnerUserId:
+    if response.status == 401:
         raise PartnerBadAnswer("our credentials were refused")
-    if reply.status in _DEFINITE:
-        # Without the contract's error this is somebody before wind, a firewall or a wrong address.
-        reply.json(_Error, PartnerBadAnswer)
-        raise _DEFINITE[reply.status]
-    if reply.status not in (200, 201):
-        raise PartnerBadAnswer(f"status {reply.status}")
-    user_id = PartnerUserId.parse(reply.json(_User, PartnerBadAnswer).user_id)
+    if response.status in _DEFINITE:
+        # Without the contract's error this is not wind: a firewall, or a wrong address.
+        response.json(_Error, PartnerBadAnswer)
+        raise _DEFINITE[response.status]
+    if response.status not in (200, 201):
+        raise PartnerBadAnswer(f"status {response.status}")
+    user_id = PartnerUserId.parse(response.json(_User, PartnerBadAnswer).user_id)
     if user_id is None:
         raise PartnerBadAnswer("not a user id of the contract's form")
     return user_id

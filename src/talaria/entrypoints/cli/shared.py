@@ -58,13 +58,22 @@ def load_part_or_exit(path: Path, *keys: str) -> Settings:
 
 
 def _or_exit(path: Path, read: Callable[[Path], Settings]) -> Settings:
-    if not path.exists():
+    if _is_missing(path):
         fail(f"There is no {path}. Make one with: talaria init {path.parent}", code=EXIT_CONFIGURATION)
     try:
         return read(path)
     except ConfigurationError as error:
         count = "1 problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
         fail(f"{path}: {count}", *_lines(error.problems, ""), code=EXIT_CONFIGURATION)
+
+
+def _is_missing(path: Path) -> bool:
+    """False, too, for a file that may not be looked at: the loader says why."""
+    try:
+        path.stat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
 
 
 def warn(warnings: Sequence[Problem]) -> None:

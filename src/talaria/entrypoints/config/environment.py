@@ -22,7 +22,10 @@ def override(tree: dict[str, Any], environ: Mapping[str, str], diagnostics: Diag
     sources: dict[str, str] = {}
     for variable in sorted(name for name in environ if name.upper().startswith(PREFIX)):
         try:
+            environ[variable].encode()
             sources[_put(tree, variable[len(PREFIX) :].split("__"), environ[variable])] = variable
+        except UnicodeEncodeError:
+            diagnostics.refuse(variable, "this variable is not UTF-8 text", "write it as UTF-8")
         except _NoMatch as unmatched:
             diagnostics.refuse(variable, "this variable matches no setting", str(unmatched))
     return sources

@@ -62,7 +62,8 @@ class _File:
         self.tree = _read(path)
         self.diagnostics = Diagnostics()
         self._sources = environment.override(self.tree, environ, self.diagnostics)
-        self.context = LoadContext(path.parent.resolve(), environ)
+        # Not resolved: where the folder is a link that moves, what its names lead to changes.
+        self.context = LoadContext(path.parent.absolute(), environ)
         self.settings = Decoder(self.context, self.diagnostics).table(self.tree, Settings)
 
     def raise_problems(self, problems: list[Problem]) -> None:

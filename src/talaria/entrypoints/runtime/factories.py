@@ -12,7 +12,7 @@ from talaria.adapters.auth.key_files import load_public_keys, load_signing_key
 from talaria.adapters.auth.key_rotation import KeyHistory
 from talaria.adapters.auth.service_tokens import ServiceTokenSigner, SigningKey
 from talaria.adapters.dependency_client import DependencyClient
-from talaria.adapters.http1.transport import WireTransport
+from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import Ledger
 from talaria.adapters.telemetry.metrics import Metrics
@@ -153,10 +153,11 @@ def _jwks_client(caller: CallerSettings, url: str, recorder: Recorder, clock: Cl
         attempts=1,
         recorder=recorder,
         clock=clock,
-        transport=WireTransport(
+        transport=Http1Transport(
             connect_timeout=timeout,
             max_connections=1,
             ssl_context=None if tls == TlsSettings() else client_tls(tls.ca_file, tls.cert_file, tls.key_file),
+            egress_proxy=caller.egress_proxy,
         ),
     )
     return JwksClient(client, clock, timeout, caller.algorithms)

@@ -7,19 +7,19 @@ from functools import partial
 from msgspec.structs import replace
 
 from talaria.adapters import partners
-from talaria.adapters.balanced_upstream import TalariaServices, UpstreamOrigin, UpstreamUrl
+from talaria.adapters.balanced_upstream import Backend, BalancedUpstream
 from talaria.adapters.dependency_client import DependencyClient
-from talaria.adapters.http1.transport import WireTransport
-from talaria.adapters.http1.upstream import WireOrigin
-from talaria.adapters.httpx_origin import HttpxOrigin
-from talaria.adapters.httpx_transport import httpx_transport
+from talaria.adapters.http1.transport import Http1Transport
+from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.adapters.personal import Personal
+from talaria.adapters.talaria_services import TalariaServices
 from talaria.adapters.tls import client_tls
-from talaria.domain.errors import PARTNER, PERSONAL
+from talaria.domain.errors import PARTNER, PERSONAL, Faults
 from talaria.domain.gateway import UpstreamTarget
 from talaria.domain.ports import Clock, PartnerAccounts, PhoneDirectory, Recorder
+from talaria.domain.rate_limits import RateLimiter
 from talaria.entrypoints.config import Secret, Settings
-from talaria.entrypoints.config.settings import PartnerSettings, TlsSettings, UpstreamSettings
+from talaria.entrypoints.config.settings import PartnerSettings, PersonalSettings, TlsSettings, UpstreamSettings
 from talaria.entrypoints.runtime.health import Breakers
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
 from talaria.entrypoints.runtime.resources import Stock
@@ -34,21 +34,7 @@ def phone_directory(
     personal = settings.personal
 
     def client() -> DependencyClient:
-        return DependencyClient(
-            "personal",
-            personal.url,
-            PERSONAL,
-            timeout=personal.timeout,
-            attempts=personal.attempts,
-            max_concurrent=personal.max_concurrent,
-            recorder=recorder,
-            clock=clock,
-            transport=WireTransport(
-                connect_timeout=personal.timeout / personal.attempts,
-                max_connections=personal.max_concurrent,
-                ssl_context=_tls(personal.tls),
-            ),
-        )
+        return _client("personal", personal, PERSONAL, None, recorder, clock)
 
     # What is sent with each request is no matter of the connections.
     asked = stock.part(("personal", replace(personal, token=None)), client)
@@ -68,38 +54,39 @@ def partner_accounts(
     accounts: dict[str, PartnerAccounts] = {}
     for name, partner in settings.partners.items():
         made_of = ("partner", replace(partner, api_key=_NO_SECRET))
-        client = stock.part(made_of, partial(_partner_client, partner, recorder, clock, rate_limiters))
+        limiter = rate_limiters.limiter(f"partners.{name}.rate_limit", partner.rate_limit)
+        make = partial(_client, name, partner, PARTNER, partner.source_address, recorder, clock, limiter)
+        client = stock.part(made_of, make)
         breakers.add(name, client.breaker)
         accounts[name] = partners.build(partner.adapter, client, partner.api_key.reveal())
     return accounts
 
 
-def _partner_client(
-    partner: PartnerSettings, recorder: Recorder, clock: Clock, rate_limiters: RateLimiterRegistry
+def _client(
+    name: str,
+    dependency: PersonalSettings | PartnerSettings,
+    faults: Faults,
+    source_address: str | None,
+    recorder: Recorder,
+    clock: Clock,
+    rate_limiter: RateLimiter | None = None,
 ) -> DependencyClient:
-    tls, source, limit = _tls(partner.tls), partner.source_address, partner.rate_limit
     return DependencyClient(
-        partner.id,
-        partner.url,
-        PARTNER,
-        timeout=partner.timeout,
-        attempts=partner.attempts,
-        max_concurrent=partner.max_concurrent,
-        rate_limiter=None if limit is None else rate_limiters.limiter(f"partners.{partner.id}.rate_limit", limit),
+        name,
+        dependency.url,
+        faults,
+        timeout=dependency.timeout,
+        attempts=dependency.attempts,
+        max_concurrent=dependency.max_concurrent,
+        rate_limiter=rate_limiter,
         recorder=recorder,
         clock=clock,
-        transport=WireTransport(
-            connect_timeout=partner.timeout / partner.attempts,
-            max_connections=partner.max_concurrent,
-            ssl_context=tls,
-            local_address=source,
-        )
-        if not partner.egress_proxy
-        else httpx_transport(
-            max_connections=partner.max_concurrent,
-            egress_proxy=partner.egress_proxy,
-            ssl_context=tls,
-            local_address=source,
+        transport=Http1Transport(
+            connect_timeout=dependency.timeout / dependency.attempts,
+            max_connections=dependency.max_concurrent,
+            ssl_context=ssl_context(dependency.tls),
+            local_address=source_address,
+            egress_proxy=dependency.egress_proxy,
         ),
     )
 
@@ -120,39 +107,26 @@ def targets(
 
 
 def _upstream(upstream: UpstreamSettings, recorder: Recorder, clock: Clock) -> TalariaServices:
-    return TalariaServices(
-        upstream.name, [UpstreamUrl(_origin(upstream, url, clock)) for url in upstream.urls], clock, recorder
-    )
+    backends = [Backend(_http1_upstream(upstream, url, clock)) for url in upstream.urls]
+    return TalariaServices(BalancedUpstream(upstream.name, backends, clock, recorder), clock)
 
 
-def _origin(upstream: UpstreamSettings, url: str, clock: Clock) -> UpstreamOrigin:
-    tls, source = _tls(upstream.tls), upstream.source_address
-    if not upstream.egress_proxy:
-        return WireOrigin(
-            url,
-            name=upstream.name,
-            address=url,
-            connect_timeout=upstream.connect_timeout,
-            max_connections=upstream.max_connections,
-            ssl_context=tls,
-            local_address=source,
-            now=clock.now,
-        )
-    return HttpxOrigin(
+def _http1_upstream(upstream: UpstreamSettings, url: str, clock: Clock) -> Http1Upstream:
+    return Http1Upstream(
         url,
         name=upstream.name,
         address=url,
         connect_timeout=upstream.connect_timeout,
         max_connections=upstream.max_connections,
+        ssl_context=ssl_context(upstream.tls),
+        local_address=upstream.source_address,
         egress_proxy=upstream.egress_proxy,
-        ssl_context=tls,
-        local_address=source,
         now=clock.now,
     )
 
 
-def _tls(tls: TlsSettings) -> ssl.SSLContext | None:
-    """None where nothing is set: whoever connects with TLS then makes a `client_tls` without files."""
+def ssl_context(tls: TlsSettings) -> ssl.SSLContext | None:
+    """None where nothing is set: a `client_tls` without files is made then, where one is needed."""
     if tls.ca_file is None and tls.cert_file is None:
         return None
     return client_tls(tls.ca_file, tls.cert_file, tls.key_file)

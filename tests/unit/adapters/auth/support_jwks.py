@@ -7,13 +7,14 @@ import httpx
 
 from talaria.adapters.auth.jwks import JwksClient
 from talaria.adapters.dependency_client import DependencyClient
+from talaria.adapters.http1.errors import ConnectError
 from talaria.domain.errors import CALLER_KEYS
 from talaria.testing import MemoryClock, MemoryRecorder
 from tests.unit.adapters.auth.support_tokens import jwk, key_set
 from tests.unit.adapters.support_dependency_client import unread
 
 ONE, TWO, BOTH = key_set(jwk("ec-1")), key_set(jwk("ec-2")), key_set(jwk("ec-1"), jwk("ec-2"))
-DOWN = httpx.ConnectError("")
+DOWN = ConnectError("connection refused")
 
 
 class Issuer:

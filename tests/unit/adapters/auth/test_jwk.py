@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.adapters.auth.jwk import DOCUMENT_LIMIT, BadKeySet, read_key_set, secret_key
-from talaria.adapters.dependency_client import ANSWER_LIMIT
+from talaria.adapters.dependency_client import RESPONSE_LIMIT
 from tests.unit.adapters.auth.support_tokens import KEYS, SECRET, jwk, key_set
 
 
@@ -101,7 +101,7 @@ def test_every_key_of_a_full_document_is_kept() -> None:
 
 
 def test_a_document_has_64_kib_at_most_from_a_file_as_from_a_url() -> None:
-    assert DOCUMENT_LIMIT == ANSWER_LIMIT == 64 * 1024
+    assert DOCUMENT_LIMIT == RESPONSE_LIMIT == 64 * 1024
     document = json.dumps({"keys": [jwk("ec-1")], "x": ""}).encode()
     filled = document[:-2] + b"x" * (DOCUMENT_LIMIT - len(document)) + b'"}'
     assert len(filled) == DOCUMENT_LIMIT

@@ -2,11 +2,11 @@
 
 import asyncio
 
-import httpx
 import pytest
 
 from talaria.adapters.auth.jwk import public_key
 from talaria.adapters.auth.jwks import StaticKeys
+from talaria.adapters.http1.errors import ReadTimeout
 from talaria.domain.errors import KeysUnavailable
 from talaria.domain.events import Attempt
 from tests.unit.adapters.auth.support_jwks import BOTH, DOWN, ONE, TWO, Issuer, settled
@@ -275,7 +275,7 @@ async def test_a_fetch_that_hangs_is_given_up() -> None:
         (b"[]", "bad-answer"),
         (404, "404"),
         (DOWN, "unreachable"),
-        (httpx.ReadTimeout(""), "timeout"),
+        (ReadTimeout(""), "timeout"),
     ],
 )
 async def test_each_fetch_is_recorded(issuer: Issuer, answer: bytes | int | Exception, outcome: str) -> None:

@@ -1,12 +1,12 @@
-"""A connection without a socket: a transport that records, a keeper that notes, and the bytes fed by hand."""
+"""A connection without a socket: a transport that records, callbacks that count, and the bytes fed by hand."""
 
 import asyncio
 import itertools
 from collections.abc import Callable
 
 from talaria.adapters.http1.connection import Connection
-from talaria.adapters.http1.write_batcher import Outbox
-from talaria.domain.errors import Refusal
+from talaria.adapters.http1.errors import Http1Error
+from talaria.adapters.http1.write_batcher import WriteBatcher
 from talaria.domain.http import UpstreamResponse
 
 
@@ -47,38 +47,35 @@ class FakeTransport(asyncio.Transport):
         self.reading = True
 
 
-class Straight(Outbox):
+class Straight(WriteBatcher):
     """Writes at once: what a test has begun, it sees."""
 
     def write(self, loop: asyncio.AbstractEventLoop, write: Callable[[bytes], None], data: bytes) -> None:
         write(data)
 
 
-class FakeKeeper:
-    """Counts what a pool would be told."""
+class Harness:
+    """One connection and the two ends of it that a test holds. Needs a running loop.
 
-    def __init__(self) -> None:
-        self.outbox: Outbox = Straight()
-        self.released = 0
-        self.forgotten = 0
+    `idle` and `forgotten` count what a pool would be told.
+    """
 
-    def release(self, connection: Connection) -> None:
-        self.released += 1
-
-    def forget(self, connection: Connection) -> None:
-        self.forgotten += 1
-
-
-class Wire:
-    """One connection and the two ends of it that a test holds. Needs a running loop."""
-
-    def __init__(self) -> None:
+    def __init__(self, batcher: WriteBatcher | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self.transport = FakeTransport()
-        self.keeper = FakeKeeper()
+        self.idle = 0
+        self.forgotten = 0
         self._buffer = bytearray(64 * 1024)
-        self.connection = Connection(self.loop, self.keeper, memoryview(self._buffer))
+        self.connection = Connection(
+            self.loop, memoryview(self._buffer), batcher or Straight(), self._on_idle, self._on_closed
+        )
         self.connection.connection_made(self.transport)
+
+    def _on_idle(self, connection: Connection) -> None:
+        self.idle += 1
+
+    def _on_closed(self, connection: Connection) -> None:
+        self.forgotten += 1
 
     def begin(self, method: str = "GET") -> "asyncio.Future[UpstreamResponse]":
         """A request without a body."""
@@ -113,18 +110,18 @@ Outcome = tuple[int, list[tuple[bytes, bytes]], bytes, bool] | str
 
 
 async def outcome_of(pieces: list[bytes], method: str = "GET", *, eof: bool = True) -> Outcome:
-    """What one answer, cut into `pieces`, came to: status, headers, body, kept alive; or the name of the refusal."""
-    wire = Wire()
-    future = wire.begin(method)
-    wire.feed(*pieces)
-    kept = wire.keeper.released == 1 and not wire.transport.ended
+    """What one answer, cut into `pieces`, came to: status, headers, body, kept alive; or the name of the error."""
+    harness = Harness()
+    future = harness.begin(method)
+    harness.feed(*pieces)
+    kept = harness.idle == 1 and not harness.transport.ended
     if eof:
-        wire.end_of_file()
+        harness.end_of_file()
     try:
         answer = await future
         body = b"".join([chunk async for chunk in answer.body])
-    except Refusal as refusal:
-        return type(refusal).__name__
+    except Http1Error as error:
+        return type(error).__name__
     return answer.status, answer.headers, body, kept
 
 

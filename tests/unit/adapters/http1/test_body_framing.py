@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.adapters.http1.chunks import EXTENSIONS_LIMIT, LINE_LIMIT, TRAILERS_LIMIT, ChunkDecoder
-from talaria.domain.errors import BadAnswer
-from tests.support_refusals import by
+from talaria.adapters.http1.body_framing import EXTENSIONS_LIMIT, LINE_LIMIT, TRAILERS_LIMIT, ChunkedReader
+from talaria.adapters.http1.errors import RemoteProtocolError
 from tests.unit.adapters.http1.support_http1 import cut
 
 REFUSED = {
@@ -35,16 +34,16 @@ REFUSED = {
 @pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED.keys())
 @pytest.mark.parametrize("step", [1, 7, 1 << 20])
 def test_refused(raw: bytes, step: int) -> None:
-    decoder = ChunkDecoder()
+    decoder = ChunkedReader()
     pieces = cut(raw, list(range(0, len(raw), step)))
-    with pytest.raises(BadAnswer, check=by("upstream")):
+    with pytest.raises(RemoteProtocolError):
         [decoder.feed(piece) for piece in pieces]
 
 
 @pytest.mark.parametrize("begun", [b"g", b"5\n", b"5\r\nhelloX", b"1" * 16, b"5;" + b"a" * LINE_LIMIT])
 def test_what_can_not_become_a_chunk_is_refused_before_its_line_ends(begun: bytes) -> None:
-    with pytest.raises(BadAnswer, check=by("upstream")):
-        ChunkDecoder().feed(begun)
+    with pytest.raises(RemoteProtocolError):
+        ChunkedReader().feed(begun)
 
 
 @given(
@@ -58,7 +57,7 @@ def test_the_content_and_the_end_do_not_depend_on_the_cuts(
     chunks: list[bytes], extension: bytes, trailers: bytes, after: bytes, at: list[int]
 ) -> None:
     raw = b"".join(b"%X%b\r\n%b\r\n" % (len(chunk), extension, chunk) for chunk in chunks) + b"000\r\n" + trailers
-    decoder = ChunkDecoder()
+    decoder = ChunkedReader()
     pieces = cut(raw + b"\r\n", at)
     content = b"".join(decoder.feed(piece) for piece in pieces[:-1])
     assert not decoder.done
@@ -67,7 +66,7 @@ def test_the_content_and_the_end_do_not_depend_on_the_cuts(
 
 
 def test_a_chunk_is_given_on_before_it_is_complete() -> None:
-    assert ChunkDecoder().feed(b"ff\r\nabc") == b"abc"
+    assert ChunkedReader().feed(b"ff\r\nabc") == b"abc"
 
 
 _PIECES = st.sampled_from(
@@ -83,12 +82,12 @@ def test_whatever_arrives_is_decoded_or_refused_alike_however_it_is_cut(pieces: 
 
 def _decoded(pieces: list[bytes]) -> tuple[bytes, bool, bool] | str:
     """The content, whether it is done and has a surplus; or "refused", whatever came before."""
-    decoder = ChunkDecoder()
+    decoder = ChunkedReader()
     content = b""
     for piece in pieces:
         try:
             content += decoder.feed(piece)
-        except BadAnswer:
+        except RemoteProtocolError:
             return "refused"
         if decoder.done:
             return content, True, False

@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from talaria.adapters.http1.connect import Place, why
+from talaria.adapters.http1.connect import Endpoint, why
 
 
 @pytest.mark.parametrize(
@@ -23,9 +23,9 @@ from talaria.adapters.http1.connect import Place, why
     ],
 )
 def test_a_place(url: str, host: str, port: int, authority: bytes) -> None:
-    place = Place.of(url)
-    assert (place.host, place.port, place.authority) == (host, port, authority)
-    assert (place.tls is not None) == url.startswith("https")
+    endpoint = Endpoint.of(url)
+    assert (endpoint.host, endpoint.port, endpoint.authority) == (host, port, authority)
+    assert (endpoint.tls is not None) == url.startswith("https")
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,11 @@ def test_a_place(url: str, host: str, port: int, authority: bytes) -> None:
 )
 def test_what_is_no_place(url: str) -> None:
     with pytest.raises(ValueError, match=r"url|[Pp]ort"):
-        Place.of(url)
+        Endpoint.of(url)
 
 
 def test_names_and_certificates_are_verified_and_only_http_1_1_is_offered() -> None:
-    tls = Place.of("https://up").tls
+    tls = Endpoint.of("https://up").tls
     assert tls is not None
     assert (tls.verify_mode, tls.check_hostname) == (ssl.CERT_REQUIRED, True)
 

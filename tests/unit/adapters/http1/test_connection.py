@@ -1,57 +1,59 @@
 """The law of the connection, state by state, without a socket."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
+from talaria.adapters.http1.errors import ConnectionClosed, ReadTimeout, RemoteProtocolError
+from talaria.adapters.http1.request_body import BodyWriter
 from talaria.adapters.http1.response_body import HIGH_WATER
-from talaria.adapters.http1.write_batcher import Outbox
-from talaria.domain.errors import BadAnswer, TimedOut, Unreachable
-from tests.support_refusals import by
-from tests.unit.adapters.http1.support_http1 import Wire, outcome_of
+from talaria.adapters.http1.write_batcher import WriteBatcher
+from talaria.domain.http import UpstreamResponse
+from tests.unit.adapters.http1.support_http1 import Harness, outcome_of
 
 HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 async def test_a_whole_answer_gives_the_connection_back_before_anybody_awaits() -> None:
-    wire = Wire()
-    future = wire.begin()
-    wire.feed(HELLO)
+    harness = Harness()
+    future = harness.begin()
+    harness.feed(HELLO)
     answer = future.result()
-    assert (answer.status, answer.complete_body, wire.keeper.released) == (200, b"hello", 1)
+    assert (answer.status, answer.complete_body, harness.idle) == (200, b"hello", 1)
     assert [chunk async for chunk in answer.body] == [b"hello"]
 
 
 async def test_a_connection_serves_again_and_again() -> None:
-    wire = Wire()
+    harness = Harness()
     for served in range(3):
-        assert wire.connection.served == served
-        future = wire.begin()
-        wire.feed(HELLO)
+        assert harness.connection.served == served
+        future = harness.begin()
+        harness.feed(HELLO)
         assert future.result().complete_body == b"hello"
-    assert (wire.keeper.released, wire.transport.writes, wire.transport.ended) == (3, 3, "")
+    assert (harness.idle, harness.transport.writes, harness.transport.ended) == (3, 3, "")
 
 
 async def test_a_whole_chunked_answer_is_whole() -> None:
-    wire = Wire()
-    future = wire.begin()
-    wire.feed(CHUNKED + b"5\r\nhello\r\n2\r\n, \r\n0\r\na: b\r\n\r\n")
-    assert (future.result().complete_body, wire.keeper.released) == (b"hello, ", 1)
+    harness = Harness()
+    future = harness.begin()
+    harness.feed(CHUNKED + b"5\r\nhello\r\n2\r\n, \r\n0\r\na: b\r\n\r\n")
+    assert (future.result().complete_body, harness.idle) == (b"hello, ", 1)
 
 
 async def test_a_body_in_pieces_is_a_stream() -> None:
-    wire = Wire()
-    future = wire.begin()
-    wire.feed(HELLO[:-3])
+    harness = Harness()
+    future = harness.begin()
+    harness.feed(HELLO[:-3])
     answer = future.result()
     assert answer.complete_body is None
     assert await anext(answer.body) == b"he"
-    wire.feed(b"l")
+    harness.feed(b"l")
     assert await anext(answer.body) == b"l"
-    assert wire.keeper.released == 0
-    wire.feed(b"lo")
-    assert wire.keeper.released == 1
+    assert harness.idle == 0
+    harness.feed(b"lo")
+    assert harness.idle == 1
     assert [chunk async for chunk in answer.body] == [b"lo"]
 
 
@@ -70,36 +72,36 @@ async def test_bytes_after_the_end_close_the_connection(method: str, raw: bytes,
     outcome = await outcome_of([raw + surplus], method)
     assert isinstance(outcome, tuple)
     assert outcome[2:] == (body, False)
-    wire = Wire()
-    wire.begin(method)
-    wire.feed(raw, surplus)
-    assert (wire.transport.ended, wire.keeper.forgotten) == ("closed", 1)
+    harness = Harness()
+    harness.begin(method)
+    harness.feed(raw, surplus)
+    assert (harness.transport.ended, harness.forgotten) == ("closed", 1)
 
 
 async def test_surplus_after_a_streamed_body_closes_the_connection() -> None:
-    wire = Wire()
-    future = wire.begin()
-    wire.feed(HELLO[:-3], b"lloX")
+    harness = Harness()
+    future = harness.begin()
+    harness.feed(HELLO[:-3], b"lloX")
     assert b"".join([chunk async for chunk in future.result().body]) == b"hello"
-    assert (wire.transport.ended, wire.keeper.released) == ("closed", 0)
+    assert (harness.transport.ended, harness.idle) == ("closed", 0)
 
 
 @pytest.mark.parametrize("event", ["byte", "eof", "lost"])
 async def test_nothing_may_happen_to_an_idle_connection(event: str) -> None:
-    wire = Wire()
+    harness = Harness()
     if event == "byte":
-        wire.feed(b"H")
+        harness.feed(b"H")
     elif event == "eof":
-        wire.connection.eof_received()
+        harness.connection.eof_received()
     else:
-        wire.connection.connection_lost(None)
-    assert wire.connection.closed
-    assert (bool(wire.transport.ended), wire.keeper.forgotten) == (True, 1)
+        harness.connection.connection_lost(None)
+    assert harness.connection.closed
+    assert (bool(harness.transport.ended), harness.forgotten) == (True, 1)
 
 
 @pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 200", HELLO[:-1], CHUNKED, CHUNKED + b"5\r\nhel"])
 async def test_an_early_end_of_file_breaks_the_answer(raw: bytes) -> None:
-    assert await outcome_of([raw]) == "Unreachable"
+    assert await outcome_of([raw]) == "ConnectionClosed"
 
 
 async def test_a_body_without_another_end_ends_with_the_connection() -> None:
@@ -108,13 +110,13 @@ async def test_a_body_without_another_end_ends_with_the_connection() -> None:
 
 
 async def test_a_reset_does_not_end_a_body() -> None:
-    wire = Wire()
-    future = wire.begin()
-    wire.feed(b"HTTP/1.1 200 OK\r\n\r\nab")
-    wire.connection.connection_lost(ConnectionResetError())
+    harness = Harness()
+    future = harness.begin()
+    harness.feed(b"HTTP/1.1 200 OK\r\n\r\nab")
+    harness.connection.connection_lost(ConnectionResetError())
     body = future.result().body
     assert await anext(body) == b"ab"
-    with pytest.raises(Unreachable, check=by("upstream")):
+    with pytest.raises(ConnectionClosed):
         await anext(body)
 
 
@@ -126,148 +128,177 @@ async def test_close_is_obeyed(header: bytes) -> None:
 
 
 async def test_a_refused_head_ends_the_connection() -> None:
-    wire = Wire()
-    future = wire.begin()
-    wire.feed(b"HTTP/1.1 200 OK\r\na : b\r\n\r\n")
-    with pytest.raises(BadAnswer, check=by("upstream")):
+    harness = Harness()
+    future = harness.begin()
+    harness.feed(b"HTTP/1.1 200 OK\r\na : b\r\n\r\n")
+    with pytest.raises(RemoteProtocolError):
         await future
-    assert (wire.transport.ended, wire.keeper.forgotten) == ("aborted", 1)
+    assert (harness.transport.ended, harness.forgotten) == ("aborted", 1)
 
 
 async def test_a_broken_chunk_reaches_the_reader_after_what_was_good() -> None:
-    wire = Wire()
-    future = wire.begin()
-    wire.feed(CHUNKED + b"2\r\nab\r\n", b"zz\r\n")
+    harness = Harness()
+    future = harness.begin()
+    harness.feed(CHUNKED + b"2\r\nab\r\n", b"zz\r\n")
     body = future.result().body
     assert await anext(body) == b"ab"
-    with pytest.raises(BadAnswer, check=by("upstream")):
+    with pytest.raises(RemoteProtocolError):
         await anext(body)
 
 
 async def test_bytes_that_come_before_the_request_is_written_are_no_answer_to_it() -> None:
-    wire = Wire()
-    wire.keeper.outbox = Outbox()
-    future = wire.begin()
-    wire.feed(HELLO)
-    with pytest.raises(Unreachable, match="before", check=by("upstream")):
+    batcher = WriteBatcher()
+    harness = Harness(batcher)
+    future = harness.begin()
+    harness.feed(HELLO)
+    with pytest.raises(ConnectionClosed, match="before"):
         await future
-    assert (wire.connection.heard, wire.transport.writes, wire.transport.ended) == (False, 0, "aborted")
-    assert wire.keeper.forgotten == 1
+    assert (harness.connection.heard, harness.transport.writes, harness.transport.ended) == (False, 0, "aborted")
+    assert harness.forgotten == 1
+
+
+async def test_a_request_of_which_nothing_was_written_says_so_and_one_with_a_body_never_does() -> None:
+    harness = Harness(WriteBatcher())
+    future = harness.begin()
+    harness.feed(HELLO)
+    assert error_of(future).request_sent is False
+    harness = Harness()
+    future = harness.begin()
+    harness.end_of_file()
+    assert error_of(future).request_sent is True
+    harness = Harness()
+    body = BodyWriter(aiter_of(), 5)
+    future = harness.connection.begin(b"x", False, harness.loop.time() + 60, 60.0, body)
+    harness.feed(HELLO)
+    assert (error_of(future).request_sent, harness.transport.writes) == (True, 0)
+
+
+def error_of(future: "asyncio.Future[UpstreamResponse]") -> ConnectionClosed:
+    """What ended the request."""
+    error = future.exception()
+    assert isinstance(error, ConnectionClosed)
+    return error
+
+
+async def aiter_of(*pieces: bytes) -> AsyncIterator[bytes]:
+    """A body."""
+    for piece in pieces:
+        yield piece
 
 
 async def test_a_request_that_is_given_up_before_it_is_written_never_is() -> None:
-    wire = Wire()
-    wire.keeper.outbox = Outbox()
-    wire.connection.abandon(wire.begin())
-    wire.keeper.outbox.flush()
-    assert (wire.transport.writes, wire.transport.ended) == (0, "aborted")
+    batcher = WriteBatcher()
+    harness = Harness(batcher)
+    harness.connection.abandon(harness.begin())
+    batcher.flush()
+    assert (harness.transport.writes, harness.transport.ended) == (0, "aborted")
 
 
 async def test_abandoning_a_request_closes_its_connection() -> None:
-    wire = Wire()
-    future = wire.begin()
-    wire.connection.abandon(future)
-    assert (wire.transport.ended, wire.keeper.forgotten) == ("aborted", 1)
+    harness = Harness()
+    future = harness.begin()
+    harness.connection.abandon(future)
+    assert (harness.transport.ended, harness.forgotten) == ("aborted", 1)
 
 
 async def test_abandoning_an_answer_that_is_whole_leaves_the_connection_to_its_next_owner() -> None:
-    wire = Wire()
-    first = wire.begin()
-    wire.feed(HELLO)
-    second = wire.begin()
-    wire.connection.abandon(first)
-    wire.feed(HELLO)
+    harness = Harness()
+    first = harness.begin()
+    harness.feed(HELLO)
+    second = harness.begin()
+    harness.connection.abandon(first)
+    harness.feed(HELLO)
     assert second.result().complete_body == b"hello"
-    assert wire.transport.ended == ""
+    assert harness.transport.ended == ""
 
 
 async def test_whoever_was_cancelled_before_the_answer_came_owns_nothing_of_the_next_request() -> None:
-    wire = Wire()
-    first = wire.begin()
-    owner = asyncio.ensure_future(wire.owned(first))
+    harness = Harness()
+    first = harness.begin()
+    owner = asyncio.ensure_future(harness.owned(first))
     await asyncio.sleep(0)
     owner.cancel()
-    wire.feed(HELLO)
-    second = wire.begin()
+    harness.feed(HELLO)
+    second = harness.begin()
     with pytest.raises(asyncio.CancelledError):
         await owner
-    wire.feed(HELLO)
+    harness.feed(HELLO)
     assert second.result().complete_body == b"hello"
-    assert wire.transport.ended == ""
+    assert harness.transport.ended == ""
 
 
 async def test_an_answer_that_comes_to_nobody_is_dropped() -> None:
-    wire = Wire()
-    future = wire.begin()
+    harness = Harness()
+    future = harness.begin()
     future.cancel()
-    wire.feed(HELLO[:-1])
-    assert (wire.transport.ended, wire.keeper.forgotten) == ("aborted", 1)
+    harness.feed(HELLO[:-1])
+    assert (harness.transport.ended, harness.forgotten) == ("aborted", 1)
 
 
 async def test_closing_a_body_that_is_not_complete_closes_the_connection_at_once() -> None:
-    wire = Wire()
-    future = wire.begin()
-    wire.feed(HELLO[:-1])
+    harness = Harness()
+    future = harness.begin()
+    harness.feed(HELLO[:-1])
     await future.result().body.aclose()
-    assert (wire.transport.ended, wire.keeper.forgotten) == ("aborted", 1)
+    assert (harness.transport.ended, harness.forgotten) == ("aborted", 1)
     assert [chunk async for chunk in future.result().body] == []
 
 
 async def test_a_reader_that_is_cancelled_gives_the_connection_up() -> None:
-    wire = Wire()
-    future = wire.begin()
-    wire.feed(HELLO[:-5])
+    harness = Harness()
+    future = harness.begin()
+    harness.feed(HELLO[:-5])
     reading = asyncio.ensure_future(anext(future.result().body))
     await asyncio.sleep(0)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    assert (wire.transport.ended, wire.keeper.forgotten) == ("aborted", 1)
+    assert (harness.transport.ended, harness.forgotten) == ("aborted", 1)
 
 
 async def test_a_slow_reader_stops_the_sender_and_goes_on() -> None:
-    wire = Wire()
-    future = wire.begin()
-    wire.feed(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * HIGH_WATER)
-    assert wire.transport.reading
-    wire.feed(b"y")
-    assert not wire.transport.reading
+    harness = Harness()
+    future = harness.begin()
+    harness.feed(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * HIGH_WATER)
+    assert harness.transport.reading
+    harness.feed(b"y")
+    assert not harness.transport.reading
     body = future.result().body
     await anext(body)
     await anext(body)
-    assert wire.transport.reading
+    assert harness.transport.reading
 
 
 async def test_a_connection_that_goes_back_reads() -> None:
-    wire = Wire()
-    wire.begin()
-    wire.feed(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (HIGH_WATER + 1), b"x" * (HIGH_WATER + 1))
-    assert (wire.transport.reading, wire.keeper.released) == (True, 1)
+    harness = Harness()
+    harness.begin()
+    harness.feed(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (HIGH_WATER + 1), b"x" * (HIGH_WATER + 1))
+    assert (harness.transport.reading, harness.idle) == (True, 1)
 
 
 async def test_the_head_must_come_in_time() -> None:
-    wire = Wire()
-    future = wire.connection.begin(b"x", False, wire.loop.time() + 0.005, 60.0)
-    with pytest.raises(TimedOut, match="head", check=by("upstream")):
+    harness = Harness()
+    future = harness.connection.begin(b"x", False, harness.loop.time() + 0.005, 60.0)
+    with pytest.raises(ReadTimeout, match="head"):
         await future
-    assert (wire.transport.ended, wire.keeper.forgotten) == ("aborted", 1)
+    assert (harness.transport.ended, harness.forgotten) == ("aborted", 1)
 
 
 async def test_a_silence_inside_the_body_is_bounded() -> None:
-    wire = Wire()
-    future = wire.connection.begin(b"x", False, wire.loop.time() + 60, 0.005)
-    wire.feed(HELLO[:-1])
+    harness = Harness()
+    future = harness.connection.begin(b"x", False, harness.loop.time() + 60, 0.005)
+    harness.feed(HELLO[:-1])
     body = (await future).body
     assert await anext(body) == b"hell"
-    with pytest.raises(TimedOut, match="silence", check=by("upstream")):
+    with pytest.raises(ReadTimeout, match="silence"):
         await anext(body)
 
 
 async def test_an_idle_connection_knows_no_deadline() -> None:
-    wire = Wire()
-    wire.connection.begin(b"x", False, wire.loop.time() + 0.005, 0.005)
-    wire.feed(HELLO)
-    waited = wire.loop.create_future()
-    wire.loop.call_later(0.02, waited.set_result, None)
+    harness = Harness()
+    harness.connection.begin(b"x", False, harness.loop.time() + 0.005, 0.005)
+    harness.feed(HELLO)
+    waited = harness.loop.create_future()
+    harness.loop.call_later(0.02, waited.set_result, None)
     await waited
-    assert not wire.connection.closed
+    assert not harness.connection.closed

@@ -1,4 +1,4 @@
-"""Who asks for a name joins who asked just before, and hangs on nobody else."""
+"""A lookup is shared by those that ask meanwhile, and one that hangs holds up no other."""
 
 import asyncio
 import socket
@@ -9,8 +9,8 @@ from threading import Event
 import pytest
 from pytest_mock import MockerFixture
 
-from talaria.adapters.http1.connect import is_ours
-from talaria.adapters.http1.resolver import LOOKUPS_AT_MOST, Address, Names
+from talaria.adapters.http1.connect import is_local
+from talaria.adapters.http1.resolver import Address, Resolver
 
 FOUND: Sequence[Address] = [(socket.AF_INET, ("192.0.2.1", 80))]
 
@@ -42,9 +42,9 @@ def silent() -> Iterator[Server]:
     server.open.set()
 
 
-async def asking(names: Names, server: Server) -> "asyncio.Task[Sequence[Address]]":
+async def asking(resolver: Resolver, server: Server) -> "asyncio.Task[Sequence[Address]]":
     """Somebody who has asked by now."""
-    task = asyncio.create_task(names.addresses_of("name", 80))
+    task = asyncio.create_task(resolver.addresses_of("name", 80))
     await server.began.wait()
     return task
 
@@ -52,60 +52,58 @@ async def asking(names: Names, server: Server) -> "asyncio.Task[Sequence[Address
 @pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
 async def test_an_address_is_no_name(host: str, family: socket.AddressFamily) -> None:
     with silent() as server:
-        ((found, address),) = await Names(server.look_up).addresses_of(host, 81)
+        ((found, address),) = await Resolver(server.look_up).addresses_of(host, 81)
         assert (found, address[:2], server.asked) == (family, (host, 81), 0)
 
 
 async def test_who_asks_meanwhile_joins() -> None:
     with silent() as server:
-        names = Names(server.look_up)
-        asked = [await asking(names, server) for _ in range(20)]
+        resolver = Resolver(server.look_up)
+        asked = [await asking(resolver, server) for _ in range(20)]
         server.open.set()
         assert await asyncio.gather(*asked) == [FOUND] * 20
         assert server.asked == 1
-        assert await names.addresses_of("name", 80) == FOUND
+        assert await resolver.addresses_of("name", 80) == FOUND
         assert server.asked == 2
 
 
 async def test_the_silence_about_one_name_is_nobody_elses() -> None:
     with silent() as server, silent() as other:
         other.open.set()
-        silenced = [await asking(Names(server.look_up), server) for _ in range(20)]
+        silenced = [await asking(Resolver(server.look_up), server) for _ in range(20)]
         async with asyncio.timeout(5):
-            assert await Names(other.look_up).addresses_of("other", 80) == FOUND
+            assert await Resolver(other.look_up).addresses_of("other", 80) == FOUND
         server.open.set()
         assert await asyncio.gather(*silenced) == [FOUND] * 20
 
 
-async def test_an_old_lookup_is_not_joined_and_there_are_so_many_at_most() -> None:
+async def test_an_old_lookup_is_not_shared() -> None:
     with silent() as server:
-        names = Names(server.look_up, joined_for=0.0)
+        resolver = Resolver(server.look_up, shared_for=0.0)
         asked = []
-        for number in range(LOOKUPS_AT_MOST + 3):
-            asked.append(asyncio.create_task(names.addresses_of("name", 80)))
-            if number < LOOKUPS_AT_MOST:
-                await server.began.wait()
-                server.began.clear()
+        for number in range(3):
+            server.began.clear()
+            asked.append(await asking(resolver, server))
+            assert server.asked == number + 1
         server.open.set()
-        assert await asyncio.gather(*asked) == [FOUND] * len(asked)
-        assert server.asked == LOOKUPS_AT_MOST
+        assert await asyncio.gather(*asked) == [FOUND] * 3
 
 
 async def test_a_failure_reaches_all_who_wait_and_is_not_kept() -> None:
     with silent() as server:
-        names = Names(server.look_up)
+        resolver = Resolver(server.look_up)
         server.failure = socket.gaierror(-2, "Name or service not known")
-        asked = [await asking(names, server) for _ in range(3)]
+        asked = [await asking(resolver, server) for _ in range(3)]
         server.open.set()
         assert await asyncio.gather(*asked, return_exceptions=True) == [server.failure] * 3
         server.failure = None
-        assert await names.addresses_of("name", 80) == FOUND
+        assert await resolver.addresses_of("name", 80) == FOUND
 
 
 async def test_who_leaves_hurts_nobody() -> None:
     with silent() as server:
-        names = Names(server.look_up)
-        first, second = await asking(names, server), await asking(names, server)
+        resolver = Resolver(server.look_up)
+        first, second = await asking(resolver, server), await asking(resolver, server)
         first.cancel()
         await asyncio.wait([first])
         server.open.set()
@@ -115,11 +113,11 @@ async def test_who_leaves_hurts_nobody() -> None:
 
 async def test_without_a_thread_left_it_fails_and_the_next_one_may_succeed(mocker: MockerFixture) -> None:
     with silent() as server:
-        names = Names(server.look_up)
+        resolver = Resolver(server.look_up)
         server.open.set()
         started = mocker.patch("talaria.adapters.http1.resolver.Thread.start", side_effect=RuntimeError)
         with pytest.raises(OSError, match="no thread left") as caught:
-            await names.addresses_of("name", 80)
-        assert is_ours(caught.value)
+            await resolver.addresses_of("name", 80)
+        assert is_local(caught.value)
         mocker.stop(started)
-        assert await names.addresses_of("name", 80) == FOUND
+        assert await resolver.addresses_of("name", 80) == FOUND

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from talaria.adapters.http1.timer import NEVER, Patience
+from talaria.adapters.http1.timer import NEVER, MovableDeadline
 
 
 class _Handle:
@@ -39,15 +39,15 @@ class _Loop:
                 handle.callback()
 
 
-def _patience() -> tuple[_Loop, Patience, list[float]]:
+def _deadline() -> tuple[_Loop, MovableDeadline, list[float]]:
     loop = _Loop()
     expired: list[float] = []
-    return loop, Patience(cast(asyncio.AbstractEventLoop, loop), lambda: expired.append(loop.now)), expired
+    return loop, MovableDeadline(cast(asyncio.AbstractEventLoop, loop), lambda: expired.append(loop.now)), expired
 
 
 def test_it_ends_at_the_deadline() -> None:
-    loop, patience, expired = _patience()
-    patience.until(10.0)
+    loop, deadline, expired = _deadline()
+    deadline.move(10.0)
     loop.move_to(9.9)
     assert expired == []
     loop.move_to(10.0)
@@ -56,11 +56,11 @@ def test_it_ends_at_the_deadline() -> None:
 
 
 def test_a_thousand_moves_arm_one_timer() -> None:
-    loop, patience, expired = _patience()
+    loop, deadline, expired = _deadline()
     for request in range(1000):
         loop.now = request / 1000
-        patience.until(loop.now + 10.0)
-        patience.deadline = NEVER
+        deadline.move(loop.now + 10.0)
+        deadline.at = NEVER
     assert len(loop.armed) == 1
     loop.move_to(10.0)
     assert expired == []
@@ -68,9 +68,9 @@ def test_a_thousand_moves_arm_one_timer() -> None:
 
 
 def test_a_deadline_that_moved_away_is_kept() -> None:
-    loop, patience, expired = _patience()
-    patience.until(10.0)
-    patience.until(15.0)
+    loop, deadline, expired = _deadline()
+    deadline.move(10.0)
+    deadline.move(15.0)
     loop.move_to(10.0)
     assert expired == []
     loop.move_to(15.0)
@@ -78,23 +78,23 @@ def test_a_deadline_that_moved_away_is_kept() -> None:
 
 
 def test_a_deadline_that_came_nearer_is_kept() -> None:
-    loop, patience, expired = _patience()
-    patience.until(10.0)
-    patience.until(2.0)
+    loop, deadline, expired = _deadline()
+    deadline.move(10.0)
+    deadline.move(2.0)
     loop.move_to(2.0)
     assert expired == [2.0]
 
 
 def test_after_its_end_nothing_expires() -> None:
-    loop, patience, expired = _patience()
-    patience.until(10.0)
-    patience.end()
+    loop, deadline, expired = _deadline()
+    deadline.move(10.0)
+    deadline.cancel()
     loop.move_to(20.0)
     assert expired == []
     assert all(handle.cancelled for handle in loop.armed)
 
 
 def test_no_deadline_arms_nothing() -> None:
-    loop, patience, _ = _patience()
-    patience.until(NEVER)
+    loop, deadline, _ = _deadline()
+    deadline.move(NEVER)
     assert loop.armed == []

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.adapters.http1.request import RequestHeads
+from talaria.adapters.http1.errors import LocalProtocolError
+from talaria.adapters.http1.upstream import serialize_head
 from talaria.domain.http import Headers, UpstreamRequest
 
 
@@ -25,7 +26,7 @@ def _head(
     length: int | None = None,
 ) -> bytes:
     outbound = UpstreamRequest(method, target, headers or [], _Body() if body else None, length, 1.0, 1.0)
-    return RequestHeads(b"up:81").head_of(outbound)
+    return serialize_head(outbound, b" HTTP/1.1\r\nhost: up:81")
 
 
 def test_no_body_has_no_framing() -> None:
@@ -55,16 +56,16 @@ def test_an_unusual_method() -> None:
 
 @pytest.mark.parametrize("bad", [b"a\r\nx: y", b"a\nx: y", b"a\rx: y", b"\r", b"\n"])
 def test_a_line_break_is_never_sent(bad: bytes) -> None:
-    with pytest.raises(ValueError, match="line break"):
+    with pytest.raises(LocalProtocolError, match="line break"):
         _head(headers=[(b"a", bad)])
-    with pytest.raises(ValueError, match="line break"):
+    with pytest.raises(LocalProtocolError, match="line break"):
         _head(headers=[(bad, b"a")])
-    with pytest.raises(ValueError, match="line break"):
+    with pytest.raises(LocalProtocolError, match="line break"):
         _head(target=b"/" + bad)
 
 
 def test_a_target_with_a_space_is_never_sent() -> None:
-    with pytest.raises(ValueError, match="line break"):
+    with pytest.raises(LocalProtocolError, match="line break"):
         _head(target=b"/a b")
 
 
@@ -81,7 +82,7 @@ _BYTES = st.binary(max_size=12) | st.sampled_from([b"a", b"a\r\nb: c", b"/a HTTP
 def test_what_is_sent_has_as_many_lines_as_it_should(target: bytes, headers: Headers) -> None:
     try:
         head = _head(target=target, headers=headers)
-    except ValueError:
+    except LocalProtocolError:
         return
     lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     assert lines == [b"GET " + target + b" HTTP/1.1", b"host: up:81", *(b": ".join(header) for header in headers)]

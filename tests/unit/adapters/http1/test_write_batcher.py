@@ -2,7 +2,7 @@
 
 import asyncio
 
-from talaria.adapters.http1.write_batcher import Outbox
+from talaria.adapters.http1.write_batcher import WriteBatcher
 
 
 class Sink:
@@ -22,7 +22,7 @@ class Sink:
 
 async def test_writes_wait_for_the_end_of_the_turn_and_keep_their_order() -> None:
     noted: list[tuple[str, bytes]] = []
-    loop, outbox = asyncio.get_running_loop(), Outbox()
+    loop, outbox = asyncio.get_running_loop(), WriteBatcher()
     first, second = Sink("first", noted), Sink("second", noted)
     outbox.write(loop, first.write, b"1")
     outbox.write(loop, second.write, b"2")
@@ -34,7 +34,7 @@ async def test_writes_wait_for_the_end_of_the_turn_and_keep_their_order() -> Non
 
 async def test_a_later_turn_writes_again() -> None:
     noted: list[tuple[str, bytes]] = []
-    loop, outbox, sink = asyncio.get_running_loop(), Outbox(), Sink("a", noted)
+    loop, outbox, sink = asyncio.get_running_loop(), WriteBatcher(), Sink("a", noted)
     for data in (b"1", b"2"):
         outbox.write(loop, sink.write, data)
         await asyncio.sleep(0)
@@ -43,7 +43,7 @@ async def test_a_later_turn_writes_again() -> None:
 
 async def test_one_that_can_not_be_written_to_costs_the_others_nothing() -> None:
     noted: list[tuple[str, bytes]] = []
-    loop, outbox = asyncio.get_running_loop(), Outbox()
+    loop, outbox = asyncio.get_running_loop(), WriteBatcher()
     broken, good = Sink("broken", noted), Sink("good", noted)
     outbox.write(loop, broken.write, b"1")
     outbox.write(loop, good.write, b"2")
@@ -54,7 +54,7 @@ async def test_one_that_can_not_be_written_to_costs_the_others_nothing() -> None
 
 async def test_a_flush_writes_at_once_and_only_once() -> None:
     noted: list[tuple[str, bytes]] = []
-    outbox, sink = Outbox(), Sink("a", noted)
+    outbox, sink = WriteBatcher(), Sink("a", noted)
     outbox.write(asyncio.get_running_loop(), sink.write, b"1")
     outbox.flush()
     assert noted == [("a", b"1")]

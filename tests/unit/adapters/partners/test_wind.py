@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from talaria.adapters.http1.errors import ConnectError
 from talaria.adapters.partners.wind import Accounts
 from talaria.domain.errors import PARTNER, PartnerBadAnswer, PartnerUserRefused, PartnerUserUnknown
 from talaria.domain.events import HopContext
@@ -42,7 +43,7 @@ async def test_the_question_and_the_answer(status: int) -> None:
 
 async def test_every_attempt_of_one_exchange_has_the_same_idempotency_key_and_each_exchange_its_own() -> None:
     good = answer(200, {"user_id": "wu-anna"})
-    bench = bench_of(503, httpx.ConnectError(""), good, good)
+    bench = bench_of(503, ConnectError(""), good, good)
     await ask(bench)
     await ask(bench)
     keys = [request.headers["idempotency-key"] for request in bench.requests]

@@ -1,6 +1,7 @@
 """`talaria check`: what it shows, and what it says of a configuration that can't be used."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,27 @@ def test_a_file_that_is_not_there_gets_a_sentence(tmp_path: Path) -> None:
     result = check(tmp_path / "talaria.toml")
     assert result.exit_code == 78
     assert result.stderr.strip() == f"There is no {tmp_path}/talaria.toml. Make one with: talaria init {tmp_path}"
+
+
+def test_a_file_that_can_not_be_looked_at_is_a_problem(tmp_path: Path) -> None:
+    result = check(tmp_path / ("x" * 300))
+    assert result.exit_code == 78
+    assert "can't be read (File name too long)" in result.stderr
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\x80" * 40, b"\xed\xa0\x80"])
+@pytest.mark.parametrize("source", ["env", "file"])
+def test_a_secret_that_is_no_text_is_one_problem(config: Path, content: bytes, source: str) -> None:
+    (config.parent / "secret").write_bytes(content)
+    given = {"env": "APP_SECRET", "file": "secret"}[source]
+    jwks_url = 'jwks_url = "https://id.app.example/.well-known/jwks.json"'
+    shared = f'algorithms = ["HS256"]\nsecret = {{ {source} = "{given}" }}'
+    config.write_text(config.read_text().replace(jwks_url, shared))
+    result = check(config, APP_SECRET=os.fsdecode(content))
+    assert result.exit_code == 78
+    assert f"{config}: 1 problem\n" in result.stderr
+    assert "callers.app.secret: " in result.stderr
+    assert "is not UTF-8 text" in result.stderr
 
 
 def test_the_default_is_talaria_toml_in_this_folder(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """`TALARIA__SECTION__KEY` stands for a key of the file."""
 
+import os
+
 import pytest
 
 from talaria.entrypoints.config import Address, Settings
@@ -98,3 +100,11 @@ def test_other_variables_are_left_alone(bench: Bench) -> None:
 
 def test_text_with_a_line_break_is_text(bench: Bench) -> None:
     assert "signing.issuer" in bench.problems(environ={**ENVIRON, "TALARIA__SIGNING__ISSUER": "1\nx = 2"})
+
+
+@pytest.mark.parametrize("setting", ["SIGNING__ISSUER", "PERSONAL__TOKEN__ENV", "SIGNING__KEYS", "SERVER__WORKERS"])
+def test_a_variable_that_is_no_text_is_one_problem(bench: Bench, setting: str) -> None:
+    variable = f"TALARIA__{setting}"
+    problems = bench.problems(environ={**ENVIRON, variable: os.fsdecode(b"\xff")})
+    assert list(problems) == [variable]
+    assert "UTF-8" in problems[variable].wrong

@@ -1,10 +1,13 @@
 """Which files are read, and when two configurations are called the same."""
 
+import shutil
 from pathlib import Path
 
+import pytest
 from pytest_mock import MockerFixture
 
-from talaria.entrypoints.config.sources import version_of
+from talaria.entrypoints.config import load
+from talaria.entrypoints.config.sources import version_of, versions_of
 from tests.unit.entrypoints.config.conftest import Bench
 from tests.unit.entrypoints.config.support_config import ENVIRON
 
@@ -31,6 +34,31 @@ def test_the_state_of_a_file_is_the_one_from_before_it_was_read(bench: Bench, mo
     settings = bench.load({"partners.wind.api_key": {"file": "wind.key"}})
     assert settings.partners["wind"].api_key.reveal() == "wind-canary"
     assert settings.files[key] == found != version_of(key)
+
+
+@pytest.mark.parametrize("moved", ["folder", "data"])
+def test_a_link_that_moves_is_another_version(bench: Bench, tmp_path: Path, moved: str) -> None:
+    """A release is a folder of its own, and a link leads to it; a kubelet's volume has such a link inside."""
+    bench.load(
+        {"personal.token": {"file": "data/token"}}, ENVIRON | {"TALARIA__PERSONAL__TOKEN": '{ env = "WIND_API_KEY" }'}
+    )
+    for release in ("r1", "r2"):
+        shutil.copytree(bench.folder / "keys", tmp_path / release / "keys")
+        shutil.copy(bench.file, tmp_path / release)
+        (tmp_path / release / "v").mkdir()
+        (tmp_path / release / "v/token").write_text("of-" + release)
+        (tmp_path / release / "data").symlink_to("v")
+    current = tmp_path / "current"
+    current.symlink_to("r1")
+    settings = load(current / "talaria.toml", ENVIRON, {"wind"})
+    assert versions_of(settings.files) == settings.files
+    link, target = (current, "r2") if moved == "folder" else (tmp_path / "r1/data", tmp_path / "r2/v")
+    link.unlink()
+    link.symlink_to(target)
+    assert versions_of(settings.files) != settings.files
+    token = load(current / "talaria.toml", ENVIRON, {"wind"}).personal.token
+    assert token is not None
+    assert token.reveal() == "of-r2"
 
 
 def test_the_digest_changes_with_a_setting(bench: Bench) -> None:

@@ -118,6 +118,13 @@ def test_other_signing_keys_are_problems(bench: Bench, content: bytes | None) ->
     assert set(problems) == {"signing.keys[0].file"}
 
 
+def test_a_signing_key_among_bytes_that_are_no_text_is_one_problem(bench: Bench) -> None:
+    (bench.folder / "k.pem").write_bytes(b"\xe9\n" + private_pem(P256))
+    problems = bench.problems({"signing.keys": [{"kid": "k", "file": "k.pem"}]})
+    assert set(problems) == {"signing.keys[0].file"}
+    assert "UTF-8" in problems["signing.keys[0].file"].wrong
+
+
 def test_two_signing_keys_may_not_share_a_kid(bench: Bench) -> None:
     other = bench.folder / "k.pem"
     other.write_bytes(private_pem(ED25519))

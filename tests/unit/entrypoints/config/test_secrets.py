@@ -1,5 +1,6 @@
 """Secrets come from the environment or a file, and nothing shows them."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,15 @@ def test_a_missing_variable_is_named_with_its_key(bench: Bench) -> None:
     problems = bench.problems(environ={})
     assert set(problems) == {"personal.token", "partners.wind.api_key", "upstreams.talaria-services.api_key"}
     assert "WIND_API_KEY" in str(problems["partners.wind.api_key"])
+
+
+@pytest.mark.parametrize(
+    "at", ["personal.token", "partners.wind.api_key", "logging.person_key", "callers.jobs.api_key"]
+)
+@pytest.mark.parametrize("content", [b"\xff" * 40, b"canary" * 8 + b"\xe9"])
+@pytest.mark.parametrize("source", ["env", "file"])
+def test_a_secret_that_is_no_text_is_one_problem(bench: Bench, at: str, content: bytes, source: str) -> None:
+    (bench.folder / "BYTES").write_bytes(content)
+    problems = bench.problems({at: {source: "BYTES"}}, {**ENVIRON, "BYTES": os.fsdecode(content)})
+    assert list(problems) == [at]
+    assert "canary" not in str(problems)

@@ -20,7 +20,7 @@ from typing import Final, cast
 
 import httptools
 
-from talaria.adapters.http1.write_batcher import Outbox
+from talaria.adapters.http1.write_batcher import WriteBatcher
 from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
 from talaria.domain.forwarded import unmap_ipv4
 from talaria.domain.http import Headers
@@ -54,7 +54,7 @@ class ListenerState:
 
     connections: "set[Connection]" = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    batcher: Outbox = field(default_factory=Outbox)
+    batcher: WriteBatcher = field(default_factory=WriteBatcher)
     draining: bool = False
 
 

@@ -1,0 +1,73 @@
+"""talaria-services: what its contract says beyond HTTP, and which requests to it are sent again.
+
+A request of which nothing was sent goes to another url. One that is safe to repeat and whose connection broke goes to
+another url, or once more to the only one, within the retry budget. Nothing else is sent twice.
+"""
+
+from typing import Final
+
+from tenacity import AsyncRetrying, retry_if_exception
+
+from talaria.adapters.balanced_upstream import Backend, BalancedUpstream
+from talaria.domain.errors import DependencyFault, Unreachable
+from talaria.domain.http import UpstreamRequest, UpstreamResponse
+from talaria.domain.ports import Clock
+from talaria.domain.resilience import CircuitBreaker, RetryBudget, may_retry
+
+UNKNOWN_USER: Final = (b"x-talaria-unknown-user", b"1")
+"""With one of the statuses below: the user id is not (or no longer) known."""
+
+_UNKNOWN_USER_STATUSES: Final = frozenset({403, 404, 410})
+
+
+class TalariaServices:
+    """The port `Upstream` over a balanced upstream."""
+
+    def __init__(self, upstream: BalancedUpstream, clock: Clock) -> None:
+        self._upstream = upstream
+        self._now = clock.now
+        self._budget = RetryBudget()
+
+    @property
+    def breakers(self) -> list[CircuitBreaker]:
+        """Those of the urls, in their order."""
+        return self._upstream.breakers
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        started = self._now()
+        self._budget.requested(started)
+        tried: list[Backend] = []
+        try:
+            response = await self._upstream.send(request, request.timeout, tried)
+        except DependencyFault as fault:
+            if not self._may_retry(request, fault, started, tried):
+                raise
+            response = await self._send_again(request, started, tried)
+        if response.status in _UNKNOWN_USER_STATUSES:
+            response.user_unknown = UNKNOWN_USER in response.headers
+        return response
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._upstream.aclose()
+
+    async def _send_again(self, request: UpstreamRequest, started: float, tried: list[Backend]) -> UpstreamResponse:
+        async def send() -> UpstreamResponse:
+            return await self._upstream.send(request, self._left(request, started), tried)
+
+        retry = retry_if_exception(lambda fault: self._may_retry(request, fault, started, tried))
+        return await AsyncRetrying(retry=retry, reraise=True)(send)
+
+    def _may_retry(self, request: UpstreamRequest, fault: BaseException, started: float, tried: list[Backend]) -> bool:
+        """Is the request safe to send again, is time left, and is there a url to send it to?"""
+        if not isinstance(fault, DependencyFault) or self._left(request, started) <= 0:
+            return False
+        if not may_retry(request.method, fault.request_sent, request.body):
+            return False
+        if not fault.request_sent:
+            return self._upstream.may_try(tried, another=True)
+        broke = isinstance(fault, Unreachable)
+        return broke and self._upstream.may_try(tried, another=False) and self._budget.take(self._now())
+
+    def _left(self, request: UpstreamRequest, started: float) -> float:
+        return started + request.timeout - self._now()
