@@ -24,13 +24,19 @@ class Body(Protocol):
 
 
 class RequestBody(Protocol):
-    """A client's body as it arrives. Reading it raises ClientGone, or the refusal that the body earns."""
+    """A client's body as it arrives. Reading it raises ClientGone, or the refusal that the body earns.
+
+    `ended_at`: when its last byte arrived, in monotonic seconds; None before.
+    """
+
+    @property
+    def ended_at(self) -> float | None: ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
     async def __anext__(self) -> bytes: ...
 
-    def begin(self, idle_timeout: float) -> None:
-        """Called once, before it is read: the longest silence inside it, in seconds."""
+    def begin(self, idle_timeout: float, upload_timeout: float) -> None:
+        """Called once, before it is read, with the longest silence inside it and the longest wait for all of it."""
         ...
 
 
@@ -56,7 +62,8 @@ class UpstreamRequest:
     """A request to an upstream. Framing is not among the headers: it follows from `body` and `length`.
 
     `body` None: no body (`length` 0 then asks for an explicit `content-length: 0`). `length` None with a body: chunked.
-    `timeout`: seconds until the head of the response; `idle_timeout`: the longest silence inside a body, either way.
+    `timeout`: seconds from the end of the request, its body included, to the head of the response. `idle_timeout`: the
+    longest silence inside a body, either way.
     `client_deadline`: the client's own deadline or its upload bounds the time, so running out of it is not the
     upstream's failure. `attempts` is the request's record, to which each attempt is appended.
     """

@@ -109,6 +109,7 @@ class Route:
     callers: frozenset[str]
     methods: frozenset[str] = frozenset()
     timeout: float = 10.0
+    upload_timeout: float = 300.0
     idle_timeout: float = 60.0
     identity_required: bool = True
 

@@ -1,4 +1,4 @@
-"""Two persons, two callers and two partners, and a judge at the upstream who knows whom each request is for.
+"""Two persons, two callers and two partners, and a judge at the upstream that knows the person of each request.
 
 A request says the truth in its target, which the gateway does not read: `/cross/<caller>/<partner>/<person>`. What
 the gateway makes of token, tag and cache must come to the same.
@@ -27,7 +27,7 @@ PERSONS = ("anna", "boris")
 
 
 class Way(NamedTuple):
-    """Who asks, by whose token, and by which partner."""
+    """The caller, the partner and the person of a request."""
 
     caller: str
     partner: str
@@ -40,7 +40,7 @@ class Way(NamedTuple):
 
     @property
     def user_id(self) -> str:
-        """Whom the upstream must be told of."""
+        """The user id that the upstream must get."""
         return f"{self.partner}-user-{self.person}"
 
 
@@ -49,9 +49,9 @@ WAYS = [Way(*way) for way in itertools.product(ISSUERS, PARTNERS, PERSONS)]
 
 @dataclass
 class Judge(Upstream):
-    """Answers with the user id that it was told. `wrong`: requests that were not whom they should be for.
+    """Answers with the user id that it was told. `wrong`: requests of another person than their target's.
 
-    `users`: who may come by a target that says nothing of it, and how often they came.
+    `users`: user ids that may come by a target that says nothing of them, and how often they came.
     """
 
     town: "Crossroads | None" = None
@@ -97,7 +97,7 @@ class Crossroads(Town):
         return [*super().services, self.bolt]
 
     def known(self, name: str) -> str:
-        """The id of a person who has a user at each partner."""
+        """The id of a person with a user at each partner."""
         person = self.person(f"wind-user-{name}")
         self.bolt.users[self.personal.phones[person]] = f"bolt-user-{name}"
         return person
@@ -108,7 +108,7 @@ class Crossroads(Town):
         return jwt.encode(claims, self.keys[caller], "ES256", headers={"kid": "app-1"})
 
     def changes(self) -> Tree:
-        """Of the configuration: both of everything, little patience with nobody, and a cache of two."""
+        """Of the configuration: both of everything, long timeouts, and a cache of two."""
         (self.folder / "kiosk.pem").write_bytes(public_pem_of(self.keys["kiosk"]))
         (self.folder / "bolt").write_text(BOLT_API_KEY)
         (self.folder / "bolt").chmod(0o600)

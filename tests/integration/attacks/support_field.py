@@ -1,9 +1,9 @@
 """A running gateway under attack, and what must hold after each attack, whatever it was.
 
-The law: an attack is made by `Field.attack` and in no other way, so that no case forgets an invariant:
+Rules: an attack is made by `Field.attack` and in no other way, so that no case forgets an invariant:
 
 1. the answers are the named ones, refusals to the letter of the contract, in the answer and in the access line;
-2. nothing else is answered: the connection is closed, or the next request on it, of somebody else, is answered well;
+2. nothing else is answered: the connection is closed, or the next request on it, of another person, is answered well;
 3. a good request on a new connection is served;
 4. the upstream saw exactly the named number of requests, each as `check_seen` wants it;
 5. no secret in an answer, an access line, stderr, a metric or a url; no 500 and no internal-error.
@@ -26,7 +26,7 @@ PROBE = "/probe"
 
 
 class Field:
-    """A gateway, its town, and the two persons of every case: who attacks, and who must not notice."""
+    """A gateway, its town, and the two persons of every case: the attacker, and the one that must not notice."""
 
     def __init__(self, gateway: Process, town: Town) -> None:
         self.gateway, self.town = gateway, town
@@ -99,7 +99,7 @@ class Field:
         return got
 
     async def _probe(self, client: Client | None = None) -> str:
-        """A good request of a person who is new to the gateway is served, here or on a new connection; its id."""
+        """A good request of a person that is new to the gateway is served, here or on a new connection; its id."""
         number = next(self.numbers)
         user_id, request_id = f"user-bystander-{number}", f"probe-{number}"
         token = self.town.token(self.town.person(user_id))
@@ -114,7 +114,7 @@ class Field:
         """Read what was printed since the last time, until the line of this request is there. It says no secret."""
         async with asyncio.timeout(SECONDS):
             while request_id not in self._lines:
-                await asyncio.sleep(0.001)  # a file tells nobody that it has grown
+                await asyncio.sleep(0.001)  # a file does not tell that it has grown
                 self._read_on()
 
     def _read_on(self) -> None:
@@ -131,7 +131,7 @@ class Field:
             self._lines[line.get("request_id", "")] = line
 
     def _check_line(self, got: Got, word: str) -> None:
-        """The access line says the same word, and whose fault it is."""
+        """The access line says the same word, and the origin."""
         line = self._lines[got.head.one("x-request-id")]
         assert line["status"] == got.status
         assert word == "cut" or line["reason"] == (word if word in ROWS else "")

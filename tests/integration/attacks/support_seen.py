@@ -41,7 +41,7 @@ def check_seen(head: Head, town: Town, user_id: str) -> None:
 
 
 def check_identity(head: Head, town: Town, user_id: str, tag: str = "wind") -> Any:
-    """Who the request says that it is for, said once in each place. What its service token claims."""
+    """The person that the request is for, named once in each place. What its service token claims."""
     names = head.names()
     user_header = f"x-{tag}-user-id"
     folded = Counter(map(fold, names))
@@ -75,6 +75,6 @@ def check_secrets(head: Head) -> None:
 
 
 def secrets_in(data: bytes) -> list[str]:
-    """What these bytes say that nobody may read there."""
+    """What these bytes say and must not."""
     text = data.decode("latin-1")
     return [what for what, pattern in FORBIDDEN.items() if pattern.search(text)]

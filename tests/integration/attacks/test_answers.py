@@ -1,4 +1,4 @@
-"""Answers of the upstream, of personal and of wind that are broken, or poisoned for whoever comes next."""
+"""Answers of the upstream, of personal and of wind that are broken, or poisoned for the next person."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Liar:
 
     @property
     def service(self) -> Service:
-        """Who answers so."""
+        """The service that answers so."""
         service: Service = getattr(self.town, self.case.text("of", "upstream"))
         return service
 

@@ -1,4 +1,4 @@
-"""Requests that want to be somebody else's, or more than one: names, tags, targets and framings."""
+"""Requests that want to be another person's, or more than one: names, tags, targets and framings."""
 
 import random
 from collections.abc import AsyncIterator

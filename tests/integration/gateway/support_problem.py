@@ -1,4 +1,4 @@
-"""The contract's refusals, written down a second time: reason, status, whose fault."""
+"""The contract's refusals, written down a second time: reason, status, origin."""
 
 import re
 
@@ -76,7 +76,7 @@ def check_problem(got: Got, reason: str, request_id: str | None = None) -> None:
 
 
 async def check_line(gateway: Gateway, got: Got) -> Tree:
-    """The access line of a refusal says the same word, and whose fault it is."""
+    """The access line of a refusal says the same word, and the origin."""
     request_id = got.json()["request_id"]
     line = await gateway.line(lambda line: line["request_id"] == request_id)
     reason = got.json()["reason"]

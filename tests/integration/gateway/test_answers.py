@@ -144,13 +144,13 @@ async def test_an_unknown_user_is_exchanged_again_once(gateway: Gateway, town: T
     person = town.person("user-old")
     await gateway.ask(token=town.token(person))
     town.wind.users[town.personal.phones[person]] = "user-new"
-    town.upstream.faults = [answer(404, b"who?", "x-talaria-unknown-user: 1")]
+    town.upstream.faults = [answer(404, b"unknown", "x-talaria-unknown-user: 1")]
     got = await gateway.ask("/again", "x-request-id: healed", token=town.token(person))
     assert (got.status, got.body) == (200, b"user-new")
     assert (await gateway.line(lambda line: line["request_id"] == "healed"))["healed"] is True
-    town.upstream.faults = [answer(410, b"who?", "x-talaria-unknown-user: 1")]
+    town.upstream.faults = [answer(410, b"unknown", "x-talaria-unknown-user: 1")]
     got = await gateway.ask("/with-body", method="POST", body=b"x", token=town.token(person))
-    assert (got.status, got.body) == (410, b"who?")
+    assert (got.status, got.body) == (410, b"unknown")
     assert not got.head.all("x-talaria-unknown-user")
     asked = town.wind.asked.count(town.personal.phones[person])
     assert (await gateway.ask(token=town.token(person))).status == 200
@@ -199,7 +199,7 @@ async def test_a_body_that_is_cut_is_never_passed_off_as_whole(
     assert line["reason"] in ("upstream-unreachable", "upstream-bad-answer")
 
 
-async def test_bytes_after_an_answer_are_nobodys(gateway: Gateway, town: Town) -> None:
+async def test_bytes_after_an_answer_are_dropped(gateway: Gateway, town: Town) -> None:
     extra = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
     town.upstream.faults = [whole(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok" + extra)]
     assert (await gateway.ask()).body == b"ok"

@@ -1,4 +1,4 @@
-"""SIGTERM under load: nobody's request fails, readiness says so, and the process ends with 0."""
+"""SIGTERM under load: no request fails, readiness says so, and the process ends with 0."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ async def test_a_drain_under_load_fails_no_request(town: Town) -> None:
     async with process_of(town, town.configure()) as gateway:
         clients = [asyncio.create_task(keep_asking(gateway.url)) for _ in range(CLIENTS)]
         while answered < 200:
-            await asyncio.sleep(0.01)  # a count tells nobody that it has grown
+            await asyncio.sleep(0.01)  # a count does not tell that it has grown
         gateway.process.send_signal(signal.SIGTERM)
         await asyncio.gather(*clients)
         assert await gateway.ended() == 0
@@ -45,7 +45,7 @@ async def test_what_is_in_flight_ends_and_readiness_says_no(town: Town) -> None:
     async with process_of(town, town.configure()) as gateway, connected(gateway.url) as client:
         client.send(request(town.token()))
         while not town.upstream.seen:
-            await asyncio.sleep(0.01)  # a list tells nobody that it has grown
+            await asyncio.sleep(0.01)  # a list does not tell that it has grown
         gateway.process.send_signal(signal.SIGTERM)
         while (await gateway.operators("/readyz")).status != 503:
             await asyncio.sleep(0.01)  # the signal is on its way
@@ -60,10 +60,10 @@ async def test_a_second_signal_ends_it_at_once(town: Town) -> None:
     async with process_of(town, town.configure()) as gateway, connected(gateway.url) as client:
         client.send(request(town.token()))
         while not town.upstream.seen:
-            await asyncio.sleep(0.01)  # a list tells nobody that it has grown
+            await asyncio.sleep(0.01)  # a list does not tell that it has grown
         gateway.process.send_signal(signal.SIGTERM)
         while not gateway.lines("draining"):
-            await asyncio.sleep(0.01)  # a file tells nobody that it has grown
+            await asyncio.sleep(0.01)  # a file does not tell that it has grown
         gateway.process.send_signal(signal.SIGTERM)
         assert await gateway.ended() == 1
         town.upstream.gate.set()

@@ -33,12 +33,12 @@ async def test_broken_connections(gateway: Gateway, town: Town, fault: Fault, me
     assert town.upstream.calls == (2 if method == "GET" else 1)
 
 
-async def test_nobody_there(gateway: Gateway, town: Town) -> None:
+async def test_nothing_listens_there(gateway: Gateway, town: Town) -> None:
     await town.upstream.server.stop()
     await refused(gateway, await gateway.ask(method="POST", body=b"x"), "upstream-unreachable")
 
 
-async def test_a_kept_connection_that_was_closed_costs_nobody_an_answer(gateway: Gateway, town: Town) -> None:
+async def test_a_kept_connection_that_was_closed_costs_no_client_its_answer(gateway: Gateway, town: Town) -> None:
     for _ in range(3):
         assert (await gateway.ask()).status == 200
         await town.upstream.server.stop()

@@ -20,9 +20,9 @@ async def test_each_answer_is_its_own_persons(town: Town) -> None:
     async def talk(url: str, chance: random.Random) -> None:
         async with connected(url) as client:
             for _ in range(REQUESTS // CONNECTIONS):
-                who = chance.randrange(PERSONS)
-                got = await client.ask(request(tokens[who]))
-                if (got.status, got.body) != (200, user_ids[who].encode()):
+                person = chance.randrange(PERSONS)
+                got = await client.ask(request(tokens[person]))
+                if (got.status, got.body) != (200, user_ids[person].encode()):
                     wrong.append((got.status, got.body))
 
     async with process_of(town, town.configure({"identities": {"max_entries": PERSONS - 8}})) as gateway:
@@ -45,7 +45,7 @@ async def test_a_cold_crowd_of_one_person_is_one_exchange(town: Town) -> None:
         crowd = [asyncio.create_task(come()) for _ in range(CROWD)]
         async with asyncio.timeout(60):
             while await in_flight(gateway) < CROWD:
-                await asyncio.sleep(0.05)  # a gauge tells nobody that it has grown
+                await asyncio.sleep(0.05)  # a gauge does not tell that it has grown
         town.personal.gate.set()
         assert set(await asyncio.gather(*crowd)) == {(200, b"the-one")}
     assert (town.personal.calls, town.wind.calls) == (1, 1)
@@ -57,7 +57,7 @@ async def in_flight(gateway: Gateway) -> float:
     return next(float(line.split()[1]) for line in lines if line.startswith("talaria_requests_in_flight "))
 
 
-async def test_a_cold_crowd_of_one_person_is_one_exchange_whoever_leaves(town: Town, gateway: Gateway) -> None:
+async def test_a_cold_crowd_of_one_person_is_one_exchange_though_some_leave(town: Town, gateway: Gateway) -> None:
     data = request(town.token(town.person("the-one")))
     town.wind.gate.clear()
     town.wind.faults = [_waits(town)]
@@ -71,7 +71,7 @@ async def test_a_cold_crowd_of_one_person_is_one_exchange_whoever_leaves(town: T
 
     crowd = [asyncio.create_task(come(number)) for number in range(CROWD)]
     while town.wind.calls == 0 or sum(task.done() for task in crowd) < CROWD // 3:
-        await asyncio.sleep(0.01)  # those who leave have left
+        await asyncio.sleep(0.01)  # the clients that leave have left
     town.wind.gate.set()
     bodies = await asyncio.gather(*crowd)
     assert [body for body in bodies if body is not None] == [b"the-one"] * (CROWD - (CROWD + 2) // 3)

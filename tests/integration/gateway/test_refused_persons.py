@@ -36,7 +36,7 @@ NOT_A_TIME = 7
 BAD_CLAIMS = {
     "another issuer": {"iss": "https://evil.example"},
     "no issuer": {"iss": None},
-    "another audience": {"aud": "somebody-else"},
+    "another audience": {"aud": "another-audience"},
     "no audience": {"aud": None},
     "no expiry": {"exp": None},
     "no person": {"personal_phone_id": None},
@@ -76,7 +76,7 @@ async def test_bad_signatures_and_forms(gateway: Gateway, town: Town) -> None:
     confused = jwt.utils.base64url_encode(public_pem_of(town.caller_key)).decode()
     tokens = [
         jwt.encode(claims, stranger, "ES256", headers={"kid": "app-1"}),
-        jwt.encode(claims, stranger, "ES256", headers={"kid": "nobody"}),
+        jwt.encode(claims, stranger, "ES256", headers={"kid": "unknown"}),
         jwt.encode(claims, "k" * 64, "HS256", headers={"kid": "app-1"}),
         jwt.encode(claims, town.caller_key, "ES256", headers={"kid": "app-1", "typ": "logout+jwt"}),
         jwt.encode(claims, town.caller_key, "ES256", headers={"kid": "app-1", "crit": ["exp"]}),

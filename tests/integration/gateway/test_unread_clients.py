@@ -1,4 +1,4 @@
-"""What the kernel knows of a client whose connection is not read: has it closed, does it take what was sent?"""
+"""What the kernel knows of a client while its connection is not read: has it closed, does it take what was sent?"""
 
 import asyncio
 import contextlib

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Self
 
-from talaria.domain.errors import ExpiredToken, Refusal
+from talaria.domain.errors import ExpiredToken, Refusal, TimedOut
 from talaria.domain.events import RequestContext
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.gateway import Gateway, UpstreamTarget
@@ -24,16 +24,20 @@ UNKNOWN: Headers = [(b"x-talaria-unknown-user", b"1"), (b"content-length", b"0")
 
 
 class Chunks:
-    """A body, of a request or a response, that knows with which idle timeout it has begun and whether it was closed."""
+    """A body, of a request or a response, that knows its timeouts and whether it was closed.
 
-    def __init__(self, *chunks: bytes) -> None:
+    `ended_at`: when its last byte has arrived, if it has.
+    """
+
+    def __init__(self, *chunks: bytes, ended_at: float | None = None) -> None:
         self._chunks = list(chunks)
         self.closed = 0
-        self.begun: list[float] = []
+        self.begun: list[tuple[float, float]] = []
+        self.ended_at = ended_at
 
-    def begin(self, idle_timeout: float) -> None:
+    def begin(self, idle_timeout: float, upload_timeout: float) -> None:
         """Note it."""
-        self.begun.append(idle_timeout)
+        self.begun.append((idle_timeout, upload_timeout))
 
     def __aiter__(self) -> Self:
         return self
@@ -57,7 +61,10 @@ def reply(status: int = 200, headers: Headers | None = None, body: bytes = b"ok"
 
 
 class ScriptedUpstream:
-    """The port `Upstream`: gives its replies in order, the last one again and again; waits while `gate` is not set."""
+    """The port `Upstream`: gives its replies in order, the last one again and again.
+
+    It waits while `gate` is not set; `late`: it takes all the time that it is given, and does not answer.
+    """
 
     def __init__(self) -> None:
         self.replies: list[Reply] = [lambda _: reply()]
@@ -66,12 +73,16 @@ class ScriptedUpstream:
         self.answers: list[UpstreamResponse] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.late = False
 
     async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
         """As the port says."""
         self.received.append(outbound)
         self.bodies.append(b"".join([chunk async for chunk in outbound.body]) if outbound.body else b"")
         await self.gate.wait()
+        if self.late:
+            await asyncio.sleep(outbound.timeout)  # of a loop in which time jumps
+            raise TimedOut("upstream", "no head")
         given = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(given, Refusal):
             raise given
@@ -112,7 +123,15 @@ class Door:
         routes = {
             "wind": Route("wind", WIND, "services", EVERYONE),
             "bolt": Route("bolt", BOLT, "services", EVERYONE, timeout=2.0),
-            "bare": Route("bare", WIND, "bare", frozenset({"app"}), frozenset({"GET", "POST"}), idle_timeout=7.0),
+            "bare": Route(
+                "bare",
+                WIND,
+                "bare",
+                frozenset({"app"}),
+                frozenset({"GET", "POST"}),
+                idle_timeout=7.0,
+                upload_timeout=90.0,
+            ),
         }
         self.gateway = Gateway(
             routes=routes,

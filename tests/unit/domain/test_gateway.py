@@ -123,11 +123,11 @@ def test_each_protected_header_leaves_exactly_once_and_is_ours(
     run(main())
 
 
-def test_a_body_begins_with_the_idle_timeout_of_its_route_and_so_does_the_response() -> None:
+def test_a_body_begins_with_the_times_of_its_route_and_the_response_has_its_idle_timeout() -> None:
     async def main() -> None:
         door, body = Door(), Chunks(b"a")
         response = await door.knock(method="POST", tag=b"bare", body=body)
-        assert (body.begun, response.idle_timeout) == ([7.0], 7.0)
+        assert (body.begun, response.idle_timeout) == ([(7.0, 90.0)], 7.0)
 
     run(main())
 

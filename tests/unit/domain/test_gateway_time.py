@@ -2,11 +2,12 @@
 
 import pytest
 
-from talaria.domain.errors import KeysUnavailable, Refusal, TimedOut, Unreachable
+from talaria.domain.errors import DeadlineExceeded, KeysUnavailable, TimedOut, Unreachable
 from talaria.domain.events import RequestContext
+from talaria.domain.model import Origin
 from tests.support_refusals import by
 from tests.unit.domain.support_exchange import World
-from tests.unit.domain.support_memory_gateway import Door
+from tests.unit.domain.support_memory_gateway import Chunks, Door
 from tests.unit.domain.support_time import run
 
 
@@ -36,16 +37,92 @@ def test_the_exchange_takes_its_part_of_the_time() -> None:
     run(main())
 
 
-@pytest.mark.parametrize(("hop", "fault"), [("personal", TimedOut), ("wind", TimedOut)])
-def test_time_that_is_up_is_the_hops_that_was_under_way(hop: str, fault: type[Refusal]) -> None:
+@pytest.mark.parametrize("hop", ["personal", "partner"])
+def test_the_routes_time_that_is_up_is_the_hops_that_was_under_way(hop: Origin) -> None:
     async def main() -> None:
         door, context = Door(), RequestContext()
         (door.world.directory if hop == "personal" else door.world.accounts).script.gate.clear()
         before = door.world.clock.now()
-        with pytest.raises(fault):
-            await door.knock((b"x-request-timeout-ms", b"250"), context=context)
-        assert door.world.clock.now() - before == pytest.approx(0.25)
+        with pytest.raises(TimedOut, check=by(hop)):
+            await door.knock(context=context)
+        assert door.world.clock.now() - before == pytest.approx(10.0)
         assert (context.phase, door.upstream.received) == ("exchange", [])
+
+    run(main())
+
+
+def stuck(door: Door, where: str) -> None:
+    """A door behind which nothing goes on from there."""
+    gates = {
+        "keys": door.verifier.gate,
+        "personal": door.world.directory.script.gate,
+        "partner": door.world.accounts.script.gate,
+        "upstream": door.upstream.gate,
+    }
+    gates[where].clear()
+
+
+@pytest.mark.parametrize("where", ["keys", "personal", "partner", "upload"])
+@pytest.mark.parametrize("body", [False, True])
+def test_the_clients_own_time_that_is_up_is_the_clients_wherever_it_ends(where: str, body: bool) -> None:
+    async def main() -> None:
+        door = Door()
+        stuck(door, "upstream" if where == "upload" else where)
+        before = door.world.clock.now()
+        with pytest.raises(DeadlineExceeded):
+            await door.knock(
+                (b"x-request-timeout-ms", b"250"),
+                method="POST",
+                body=Chunks(b"a") if body or where == "upload" else None,
+            )
+        assert door.world.clock.now() - before == pytest.approx(0.25)
+
+    run(main())
+
+
+@pytest.mark.parametrize("told", [b"250", b"9999"])
+def test_an_upstream_that_is_late_by_the_clients_clock_is_the_clients(told: bytes) -> None:
+    async def main() -> None:
+        door = Door()
+        door.upstream.late = True
+        with pytest.raises(DeadlineExceeded):
+            await door.knock((b"x-request-timeout-ms", told))
+
+    run(main())
+
+
+@pytest.mark.parametrize("told", [None, b"10000", b"60000", b"x"])
+def test_an_upstream_that_is_late_by_the_routes_clock_is_the_upstreams(told: bytes | None) -> None:
+    async def main() -> None:
+        door = Door()
+        door.upstream.late = True
+        with pytest.raises(TimedOut, check=by("upstream")):
+            await door.knock(*([(b"x-request-timeout-ms", told)] if told else []))
+
+    run(main())
+
+
+def test_a_timeout_before_the_clients_deadline_is_no_matter_of_the_client() -> None:
+    async def main() -> None:
+        door = Door()
+        door.upstream.replies = [TimedOut("upstream", "connect")]
+        with pytest.raises(TimedOut, check=by("upstream")):
+            await door.knock((b"x-request-timeout-ms", b"250"))
+
+    run(main())
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("body", [None, b"a"])
+def test_no_time_at_all_is_over_at_once(known: bool, body: bytes | None) -> None:
+    async def main() -> None:
+        door = Door()
+        if known:
+            await door.knock()
+        asked = len(door.upstream.received), door.world.directory.script.calls
+        with pytest.raises(DeadlineExceeded):
+            await door.knock((b"x-request-timeout-ms", b"0"), method="POST", body=Chunks(body) if body else None)
+        assert (len(door.upstream.received), door.world.directory.script.calls) == asked
 
     run(main())
 
@@ -56,9 +133,32 @@ def test_keys_that_do_not_come_in_time_are_unavailable() -> None:
         door.verifier.gate.clear()
         before = door.world.clock.now()
         with pytest.raises(KeysUnavailable) as raised:
-            await door.knock((b"x-request-timeout-ms", b"250"), context=context)
-        assert door.world.clock.now() - before == pytest.approx(0.25)
+            await door.knock(context=context)
+        assert door.world.clock.now() - before == pytest.approx(10.0)
         assert (context.phase, raised.value.retry_after) == ("admission", 1.0)
+
+    run(main())
+
+
+def test_an_upload_is_no_part_of_the_time_that_the_upstream_has() -> None:
+    """The exchange takes 4 of 10 seconds; the last byte is still to come, came a second ago, or with the head."""
+
+    async def left(ended_ago: float | None) -> float:
+        door = Door(World())
+        gate = door.world.accounts.script.gate
+        gate.clear()
+        door.world.clock.call_later(4.0, gate.set)
+        ended_at = None if ended_ago is None else door.world.clock.now() + 4.0 - ended_ago
+        await door.knock(method="POST", body=Chunks(b"a", ended_at=ended_at))
+        assert int(door.sent()[b"x-request-timeout-ms"]) == pytest.approx(
+            door.upstream.received[0].timeout * 1000, abs=1
+        )
+        return door.upstream.received[0].timeout
+
+    async def main() -> None:
+        assert await left(None) == pytest.approx(10.0)
+        assert await left(1.0) == pytest.approx(9.0)
+        assert await left(4.0) == pytest.approx(6.0)
 
     run(main())
 
@@ -70,17 +170,6 @@ def test_the_wait_for_keys_is_part_of_the_time() -> None:
         door.world.clock.call_later(4.0, door.verifier.gate.set)
         await door.knock()
         assert door.upstream.received[0].timeout == pytest.approx(6.0)
-
-    run(main())
-
-
-def test_a_known_person_without_any_time_is_the_upstreams() -> None:
-    async def main() -> None:
-        door = Door()
-        await door.knock()
-        with pytest.raises(TimedOut, check=by("upstream")):
-            await door.knock((b"x-request-timeout-ms", b"0"))
-        assert len(door.upstream.received) == 1
 
     run(main())
 

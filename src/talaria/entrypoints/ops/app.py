@@ -95,7 +95,7 @@ _PROBLEM = ResponseSpec(
 
 @route("/livez", http_method=_LOOKS, sync_to_thread=False, summary="Does the process serve?")
 def livez() -> Alive:
-    """Always 200: whoever can't answer is not alive."""
+    """Always 200: a process that can't answer is not alive."""
     return Alive(True)
 
 
@@ -138,7 +138,7 @@ async def invalidate(
 
 @delete("/identities", status_code=200, summary="Forget every exchanged pair")
 async def invalidate_all(fleet: BehindIt) -> Removed:
-    """Everybody's next request exchanges again."""
+    """The next request of every person exchanges again."""
     return Removed(await fleet.invalidate_all())
 
 

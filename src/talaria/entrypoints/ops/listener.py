@@ -1,8 +1,9 @@
 """An ASGI application behind uvicorn, on one socket inside this process's event loop.
 
-For our own people and tools: the operators' listener, and the sandbox's services. Only uvicorn's documented API is used
-(`Config`, `Server.serve`, `should_exit`), so any version from the lower bound on will do. Signals, logs and lifespan
-stay with the process.
+For our own people and tools: the operators' listener, and the sandbox's services. Signals, logs and lifespan stay with
+the process. uvicorn starts by its documented API. To stop by it (`should_exit`) takes a fifth of a second of fixed
+pauses, so `stop` goes by what a `Server` shows of itself: `servers` and `server_state`. pyproject.toml bounds the
+version for that.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ import uvicorn
 
 from talaria.entrypoints.public.server.sockets import resume_accepting, stop_accepting
 
-_DRAIN_SECONDS = 1
+_DRAIN_SECONDS = 1.0
+_POLL_SECONDS = 0.01
 
 
 class _Server(uvicorn.Server):
@@ -40,7 +42,6 @@ class AsgiListener:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
         self._server = _Server(config)
         self._socket: socket.socket | None = None
@@ -59,5 +60,20 @@ class AsgiListener:
         if self._serving is None or self._socket is None:
             return
         await stop_accepting(self._socket)
-        self._server.should_exit = True
-        await self._serving
+        state = self._server.server_state
+        for server in self._server.servers:
+            server.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while state.connections or state.tasks:
+                    await asyncio.sleep(_POLL_SECONDS)
+        tasks = [*state.tasks, self._serving]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in list(state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        self._socket.close()

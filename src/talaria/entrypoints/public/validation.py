@@ -3,7 +3,7 @@
 import asyncio
 from typing import Self
 
-from talaria.domain.errors import BadRequest, BadRequestTarget, BodyTooLarge, ClientGone
+from talaria.domain.errors import BadRequest, BadRequestTarget, BodyTooLarge, UploadTimeout
 from talaria.domain.http import ClientRequest
 from talaria.domain.routing import check_known_method
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
@@ -65,19 +65,25 @@ def _decoded(part: bytes) -> bytes:
 class ClientBody:
     """A client's body as it arrives. Implements `http.RequestBody`.
 
-    `limit` in bytes (0: none) bounds all of it. Raises ClientGone, BodyTooLarge or BadRequest (broken framing) while it
-    is read.
+    `limit` in bytes (0: none) bounds all of it. Time counts while the client is waited for, not while the upstream
+    takes what has arrived. Reading raises ClientGone, BodyTooLarge, UploadTimeout or BadRequest (broken framing).
     """
 
     def __init__(self, cycle: RequestResponseCycle, limit: int) -> None:
         self._cycle = cycle
         self._limit = limit
-        self._idle_timeout: float | None = None
+        self._idle_timeout: float
+        self._time_left: float
         self._ended = False
         self.bytes_in = 0
 
-    def begin(self, idle_timeout: float) -> None:
+    @property
+    def ended_at(self) -> float | None:
+        return self._cycle.ended_at
+
+    def begin(self, idle_timeout: float, upload_timeout: float) -> None:
         self._idle_timeout = idle_timeout
+        self._time_left = upload_timeout
 
     def __aiter__(self) -> Self:
         return self
@@ -93,11 +99,15 @@ class ClientBody:
         raise StopAsyncIteration
 
     async def _next(self) -> bytes:
+        loop = asyncio.get_running_loop()
+        since = loop.time()
         try:
-            async with asyncio.timeout(self._idle_timeout):
+            async with asyncio.timeout(min(self._idle_timeout, self._time_left)):
                 chunk, more = await self._cycle.receive()
         except TimeoutError:
-            raise ClientGone("silent inside its body") from None
+            silent = self._idle_timeout < self._time_left
+            raise UploadTimeout("silent inside its body" if silent else "an upload without an end") from None
+        self._time_left -= loop.time() - since
         if self._cycle.broken:
             raise BadRequest("broken framing of the body")
         self._ended = not more

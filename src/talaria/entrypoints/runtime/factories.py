@@ -76,6 +76,7 @@ def routes(settings: Settings) -> dict[str, Route]:
             callers=frozenset(route.callers),
             methods=frozenset(route.methods),
             timeout=route.timeout,
+            upload_timeout=route.upload_timeout,
             idle_timeout=route.idle_timeout,
             identity_required=route.identity == "required",
         )

@@ -23,7 +23,7 @@ def test_there_are_enough_targets_and_no_two_alike() -> None:
 
 
 def those(cases: list[Case], *, refused_are: bool) -> list[Case]:
-    """The cases of the table whose targets are refused, or those that are not."""
+    """The cases of the table with targets that are refused, or those that are not."""
     return [case for case in cases if refused(case.target) is refused_are]
 
 

@@ -13,6 +13,7 @@ from talaria.domain.errors import (
     HeadersTooLarge,
     MethodNotAllowed,
     Refusal,
+    UploadTimeout,
 )
 from talaria.domain.http import ClientRequest
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
@@ -22,11 +23,13 @@ from tests.unit.domain.support_time import clock, run
 from tests.unit.entrypoints.public.support_cycle import CHUNKED, GONE, Piece, arrived, chunk
 
 
-def body_of(pieces: Sequence[Piece], limit: int = 0, idle: float = 60.0, pause: float = 0.0) -> ClientBody:
+def body_of(
+    pieces: Sequence[Piece], limit: int = 0, idle: float = 60.0, upload: float = 300.0, pause: float = 0.0
+) -> ClientBody:
     """The body that is sent in these pieces, begun."""
     cycle, _ = arrived(framing=CHUNKED, pieces=pieces, pause=pause)
     body = ClientBody(cycle, limit)
-    body.begin(idle)
+    body.begin(idle, upload)
     return body
 
 
@@ -68,22 +71,59 @@ def test_a_body_may_have_as_many_bytes_as_the_limit_says(limit: int, fits: bool)
 def test_an_endless_body_ends_at_the_limit() -> None:
     async def main() -> None:
         cycle, link = arrived(framing=CHUNKED, pieces=[chunk(b"x" * 100)] * 1000)
+        body = ClientBody(cycle, 1000)
+        body.begin(60.0, 300.0)
         with pytest.raises(BodyTooLarge):
-            async for _ in ClientBody(cycle, 1000):
+            async for _ in body:
                 pass
         assert link.sent == 11
 
     run(main())
 
 
-def test_silence_inside_a_body_is_a_client_that_went_away() -> None:
+def test_silence_inside_a_body_is_an_upload_that_timed_out() -> None:
     async def main() -> None:
         body = body_of([chunk(b"a")], idle=7.0)
         before = clock().now()
         assert await anext(body) == b"a"
-        with pytest.raises(ClientGone, match="silent"):
+        with pytest.raises(UploadTimeout, match="silent"):
             await anext(body)
         assert clock().now() - before == pytest.approx(7.0)
+
+    run(main())
+
+
+def test_an_upload_without_an_end_times_out_though_it_never_falls_silent() -> None:
+    async def main() -> None:
+        body = body_of([chunk(b"a")] * 100, idle=7.0, upload=30.0, pause=2.0)
+        before = clock().now()
+        with pytest.raises(UploadTimeout, match="without an end"):
+            [part async for part in body]
+        assert clock().now() - before == pytest.approx(30.0)
+        assert body.bytes_in in (14, 15)
+
+    run(main())
+
+
+def test_time_that_the_upstream_takes_is_no_part_of_the_upload() -> None:
+    async def main() -> None:
+        body = body_of([chunk(b"a")] * 10 + [chunk(more=False)], upload=15.0, pause=1.0)
+        async for _ in body:
+            await asyncio.sleep(100)
+        assert body.bytes_in == 10
+
+    run(main())
+
+
+def test_a_body_says_when_its_last_byte_arrived_not_when_it_was_read() -> None:
+    async def main() -> None:
+        body = body_of([chunk(b"a"), chunk(b"b", more=False)], pause=1.0)
+        before = clock().now()
+        assert await anext(body) == b"a"
+        assert body.ended_at is None
+        assert await anext(body) == b"b"
+        await asyncio.sleep(5)
+        assert body.ended_at == pytest.approx(before + 2.0)
 
     run(main())
 
@@ -123,6 +163,7 @@ def test_a_broken_framing_is_never_the_end_of_a_body(before: list[Piece]) -> Non
         cycle, _ = arrived(framing=CHUNKED, pieces=before)
         cycle.break_body()
         body = ClientBody(cycle, 0)
+        body.begin(60.0, 300.0)
         with pytest.raises(BadRequest):
             await anext(body)
         assert body.bytes_in == 0

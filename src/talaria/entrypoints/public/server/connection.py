@@ -3,8 +3,8 @@
 Rules:
 
 1. A head has `header_timeout` to arrive, and `header_limit` bytes (431; 414 where the request line alone is over).
-2. A malformed head is refused in problem+json, after the responses that are due. Behind a head whose framing is
-   refused nothing is read. A framing that breaks inside a body fails its request, and is never read as the next one.
+2. A malformed head is refused in problem+json, after the responses that are due. Behind a head with a refused
+   framing nothing is read. A framing that breaks inside a body fails its request, and is never read as the next one.
 3. Trailers never become headers. A body that makes no progress (endless chunk extensions or trailers) is broken.
 4. A response that ends before its request is followed by a lingering close, so that the client gets to read it.
 5. On disconnect the active request's task is cancelled at once. A half-close (FIN) counts as a disconnect, as in nginx.

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from talaria.domain.errors import ClientGone, Refusal
 from talaria.domain.http import Headers
-from talaria.entrypoints.public.server.framing import Framing
+from talaria.entrypoints.public.server.framing import NO_BODY, Framing
 
 _STATUS_LINES = {
     status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase if status in set(HTTPStatus) else ''}\r\n".encode()
@@ -66,12 +66,13 @@ class RequestResponseCycle:
     `peer`: the address of the TCP peer. `scheme`: http or https. `refusal`: what the head alone is refused with.
     `broken`: the framing of the body broke. `final_error`: what the bytes behind this request are refused with, once it
     is answered. `on_disconnect` is called once if the client disconnects before the response is complete.
+    `ended_at`: when the last byte of the body arrived, by the loop's clock; None before.
     `idle_timeout`: the longest time in seconds in which the client may read nothing of a streamed response.
     """
 
     __slots__ = (
         "_arrived", "_bodyless", "_buffered", "_chunking", "_left", "_link", "_waiter", "broken", "disconnected",
-        "final_error", "framing", "headers", "http10", "idle_timeout", "keep_alive", "method", "more_body",
+        "ended_at", "final_error", "framing", "headers", "http10", "idle_timeout", "keep_alive", "method", "more_body",
         "on_disconnect", "peer", "refusal", "response_complete", "response_started", "scheme", "target",
     )  # fmt: skip
 
@@ -90,6 +91,7 @@ class RequestResponseCycle:
         self.final_error: Refusal | None = None
         self.broken = self.disconnected = self.response_started = self.response_complete = False
         self.keep_alive = self.more_body = True
+        self.ended_at: float | None = None
         self.idle_timeout = 60.0
         self.on_disconnect: Callable[[], object] | None = None
         self._arrived: list[bytes] = []
@@ -133,6 +135,8 @@ class RequestResponseCycle:
     def feed_eof(self) -> None:
         """The body has ended."""
         self.more_body = False
+        if self.framing is not NO_BODY:
+            self.ended_at = self._link.loop.time()
         self._wake()
 
     def break_body(self) -> None:
@@ -181,7 +185,7 @@ class RequestResponseCycle:
         self._complete()
 
     def begin(self, status: int, headers: Headers) -> None:
-        """Write the head of a response whose body follows."""
+        """Write the head of a response; its body follows."""
         if self.disconnected:
             return
         self._link.write(self._head(status, headers, None))

@@ -18,7 +18,7 @@ LIMITS = ConnectionLimits(header_limit=1000, header_timeout=5.0, keepalive_timeo
 
 
 class ClientTransport(FakeTransport):
-    """One whose sending half can be closed."""
+    """One that can close its sending half."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -69,6 +69,6 @@ async def test_the_same_requests_however_they_are_cut(parts: list[bytes], at: li
 
 
 @given(st.sampled_from(QUOTING), st.lists(st.integers(0, 2000), max_size=12))
-async def test_who_only_quotes_another_protocol_is_served(data: bytes, at: list[int]) -> None:
+async def test_a_request_that_only_quotes_another_protocol_is_served(data: bytes, at: list[int]) -> None:
     ((target, refusal, _),) = await outcome(cut(data, at))
     assert (target, refusal) == (b"/z", "")

@@ -1,4 +1,4 @@
-"""Requests of one connection take turns: how many wait, when the next one begins, and who is told of an end."""
+"""The requests of one connection: how many are queued, when the next one starts, and which are told of an end."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ async def test_one_after_the_other_in_the_order_of_their_coming() -> None:
 
 
 @pytest.mark.parametrize("behind", [b"", b"\x00nonsense\r\n\r\n", get("/", *["x: " + "a" * 900] * 2)])
-async def test_so_many_are_parked_and_the_last_of_them_ends_the_connection(behind: bytes) -> None:
+async def test_so_many_are_queued_and_the_last_of_them_ends_the_connection(behind: bytes) -> None:
     harness = Harness()
     await harness.feed(many(MAX_QUEUED + 5) + behind)
     for number in range(MAX_QUEUED + 1):
@@ -47,7 +47,7 @@ async def test_so_many_are_parked_and_the_last_of_them_ends_the_connection(behin
     assert (harness.transport.finished, harness.refused) == (True, [])
 
 
-async def test_nobodys_turn_begins_while_the_client_takes_nothing() -> None:
+async def test_no_request_starts_while_the_client_takes_nothing() -> None:
     harness = Harness()
     await harness.feed(many(3))
     await harness.stuck()
@@ -70,7 +70,7 @@ async def test_nothing_is_read_while_the_client_takes_nothing() -> None:
     assert harness.transport.reading
 
 
-async def test_a_client_that_reads_again_hurries_nobody() -> None:
+async def test_a_client_that_reads_again_hurries_no_request() -> None:
     harness = Harness()
     await harness.feed(many(2))
     await harness.stuck()
@@ -109,7 +109,7 @@ async def test_an_answer_that_ends_the_connection_waits_for_what_was_not_read() 
 
 
 class Waiting:
-    """An app that waits, and notes who is cancelled."""
+    """An app that waits, and notes which requests are cancelled."""
 
     def __init__(self) -> None:
         self.cancelled: list[bytes] = []
@@ -123,24 +123,24 @@ class Waiting:
 
 
 @pytest.mark.parametrize("ends", [["eof", "lost"], ["lost"]])
-async def test_a_client_that_leaves_is_told_once_to_whoever_is_served_and_parked(ends: list[str]) -> None:
+async def test_a_disconnect_is_told_once_to_the_active_and_the_queued_requests(ends: list[str]) -> None:
     app = Waiting()
     harness = Harness(hold=app)
     await harness.feed(many(3))
-    served, parked = harness.began[0], list(harness.connection.pipeline.queued)
+    served, queued = harness.began[0], list(harness.connection.pipeline.queued)
     told: list[bytes] = []
-    for cycle in parked:
+    for cycle in queued:
         cycle.on_disconnect = lambda target=cycle.target: told.append(target)
     if "eof" in ends:
         harness.connection.eof_received()
     harness.connection.connection_lost(None)
     await settled()
     assert (app.cancelled, told) == (numbers(1), numbers(3)[1:])
-    assert all(cycle.disconnected for cycle in [served, *parked])
+    assert all(cycle.disconnected for cycle in [served, *queued])
     assert (harness.targets, harness.state.tasks) == (numbers(1), set())
 
 
-async def test_the_one_that_is_served_hears_of_it_though_others_came_behind() -> None:
+async def test_the_active_request_hears_of_it_though_others_came_behind() -> None:
     app = Waiting()
     harness = Harness(hold=app)
     await harness.feed(get("/first") + many(2))
@@ -149,7 +149,7 @@ async def test_the_one_that_is_served_hears_of_it_though_others_came_behind() ->
     assert app.cancelled == [b"/first"]
 
 
-async def test_a_parked_request_of_a_lost_connection_never_begins() -> None:
+async def test_a_queued_request_of_a_lost_connection_never_begins() -> None:
     harness = Harness()
     await harness.feed(many(2))
     await harness.stuck()
@@ -174,7 +174,7 @@ async def test_a_drain_ends_the_connection_with_the_next_answer_that_begins() ->
     assert harness.transport.written.endswith(b"connection: close\r\n\r\n")
 
 
-async def test_a_parked_body_is_read_in_its_turn() -> None:
+async def test_a_queued_body_is_read_in_its_turn() -> None:
     harness = Harness()
     await harness.feed(get("/0") + post("/1", b"hello")[:-2])
     await harness.answer()

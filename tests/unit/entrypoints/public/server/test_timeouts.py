@@ -1,4 +1,4 @@
-"""Once a second a connection is looked over: who waits for too long, who does not read, who has left."""
+"""Once a second: what has waited for too long, a client that does not read, a client that has disconnected."""
 
 import asyncio
 import socket
@@ -68,7 +68,7 @@ async def test_a_closed_connection_whose_client_reads_nothing_is_cut_off() -> No
     assert harness.aborted
 
 
-async def test_parked_requests_of_a_client_that_reads_nothing_are_cut_off() -> None:
+async def test_queued_requests_of_a_client_that_reads_nothing_are_cut_off() -> None:
     harness = Harness()
     await harness.feed(get("/1") + get("/2"))
     await harness.stuck()
