@@ -15,8 +15,8 @@ from pathlib import Path
 from bench import parts, peers, precedence, procs
 from bench.load import LoadFailed
 from bench.table import Table
+from bench.testbed import Missing, Testbed, create, new_folder
 from bench.verdict import verdict
-from bench.world import Missing, World, create, new_folder
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -27,9 +27,9 @@ def main() -> int:
     procs.end_on_signals()
     folder = new_folder()
     try:
-        world = create(folder, quick=options.quick, minutes=options.minutes)
+        testbed = create(folder, quick=options.quick, minutes=options.minutes)
         with precedence.taken():
-            return _run(world, options.only or list(parts.PARTS))
+            return _run(testbed, options.only or list(parts.PARTS))
     except (Missing, procs.DidNotStart) as error:
         print(f"the benchmark can't start: {error} (make bench-setup)", file=sys.stderr)
         return 1
@@ -48,15 +48,15 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(world: World, names: list[str]) -> int:
-    record: dict[str, object] = {"machine": _machine(), "versions": peers.versions(), "quick": world.quick}
+def _run(testbed: Testbed, names: list[str]) -> int:
+    record: dict[str, object] = {"machine": _machine(), "versions": peers.versions(), "quick": testbed.quick}
     failed = False
     for name in names:
-        if world.late():
+        if testbed.late():
             print(f"{name}: not measured, the time is up\n", flush=True)
             continue
         try:
-            table, rows = parts.PARTS[name](world, _progress)
+            table, rows = parts.PARTS[name](testbed, _progress)
         except (Missing, LoadFailed, procs.DidNotStart) as error:
             failed = True
             table, rows = Table(f"{name}: not measured", ["why"], [[str(error)]]), []

@@ -15,18 +15,18 @@ from bench.gateway import STANDARD, Gateway, Shape, running, start_gateway
 from bench.load import Option
 from bench.peers import Peer
 from bench.table import Table
-from bench.world import World
+from bench.testbed import Testbed
 
 Rows = list[dict[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of a curve: its label, one round of it, and the proxy whose curve it is on."""
+    """One point of a curve: its label, one round of it, and the proxy of the curve."""
 
     label: str
     take: Callable[[], Sample]
-    whose: str = ""
+    proxy: str = ""
 
 
 def turns(points: Sequence[Point], rounds: int, progress: Progress) -> list[list[Sample]]:
@@ -39,13 +39,13 @@ def turns(points: Sequence[Point], rounds: int, progress: Progress) -> list[list
     return samples
 
 
-def grown(table: Table, points: Sequence[Point], world: World, progress: Progress, *more: list[object]) -> Rows:
+def grown(table: Table, points: Sequence[Point], testbed: Testbed, progress: Progress, *more: list[object]) -> Rows:
     """Fills `table` with label, CPU, ratio to the first point, rate, p50, p99 and the further columns."""
-    samples = turns(points, world.rounds(), progress)
+    samples = turns(points, testbed.rounds(), progress)
     first: dict[str, list[Sample]] = {}
     rows: Rows = []
     for index, (point, taken) in enumerate(zip(points, samples, strict=True)):
-        base = first.setdefault(point.whose, taken)
+        base = first.setdefault(point.proxy, taken)
         ratios = [sample.cpu / its.cpu for sample, its in zip(taken, base, strict=True)]
         values = [median(getattr(sample, name) for sample in taken) for name in ("cpu", "rate", "p50", "p99")]
         table.add(point.label, values[0], median(ratios), *values[1:], *(column[index] for column in more))
@@ -57,72 +57,75 @@ def _table(title: str, what: str, *more: str) -> Table:
     return Table(title, [what, "us CPU", "times first", "requests/s", "p50 ms", "p99 ms", *more])
 
 
-def _loaded(peer: Peer, world: World, connections: int = 32, **options: Option) -> Callable[[], Sample]:
-    return lambda: compare.measure(peer, world.seconds(), connections, "/", **options)
+def _loaded(peer: Peer, testbed: Testbed, connections: int = 32, **options: Option) -> Callable[[], Sample]:
+    return lambda: compare.measure(peer, testbed.seconds(), connections, "/", **options)
 
 
-def connections(world: World, progress: Progress) -> tuple[Table, Rows]:
+def connections(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
     """8 to 2,000 clients' connections; the first row is the 32 of every other measurement. Beside it, nginx's."""
     table = _table("Clients' connections (CPU for a request)", "connections")
     table.notes.append(
         "`server.max_in_flight` is 4096 here and `max_connections` of the upstream 2048. By default 1,024 requests are"
         " served at once, of which 256 have a connection to the upstream and the others wait for one."
     )
-    with running(world, Shape(max_in_flight=4096, max_connections=2048)) as gateway, peers.one(world, "nginx") as nginx:
+    with (
+        running(testbed, Shape(max_in_flight=4096, max_connections=2048)) as gateway,
+        peers.one(testbed, "nginx") as nginx,
+    ):
         counts = [32, 8, 128, 500, 1000, 2000]
-        points = [Point(str(count), _loaded(gateway.peer, world, count)) for count in counts]
-        points += [Point(f"nginx, {count}", _loaded(nginx, world, count), "nginx") for count in (32, 2000)]
-        return table, grown(table, points, world, progress)
+        points = [Point(str(count), _loaded(gateway.peer, testbed, count)) for count in counts]
+        points += [Point(f"nginx, {count}", _loaded(nginx, testbed, count), "nginx") for count in (32, 2000)]
+        return table, grown(table, points, testbed, progress)
 
 
-def headers(world: World, progress: Progress) -> tuple[Table, Rows]:
+def headers(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
     """5 to 60 header lines in the request. Beside it, nginx's."""
     table = _table("Header lines in the request (CPU for a request)", "headers")
     own = 5  # host, accept, user-agent, x-api-tag, authorization
-    with running(world) as gateway, peers.one(world, "nginx") as nginx:
-        points = [Point(str(n), _loaded(gateway.peer, world, headers=n - own)) for n in (own, 10, 20, 40, 60)]
+    with running(testbed) as gateway, peers.one(testbed, "nginx") as nginx:
+        points = [Point(str(n), _loaded(gateway.peer, testbed, headers=n - own)) for n in (own, 10, 20, 40, 60)]
         nginx.tokens = gateway.peer.tokens
-        points += [Point(f"nginx, {n}", _loaded(nginx, world, headers=n - own), "nginx") for n in (own, 60)]
-        return table, grown(table, points, world, progress)
+        points += [Point(f"nginx, {n}", _loaded(nginx, testbed, headers=n - own), "nginx") for n in (own, 60)]
+        return table, grown(table, points, testbed, progress)
 
 
-def routes(world: World, progress: Progress) -> tuple[Table, Rows]:
+def routes(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
     """1 to 1,000 routes, every one of them asked for."""
     table = _table("Routes (CPU for a request)", "routes")
     with ExitStack() as stack:
         points = []
         for count in (1, 10, 100, 1000):
-            gateway = stack.enter_context(running(world, Shape(routes=count), f"routes-{count}"))
-            points.append(Point(str(count), _loaded(gateway.peer, world, tags=count)))
-        return table, grown(table, points, world, progress)
+            gateway = stack.enter_context(running(testbed, Shape(routes=count), f"routes-{count}"))
+            points.append(Point(str(count), _loaded(gateway.peer, testbed, tags=count)))
+        return table, grown(table, points, testbed, progress)
 
 
-def workers(world: World, progress: Progress) -> tuple[Table, Rows]:
+def workers(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
     """One worker and two. On two cores, which wrk and the origin share, two can't be twice as fast."""
     table = _table("Workers (CPU for a request)", "workers")
     table.notes.append("wrk and the origin run on the same cores: the rate says little, the CPU for a request more.")
     with ExitStack() as stack:
         points = []
         for count in (1, 2):
-            gateway = stack.enter_context(running(world, Shape(workers=count), f"workers-{count}"))
-            points.append(Point(str(count), _loaded(gateway.peer, world, 64)))
-        return table, grown(table, points, world, progress)
+            gateway = stack.enter_context(running(testbed, Shape(workers=count), f"workers-{count}"))
+            points.append(Point(str(count), _loaded(gateway.peer, testbed, 64)))
+        return table, grown(table, points, testbed, progress)
 
 
-def persons(world: World, progress: Progress) -> tuple[Table, Rows]:
+def persons(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
     """10^2 to 10^6 persons in the cache, a thousand of them spread over all of it asked for."""
     table = _table("Persons cached (CPU for a request)", "persons", "MiB of the gateway", "bytes an entry")
-    sizes = [10**power for power in ((2, 3, 4) if world.quick else (2, 3, 4, 5, 6))]
+    sizes = [10**power for power in ((2, 3, 4) if testbed.quick else (2, 3, 4, 5, 6))]
     points, resident, entries = [], [], []
     with ExitStack() as stack:
         for size in sizes:
             progress(f"filling a cache with {size}")
-            gateway = _filled(world, size)
+            gateway = _filled(testbed, size)
             stack.callback(gateway.program.stop)
-            points.append(Point(f"{size:,}", _loaded(gateway.peer, world)))
+            points.append(Point(f"{size:,}", _loaded(gateway.peer, testbed)))
             resident.append(gateway.program.resident() / 2**20)
             entries.append(memory.of_entries(size))
-        rows = grown(table, points, world, progress, list(resident), list(entries))
+        rows = grown(table, points, testbed, progress, list(resident), list(entries))
     for row, of_entry in zip(rows, entries, strict=True):
         row["bytes an entry"] = of_entry
     table.notes.append(
@@ -133,10 +136,10 @@ def persons(world: World, progress: Progress) -> tuple[Table, Rows]:
     return table, rows
 
 
-def _filled(world: World, size: int) -> Gateway:
+def _filled(testbed: Testbed, size: int) -> Gateway:
     shape = Shape(max_entries=max(size, STANDARD.max_entries), filled=size)
-    gateway = start_gateway(world, shape, f"persons-{size}")
+    gateway = start_gateway(testbed, shape, f"persons-{size}")
     asked = min(size, peers.PERSONS)
-    gateway.peer.tokens = world.callers.tokens(0, asked, size // asked)
+    gateway.peer.tokens = testbed.callers.tokens(0, asked, size // asked)
     gateway.warm()
     return gateway

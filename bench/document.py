@@ -12,8 +12,8 @@ from typing import Any
 from bench.__main__ import RESULTS
 from bench.parts import PARTS
 from bench.table import Table
+from bench.testbed import ROOT
 from bench.verdict import verdict
-from bench.world import ROOT
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- tables: written by bench.document -->", "<!-- end of tables -->"

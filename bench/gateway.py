@@ -12,10 +12,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bench import load, people
+from bench import caller_tokens, load
 from bench.peers import PERSONS, Peer
 from bench.procs import Program, free_ports, start
-from bench.world import ROOT, World
+from bench.testbed import ROOT, Testbed
 
 SETTINGS = """\
 [server]
@@ -111,7 +111,7 @@ class Gateway:
     def warm(self, tokens: Path | None = None, routes: int = 1) -> None:
         """Every person of the tokens once or more, until a pass finds none that was not cached. Raises LoadFailed.
 
-        A cold start may refuse somebody for want of time; only the pass that finds all of them cached must not.
+        A cold start may refuse a request for want of time; only the pass that finds all of them cached must not.
         """
         options: dict[str, load.Option] = {"tokens": tokens or self.peer.tokens or "", "tags": routes}
         for _ in range(10):
@@ -122,31 +122,31 @@ class Gateway:
         raise load.LoadFailed("the gateway did not get warm")
 
 
-def start_gateway(world: World, shape: Shape = STANDARD, name: str = "gateway", step: int = 1) -> Gateway:
+def start_gateway(testbed: Testbed, shape: Shape = STANDARD, name: str = "gateway", step: int = 1) -> Gateway:
     """Starts one and waits until it is ready. `step`: its tokens are of every so manyth person.
 
     Raises DidNotStart.
     """
     port, ops_port = free_ports(2)
-    folder = world.folder / f"{name}-{port}"
+    folder = testbed.folder / f"{name}-{port}"
     folder.mkdir()
-    config = _settings(world, shape, folder, port, ops_port)
+    config = _settings(testbed, shape, folder, port, ops_port)
     lines = folder / "access.log"
     module = ["bench.prefilled", str(shape.filled)] if shape.filled else ["talaria"]
     argv = [sys.executable, "-m", *module, "serve", "--config", str(config)]
     program = start(name, argv, folder, {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}, stdout=lines)
-    world.programs.append(program)
+    testbed.programs.append(program)
     program.wait_until(f"http://127.0.0.1:{ops_port}/readyz", seconds=60)
-    tokens = world.callers.tokens(0, PERSONS, step)
+    tokens = testbed.callers.tokens(0, PERSONS, step)
     does = "the whole job" if shape.workers == 1 else f"the whole job, {shape.workers} workers"
     peer = Peer(name, does, f"http://127.0.0.1:{port}", program, tokens)
     return Gateway(peer, f"http://127.0.0.1:{ops_port}", lines)
 
 
 @contextmanager
-def running(world: World, shape: Shape = STANDARD, name: str = "gateway") -> Iterator[Gateway]:
+def running(testbed: Testbed, shape: Shape = STANDARD, name: str = "gateway") -> Iterator[Gateway]:
     """A warm gateway, ended afterwards."""
-    gateway = start_gateway(world, shape, name)
+    gateway = start_gateway(testbed, shape, name)
     try:
         gateway.warm(routes=shape.routes)
         yield gateway
@@ -154,26 +154,26 @@ def running(world: World, shape: Shape = STANDARD, name: str = "gateway") -> Ite
         gateway.program.stop()
 
 
-def _settings(world: World, shape: Shape, folder: Path, port: int, ops_port: int) -> Path:
+def _settings(testbed: Testbed, shape: Shape, folder: Path, port: int, ops_port: int) -> Path:
     signing = folder / "signing.pem"
     signing.touch(0o600)
-    signing.write_bytes(people.private_pem(ec.generate_private_key(ec.SECP256R1())))
+    signing.write_bytes(caller_tokens.private_pem(ec.generate_private_key(ec.SECP256R1())))
     for name in ("wind.key", "services.key"):
         (folder / name).write_text(f"bench-{name}\n")
-    (folder / "caller.jwks.json").write_bytes(world.callers.jwks.read_bytes())
+    (folder / "caller.jwks.json").write_bytes(testbed.callers.jwks.read_bytes())
     text = SETTINGS.format(
         port=port,
         ops_port=ops_port,
         workers=shape.workers,
-        issuer=people.ISSUER,
-        audience=people.AUDIENCE,
-        personal_port=world.personal_port,
-        wind_port=world.wind_port,
+        issuer=caller_tokens.ISSUER,
+        audience=caller_tokens.AUDIENCE,
+        personal_port=testbed.personal_port,
+        wind_port=testbed.wind_port,
         max_entries=shape.max_entries,
         max_in_flight=shape.max_in_flight,
         max_connections=shape.max_connections,
-        origin=world.origin,
-        sink=world.sink,
+        origin=testbed.origin,
+        sink=testbed.sink,
     )
     text += "".join(ROUTE.format(number=number) for number in range(1, shape.routes))
     config = folder / "talaria.toml"

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
 
-from bench import people
+from bench import caller_tokens
 from bench.compare import Progress
 from bench.curves import Rows
 from bench.gateway import running
@@ -19,7 +19,7 @@ from bench.peers import Peer, one
 from bench.procs import Program
 from bench.slow import SlowReaders
 from bench.table import Table
-from bench.world import LARGE, World
+from bench.testbed import LARGE, Testbed
 
 BLOCK = 1 << 20
 
@@ -58,19 +58,19 @@ class Passage:
     growth: int
 
 
-def gibibyte(world: World, progress: Progress) -> tuple[Table, Rows]:
+def gibibyte(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
     """1 GiB down and up through one connection, beside nginx."""
-    name = "100m" if world.quick else "1g"
+    name = "100m" if testbed.quick else "1g"
     columns = ["what", "MB/s", "s CPU a GiB", "nginx s CPU a GiB", "times nginx", "MiB grown"]
     table = Table(f"One body of {LARGE[name] >> 20} MiB (the gateway beside nginx)", columns)
     rows: Rows = []
     with ExitStack() as stack:
-        gateway, nginx = stack.enter_context(running(world)).peer, stack.enter_context(one(world, "nginx"))
+        gateway, nginx = stack.enter_context(running(testbed)).peer, stack.enter_context(one(testbed, "nginx"))
         for what, carry in (("download", _download), ("upload", _upload)):
             pairs = []
-            for number in range(world.rounds()):
+            for number in range(testbed.rounds()):
                 progress(f"{what}, round {number + 1}")
-                pairs.append(tuple(_passage(world, peer, carry, name) for peer in (gateway, nginx)))
+                pairs.append(tuple(_passage(testbed, peer, carry, name) for peer in (gateway, nginx)))
             gibs = LARGE[name] / (1 << 30)
             rate = median(LARGE[name] / mine.seconds / 1e6 for mine, _ in pairs)
             cpus = [median(pair[side].cpu / gibs for pair in pairs) for side in (0, 1)]
@@ -81,24 +81,24 @@ def gibibyte(world: World, progress: Progress) -> tuple[Table, Rows]:
     return table, rows
 
 
-Carry = Callable[[World, Peer, str], None]
+Carry = Callable[[Testbed, Peer, str], None]
 
 
-def _passage(world: World, peer: Peer, carry: Carry, name: str) -> Passage:
+def _passage(testbed: Testbed, peer: Peer, carry: Carry, name: str) -> Passage:
     cpu, began = peer.program.cpu(), monotonic()
     with Growth(peer.program) as growth:
-        carry(world, peer, name)
+        carry(testbed, peer, name)
     return Passage(monotonic() - began, peer.program.cpu() - cpu, growth.bytes)
 
 
-def asking(world: World, tag: str) -> dict[str, str]:
+def asking(testbed: Testbed, tag: str) -> dict[str, str]:
     """The headers of a request of the first person."""
-    return {"x-api-tag": tag, "authorization": f"Bearer {world.callers.token(people.person_id(0))}"}
+    return {"x-api-tag": tag, "authorization": f"Bearer {testbed.callers.token(caller_tokens.person_id(0))}"}
 
 
-def _download(world: World, peer: Peer, name: str) -> None:
+def _download(testbed: Testbed, peer: Peer, name: str) -> None:
     connection = http.client.HTTPConnection(peer.url.removeprefix("http://"), timeout=120)
-    connection.request("GET", world.large(name), headers=asking(world, "wind"))
+    connection.request("GET", testbed.large(name), headers=asking(testbed, "wind"))
     answer = connection.getresponse()
     buffer, got = bytearray(BLOCK), 0
     while count := answer.readinto(buffer):
@@ -108,9 +108,9 @@ def _download(world: World, peer: Peer, name: str) -> None:
         raise LoadFailed(f"{peer.name}: {answer.status} with {got} bytes of {LARGE[name]}")
 
 
-def _upload(world: World, peer: Peer, name: str) -> None:
+def _upload(testbed: Testbed, peer: Peer, name: str) -> None:
     connection = http.client.HTTPConnection(peer.url.removeprefix("http://"), timeout=120)
-    head = {**asking(world, "sink"), "content-length": str(LARGE[name])}
+    head = {**asking(testbed, "sink"), "content-length": str(LARGE[name])}
     connection.request("POST", "/upload", body=_blocks(LARGE[name]), headers=head)
     answer = connection.getresponse()
     said = answer.read()
@@ -125,13 +125,13 @@ def _blocks(size: int) -> Iterator[bytes]:
         yield block
 
 
-def slow_readers(world: World, progress: Progress) -> tuple[Table, Rows]:
-    """200 clients who each ask for 100 MiB and read slowly."""
-    count, seconds = (50, 5) if world.quick else (200, 15)
+def slow_readers(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
+    """200 clients that each ask for 100 MiB and read slowly."""
+    count, seconds = (50, 5) if testbed.quick else (200, 15)
     table = Table("Slow readers of 100 MiB each (16 KiB in 100 ms)", ["readers", "seconds", "MB read", "MiB grown"])
-    with running(world) as gateway, Growth(gateway.program) as growth:
+    with running(testbed) as gateway, Growth(gateway.program) as growth:
         progress(f"{count} slow readers")
-        with SlowReaders(gateway.peer.url, world.large("100m"), asking(world, "wind"), count) as readers:
+        with SlowReaders(gateway.peer.url, testbed.large("100m"), asking(testbed, "wind"), count) as readers:
             until = monotonic() + seconds
             while monotonic() < until:
                 readers.read(16 << 10)

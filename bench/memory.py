@@ -10,7 +10,7 @@ import sys
 import time
 
 from bench.prefilled import fill
-from bench.world import ROOT
+from bench.testbed import ROOT
 from talaria.adapters.identity_cache import LruIdentityCache
 
 

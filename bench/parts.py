@@ -7,22 +7,22 @@ from bench.compare import Progress
 from bench.gateway import start_gateway
 from bench.procs import DidNotStart
 from bench.table import Table
-from bench.world import World
+from bench.testbed import Testbed
 
-Part = Callable[[World, Progress], tuple[Table, list[dict[str, object]]]]
+Part = Callable[[Testbed, Progress], tuple[Table, list[dict[str, object]]]]
 
 
-def side_by_side(world: World, progress: Progress) -> tuple[Table, list[dict[str, object]]]:
+def side_by_side(testbed: Testbed, progress: Progress) -> tuple[Table, list[dict[str, object]]]:
     """The gateway and every peer that is installed, all running at once, loaded in turn."""
     progress("starting the gateway and its peers")
-    running, skipped = peers.start_all(world)
+    running, skipped = peers.start_all(testbed)
     try:
-        gateway = start_gateway(world, name="talaria")
+        gateway = start_gateway(testbed, name="talaria")
         gateway.warm()
         running.insert(1, gateway.peer)
     except DidNotStart as error:
         skipped.append(f"talaria is skipped: {error}")
-    rounds, seconds = (3, 2) if world.quick else (7, 2)
+    rounds, seconds = (3, 2) if testbed.quick else (7, 2)
     try:
         table, rows = compare.compared(compare.interleaved(running, rounds, seconds, progress))
     finally:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import people
+from bench import caller_tokens
 from bench.procs import DidNotStart, Program, free_ports, start
-from bench.world import ROOT, TEMPLATES, Missing, World, fill, which
+from bench.testbed import ROOT, TEMPLATES, Missing, Testbed, fill, which
 
 VENV = ROOT / ".venv-bench" / "bin"
 MODULES = [Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"), Path("/etc/nginx/modules")]
@@ -30,7 +30,7 @@ class Peer:
     connections: int = 32
 
 
-Starting = Callable[[World, int], Program]
+Starting = Callable[[Testbed, int], Program]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,62 +44,66 @@ class Kind:
     connections: int = 32
 
 
-def _nginx(world: World, port: int) -> Program:
-    conf = world.folder / "nginx.conf"
-    fill("nginx.conf", conf, FOLDER=world.folder, PORT=port, ORIGIN=world.origin_port, SINK=world.sink_port)
-    return start("nginx", [which("nginx"), "-e", "stderr", "-c", str(conf)], world.folder)
+def _nginx(testbed: Testbed, port: int) -> Program:
+    conf = testbed.folder / "nginx.conf"
+    fill("nginx.conf", conf, FOLDER=testbed.folder, PORT=port, ORIGIN=testbed.origin_port, SINK=testbed.sink_port)
+    return start("nginx", [which("nginx"), "-e", "stderr", "-c", str(conf)], testbed.folder)
 
 
-def _haproxy(world: World, port: int) -> Program:
-    conf = fill("haproxy.cfg", world.folder / "haproxy.cfg", PORT=port, ORIGIN=world.origin_port)
-    return start("haproxy", [which("haproxy"), "-db", "-f", str(conf)], world.folder)
+def _haproxy(testbed: Testbed, port: int) -> Program:
+    conf = fill("haproxy.cfg", testbed.folder / "haproxy.cfg", PORT=port, ORIGIN=testbed.origin_port)
+    return start("haproxy", [which("haproxy"), "-db", "-f", str(conf)], testbed.folder)
 
 
-def _envoy(world: World, port: int) -> Program:
-    conf = fill("envoy.yaml", world.folder / "envoy.yaml", PORT=port, ORIGIN=world.origin_port)
+def _envoy(testbed: Testbed, port: int) -> Program:
+    conf = fill("envoy.yaml", testbed.folder / "envoy.yaml", PORT=port, ORIGIN=testbed.origin_port)
     argv = [_of_venv("envoy"), "-c", str(conf), "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
-    return start("envoy", argv, world.folder)
+    return start("envoy", argv, testbed.folder)
 
 
-def _caddy(world: World, port: int) -> Program:
-    conf = fill("Caddyfile", world.folder / "Caddyfile", PORT=port, ORIGIN=world.origin_port)
+def _caddy(testbed: Testbed, port: int) -> Program:
+    conf = fill("Caddyfile", testbed.folder / "Caddyfile", PORT=port, ORIGIN=testbed.origin_port)
     argv = [_of_venv("caddy"), "run", "--config", str(conf), "--adapter", "caddyfile"]
-    home = {"GOMAXPROCS": "1", "HOME": str(world.folder), "XDG_DATA_HOME": str(world.folder)}
-    return start("caddy", argv, world.folder, home)
+    home = {"GOMAXPROCS": "1", "HOME": str(testbed.folder), "XDG_DATA_HOME": str(testbed.folder)}
+    return start("caddy", argv, testbed.folder, home)
 
 
-def _njs(world: World, port: int) -> Program:
+def _njs(testbed: Testbed, port: int) -> Program:
     module = next((path for folder in MODULES if (path := folder / "ngx_http_js_module.so").exists()), None)
     if module is None:
         raise Missing("the njs module of nginx is not installed")
-    folder = world.folder
+    folder = testbed.folder
     fill("njs.js", folder / "njs.js")
-    der = base64.b64decode("".join(world.callers.public_pem.read_text().splitlines()[1:-1]))
-    keys = {"issuer": people.ISSUER, "audience": people.AUDIENCE, "spki": base64.urlsafe_b64encode(der).decode()}
+    der = base64.b64decode("".join(testbed.callers.public_pem.read_text().splitlines()[1:-1]))
+    keys = {
+        "issuer": caller_tokens.ISSUER,
+        "audience": caller_tokens.AUDIENCE,
+        "spki": base64.urlsafe_b64encode(der).decode(),
+    }
     (folder / "njs-keys.json").write_text(json.dumps(keys))
-    users = {people.person_id(number): people.user_id(number) for number in range(PERSONS)}
+    users = {caller_tokens.person_id(number): caller_tokens.user_id(number) for number in range(PERSONS)}
     (folder / "users.json").write_text(json.dumps(users))
-    values = {"MODULE": module, "FOLDER": folder, "PORT": port, "ORIGIN": world.origin_port}
+    values = {"MODULE": module, "FOLDER": folder, "PORT": port, "ORIGIN": testbed.origin_port}
     conf = fill("njs.conf", folder / "njs.conf", INNER=free_ports(1)[0], **values)
     return start("njs", [which("nginx"), "-e", "stderr", "-c", str(conf)], folder)
 
 
 def _fastify(name: str, *, verifies: bool) -> Starting:
-    def run(world: World, port: int) -> Program:
+    def run(testbed: Testbed, port: int) -> Program:
         if not (TEMPLATES.parent / "node_modules" / "fastify").exists():
             raise Missing("the packages of bench/package.json are not installed")
-        argv = [which("node"), str(TEMPLATES / "fastify.mjs"), str(port), world.origin]
-        argv += [str(world.callers.public_pem)] if verifies else []
-        return start(name, argv, world.folder)
+        argv = [which("node"), str(TEMPLATES / "fastify.mjs"), str(port), testbed.origin]
+        argv += [str(testbed.callers.public_pem)] if verifies else []
+        return start(name, argv, testbed.folder)
 
     return run
 
 
 def _uvicorn(module: str) -> Starting:
-    def run(world: World, port: int) -> Program:
+    def run(testbed: Testbed, port: int) -> Program:
         argv = [_of_venv("uvicorn"), f"{module}:app", "--app-dir", str(TEMPLATES), "--port", str(port)]
         argv += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "error"]
-        return start(module, argv, world.folder, {"BENCH_ORIGIN": world.origin})
+        return start(module, argv, testbed.folder, {"BENCH_ORIGIN": testbed.origin})
 
     return run
 
@@ -112,41 +116,41 @@ KINDS = [
     Kind("nginx+njs", "checks tokens, injects", _njs, checks_tokens=True),
     Kind("fastify", "forwards", _fastify("fastify", verifies=False)),
     Kind("fastify+jwt", "checks tokens", _fastify("fastify-jwt", verifies=True), checks_tokens=True),
-    # Over 32 connections it answers nobody within a round: it makes an HTTP client for each request.
+    # Over 32 connections it answers no request within a round: it makes an HTTP client for each request.
     Kind("asgi-proxy-lib", "forwards", _uvicorn("asgi_proxy_app"), connections=4),
     Kind("fastapi-proxy-lib", "forwards", _uvicorn("fastapi_proxy_app")),
 ]
 
 
-def start_peer(world: World, kind: Kind) -> Peer:
+def start_peer(testbed: Testbed, kind: Kind) -> Peer:
     """Starts one and waits until it answers. Raises Missing or DidNotStart."""
     (port,) = free_ports(1)
-    program = kind.start(world, port)
-    world.programs.append(program)
+    program = kind.start(testbed, port)
+    testbed.programs.append(program)
     url = f"http://127.0.0.1:{port}"
-    tokens = world.callers.tokens(0, PERSONS) if kind.checks_tokens else None
-    headers = {"authorization": f"Bearer {world.callers.token(people.person_id(0))}"} if tokens else {}
+    tokens = testbed.callers.tokens(0, PERSONS) if kind.checks_tokens else None
+    headers = {"authorization": f"Bearer {testbed.callers.token(caller_tokens.person_id(0))}"} if tokens else {}
     program.wait_until(url + "/", headers=headers)
     return Peer(kind.name, kind.does, url, program, tokens, kind.connections)
 
 
-def start_all(world: World, wanted: set[str] | None = None) -> tuple[list[Peer], list[str]]:
+def start_all(testbed: Testbed, wanted: set[str] | None = None) -> tuple[list[Peer], list[str]]:
     """The peers that could be started, and for each of the others a sentence that says why not."""
     peers, skipped = [], []
     for kind in KINDS:
         if wanted is not None and kind.name not in wanted:
             continue
         try:
-            peers.append(start_peer(world, kind))
+            peers.append(start_peer(testbed, kind))
         except (Missing, DidNotStart) as error:
             skipped.append(f"{kind.name} is skipped: {error}")
     return peers, skipped
 
 
 @contextmanager
-def one(world: World, name: str) -> Iterator[Peer]:
+def one(testbed: Testbed, name: str) -> Iterator[Peer]:
     """One peer, ended afterwards."""
-    peer = start_peer(world, next(kind for kind in KINDS if kind.name == name))
+    peer = start_peer(testbed, next(kind for kind in KINDS if kind.name == name))
     try:
         yield peer
     finally:

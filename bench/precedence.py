@@ -22,7 +22,7 @@ def take() -> None:
 
 @contextmanager
 def taken() -> Iterator[None]:
-    """Takes precedence, and gives the session its own back: it may be somebody's shell."""
+    """Takes precedence, and gives the session its own back: it may be an interactive shell."""
     nice = 0
     with suppress(OSError):
         nice = int(_GROUP.read_text().rsplit(" ", 1)[1])

@@ -6,7 +6,7 @@ persons that the benchmark's tokens name, and the rest of the program is untouch
 
 import sys
 
-from bench.people import person_id, user_id
+from bench.caller_tokens import person_id, user_id
 from talaria.adapters import identity_cache
 from talaria.domain.model import CachedIdentity, IdentityKey, PartnerUserId, PersonalPhoneId
 

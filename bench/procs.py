@@ -1,7 +1,7 @@
 """Processes that are started for a measurement, what they cost, and their certain end.
 
-Each is the leader of a session of its own, so that its tree is every process of that session, also one whose parent
-is gone. The kernel sends it SIGTERM should this program die; at exit, and on a signal, every session still there is
+Each is the leader of a session of its own, so that its tree is every process of that session, also one that has lost
+its parent. The kernel sends it SIGTERM should this program die; at exit, and on a signal, every session still there is
 terminated and then killed.
 """
 
@@ -103,7 +103,7 @@ def start(
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on."""
+    """Free ports of loopback."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:

@@ -12,15 +12,15 @@ from bench.load import LoadFailed
 from bench.pace import OpenLoop, at
 from bench.peers import one
 from bench.table import Table
-from bench.world import World
+from bench.testbed import Testbed
 
 
-def latency(world: World, progress: Progress) -> tuple[Table, Rows]:
+def latency(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
     """p50 and p99 at half of the gateway's own most, beside the same requests straight to the origin and by nginx."""
-    seconds, rounds = (2, 1) if world.quick else (5, 5)
+    seconds, rounds = (2, 1) if testbed.quick else (5, 5)
     table = Table("Time of a request at half load (open loop)", ["way", "requests/s", "p50 ms", "p99 ms"])
-    with running(world) as gateway, one(world, "nginx") as nginx:
-        ways = {"direct": world.origin, "nginx": nginx.url, "gateway": gateway.peer.url}
+    with running(testbed) as gateway, one(testbed, "nginx") as nginx:
+        ways = {"direct": testbed.origin, "nginx": nginx.url, "gateway": gateway.peer.url}
         most = median(
             load.run(gateway.peer.url + "/", 2, 32, {"tokens": gateway.peer.tokens or ""}).rate for _ in range(3)
         )
@@ -45,16 +45,16 @@ def _added(direct: list[tuple[float, float]], through: list[tuple[float, float]]
     return [median(more[n] - less[n] for less, more in pairs) for n in (0, 1)]
 
 
-def cold(world: World, progress: Progress) -> tuple[Table, Rows]:
+def cold(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
     """Every request of a person never seen: token verified, personal and the partner asked, passed on."""
-    seconds, count = (3, 8_000) if world.quick else (8, 24_000)
+    seconds, count = (3, 8_000) if testbed.quick else (8, 24_000)
     columns = ["round", "exchanges/s", "us CPU", "p50 ms", "p99 ms", "refused"]
     table = Table("Cold exchanges (each request another person, 32 connections)", columns)
     progress(f"signing {count} tokens")
-    tokens = world.callers.tokens(0, count)
+    tokens = testbed.callers.tokens(0, count)
     rows: Rows = []
-    for number in range(world.rounds()):
-        gateway = start_gateway(world, Shape(), "cold")
+    for number in range(testbed.rounds()):
+        gateway = start_gateway(testbed, Shape(), "cold")
         progress(f"round {number + 1}")
         before = gateway.program.cpu()
         run = load.run(gateway.peer.url + "/", seconds, 32, {"tokens": tokens, "once": 1}, allow_broken=True)
@@ -68,16 +68,16 @@ def cold(world: World, progress: Progress) -> tuple[Table, Rows]:
     return table, rows
 
 
-def filling(world: World, progress: Progress) -> tuple[Table, Rows]:
+def filling(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
     """The cache filled by real exchanges, as far as the time goes: what the gateway grows by for each person."""
-    count, seconds = (5_000, 5) if world.quick else (100_000, 120)
+    count, seconds = (5_000, 5) if testbed.quick else (100_000, 120)
     columns = ["persons", "seconds", "MiB grown", "bytes a person", "MiB after all again"]
     table = Table("The cache filled by real exchanges", columns)
     progress(f"signing {count} tokens")
-    tokens = world.callers.tokens(0, count)
-    gateway = start_gateway(world, Shape(max_entries=count), "filling")
+    tokens = testbed.callers.tokens(0, count)
+    gateway = start_gateway(testbed, Shape(max_entries=count), "filling")
     try:
-        gateway.warm(world.callers.tokens(count, 2000))
+        gateway.warm(testbed.callers.tokens(count, 2000))
         before, entries = gateway.program.resident(), gateway.entries()
         progress(f"{seconds} seconds of exchanges")
         began = monotonic()

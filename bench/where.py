@@ -12,19 +12,19 @@ from bench.gateway import running
 from bench.load import LoadFailed
 from bench.peers import VENV
 from bench.table import Table
-from bench.world import Missing, World
+from bench.testbed import Missing, Testbed
 
 FUNCTIONS = 40
 
 
-def profile(world: World, progress: Progress) -> tuple[Table, Rows]:
+def profile(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
     """The functions that most time is spent in: themselves, and with what they call."""
-    seconds = 4 if world.quick else 15
+    seconds = 4 if testbed.quick else 15
     spy = VENV / "py-spy"
     if not spy.exists():
         raise Missing("py-spy is not in .venv-bench")
-    target = world.folder / "profile.txt"
-    with running(world) as gateway:
+    target = testbed.folder / "profile.txt"
+    with running(testbed) as gateway:
         progress("watching the gateway")
         options = {"tokens": gateway.peer.tokens or ""}
         loading = threading.Thread(target=load.run, args=(gateway.peer.url + "/", seconds + 2, 32, options))

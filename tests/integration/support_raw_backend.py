@@ -12,7 +12,7 @@ from talaria.testing.contracts.upstream_harness import Handler
 
 
 class Disconnected(Exception):
-    """The connection is over, or nobody may use it again."""
+    """The connection is over, or must not be used again."""
 
 
 class RawBackendRequest:

@@ -10,7 +10,7 @@ from pytest_mock import MockerFixture
 from talaria.entrypoints.ops.admin import Control
 
 
-async def test_who_asked_and_left_is_no_error(
+async def test_a_client_that_asked_and_left_is_no_error(
     tmp_path: Path, mocker: MockerFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked, left, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()

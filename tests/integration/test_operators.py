@@ -49,7 +49,7 @@ async def test_answers_to_head_and_the_form_of_metrics_on_the_wire() -> None:
     assert head.lower().count(b"content-type: text/plain; version=1.0.0; charset=utf-8\r\n") == 1
 
 
-async def test_a_key_set_out_of_reach_is_shown_and_makes_nobody_unready() -> None:
+async def test_a_key_set_out_of_reach_is_shown_and_does_not_make_unready() -> None:
     nowhere = {"callers": {"app": {"jwks_url": "http://127.0.0.1:1/keys"}}}
     async with running_sandbox(config=nowhere) as sandbox, httpx.AsyncClient(trust_env=False) as client:
         before = (await client.get(f"{sandbox.ops_url}/readyz")).json()

@@ -1,4 +1,4 @@
-"""One person can be followed through the lines, and nobody can tell from them who it is."""
+"""One person can be followed through the lines, and the lines do not tell which person it is."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ WAY = "/v1/scooters/nearby"
 
 
 async def lines_of(tmp_path: Path, config: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
-    """The access lines of anna, boris, anna once more, anna while the upstream fails, nobody; and the ledger."""
+    """The access lines of anna, boris, anna again, anna while the upstream fails, no person; and the failure log."""
     with (tmp_path / "lines").open("wb") as lines:
         async with (
             running_sandbox(access_descriptor=lines.fileno(), config=config) as sandbox,
@@ -34,10 +34,10 @@ async def lines_of(tmp_path: Path, config: dict[str, Any]) -> tuple[list[dict[st
 
 async def test_one_person_has_one_name_in_lines_and_ledger(tmp_path: Path) -> None:
     lines, ledger = await lines_of(tmp_path, {})
-    anna, boris, again, failed, nobody = lines
+    anna, boris, again, failed, personless = lines
     assert anna["person"] == again["person"] == failed["person"] != boris["person"]
     assert len(anna["person"]) == 12
-    assert "person" not in nobody
+    assert "person" not in personless
     assert json.loads(ledger)["entries"][0]["person"] == anna["person"]
 
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 @click.command
 def command():
-    click.echo("ppid-somebody", err=True)
+    click.echo("ppid-unknown", err=True)
 
 def test_command():
     CliRunner().invoke(command)
@@ -32,10 +32,10 @@ def test_log():
     logging.getLogger("talaria").info("serving", extra={"key": "canary-key-1"})
 
 def test_file(tmp_path):
-    (tmp_path / "log").write_text("ppid-somebody")
+    (tmp_path / "log").write_text("ppid-unknown")
 
 def test_nothing():
-    logging.getLogger("httpx").warning("GET /ppid-somebody")
+    logging.getLogger("httpx").warning("GET /ppid-unknown")
 """
 
 

@@ -179,7 +179,7 @@ async def test_an_invalid_configuration_is_refused_with_all_its_problems(
 ) -> None:
     good = (await served.operators("/readyz")).json()["configuration"]
     assert good["last_reload_ok"] is True
-    served.change('upstream = "talaria-services"', 'upstream = "nobody"\nmethods = ["FETCH"]')
+    served.change('upstream = "talaria-services"', 'upstream = "unknown"\nmethods = ["FETCH"]')
     with caplog.at_level("ERROR", "talaria.reloading"):
         assert not await served.reload()
     problems = vars(caplog.records[-1])["problems"]
@@ -273,7 +273,7 @@ async def test_a_signal_asks_for_a_reload(served: Served) -> None:
         keeping_up.cancel()
 
 
-async def test_connections_that_nobody_needs_any_more_are_closed(served: Served) -> None:
+async def test_connections_that_are_not_needed_any_more_are_closed(served: Served) -> None:
     await served.get()
     before = served.running.container.targets()["talaria-services"].upstream
     served.change("urls = [", 'connect_timeout = "2s"\nurls = [')

@@ -83,7 +83,7 @@ async def test_every_process_takes_what_is_valid_and_refuses_what_is_not(workers
 
 
 async def say(pipe: Path, text: str, meanwhile: Callable[[], None] = lambda: None) -> None:
-    """Wait until somebody reads this pipe, and do something else before it is told the text."""
+    """Wait until this pipe is read, and do something else before the text is written."""
     async with asyncio.timeout(20):
         while (descriptor := _opened(pipe)) is None:
             await asyncio.sleep(0.01)
@@ -95,7 +95,7 @@ async def say(pipe: Path, text: str, meanwhile: Callable[[], None] = lambda: Non
 def _opened(pipe: Path) -> int | None:
     try:
         return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-    except OSError:  # nobody reads
+    except OSError:  # it is not read yet
         return None
 
 

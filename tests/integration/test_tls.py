@@ -1,4 +1,4 @@
-"""TLS on both sides: what the gateway shows to clients, whom it believes, and from where it calls."""
+"""TLS on both sides: what the gateway shows to clients, which certificates it trusts, and from where it calls."""
 
 import asyncio
 import json
@@ -121,7 +121,7 @@ async def test_every_way_out_verifies_shows_our_certificate_and_calls_from_its_a
     }
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_not_believed(tmp_path: Path) -> None:
+async def test_a_certificate_of_an_unknown_authority_is_not_trusted(tmp_path: Path) -> None:
     async with peer(tmp_path) as (asked, url):
         stranger = TLS | {"ca_file": "talaria.pem"}
         config = {"upstreams": {"talaria-services": {"urls": [url], "tls": stranger}}}

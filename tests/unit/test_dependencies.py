@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = {"talaria", "tests", "bench", "tools"}
+OURS = {"talaria", "tests", "bench", "tools", "deploy"}
 
 
 def declared(*, with_dev: bool) -> set[str]:
@@ -28,7 +28,7 @@ def plain(name: str) -> str:
 
 
 def imported(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The top-level names that the files import, from anybody but us and the standard library."""
+    """The top-level names that the files import, but for our own and the standard library's."""
     for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []

@@ -6,7 +6,7 @@ import pytest
 
 from tools import house_rules
 
-HELD = [house_rules.long_files]
+HELD = [house_rules.import_circles, house_rules.long_files, house_rules.unnamed_helpers]
 
 
 @pytest.mark.parametrize("rule", HELD, ids=lambda rule: rule.__name__)

@@ -1,7 +1,7 @@
 """One upstream behind one or several urls, each with a circuit breaker.
 
-A request goes to the backend with the fewest requests in flight among those whose breaker is closed; equals take
-turns. A response whose body breaks can't be asked for again, but the breaker of its backend hears of it.
+A request goes to the backend with the fewest requests in flight among those with a closed breaker; equals take turns.
+A response that breaks in its body can't be asked for again, but the breaker of its backend hears of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,6 @@ from talaria.adapters.http1.errors import (
     PoolExhausted,
     ReadTimeout,
     RemoteProtocolError,
-    RequestBodyTimeout,
     WriteTimeout,
 )
 from talaria.domain.errors import (
@@ -44,7 +43,6 @@ _REFUSALS: Final[tuple[tuple[type[Http1Error], Callable[[str], Refusal]], ...]] 
     (RemoteProtocolError, partial(BadAnswer, "upstream")),
     (ReadTimeout, partial(TimedOut, "upstream")),
     (WriteTimeout, partial(TimedOut, "upstream")),
-    (RequestBodyTimeout, partial(TimedOut, "upstream")),
     (BodyLengthMismatch, BadRequest),
     (PoolExhausted, partial(GatewayOverloaded, retry_after=_RETRY_AFTER)),
 )
@@ -105,7 +103,8 @@ class BalancedUpstream:
         except Http1Error as error:
             tried.append(backend)
             fault = _translated(error)
-            failed = isinstance(fault, DependencyFault) and not _is_ours(error, fault, request)
+            in_a_hurry = isinstance(fault, TimedOut) and request.client_deadline
+            failed = isinstance(fault, DependencyFault) and not in_a_hurry
             (backend.breaker.failed if failed else backend.breaker.cancelled)(permit, self._now())
             raise fault from None
         except BaseException:
@@ -170,13 +169,8 @@ def _translated(error: Http1Error) -> Exception:
     return refusal
 
 
-def _is_ours(error: BaseException, fault: DependencyFault, request: UpstreamRequest) -> bool:
-    """Was it the client's haste, or its slow upload, that took the time?"""
-    return isinstance(error, RequestBodyTimeout) or (isinstance(fault, TimedOut) and request.client_deadline)
-
-
 class _MonitoredBody:
-    """A body that is still arriving, and whose breaker hears how it ends: by itself or by the upstream's fault.
+    """A body that is still arriving. Its breaker hears how it ends: by itself or by the upstream's fault.
 
     A silence is not reported: the slow side may be our client. Raises Unreachable, BadAnswer or TimedOut.
     """

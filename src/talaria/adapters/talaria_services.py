@@ -1,7 +1,7 @@
 """talaria-services: what its contract says beyond HTTP, and which requests to it are sent again.
 
-A request of which nothing was sent goes to another url. One that is safe to repeat and whose connection broke goes to
-another url, or once more to the only one, within the retry budget. Nothing else is sent twice.
+A request of which nothing was sent goes to another url. One that is safe to repeat goes to another url, or once more
+to the only one, where its connection broke and the retry budget allows it. Nothing else is sent twice.
 """
 
 from typing import Final

@@ -261,12 +261,11 @@ class Gateway:
         """Seconds that the upstream has for its head. A body's upload is no part of the route's time: that begins with
         the last byte; the client's own deadline stands.
         """
-        now, body = self._now(), decision.request.body
+        body, left = decision.request.body, decision.deadline - self._now()
         if body is None:
-            return decision.deadline - now
-        ended_at = body.ended_at
-        left = decision.route.timeout if ended_at is None else ended_at + decision.route.timeout - now
-        return min(left, decision.deadline - now) if decision.deadline < decision.flight_deadline else left
+            return left
+        upstream_left = decision.route.timeout - (body.ended_ago or 0.0)
+        return min(left, upstream_left) if decision.deadline < decision.flight_deadline else upstream_left
 
     def _upstream_headers(self, decision: Decision, token: bytes, left: float, context: RequestContext) -> Headers:
         """The client's end-to-end headers, then ours: each of them exactly once."""

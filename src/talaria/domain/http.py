@@ -26,11 +26,11 @@ class Body(Protocol):
 class RequestBody(Protocol):
     """A client's body as it arrives. Reading it raises ClientGone, or the refusal that the body earns.
 
-    `ended_at`: when its last byte arrived, in monotonic seconds; None before.
+    `ended_ago`: seconds since its last byte arrived; None before.
     """
 
     @property
-    def ended_at(self) -> float | None: ...
+    def ended_ago(self) -> float | None: ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
     async def __anext__(self) -> bytes: ...
@@ -64,8 +64,8 @@ class UpstreamRequest:
     `body` None: no body (`length` 0 then asks for an explicit `content-length: 0`). `length` None with a body: chunked.
     `timeout`: seconds from the end of the request, its body included, to the head of the response. `idle_timeout`: the
     longest silence inside a body, either way.
-    `client_deadline`: the client's own deadline or its upload bounds the time, so running out of it is not the
-    upstream's failure. `attempts` is the request's record, to which each attempt is appended.
+    `client_deadline`: the client's own deadline bounds the time, so running out of it is not the upstream's failure.
+    `attempts` is the request's record, to which each attempt is appended.
     """
 
     method: str

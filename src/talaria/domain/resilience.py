@@ -50,7 +50,7 @@ def may_retry(
     """Is it safe to send a request again that failed? The one rule, for every layer that does.
 
     Any request of which nothing was sent; else an idempotent one, by its method or by what its contract says
-    (`idempotent`), whose body can be sent again: none, or bytes, but never a stream.
+    (`idempotent`), if its body can be sent again: no body, or bytes, but never a stream.
     """
     if not request_sent:
         return True

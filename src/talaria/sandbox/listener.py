@@ -1,7 +1,6 @@
 """The listener of one simulated service: uvicorn, whose protocol also tells the app of the connection."""
 
 import asyncio
-import socket
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -41,27 +40,6 @@ class Line:
         self.gone = gone
 
 
-class Listener:
-    """One running service. `stop` resets every connection at once."""
-
-    def __init__(self, app: Any, listening: socket.socket) -> None:
-        self._socket = listening
-        self._connections: list[Connection] = []
-        self._listener = AsgiListener(app, http=self._connect)
-
-    async def start(self) -> None:
-        """Answer requests from now on."""
-        await self._listener.start(self._socket)
-
-    async def stop(self) -> None:
-        """Cut every connection, then close."""
-        for connection in self._connections:
-            if connection.transport is not None:
-                connection.transport.abort()
-        await self._listener.stop()
-
-    def _connect(self, **given: Any) -> Connection:
-        connection = Connection(**given)
-        self._connections = [kept for kept in self._connections if not kept.transport.is_closing()]
-        self._connections.append(connection)
-        return connection
+def service_listener(app: Any) -> AsgiListener:
+    """A listener for one service. `stop` cuts every connection at once."""
+    return AsgiListener(app, http=Connection, drain_seconds=0.0)

@@ -13,7 +13,7 @@ from talaria.entrypoints.public.server.sockets import bind, url_of
 from talaria.sandbox.fault_injection import FaultInjection
 from talaria.sandbox.faults import Faults, FaultScript
 from talaria.sandbox.folder import SandboxFolder
-from talaria.sandbox.listener import Listener
+from talaria.sandbox.listener import service_listener
 from talaria.sandbox.request_log import RequestLog
 from talaria.sandbox.service_errors import render
 
@@ -75,8 +75,8 @@ class SimulatedService:
 
     async def start(self) -> None:
         """Answer requests from now on; `bind` comes first."""
-        self._listener = Listener(FaultInjection(self._app(), self.requests, self._script), self._socket)
-        await self._listener.start()
+        self._listener = service_listener(FaultInjection(self._app(), self.requests, self._script))
+        await self._listener.start(self._socket)
 
     async def stop(self) -> None:
         """Close the listener and cut every connection."""

@@ -27,7 +27,7 @@ PERSONS = ("anna", "boris")
 
 
 class Way(NamedTuple):
-    """The caller, the partner and the person of a request."""
+    """The person, the caller and the partner of a request."""
 
     caller: str
     partner: str
@@ -40,7 +40,7 @@ class Way(NamedTuple):
 
     @property
     def user_id(self) -> str:
-        """The user id that the upstream must get."""
+        """The user id that the upstream must be told."""
         return f"{self.partner}-user-{self.person}"
 
 
@@ -49,9 +49,9 @@ WAYS = [Way(*way) for way in itertools.product(ISSUERS, PARTNERS, PERSONS)]
 
 @dataclass
 class Judge(Upstream):
-    """Answers with the user id that it was told. `wrong`: requests of another person than their target's.
+    """Answers with the user id that it was told. `wrong`: requests for another person than their own.
 
-    `users`: user ids that may come by a target that says nothing of them, and how often they came.
+    `users`: user ids that may come by a target that says nothing of them, and how often each came.
     """
 
     town: "Crossroads | None" = None
@@ -108,7 +108,7 @@ class Crossroads(Town):
         return jwt.encode(claims, self.keys[caller], "ES256", headers={"kid": "app-1"})
 
     def changes(self) -> Tree:
-        """Of the configuration: both of everything, long timeouts, and a cache of two."""
+        """Of the configuration: both of everything, short timeouts for none, and a cache of two."""
         (self.folder / "kiosk.pem").write_bytes(public_pem_of(self.keys["kiosk"]))
         (self.folder / "bolt").write_text(BOLT_API_KEY)
         (self.folder / "bolt").chmod(0o600)

@@ -41,7 +41,7 @@ async def kept(field: Field, client: Client) -> None:
 
 
 async def slow_head(field: Field, client: Client) -> None:
-    """A head that would be good, one byte after the other; no response says why it ends."""
+    """A head that would be good, one byte after the other; the end comes without a word."""
     began = time.monotonic()
     await trickle(client, request(field.attacker))
     assert await client.at_end() == b""
@@ -49,7 +49,7 @@ async def slow_head(field: Field, client: Client) -> None:
 
 
 async def refused_body(field: Field, client: Client) -> None:
-    """A refused body: it is refused at once, and the connection does not wait for the rest."""
+    """A body that is not wanted: it is refused at once, and the connection does not wait for the rest."""
     client.send(request(f"{field.attacker[:-8]}AAAAAAAA", "/", "content-length: 100000", method="POST"))
     check_problem(await client.get(), "invalid-token")
     await trickle(client, b"x" * 100_000)
@@ -96,7 +96,7 @@ def open_at(field: Field) -> int:
 
 
 async def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Wait for what sends no word."""
+    """Wait for a condition that nothing announces."""
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.05)

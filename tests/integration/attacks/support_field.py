@@ -99,7 +99,7 @@ class Field:
         return got
 
     async def _probe(self, client: Client | None = None) -> str:
-        """A good request of a person that is new to the gateway is served, here or on a new connection; its id."""
+        """A good request of a person unknown to the gateway is served, here or on a new connection; its id."""
         number = next(self.numbers)
         user_id, request_id = f"user-bystander-{number}", f"probe-{number}"
         token = self.town.token(self.town.person(user_id))
@@ -114,7 +114,7 @@ class Field:
         """Read what was printed since the last time, until the line of this request is there. It says no secret."""
         async with asyncio.timeout(SECONDS):
             while request_id not in self._lines:
-                await asyncio.sleep(0.001)  # a file does not tell that it has grown
+                await asyncio.sleep(0.001)  # a file does not announce that it has grown
                 self._read_on()
 
     def _read_on(self) -> None:

@@ -41,7 +41,7 @@ def check_seen(head: Head, town: Town, user_id: str) -> None:
 
 
 def check_identity(head: Head, town: Town, user_id: str, tag: str = "wind") -> Any:
-    """The person that the request is for, named once in each place. What its service token claims."""
+    """The user of the request, once for each place that names it. What its service token claims."""
     names = head.names()
     user_header = f"x-{tag}-user-id"
     folded = Counter(map(fold, names))
@@ -75,6 +75,6 @@ def check_secrets(head: Head) -> None:
 
 
 def secrets_in(data: bytes) -> list[str]:
-    """What these bytes say and must not."""
+    """What these bytes say that must not be read there."""
     text = data.decode("latin-1")
     return [what for what, pattern in FORBIDDEN.items() if pattern.search(text)]

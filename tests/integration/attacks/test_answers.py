@@ -1,4 +1,4 @@
-"""Answers of the upstream, of personal and of wind that are broken, or poisoned for the next person."""
+"""Answers of the upstream, of personal and of wind that are broken, or poisoned for the request after them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Liar:
 
     @property
     def service(self) -> Service:
-        """The service that answers so."""
+        """The system that answers so."""
         service: Service = getattr(self.town, self.case.text("of", "upstream"))
         return service
 

@@ -1,4 +1,4 @@
-"""What a bad token costs: no call, but one for the key set in 30 s, and 10 ms of the gateway's CPU."""
+"""What a bad token costs: no call, but for one for the key set in 30 s, and 10 ms of the gateway's CPU."""
 
 import asyncio
 import time

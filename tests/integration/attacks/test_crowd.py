@@ -43,7 +43,7 @@ async def keep_asking(field: Field, client: Client, over: asyncio.Event) -> int:
 
 
 @pytest.mark.timeout(120)
-async def test_two_thousand_connections_trouble_no_other(tmp_path: Path) -> None:
+async def test_two_thousand_connections_delay_no_request(tmp_path: Path) -> None:
     limits = {"server": {"header_timeout": f"{HEAD:g}s", "keepalive_timeout": f"{KEPT:g}s"}}
     with room_for(4096):
         async with field_in(Town(tmp_path), lambda _: limits) as field, contextlib.AsyncExitStack() as connections:
@@ -67,7 +67,7 @@ async def test_two_thousand_connections_trouble_no_other(tmp_path: Path) -> None
 
 
 async def all_was_noted(field: Field, served: int) -> None:
-    """A line for each request and each head that began, none for a connection without one, and no word besides."""
+    """A line for each request and each head that began, none for a connection without; nothing was printed."""
     expected = Counter(
         {
             (200, ""): 1 + CROWD[kept] + CROWD[slow_body] + served,

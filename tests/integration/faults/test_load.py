@@ -92,7 +92,7 @@ async def test_a_request_leaves_the_line_at_its_deadline() -> None:
         slow = asyncio.create_task(running.get(first))
         await running.sandbox.personal.requests.wait_for(1)
         seen = await running.get(second, **{"x-request-timeout-ms": "200"})
-        assert seen.outcome == (504, "personal-timeout")
+        assert seen.outcome == (504, "deadline-exceeded")
         assert (await slow).status == 200
         assert running.sandbox.personal.requests.count == 1
 

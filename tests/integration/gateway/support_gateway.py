@@ -152,7 +152,7 @@ class Gateway:
                 for line in self.lines():
                     if wanted(line):
                         return line
-                await asyncio.sleep(0.01)  # a file does not tell that it has grown
+                await asyncio.sleep(0.01)  # a file does not announce that it has grown
 
 
 @contextlib.asynccontextmanager
@@ -222,7 +222,7 @@ async def process_of(town: Town, config: Path, environ: Mapping[str, str] | None
         async with asyncio.timeout(SECONDS):
             while not (serving := gateway.lines("serving")):
                 assert process.returncode is None, path.read_text()
-                await asyncio.sleep(0.02)  # a file does not tell that it has grown
+                await asyncio.sleep(0.02)  # a file does not announce that it has grown
         gateway.url, gateway.ops = serving[0]["public"], serving[0]["ops"]
         yield gateway
     finally:

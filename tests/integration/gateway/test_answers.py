@@ -199,7 +199,7 @@ async def test_a_body_that_is_cut_is_never_passed_off_as_whole(
     assert line["reason"] in ("upstream-unreachable", "upstream-bad-answer")
 
 
-async def test_bytes_after_an_answer_are_dropped(gateway: Gateway, town: Town) -> None:
+async def test_bytes_after_an_answer_are_no_response(gateway: Gateway, town: Town) -> None:
     extra = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
     town.upstream.faults = [whole(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok" + extra)]
     assert (await gateway.ask()).body == b"ok"

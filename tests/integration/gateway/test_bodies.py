@@ -133,7 +133,7 @@ async def test_expect_is_answered_here_and_goes_no_further(gateway: Gateway, tow
     assert not town.upstream.seen[0].head.all("expect")
 
 
-async def test_a_client_that_expects_is_refused_before_the_body(gateway: Gateway, town: Town) -> None:
+async def test_expect_continue_is_refused_before_the_body(gateway: Gateway, town: Town) -> None:
     async with gateway.connected() as client:
         client.send(request("bad", "/", "expect: 100-continue", "content-length: 4", method="PUT"))
         got = await client.get()

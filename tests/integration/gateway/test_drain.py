@@ -6,6 +6,7 @@ import signal
 
 from tests.integration.gateway.support_client import Got, connected, request
 from tests.integration.gateway.support_gateway import Town, process_of
+from tests.support_waiting import until
 
 CLIENTS = 8
 
@@ -31,8 +32,7 @@ async def test_a_drain_under_load_fails_no_request(town: Town) -> None:
 
     async with process_of(town, town.configure()) as gateway:
         clients = [asyncio.create_task(keep_asking(gateway.url)) for _ in range(CLIENTS)]
-        while answered < 200:
-            await asyncio.sleep(0.01)  # a count does not tell that it has grown
+        await until(lambda: answered >= 200)
         gateway.process.send_signal(signal.SIGTERM)
         await asyncio.gather(*clients)
         assert await gateway.ended() == 0
@@ -44,11 +44,13 @@ async def test_what_is_in_flight_ends_and_readiness_says_no(town: Town) -> None:
     town.upstream.gate.clear()
     async with process_of(town, town.configure()) as gateway, connected(gateway.url) as client:
         client.send(request(town.token()))
-        while not town.upstream.seen:
-            await asyncio.sleep(0.01)  # a list does not tell that it has grown
+        await until(lambda: bool(town.upstream.seen))
         gateway.process.send_signal(signal.SIGTERM)
-        while (await gateway.operators("/readyz")).status != 503:
-            await asyncio.sleep(0.01)  # the signal is on its way
+
+        async def unready() -> bool:
+            return (await gateway.operators("/readyz")).status == 503
+
+        await until(unready)
         town.upstream.gate.set()
         got = await client.get()
         assert (got.status, got.head.all("connection")) == (200, ["close"])
@@ -59,11 +61,9 @@ async def test_a_second_signal_ends_it_at_once(town: Town) -> None:
     town.upstream.gate.clear()
     async with process_of(town, town.configure()) as gateway, connected(gateway.url) as client:
         client.send(request(town.token()))
-        while not town.upstream.seen:
-            await asyncio.sleep(0.01)  # a list does not tell that it has grown
+        await until(lambda: bool(town.upstream.seen))
         gateway.process.send_signal(signal.SIGTERM)
-        while not gateway.lines("draining"):
-            await asyncio.sleep(0.01)  # a file does not tell that it has grown
+        await until(lambda: bool(gateway.lines("draining")))
         gateway.process.send_signal(signal.SIGTERM)
         assert await gateway.ended() == 1
         town.upstream.gate.set()

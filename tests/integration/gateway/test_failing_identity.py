@@ -53,7 +53,7 @@ def last(data: bytes) -> Fault:
 
 
 @pytest.mark.parametrize("name", HOPS)
-async def test_nothing_listens_there(town: Town, name: str) -> None:
+async def test_nothing_listens(town: Town, name: str) -> None:
     async with patient_once(town) as gateway:
         await hop(town, name).server.stop()
         await refused(gateway, await gateway.ask(), f"{name}-unreachable")

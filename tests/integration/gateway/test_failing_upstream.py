@@ -33,12 +33,12 @@ async def test_broken_connections(gateway: Gateway, town: Town, fault: Fault, me
     assert town.upstream.calls == (2 if method == "GET" else 1)
 
 
-async def test_nothing_listens_there(gateway: Gateway, town: Town) -> None:
+async def test_nothing_listens(gateway: Gateway, town: Town) -> None:
     await town.upstream.server.stop()
     await refused(gateway, await gateway.ask(method="POST", body=b"x"), "upstream-unreachable")
 
 
-async def test_a_kept_connection_that_was_closed_costs_no_client_its_answer(gateway: Gateway, town: Town) -> None:
+async def test_a_kept_connection_that_was_closed_costs_no_answer(gateway: Gateway, town: Town) -> None:
     for _ in range(3):
         assert (await gateway.ask()).status == 200
         await town.upstream.server.stop()
@@ -72,9 +72,12 @@ async def test_silence_inside_an_answer(town: Town) -> None:
 async def test_a_client_that_stops_in_its_upload(town: Town, length: str) -> None:
     async with gateway_in(town, {"routes": {"wind": {"idle_timeout": "200ms"}}}) as gateway:
         begun = request(town.token(), "/", length, method="POST") + chunked(b"x" * 20_000)
-        assert await asyncio.gather(*(until_cut(gateway, begun) for _ in range(8))) == [b""] * 8
+        for said in await asyncio.gather(*(until_cut(gateway, begun) for _ in range(8))):
+            assert said.startswith(b"HTTP/1.1 408 ")
+            assert b"\r\nconnection: close\r\n" in said
+            assert b'"upload-timeout"' in said
         line = await gateway.line(lambda line: line["method"] == "POST")
-        assert (line["status"], line["reason"], line["origin"]) == (499, "client-gone", "client")
+        assert (line["status"], line["reason"], line["origin"]) == (408, "upload-timeout", "client")
         await town.upstream.server.until(lambda: town.upstream.server.open == 0)
         assert (await gateway.ask()).status == 200
 
@@ -87,11 +90,59 @@ async def until_cut(gateway: Gateway, data: bytes) -> bytes:
 
 
 async def test_slow_uploads_are_not_the_upstreams_failure(town: Town) -> None:
-    async with gateway_in(town, {"routes": {"wind": {"timeout": "200ms"}}}) as gateway:
+    async with gateway_in(town, {"routes": {"wind": {"timeout": "200ms", "upload_timeout": "400ms"}}}) as gateway:
         begun = request(town.token(), "/", "content-length: 50000", method="POST") + b"x" * 20_000
         cut = await asyncio.gather(*(until_cut(gateway, begun) for _ in range(8)))
-        assert all(b'"upstream-timeout"' in said for said in cut)
+        assert all(b'"upload-timeout"' in said for said in cut)
         assert (await gateway.ask()).status == 200
+
+
+@pytest.mark.parametrize("length", ["content-length: 11", "transfer-encoding: chunked"])
+async def test_a_steady_upload_may_take_longer_than_the_timeout_of_its_route(town: Town, length: str) -> None:
+    async with (
+        gateway_in(town, {"routes": {"wind": {"timeout": "200ms", "idle_timeout": "2s"}}}) as gateway,
+        gateway.connected() as client,
+    ):
+        client.send(request(town.token(), "/", length, method="POST"))
+        for _ in range(11):
+            client.send(b"x" if "content" in length else chunked(b"x"))
+            await asyncio.sleep(0.05)
+        if "chunked" in length:
+            client.send(chunked(b""))
+        assert (await client.get()).status == 200
+        assert town.upstream.seen[-1].body == b"x" * 11
+
+
+async def test_an_upstream_that_does_not_answer_an_upload_is_late_after_its_last_byte(town: Town) -> None:
+    town.upstream.fault = hang
+    async with gateway_in(town, {"routes": {"wind": {"timeout": "200ms"}}}) as gateway:
+        await refused(gateway, await gateway.ask(method="POST", body=b"x" * 100_000), "upstream-timeout")
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_no_time_at_all_is_over_at_once_and_no_dependencys_failure(
+    gateway: Gateway, town: Town, known: bool
+) -> None:
+    token = town.token()
+    if known:
+        assert (await gateway.ask(token=token)).status == 200
+    calls = town.personal.calls, town.wind.calls, town.upstream.calls
+    for _ in range(6):
+        await refused(gateway, await gateway.ask("/", "x-request-timeout-ms: 0", token=token), "deadline-exceeded")
+    assert (town.personal.calls, town.wind.calls, town.upstream.calls) == calls
+    assert (await gateway.ask(token=token)).status == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 100_000])
+async def test_an_upstream_that_is_slower_than_its_client_wants_stays_in_use(
+    gateway: Gateway, town: Town, body: bytes
+) -> None:
+    town.upstream.fault = hang
+    more = {"method": "POST", "body": body} if body else {}
+    for _ in range(8):
+        await refused(gateway, await gateway.ask("/", "x-request-timeout-ms: 40", **more), "deadline-exceeded")
+    town.upstream.fault = None
+    assert (await gateway.ask()).status == 200
 
 
 OK = b"HTTP/1.1 200 OK\r\n"

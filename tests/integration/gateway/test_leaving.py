@@ -74,7 +74,7 @@ LEAVING = [Client.leave, _half]
 async def test_behind_whatever_was_asked_for(
     town: Town, gateway: Gateway, leave: Callable[[Client], None], behind: int
 ) -> None:
-    """To close the sending half is to leave too. With requests behind it the connection is not read: it is seen too."""
+    """A half-close is a disconnect. With requests queued behind, reading pauses: it is noticed all the same."""
     asked, left = asyncio.Event(), asyncio.Event()
 
     async def hold(_: Head, line: Line) -> None:

@@ -7,6 +7,7 @@ from tests.integration.gateway.support_client import connected, request
 from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in, process_of
 from tests.integration.gateway.support_raw import Head, Line
 from tests.integration.gateway.support_services import Fault
+from tests.support_waiting import until
 
 PERSONS, REQUESTS, CONNECTIONS = 64, 20_000, 16
 CROWD = 1_000
@@ -20,9 +21,9 @@ async def test_each_answer_is_its_own_persons(town: Town) -> None:
     async def talk(url: str, chance: random.Random) -> None:
         async with connected(url) as client:
             for _ in range(REQUESTS // CONNECTIONS):
-                person = chance.randrange(PERSONS)
-                got = await client.ask(request(tokens[person]))
-                if (got.status, got.body) != (200, user_ids[person].encode()):
+                number = chance.randrange(PERSONS)
+                got = await client.ask(request(tokens[number]))
+                if (got.status, got.body) != (200, user_ids[number].encode()):
                     wrong.append((got.status, got.body))
 
     async with process_of(town, town.configure({"identities": {"max_entries": PERSONS - 8}})) as gateway:
@@ -43,9 +44,11 @@ async def test_a_cold_crowd_of_one_person_is_one_exchange(town: Town) -> None:
                 return got.status, got.body
 
         crowd = [asyncio.create_task(come()) for _ in range(CROWD)]
-        async with asyncio.timeout(60):
-            while await in_flight(gateway) < CROWD:
-                await asyncio.sleep(0.05)  # a gauge does not tell that it has grown
+
+        async def all_are_under_way() -> bool:
+            return await in_flight(gateway) == CROWD
+
+        await until(all_are_under_way, seconds=60)
         town.personal.gate.set()
         assert set(await asyncio.gather(*crowd)) == {(200, b"the-one")}
     assert (town.personal.calls, town.wind.calls) == (1, 1)
@@ -70,8 +73,7 @@ async def test_a_cold_crowd_of_one_person_is_one_exchange_though_some_leave(town
             return (await client.get()).body
 
     crowd = [asyncio.create_task(come(number)) for number in range(CROWD)]
-    while town.wind.calls == 0 or sum(task.done() for task in crowd) < CROWD // 3:
-        await asyncio.sleep(0.01)  # the clients that leave have left
+    await until(lambda: town.wind.calls > 0 and sum(task.done() for task in crowd) >= CROWD // 3)  # a third has left
     town.wind.gate.set()
     bodies = await asyncio.gather(*crowd)
     assert [body for body in bodies if body is not None] == [b"the-one"] * (CROWD - (CROWD + 2) // 3)

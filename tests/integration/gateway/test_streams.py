@@ -17,7 +17,7 @@ STREAMS = {"server": {"body_limit": "0"}, "routes": {"wind": {"timeout": "100s"}
 
 
 async def test_events_arrive_one_by_one(gateway: Gateway, town: Town) -> None:
-    """The next one is sent when the client has the one before: to wait for more would be to wait for ever."""
+    """The next one is sent when the client has the one before: a gateway that waits for more waits for ever."""
     had = asyncio.Semaphore(0)
     events = [b": a comment\n", b"event: ride\n", b"data: 1\n", b"\n", b"data: 2\n\n"]
 

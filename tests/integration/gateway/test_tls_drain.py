@@ -67,7 +67,9 @@ async def silent(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[socket.s
     yield clients
     for client in clients:
         client.close()
-    await asyncio.sleep(0.1)  # the loop hears of it: an unfinished handshake would hold its end for a minute
+    await asyncio.sleep(
+        0.1
+    )  # the loop hears of it: a client half-way through a handshake would hold its end for a minute
 
 
 async def test_silent_clients_do_not_hold_up_a_drain(tmp_path: Path, silent: list[socket.socket]) -> None:
@@ -108,7 +110,7 @@ def _close_sending_half(writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize("whole", [True, False])
 async def test_a_client_that_leaves_behind_its_own_request_is_noticed(tmp_path: Path, whole: bool) -> None:
-    """Though the connection is not read then. (One that says goodbye in TLS and keeps its socket open is not.)"""
+    """Though its connection is not read then. (One that says goodbye in TLS and keeps its socket open is not.)"""
     began, left = asyncio.Event(), asyncio.Event()
 
     async def hold(cycle: RequestResponseCycle) -> None:

@@ -1,4 +1,4 @@
-"""Both ends of TLS for one test: a server, and a client that trusts nobody else."""
+"""Both ends of TLS for one test: a server, and a client that trusts no other."""
 
 import ssl
 from pathlib import Path

@@ -18,9 +18,9 @@ async def test_a_request_as_the_upstream_sees_it() -> None:
         writer.write(HELLO)
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
-        await origin.send(request(target=b"/a%20b?c=d&&", headers=[(b"x-b", b"1"), (b"x-a", b"2"), (b"x-b", b"3")]))
-        await origin.aclose()
+        client = Http1Upstream(raw.url)
+        await client.send(request(target=b"/a%20b?c=d&&", headers=[(b"x-b", b"1"), (b"x-a", b"2"), (b"x-b", b"3")]))
+        await client.aclose()
     authority = raw.url.removeprefix("http://").encode()
     assert raw.heads == [b"GET /a%20b?c=d&& HTTP/1.1\r\nhost: " + authority + b"\r\nx-b: 1\r\nx-a: 2\r\nx-b: 3\r\n\r\n"]
 
@@ -36,21 +36,21 @@ async def test_byte_by_byte(raw_answer: bytes) -> None:
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
+        client = Http1Upstream(raw.url)
         for _ in range(2):
-            answer = await origin.send(request())
+            answer = await client.send(request())
             assert (await read(answer)).startswith(b"hello")
-        assert (raw.connections, origin.in_flight) == (1, 0)
-        await origin.aclose()
+        assert (raw.connections, client.in_flight) == (1, 0)
+        await client.aclose()
 
 
 async def test_one_connection_serves_many_requests() -> None:
     async with upstream(forever) as raw:
-        origin = Http1Upstream(raw.url)
+        client = Http1Upstream(raw.url)
         for _ in range(50):
-            assert (await origin.send(request())).complete_body == b"hello"
+            assert (await client.send(request())).complete_body == b"hello"
         assert raw.connections == 1
-        await origin.aclose()
+        await client.aclose()
 
 
 async def test_many_requests_at_once_are_never_mixed_up() -> None:
@@ -62,18 +62,18 @@ async def test_many_requests_at_once_are_never_mixed_up() -> None:
             writer.write(target)
 
     async def ask(number: int) -> None:
-        answer = await origin.send(request(target=b"/%d" % number))
+        answer = await client.send(request(target=b"/%d" % number))
         assert await read(answer) == b"/%d" % number
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url, max_connections=8)
+        client = Http1Upstream(raw.url, max_connections=8)
         for _ in range(20):
             async with asyncio.TaskGroup() as group:
                 for number in range(32):
                     group.create_task(ask(number))
         assert raw.connections == 8
-        assert origin.in_flight == 0
-        await origin.aclose()
+        assert client.in_flight == 0
+        await client.aclose()
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ async def test_many_requests_at_once_are_never_mixed_up() -> None:
 )
 async def test_surplus_never_answers_another_request(method: str, first: bytes) -> None:
     async with upstream(answering(first, b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison")) as raw:
-        origin = Http1Upstream(raw.url)
+        client = Http1Upstream(raw.url)
         for nth in range(1, 4):
-            answer = await origin.send(request(method))
+            answer = await client.send(request(method))
             assert b"poison" not in await read(answer)
             assert raw.connections == nth
-        await origin.aclose()
+        await client.aclose()
 
 
 async def test_bytes_on_an_idle_connection_close_it() -> None:
@@ -108,22 +108,22 @@ async def test_bytes_on_an_idle_connection_close_it() -> None:
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
-        await origin.send(request())
+        client = Http1Upstream(raw.url)
+        await client.send(request())
         speak.set()
         await raw.until(lambda: raw.open == 0)
-        assert (await origin.send(request("POST", length=0))).status == 200
+        assert (await client.send(request("POST", length=0))).status == 200
         assert raw.connections == 2
-        await origin.aclose()
+        await client.aclose()
 
 
 async def test_interim_answers_are_not_seen() -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
     async with upstream(answering(interim + HELLO)) as raw:
-        origin = Http1Upstream(raw.url)
-        answer = await origin.send(request())
+        client = Http1Upstream(raw.url)
+        answer = await client.send(request())
         assert (answer.status, answer.complete_body) == (200, b"hello")
-        await origin.aclose()
+        await client.aclose()
 
 
 @pytest.mark.parametrize(
@@ -143,13 +143,13 @@ async def test_nonsense_is_refused_and_its_connection_closed(bad: bytes) -> None
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
-        outbound = request()
+        client = Http1Upstream(raw.url)
+        sent = request()
         with pytest.raises(RemoteProtocolError):
-            await origin.send(outbound)
-        assert [attempt.outcome for attempt in outbound.attempts] == ["bad-answer"]
+            await client.send(sent)
+        assert [attempt.outcome for attempt in sent.attempts] == ["bad-answer"]
         await raw.until(lambda: raw.open == 0)
-        assert origin.in_flight == 0
+        assert client.in_flight == 0
 
 
 async def test_a_body_until_the_end_of_the_connection() -> None:
@@ -159,11 +159,11 @@ async def test_a_body_until_the_end_of_the_connection() -> None:
 
 async def test_a_body_that_ends_too_early_is_an_error() -> None:
     async with upstream(answering(HELLO[:-1])) as raw:
-        origin = Http1Upstream(raw.url)
-        answer = await origin.send(request())
+        client = Http1Upstream(raw.url)
+        answer = await client.send(request())
         with pytest.raises(ConnectionClosed):
             await read(answer)
-        assert origin.in_flight == 0
+        assert client.in_flight == 0
 
 
 async def test_a_reset_inside_a_body_until_close_is_an_error() -> None:
@@ -184,25 +184,25 @@ async def test_a_reset_inside_a_body_until_close_is_an_error() -> None:
 
 async def test_attempts_are_noted() -> None:
     async with upstream(answering(HELLO, b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n")) as raw:
-        origin = Http1Upstream(raw.url, name="services", address="a:1")
-        outbound = request()
-        await origin.send(outbound)
-        await origin.send(outbound)
-        await origin.aclose()
-    noted = [(a.dependency, a.address, a.outcome) for a in outbound.attempts]
+        client = Http1Upstream(raw.url, name="services", address="a:1")
+        sent = request()
+        await client.send(sent)
+        await client.send(sent)
+        await client.aclose()
+    noted = [(a.dependency, a.address, a.outcome) for a in sent.attempts]
     assert noted == [("services", "a:1", "ok"), ("services", "a:1", "503")]
-    assert all(0 <= attempt.seconds < 5 for attempt in outbound.attempts)
+    assert all(0 <= attempt.seconds < 5 for attempt in sent.attempts)
 
 
 async def test_attempts_begin_when_they_do_and_not_with_the_turn_of_the_loop() -> None:
     async with upstream(answering(HELLO)) as raw:
-        origin = Http1Upstream(raw.url)
-        await origin.send(request())
+        client = Http1Upstream(raw.url)
+        await client.send(request())
         for _ in range(20):
-            outbound = request()
+            sent = request()
             await asyncio.sleep(0)
             before = time.monotonic()
-            await origin.send(outbound)
-            assert before <= outbound.attempts[0].at
-            assert outbound.attempts[0].at + outbound.attempts[0].seconds <= time.monotonic()
-        await origin.aclose()
+            await client.send(sent)
+            assert before <= sent.attempts[0].at
+            assert sent.attempts[0].at + sent.attempts[0].seconds <= time.monotonic()
+        await client.aclose()

@@ -1,4 +1,4 @@
-"""What goes wrong before a request is written: it is no answer, costs no place, and nobody else anything."""
+"""What goes wrong before a request is written: it is no response, costs no slot, and other requests nothing."""
 
 import asyncio
 import errno
@@ -32,25 +32,25 @@ class Late(WriteBatcher):
             connection.buffer_updated(len(POISON))
 
 
-async def _poisoned(raw: RawUpstream, outbound: UpstreamRequest) -> bytes | None:
+async def _poisoned(raw: RawUpstream, sent: UpstreamRequest) -> bytes | None:
     """What a request gets on a kept connection where bytes arrive before it is written."""
-    origin = Http1Upstream(raw.url)
-    await origin.send(request())
-    (connection,) = origin._pool._members
+    client = Http1Upstream(raw.url)
+    await client.send(request())
+    (connection,) = client._pool._members
     connection._batcher = Late(connection)
     try:
-        return (await origin.send(outbound)).complete_body
+        return (await client.send(sent)).complete_body
     finally:
         assert connection.closed
-        assert origin.in_flight == 0
-        await origin.aclose()
+        assert client.in_flight == 0
+        await client.aclose()
 
 
 async def test_bytes_before_a_request_are_no_answer_and_it_is_sent_again() -> None:
     async with upstream(forever) as raw:
-        outbound = request()
-        assert await _poisoned(raw, outbound) == b"hello"
-        assert (raw.connections, [attempt.outcome for attempt in outbound.attempts]) == (2, ["broken", "ok"])
+        sent = request()
+        assert await _poisoned(raw, sent) == b"hello"
+        assert (raw.connections, [attempt.outcome for attempt in sent.attempts]) == (2, ["broken", "ok"])
 
 
 async def test_of_a_request_that_is_not_idempotent_nothing_was_sent_either() -> None:
@@ -67,15 +67,15 @@ async def test_a_request_that_can_not_be_begun_gives_its_place_back(monkeypatch:
         raise RuntimeError("no")
 
     async with upstream(forever) as raw:
-        origin = Http1Upstream(raw.url, max_connections=1)
+        client = Http1Upstream(raw.url, max_connections=1)
         with monkeypatch.context() as patch:
             patch.setattr(Connection, "_begin_request_body", fail)
             for _ in range(2):
                 with pytest.raises(RuntimeError, match="no"):
-                    await origin.send(request("POST", body=pieces(b"a"), length=1))
-        assert origin.in_flight == 0
-        assert (await origin.send(request())).complete_body == b"hello"
-        await origin.aclose()
+                    await client.send(request("POST", body=pieces(b"a"), length=1))
+        assert client.in_flight == 0
+        assert (await client.send(request())).complete_body == b"hello"
+        await client.aclose()
     assert complaints == []
 
 
@@ -88,9 +88,9 @@ async def test_an_upload_needs_no_descriptor_to_spare(monkeypatch: pytest.Monkey
         writer.write(HELLO)
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
+        client = Http1Upstream(raw.url)
         monkeypatch.setattr(os, "dup", full)
-        answer = await origin.send(request("POST", body=pieces(b"a")))
+        answer = await client.send(request("POST", body=pieces(b"a")))
         monkeypatch.undo()
-        assert (answer.complete_body, origin.in_flight) == (b"hello", 0)
-        await origin.aclose()
+        assert (answer.complete_body, client.in_flight) == (b"hello", 0)
+        await client.aclose()

@@ -15,13 +15,13 @@ from tests.integration.http1.support_peers import HELLO, forever, read, request,
 from tests.integration.http1.support_tls import client_context, server_context
 
 
-async def _cause(origin: Http1Upstream, error: type[Exception] = ConnectError) -> str:
+async def _cause(client: Http1Upstream, error: type[Exception] = ConnectError) -> str:
     """Why a request could not even be sent."""
-    outbound = request("POST", length=0)
+    sent = request("POST", length=0)
     with pytest.raises(error) as caught:
-        await origin.send(outbound)
-    assert [attempt.outcome for attempt in outbound.attempts] == ["connect"]
-    assert origin.in_flight == 0
+        await client.send(sent)
+    assert [attempt.outcome for attempt in sent.attempts] == ["connect"]
+    assert client.in_flight == 0
     return str(caught.value)
 
 
@@ -41,13 +41,13 @@ def hanging() -> Iterator[tuple[str, int]]:
 
 @contextlib.contextmanager
 def refusing() -> Iterator[tuple[str, int]]:
-    """An address where nobody listens."""
+    """An address without a listener."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()
 
 
-async def test_nobody_listens() -> None:
+async def test_without_a_listener() -> None:
     with refusing() as (host, port):
         assert await _cause(Http1Upstream(f"http://{host}:{port}")) == "connection refused"
 
@@ -72,9 +72,9 @@ async def test_a_connection_that_is_closed_at_once() -> None:
 
 async def test_ipv6() -> None:
     async with upstream(forever, host="::1") as raw:
-        origin = Http1Upstream(raw.url)
-        assert (await origin.send(request())).complete_body == b"hello"
-        await origin.aclose()
+        client = Http1Upstream(raw.url)
+        assert (await client.send(request())).complete_body == b"hello"
+        await client.aclose()
 
 
 async def test_the_address_to_call_from() -> None:
@@ -101,24 +101,24 @@ async def test_tls(tmp_path: Path) -> None:
 
     protocols: list[str] = []
     async with upstream(handler, tls=server_context(tmp_path, "localhost")) as raw:
-        origin = Http1Upstream(raw.url, ssl_context=client_context(tmp_path))
+        client = Http1Upstream(raw.url, ssl_context=client_context(tmp_path))
         for _ in range(2):
-            assert (await origin.send(request())).complete_body == b"hello"
-        assert len(await read(await origin.send(request()))) == 3_000_000
+            assert (await client.send(request())).complete_body == b"hello"
+        assert len(await read(await client.send(request()))) == 3_000_000
         assert (protocols, raw.connections) == (["http/1.1"], 1)
-        await origin.aclose()
+        await client.aclose()
         await raw.until(lambda: raw.open == 0)
 
 
-async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
+async def test_a_certificate_of_an_unknown_authority(tmp_path: Path) -> None:
     async with upstream(forever, tls=server_context(tmp_path, "localhost")) as raw:
         assert await _cause(Http1Upstream(raw.url)) == "TLS: certificate of an unknown authority"
 
 
 async def test_a_certificate_for_another_name(tmp_path: Path) -> None:
     async with upstream(forever, tls=server_context(tmp_path, "other.example")) as raw:
-        origin = Http1Upstream(raw.url, ssl_context=client_context(tmp_path))
-        assert await _cause(origin) == "TLS: certificate of another name"
+        client = Http1Upstream(raw.url, ssl_context=client_context(tmp_path))
+        assert await _cause(client) == "TLS: certificate of another name"
 
 
 async def test_no_tls_at_the_other_end() -> None:
@@ -128,8 +128,8 @@ async def test_no_tls_at_the_other_end() -> None:
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url.replace("http:", "https:"))
-        assert await _cause(origin) == "TLS: handshake failed"
+        client = Http1Upstream(raw.url.replace("http:", "https:"))
+        assert await _cause(client) == "TLS: handshake failed"
 
 
 async def test_a_handshake_that_hangs_is_given_up_and_closed() -> None:
@@ -137,8 +137,8 @@ async def test_a_handshake_that_hangs_is_given_up_and_closed() -> None:
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url.replace("http:", "https:"), connect_timeout=0.05)
-        await _cause(origin, ConnectTimeout)
+        client = Http1Upstream(raw.url.replace("http:", "https:"), connect_timeout=0.05)
+        await _cause(client, ConnectTimeout)
         await raw.until(lambda: raw.connections == 1 and raw.open == 0)
 
 

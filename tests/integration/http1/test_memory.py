@@ -37,7 +37,7 @@ asyncio.run(main())
 
 @contextlib.asynccontextmanager
 async def _large_upstream() -> AsyncIterator[str]:
-    """The url of an upstream whose every answer has 100 MiB."""
+    """The url of an upstream that answers each request with 100 MiB."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _UPSTREAM, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
@@ -61,26 +61,26 @@ async def _read_slowly(answer: UpstreamResponse, chunks: int) -> None:
 
 async def test_two_hundred_slow_readers() -> None:
     async with _large_upstream() as url:
-        origin = Http1Upstream(url)
+        client = Http1Upstream(url)
         before = _resident()
-        answers = await asyncio.gather(*[origin.send(request(timeout=30.0)) for _ in range(200)])
+        answers = await asyncio.gather(*[client.send(request(timeout=30.0)) for _ in range(200)])
         for _ in range(5):
             await asyncio.gather(*[_read_slowly(answer, 10) for answer in answers])
             assert _resident() - before < 64 * MIB
-        assert origin.in_flight == 200
+        assert client.in_flight == 200
         for answer in answers:
             await answer.body.aclose()
-        assert origin.in_flight == 0
+        assert client.in_flight == 0
 
 
 async def test_a_large_answer_is_not_held() -> None:
     async with _large_upstream() as url:
-        origin = Http1Upstream(url)
+        client = Http1Upstream(url)
         before = _resident()
-        answer = await origin.send(request())
+        answer = await client.send(request())
         length = 0
         async for chunk in answer.body:
             length += len(chunk)
         assert length == 100 * MIB
         assert _resident() - before < 16 * MIB
-        await origin.aclose()
+        await client.aclose()

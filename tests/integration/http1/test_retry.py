@@ -1,4 +1,4 @@
-"""A kept connection that the peer closed: who is asked again, and who never is."""
+"""A kept connection that the peer closed: which requests are sent again, and which never."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,15 +28,15 @@ async def _second_request(method: str, body: AsyncIterator[bytes] | None, length
     held: list[RawUpstream] = []
     async with upstream(_closing_when_asked_again(held)) as raw:
         held.append(raw)
-        origin = Http1Upstream(raw.url)
+        client = Http1Upstream(raw.url)
         try:
-            await origin.send(request())
-            outbound = request(method, body=body, length=length)
-            await origin.send(outbound)
-            assert [attempt.outcome for attempt in outbound.attempts] == ["broken", "ok"]
+            await client.send(request())
+            sent = request(method, body=body, length=length)
+            await client.send(sent)
+            assert [attempt.outcome for attempt in sent.attempts] == ["broken", "ok"]
         finally:
-            assert origin.in_flight == 0
-            await origin.aclose()
+            assert client.in_flight == 0
+            await client.aclose()
         return raw
 
 
@@ -63,10 +63,10 @@ async def test_a_new_connection_that_fails_is_not_tried_again() -> None:
         await raw.head_of(reader)
 
     async with upstream(handler) as raw:
-        outbound = request()
+        sent = request()
         with pytest.raises(ConnectionClosed):
-            await Http1Upstream(raw.url).send(outbound)
-        assert (raw.connections, [attempt.outcome for attempt in outbound.attempts]) == (1, ["broken"])
+            await Http1Upstream(raw.url).send(sent)
+        assert (raw.connections, [attempt.outcome for attempt in sent.attempts]) == (1, ["broken"])
 
 
 async def test_an_answer_that_has_begun_is_not_asked_for_again() -> None:
@@ -77,11 +77,11 @@ async def test_an_answer_that_has_begun_is_not_asked_for_again() -> None:
         writer.write(b"H")
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
-        await origin.send(request())
+        client = Http1Upstream(raw.url)
+        await client.send(request())
         with pytest.raises(ConnectionClosed):
-            await origin.send(request())
-        assert (raw.connections, len(raw.heads), origin.in_flight) == (1, 2, 0)
+            await client.send(request())
+        assert (raw.connections, len(raw.heads), client.in_flight) == (1, 2, 0)
 
 
 async def test_the_second_attempt_has_the_rest_of_the_time() -> None:
@@ -94,13 +94,13 @@ async def test_the_second_attempt_has_the_rest_of_the_time() -> None:
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
-        await origin.send(request())
-        outbound = request(timeout=0.05)
+        client = Http1Upstream(raw.url)
+        await client.send(request())
+        sent = request(timeout=0.05)
         with pytest.raises(ReadTimeout):
-            await origin.send(outbound)
-        assert [attempt.outcome for attempt in outbound.attempts] == ["broken", "timeout"]
-        assert origin.in_flight == 0
+            await client.send(sent)
+        assert [attempt.outcome for attempt in sent.attempts] == ["broken", "timeout"]
+        assert client.in_flight == 0
 
 
 async def test_many_kept_connections_that_died_cost_one_more_attempt_each() -> None:
@@ -116,13 +116,13 @@ async def test_many_kept_connections_that_died_cost_one_more_attempt_each() -> N
             writer.write(HELLO)
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url, max_connections=8)
-        await asyncio.gather(*[origin.send(request()) for _ in range(8)])
+        client = Http1Upstream(raw.url, max_connections=8)
+        await asyncio.gather(*[client.send(request()) for _ in range(8)])
         assert raw.connections == 8
-        assert origin.in_flight == 0
+        assert client.in_flight == 0
         restarted.set()
-        answers = await asyncio.gather(*[origin.send(request()) for _ in range(24)])
+        answers = await asyncio.gather(*[client.send(request()) for _ in range(24)])
         assert [answer.complete_body for answer in answers] == [b"hello"] * 24
         assert len(raw.heads) == 8 + 24 + 8
-        assert origin.in_flight == 0
-        await origin.aclose()
+        assert client.in_flight == 0
+        await client.aclose()

@@ -46,23 +46,23 @@ async def _silent_body() -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("handler", [_silent, _half_a_head])
 async def test_the_head_must_come_in_time(handler: object) -> None:
     async with upstream(handler) as raw:  # type: ignore[arg-type]
-        origin = Http1Upstream(raw.url)
-        outbound = request(timeout=0.05)
+        client = Http1Upstream(raw.url)
+        sent = request(timeout=0.05)
         with pytest.raises(ReadTimeout):
-            await origin.send(outbound)
-        assert [attempt.outcome for attempt in outbound.attempts] == ["timeout"]
+            await client.send(sent)
+        assert [attempt.outcome for attempt in sent.attempts] == ["timeout"]
         await raw.until(lambda: raw.open == 0)
-        assert origin.in_flight == 0
+        assert client.in_flight == 0
 
 
 async def test_a_silence_inside_a_body_is_bounded() -> None:
     async with upstream(_half_a_body) as raw:
-        origin = Http1Upstream(raw.url)
-        answer = await origin.send(request(idle_timeout=0.05))
+        client = Http1Upstream(raw.url)
+        answer = await client.send(request(idle_timeout=0.05))
         with pytest.raises(ReadTimeout):
             await read(answer)
         await raw.until(lambda: raw.open == 0)
-        assert origin.in_flight == 0
+        assert client.in_flight == 0
 
 
 async def test_a_body_that_moves_may_take_longer_than_the_head() -> None:
@@ -74,25 +74,25 @@ async def test_a_body_that_moves_may_take_longer_than_the_head() -> None:
             writer.write(b"h")
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
-        answer = await origin.send(request(timeout=0.5))
+        client = Http1Upstream(raw.url)
+        answer = await client.send(request(timeout=0.5))
         assert await read(answer) == b"h" * 15
-        await origin.aclose()
+        await client.aclose()
 
 
 async def test_the_wait_for_a_connection_counts() -> None:
     async with upstream(_silent) as raw:
-        origin = Http1Upstream(raw.url, max_connections=1)
-        first = asyncio.create_task(origin.send(request()))
+        client = Http1Upstream(raw.url, max_connections=1)
+        first = asyncio.create_task(client.send(request()))
         await raw.until(lambda: raw.open == 1)
-        outbound = request(timeout=0.05)
+        sent = request(timeout=0.05)
         with pytest.raises(PoolExhausted) as caught:
-            await origin.send(outbound)
-        assert (caught.value.request_sent, origin.in_flight) == (False, 1)
-        assert [attempt.outcome for attempt in outbound.attempts] == ["overloaded"]
+            await client.send(sent)
+        assert (caught.value.request_sent, client.in_flight) == (False, 1)
+        assert [attempt.outcome for attempt in sent.attempts] == ["overloaded"]
         first.cancel()
         await asyncio.wait([first])
-        assert origin.in_flight == 0
+        assert client.in_flight == 0
 
 
 LEAVING: dict[str, tuple[object, Callable[[], UpstreamRequest]]] = {
@@ -107,60 +107,60 @@ LEAVING: dict[str, tuple[object, Callable[[], UpstreamRequest]]] = {
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8, 50])
 async def test_leaving_at_any_step(handler: object, make: Callable[[], UpstreamRequest], steps: int) -> None:
     async with upstream(handler) as raw:  # type: ignore[arg-type]
-        origin = Http1Upstream(raw.url)
+        client = Http1Upstream(raw.url)
         before = asyncio.all_tasks()
-        sending = asyncio.create_task(origin.send(make()))
+        sending = asyncio.create_task(client.send(make()))
         for _ in range(steps):
             await asyncio.sleep(0)
         sending.cancel()
         await asyncio.wait([sending])
         assert sending.cancelled()
-        await _nothing_left(raw, origin, before)
+        await _nothing_left(raw, client, before)
 
 
 @pytest.mark.parametrize("steps", range(12))
 async def test_leaving_while_the_answer_arrives(steps: int) -> None:
     """Whichever is first, the leaving or the answer: the next request gets its own answer."""
     async with upstream(forever) as raw:
-        origin = Http1Upstream(raw.url, max_connections=1)
-        await origin.send(request())
-        sending = asyncio.create_task(origin.send(request()))
+        client = Http1Upstream(raw.url, max_connections=1)
+        await client.send(request())
+        sending = asyncio.create_task(client.send(request()))
         for _ in range(steps):
             await asyncio.sleep(0)
         sending.cancel()
         await asyncio.wait([sending])
-        assert origin.in_flight == 0
-        assert (await origin.send(request())).complete_body == b"hello"
-        await origin.aclose()
+        assert client.in_flight == 0
+        assert (await client.send(request())).complete_body == b"hello"
+        await client.aclose()
 
 
 async def test_leaving_inside_a_body() -> None:
     async with upstream(_half_a_body) as raw:
-        origin = Http1Upstream(raw.url)
-        answer = await origin.send(request())
+        client = Http1Upstream(raw.url)
+        answer = await client.send(request())
         assert await anext(answer.body) == b"hel"
         before = asyncio.all_tasks()
         reading = asyncio.ensure_future(anext(answer.body))
         await asyncio.sleep(0)
-        assert origin.in_flight == 1
+        assert client.in_flight == 1
         reading.cancel()
         await asyncio.wait([reading])
-        await _nothing_left(raw, origin, before)
+        await _nothing_left(raw, client, before)
 
 
 async def test_closing_a_body_ends_it_at_the_upstream() -> None:
     async with upstream(_half_a_body) as raw:
-        origin = Http1Upstream(raw.url)
-        answer = await origin.send(request())
+        client = Http1Upstream(raw.url)
+        answer = await client.send(request())
         await answer.body.aclose()
         await raw.until(lambda: raw.open == 0)
-        assert origin.in_flight == 0
+        assert client.in_flight == 0
         assert await read(answer) == b""
 
 
-async def _nothing_left(raw: RawUpstream, origin: Http1Upstream, before: "set[asyncio.Task[object]]") -> None:
-    """No connection, no count and no task of the one who left, within a second."""
-    assert origin.in_flight == 0
+async def _nothing_left(raw: RawUpstream, client: Http1Upstream, before: "set[asyncio.Task[object]]") -> None:
+    """No connection, no count and no task is left of the request, within a second."""
+    assert client.in_flight == 0
     async with asyncio.timeout(1):
         await raw.until(lambda: raw.open == 0)
         while [task for task in asyncio.all_tasks() - before if "upload" in repr(task) or "connect" in repr(task)]:

@@ -105,7 +105,7 @@ async def test_timeouts_of_a_request_are_obeyed() -> None:
             await client.get(raw.url, timeout=httpx.Timeout(5.0, read=0.02))
 
 
-async def test_nobody_listens() -> None:
+async def test_without_a_listener() -> None:
     async with _client() as client:
         with pytest.raises(ConnectError, match="connection refused"):
             await client.get("http://127.0.0.1:1")

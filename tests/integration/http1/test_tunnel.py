@@ -98,7 +98,7 @@ async def test_surplus_bytes_close_the_tunnel(scheme: str, tmp_path: Path) -> No
         (b"HTTP/1.1 502 No\r\ncontent-length: 2\r\n\r\nno", "refused by the egress proxy: 502"),
         (b"HTTP/1.1 301 Elsewhere\r\nlocation: http://127.0.0.1:1\r\n\r\n", "refused by the egress proxy: 301"),
         (b"SSH-2.0-OpenSSH\r\n", "egress proxy: malformed status line"),
-        (ESTABLISHED + b"H", "egress proxy: bytes after its answer"),
+        (ESTABLISHED + b"H", "egress proxy: bytes after its response"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 21, "egress proxy: too many interim responses"),
         (b"HTTP/1.1 200", "the egress proxy closed the connection"),
     ],
@@ -113,11 +113,11 @@ async def test_a_proxy_that_opens_no_tunnel(answer: bytes, cause: str) -> None:
 
     async with upstream(handler) as raw:
         client = Http1Upstream("https://services.test", egress_proxy=raw.url)
-        outbound = request("POST", length=0)
+        sent = request("POST", length=0)
         with pytest.raises(ConnectError, match=f"^{cause}$") as caught:
-            await client.send(outbound)
+            await client.send(sent)
         assert (caught.value.request_sent, client.in_flight) == (False, 0)
-        assert [attempt.outcome for attempt in outbound.attempts] == ["connect"]
+        assert [attempt.outcome for attempt in sent.attempts] == ["connect"]
         await raw.until(lambda: raw.open == 0)
 
 

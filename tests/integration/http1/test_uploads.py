@@ -35,12 +35,12 @@ async def test_framing(length: int | None, sent: bytes) -> None:
 
     received: list[bytes] = []
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
+        client = Http1Upstream(raw.url)
         for _ in range(2):
             body = pieces(b"ab", b"", b"cdefg")
-            assert (await origin.send(request("POST", body=body, length=length))).complete_body == b"hello"
+            assert (await client.send(request("POST", body=body, length=length))).complete_body == b"hello"
         assert (len(received), raw.connections) == (2, 1)
-        await origin.aclose()
+        await client.aclose()
 
 
 async def test_an_early_answer_stops_the_upload_and_arrives_at_once() -> None:
@@ -51,13 +51,13 @@ async def test_an_early_answer_stops_the_upload_and_arrives_at_once() -> None:
 
     gone = asyncio.Event()
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
+        client = Http1Upstream(raw.url)
         for _ in range(20):
             counts: list[int] = []
-            answer = await origin.send(request("POST", body=_counted(counts), length=1 << 30))
+            answer = await client.send(request("POST", body=_counted(counts), length=1 << 30))
             assert (answer.status, answer.complete_body) == (413, b"no")
             assert sum(counts) < 1 << 25
-        assert (raw.connections, origin.in_flight) == (20, 0)
+        assert (raw.connections, client.in_flight) == (20, 0)
         gone.set()
 
 
@@ -75,17 +75,17 @@ async def test_an_early_answer_of_a_peer_that_closes_at_once_is_not_lost() -> No
     with socket.create_server(("127.0.0.1", 0)) as listener:
         peer = asyncio.get_running_loop().run_in_executor(None, _refuse_and_close, listener)
         port = listener.getsockname()[1]
-        origin = Http1Upstream(f"http://127.0.0.1:{port}")
+        client = Http1Upstream(f"http://127.0.0.1:{port}")
         before = len(os.listdir("/proc/self/fd"))
         try:
             for turn in range(100):
                 length = 1 << 30 if turn % 2 else None
-                answer = await origin.send(request("POST", body=_counted([]), length=length))
+                answer = await client.send(request("POST", body=_counted([]), length=length))
                 assert (answer.status, answer.complete_body) == (413, b"no")
         finally:
             socket.create_connection(("127.0.0.1", port)).close()
             await peer
-        assert origin.in_flight == 0
+        assert client.in_flight == 0
         assert len(os.listdir("/proc/self/fd")) <= before + 1
 
 
@@ -95,13 +95,13 @@ async def test_a_body_that_never_pauses_leaves_the_loop_its_turns() -> None:
             pass
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
-        sending = asyncio.create_task(origin.send(request("POST", body=_counted([]))))
+        client = Http1Upstream(raw.url)
+        sending = asyncio.create_task(client.send(request("POST", body=_counted([]))))
         for _ in range(100):
             await asyncio.sleep(0)
         sending.cancel()
         await asyncio.wait([sending])
-        assert origin.in_flight == 0
+        assert client.in_flight == 0
 
 
 async def test_a_peer_that_does_not_read_stops_the_upload() -> None:
@@ -116,15 +116,15 @@ async def test_a_peer_that_does_not_read_stops_the_upload() -> None:
     go_on = asyncio.Event()
     counts: list[int] = []
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
+        client = Http1Upstream(raw.url)
         sending = asyncio.create_task(
-            origin.send(request("PUT", body=_counted(counts, most=1 << 25), length=1 << 25, timeout=20.0))
+            client.send(request("PUT", body=_counted(counts, most=1 << 25), length=1 << 25, timeout=20.0))
         )
         await asyncio.wait([sending], timeout=0.2)
         assert sum(counts) < 1 << 24
         go_on.set()
         assert (await sending).complete_body == b"hello"
-        await origin.aclose()
+        await client.aclose()
 
 
 async def test_a_peer_that_never_reads_is_given_up() -> None:
@@ -133,10 +133,10 @@ async def test_a_peer_that_never_reads_is_given_up() -> None:
 
     done = asyncio.Event()
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
+        client = Http1Upstream(raw.url)
         with pytest.raises(WriteTimeout):
-            await origin.send(request("PUT", body=_counted([]), length=1 << 30, idle_timeout=0.05))
-        assert origin.in_flight == 0
+            await client.send(request("PUT", body=_counted([]), length=1 << 30, idle_timeout=0.05))
+        assert client.in_flight == 0
         done.set()
 
 
@@ -148,14 +148,14 @@ async def test_a_body_that_fails_never_leaves_its_connection_in_the_pool(
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
-        outbound = request("POST", body=pieces(b"ab", *([error] if error else [])), length=length)
+        client = Http1Upstream(raw.url)
+        sent = request("POST", body=pieces(b"ab", *([error] if error else [])), length=length)
         with pytest.raises(ClientGone if error else BodyLengthMismatch) as caught:
-            await origin.send(outbound)
+            await client.send(sent)
         assert error is None or caught.value is error
-        assert [attempt.outcome for attempt in outbound.attempts] == ["client"]
+        assert [attempt.outcome for attempt in sent.attempts] == ["client"]
         await raw.until(lambda: raw.connections == 1 and raw.open == 0)
-        assert origin.in_flight == 0
+        assert client.in_flight == 0
 
 
 async def test_answer_and_upload_of_a_large_body() -> None:
@@ -172,10 +172,10 @@ async def test_answer_and_upload_of_a_large_body() -> None:
         await reader.read()
 
     async with upstream(handler) as raw:
-        origin = Http1Upstream(raw.url)
-        answer = await origin.send(request("POST", body=_counted([], most=1 << 25), length=1 << 25, timeout=20.0))
+        client = Http1Upstream(raw.url)
+        answer = await client.send(request("POST", body=_counted([], most=1 << 25), length=1 << 25, timeout=20.0))
         received = 0
         async for chunk in answer.body:
             received += len(chunk)
-        assert (received, origin.in_flight) == (1 << 25, 0)
-        await origin.aclose()
+        assert (received, client.in_flight) == (1 << 25, 0)
+        await client.aclose()

@@ -1,4 +1,4 @@
-"""A dependency client whose dependency is a function and whose time is a number."""
+"""A dependency client with a function for a dependency and a number for the time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -18,8 +18,8 @@ Step = Callable[[UpstreamRequest], UpstreamResponse]
 def step(*outcomes: str, error: Exception | None = None) -> Step:
     """An answer, or this error, after attempts with these outcomes."""
 
-    def take(outbound: UpstreamRequest) -> UpstreamResponse:
-        outbound.attempts.extend(Attempt("upstream", 0.0, 0.0, outcome) for outcome in outcomes)
+    def take(sent: UpstreamRequest) -> UpstreamResponse:
+        sent.attempts.extend(Attempt("upstream", 0.0, 0.0, outcome) for outcome in outcomes)
         if error is not None:
             raise error
         return UpstreamResponse(200, [], BufferedBody(b""), b"")
@@ -55,8 +55,8 @@ class Cut:
 
 
 def streamed(error: Exception | None = None) -> Step:
-    """An answer whose body comes after its head."""
-    return lambda outbound: UpstreamResponse(200 if outbound.body is None else 413, [], Cut(error))
+    """A response with a body that comes after its head."""
+    return lambda sent: UpstreamResponse(200 if sent.body is None else 413, [], Cut(error))
 
 
 CUT = streamed(ConnectionClosed("the peer closed the connection"))
@@ -73,10 +73,10 @@ class ScriptedClient:
         self.asked = 0
         self.timeouts: list[float] = []
 
-    async def send(self, outbound: UpstreamRequest, timeout: float) -> UpstreamResponse:
+    async def send(self, sent: UpstreamRequest, timeout: float) -> UpstreamResponse:
         self.asked += 1
         self.timeouts.append(timeout)
-        return self.doing(outbound)
+        return self.doing(sent)
 
     async def aclose(self) -> None:
         """Nothing to close."""

@@ -14,7 +14,6 @@ from talaria.adapters.http1.errors import (
     PoolExhausted,
     ReadTimeout,
     RemoteProtocolError,
-    RequestBodyTimeout,
     WriteTimeout,
 )
 from talaria.domain.errors import CircuitOpen, DependencyFault, Refusal, TimedOut, Unreachable
@@ -41,7 +40,7 @@ async def test_every_attempt_is_told_those_on_a_closed_connection_too() -> None:
     assert services.recorder.events == [Attempt("upstream", 0.0, 0.0, outcome) for outcome in ("broken", "ok")]
 
 
-async def test_where_every_url_failed_nobody_is_asked() -> None:
+async def test_where_every_url_failed_none_is_asked() -> None:
     services = Balanced(REFUSED, REFUSED)
     for _ in range(5):
         with pytest.raises(Unreachable, check=by("upstream")):
@@ -64,7 +63,7 @@ async def test_one_probe_brings_a_url_back() -> None:
 
 
 @pytest.mark.parametrize("doing", [CUT, NONSENSE])
-async def test_a_url_whose_bodies_break_is_left_out(doing: Step) -> None:
+async def test_a_url_with_bodies_that_break_is_left_out(doing: Step) -> None:
     services = Balanced(doing, streamed())
     assert [await services.read() for _ in range(30)] == [b"half"] * 30
     assert services.asked == [5, 25]
@@ -95,7 +94,7 @@ async def test_an_upload_that_is_refused_may_cost_the_end_of_the_answer() -> Non
     assert services.upstream.breakers[0].state == "closed"
 
 
-async def test_who_closes_a_body_tells_nothing_of_the_upstream() -> None:
+async def test_to_close_a_body_says_nothing_of_the_upstream() -> None:
     services = Balanced(CUT)
     for _ in range(10):
         answer = await services.upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0))
@@ -112,7 +111,6 @@ async def test_who_closes_a_body_tells_nothing_of_the_upstream() -> None:
         (RemoteProtocolError("cause"), "upstream-bad-answer", True),
         (ReadTimeout("cause"), "upstream-timeout", True),
         (WriteTimeout("cause"), "upstream-timeout", True),
-        (RequestBodyTimeout("cause"), "upstream-timeout", False),
         (BodyLengthMismatch("cause"), "bad-request", False),
         (PoolExhausted("cause"), "overloaded", False),
     ],

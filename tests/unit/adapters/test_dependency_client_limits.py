@@ -36,7 +36,7 @@ async def test_the_clients_own_timeout_counts_too() -> None:
         await bench.ask(HopContext("request-1", 60.0))
 
 
-async def test_who_waits_for_a_place_waits_within_its_time() -> None:
+async def test_the_wait_for_a_slot_ends_in_time() -> None:
     bench = Bench(hang)
     busy = [asyncio.ensure_future(bench.ask()) for _ in range(2)]
     await asyncio.sleep(0)
@@ -51,7 +51,7 @@ async def test_who_waits_for_a_place_waits_within_its_time() -> None:
     assert (await bench.ask()).status == 200
 
 
-async def test_waiting_for_a_place_takes_nothing_of_the_hops_own_time() -> None:
+async def test_waiting_for_a_slot_takes_nothing_of_the_hops_own_time() -> None:
     bench = Bench(hang, timeout=1.0)
     busy = [asyncio.ensure_future(bench.ask()) for _ in range(2)]
     await asyncio.sleep(0)
@@ -66,7 +66,7 @@ async def test_waiting_for_a_place_takes_nothing_of_the_hops_own_time() -> None:
     await asyncio.wait(busy)
 
 
-async def test_places_are_given_in_order() -> None:
+async def test_slots_are_given_in_order() -> None:
     bench = Bench(200)
     order: list[int] = []
 

@@ -10,7 +10,7 @@ from tests.unit.adapters.support_upstreams import BROKEN, GOOD, LATE, REFUSED, B
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_what_reached_nobody_goes_to_another_url(method: str) -> None:
+async def test_what_was_not_sent_goes_to_another_url(method: str) -> None:
     services = Balanced(REFUSED, GOOD)
     assert [await services.ask(method) for _ in range(20)] == [200] * 20
     assert services.asked == [5, 20], "five failures, then it is left out"

@@ -89,7 +89,7 @@ def test_another_certificates_key_is_named_so(tmp_path: Path) -> None:
         server_tls(cert, key)
 
 
-def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_password(tmp_path: Path) -> None:
+def test_an_encrypted_key_is_refused_and_no_password_is_asked_for(tmp_path: Path) -> None:
     cert, key = write_certificate(tmp_path, "us")
     key.write_bytes(
         ec.generate_private_key(ec.SECP256R1()).private_bytes(

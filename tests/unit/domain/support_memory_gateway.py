@@ -26,7 +26,7 @@ UNKNOWN: Headers = [(b"x-talaria-unknown-user", b"1"), (b"content-length", b"0")
 class Chunks:
     """A body, of a request or a response, that knows its timeouts and whether it was closed.
 
-    `ended_at`: when its last byte has arrived, if it has.
+    `ended_at`: when its last byte has arrived, by the loop's clock, if it has.
     """
 
     def __init__(self, *chunks: bytes, ended_at: float | None = None) -> None:
@@ -34,6 +34,11 @@ class Chunks:
         self.closed = 0
         self.begun: list[tuple[float, float]] = []
         self.ended_at = ended_at
+
+    @property
+    def ended_ago(self) -> float | None:
+        """Since when it is complete."""
+        return None if self.ended_at is None else asyncio.get_running_loop().time() - self.ended_at
 
     def begin(self, idle_timeout: float, upload_timeout: float) -> None:
         """Note it."""

@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 from talaria.adapters.http1.errors import ConnectError, PoolExhausted
 from talaria.adapters.http1.resolver import Address, Resolver
-from talaria.adapters.http1.tunnel import open_tunnel
+from talaria.adapters.http1.tunnel import Tunnel
 from talaria.adapters.tls import client_tls, why_refused
 
 ATTEMPT_DELAY: Final = 0.25
 """Seconds that an address has before the next one is tried beside it: RFC 8305's Connection Attempt Delay."""
 
+_READ_AT_MOST = 16 * 1024
 _PORTS = {"http": 80, "https": 443}
 _LOCAL_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _P = TypeVar("_P", bound=asyncio.BaseProtocol)
@@ -80,7 +81,7 @@ async def connect(endpoint: Endpoint, protocol: Callable[[], _P]) -> _P:
         raise _translated(error, "egress proxy: " if via else "") from None
     try:
         if via is not None:
-            await open_tunnel(sock, endpoint.target)
+            await _open_tunnel(sock, Tunnel(endpoint.target))
         name = endpoint.host if endpoint.tls is not None else None
         loop = asyncio.get_running_loop()
         _, connected = await loop.create_connection(protocol, sock=sock, ssl=endpoint.tls, server_hostname=name)
@@ -96,6 +97,13 @@ async def connect(endpoint: Endpoint, protocol: Callable[[], _P]) -> _P:
 async def _open_socket(endpoint: Endpoint, local_address: str | None) -> socket.socket:
     addresses = await endpoint.resolver.addresses_of(endpoint.host, endpoint.port)
     return await happy_eyeballs(addresses, local_address)
+
+
+async def _open_tunnel(sock: socket.socket, tunnel: Tunnel) -> None:
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(sock, tunnel.request)
+    while not tunnel.feed(await loop.sock_recv(sock, _READ_AT_MOST)):
+        continue
 
 
 def _translated(error: OSError, where: str = "") -> Exception:

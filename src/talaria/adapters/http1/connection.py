@@ -25,10 +25,11 @@ keep-alive, the body had an end of its own, and not one byte came after it. Else
 becomes the start of another response.
 
 What ends it: a refusal of the strict reader (RemoteProtocolError), a loss (ConnectionClosed), the clock (ReadTimeout,
-WriteTimeout, RequestBodyTimeout), an error of the request's body (unchanged), the owner giving up. The owner gets it
-once. An owner that was cancelled, and runs only after the connection was reused, does not close it.
+WriteTimeout), an error of the request's body (unchanged), the owner giving up. The owner gets it once. An owner that
+was cancelled, and runs only after the connection was reused, does not close it.
 
-The clock is `_deadline`: the owner's, for the head of the response first, then for each silence.
+The clock is `_deadline`: for the head of the response first, from the last byte of the request on; then for each
+silence. While a request's body is awaited there is none: its source has limits of its own.
 """
 
 import asyncio
@@ -40,7 +41,6 @@ from talaria.adapters.http1.errors import (
     ConnectionClosed,
     ReadTimeout,
     RemoteProtocolError,
-    RequestBodyTimeout,
     WriteTimeout,
 )
 from talaria.adapters.http1.request_body import BodyWriter, PendingResponseReader
@@ -112,9 +112,9 @@ class Connection(asyncio.BufferedProtocol):
     ) -> "asyncio.Future[UpstreamResponse]":
         """Send a request, of which `request` is the whole head, and `body` the body if it has one.
 
-        `deadline` is for the head of the response, by the loop's clock; `idle_timeout` (seconds) for a silence inside
-        a body. The future brings the response or what ended the connection; an owner that stops waiting for it calls
-        `abandon`.
+        `deadline` is for the head of the response, by the loop's clock; what is left of it begins behind the last byte
+        of `body`. `idle_timeout` (seconds) is for a silence of the peer inside either body. The future brings the
+        response or what ended the connection; an owner that stops waiting for it calls `abandon`.
         """
         self._state = HEAD
         self._written = False
@@ -127,7 +127,7 @@ class Connection(asyncio.BufferedProtocol):
             self._batcher.write(self.loop, self._send, request)
         else:
             self._request_body = body
-            self._begin_request_body(request, body, deadline)
+            self._begin_request_body(request, body, deadline - self.loop.time())
         return future
 
     def abandon(self, future: "asyncio.Future[UpstreamResponse] | None") -> None:
@@ -168,32 +168,36 @@ class Connection(asyncio.BufferedProtocol):
             self._written = True
             self._write(request)
 
-    def _begin_request_body(self, head: bytes, body: BodyWriter, deadline: float) -> None:
+    def _begin_request_body(self, head: bytes, body: BodyWriter, timeout: float) -> None:
         if body.length is None or body.length > JOINED_AT_MOST:
             self._pending_response = PendingResponseReader.of(self._transport)
             self._written = True
             self._write(head)
             head = b""
-        self._body_task = self.loop.create_task(self._write_body(body.pieces(head), deadline))
+        self._body_task = self.loop.create_task(self._write_body(body.pieces(head), timeout))
 
-    async def _write_body(self, pieces: AsyncIterator[bytes], deadline: float) -> None:
-        """A task of its own, so that a response may come before the body's end."""
+    async def _write_body(self, pieces: AsyncIterator[bytes], timeout: float) -> None:
+        """A task of its own, so that a response may come before the body's end.
+
+        Until then the clock watches the peer taking what is written, and nothing else; `timeout` begins behind it.
+        """
         unbroken = 0
+        self._deadline.at = NEVER
         try:
             async for piece in pieces:
-                self._deadline.move(deadline)
                 self._written = True
                 self._write(piece)
                 unbroken += len(piece)
                 if self._drained is not None:
-                    self._deadline.move(min(deadline, self.loop.time() + self._idle_timeout))
+                    self._deadline.move(self.loop.time() + self._idle_timeout)
                     await self._drained
-                    self._deadline.move(deadline)
+                    self._deadline.at = NEVER
                 elif unbroken > _YIELD_EVERY:
                     await asyncio.sleep(0)
                 else:
                     continue
                 unbroken = 0
+            self._deadline.move(self.loop.time() + timeout)
         except BaseException as error:
             if self._body_task is not None:
                 self._body_task = None
@@ -282,7 +286,7 @@ class Connection(asyncio.BufferedProtocol):
             body.end(error)
 
     def _fail_closed(self, cause: str) -> None:
-        # A request whose body is being read is as good as sent: what was read can't be read again.
+        # Once its body is being read a request counts as sent: what was read can't be read again.
         self.fail(ConnectionClosed(cause, request_sent=self._written or self._request_body is not None))
 
     def _leave(self) -> None:
@@ -344,12 +348,9 @@ class Connection(asyncio.BufferedProtocol):
             self.close()
 
     def _on_timeout(self) -> None:
-        if self._request_body is not None and not self._request_body.complete:
-            if self._drained is not None:
-                self.fail(WriteTimeout("the request could not be sent in time"))
-            else:
-                self.fail(RequestBodyTimeout("the request could not be read in time"))
-        elif self._state == HEAD:
-            self.fail(ReadTimeout("no head of a response in time"))
-        else:
+        if self._state != HEAD:
             self.fail(ReadTimeout("silence inside the body of the response"))
+        elif self._drained is not None:
+            self.fail(WriteTimeout("the request could not be sent in time"))
+        else:
+            self.fail(ReadTimeout("no head of a response in time"))

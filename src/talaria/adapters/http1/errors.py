@@ -9,8 +9,7 @@
     ├── LocalProtocolError      a request head that can't be written
     │   └── BodyLengthMismatch  the request's body is shorter or longer than its length
     ├── ReadTimeout             no response head in time, or silence inside its body
-    ├── WriteTimeout            the peer did not take the request's body in time
-    └── RequestBodyTimeout      the request's own body did not come in time
+    └── WriteTimeout            the peer did not take the request's body in time
 
 The text of an error is a short cause for operators: no name, no address, no byte of the peer.
 """
@@ -71,7 +70,3 @@ class ReadTimeout(Http1Error):
 
 class WriteTimeout(Http1Error):
     """The peer took too long to take the request's body."""
-
-
-class RequestBodyTimeout(Http1Error):
-    """The deadline passed while the request's own body was awaited: not the peer's silence."""

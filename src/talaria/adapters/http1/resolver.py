@@ -1,7 +1,7 @@
 """Names to addresses, each lookup in a thread of its own.
 
 The loop's own resolver has a handful of threads for the whole process (uvloop four). A lookup can't be given up: those
-of one name whose servers are silent would hold all of them, and no other name would be found.
+of one name with silent servers would hold all of them, and no other name would be found.
 """
 
 import asyncio

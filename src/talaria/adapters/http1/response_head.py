@@ -90,7 +90,7 @@ class ResponseHead:
 
 
 def parse_head(raw: bytes, to_head: bool) -> ResponseHead:
-    """The head whose bytes are `raw`, the empty line included; `to_head`: it responds to a HEAD.
+    """The head in the bytes of `raw`, the empty line included; `to_head`: it responds to a HEAD.
 
     Raises RemoteProtocolError.
     """

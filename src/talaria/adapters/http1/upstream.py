@@ -16,7 +16,6 @@ from talaria.adapters.http1.errors import (
     PoolExhausted,
     ReadTimeout,
     RemoteProtocolError,
-    RequestBodyTimeout,
     WriteTimeout,
 )
 from talaria.adapters.http1.pool import Limits, Pool
@@ -27,7 +26,7 @@ from talaria.domain.resilience import may_retry
 
 _OUTCOMES: Final = (
     ((ConnectError, ConnectTimeout), "connect"),
-    ((ReadTimeout, WriteTimeout, RequestBodyTimeout), "timeout"),
+    ((ReadTimeout, WriteTimeout), "timeout"),
     (RemoteProtocolError, "bad-answer"),
     (ConnectionClosed, "broken"),
     (PoolExhausted, "overloaded"),

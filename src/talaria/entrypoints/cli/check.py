@@ -24,7 +24,7 @@ def command(path: Path, as_schema: bool) -> None:
     settings = load_or_exit(path)
     _print(settings)
     warn(settings.warnings)
-    click.echo(f"{path} is good.")
+    click.echo(f"{path} is good, hash {settings.digest}.")
 
 
 def _print(settings: Settings) -> None:

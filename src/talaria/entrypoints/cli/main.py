@@ -39,20 +39,29 @@ class _Commands(click.RichGroup):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="talaria")
+@click.version_option(__version__, "-V", "--version", prog_name="talaria")
 def cli() -> None:
     """One door between an app's clients and its partners."""
 
 
 def take_standard_descriptors() -> None:
-    """Open those that are closed: else the next socket would be one of them, and what is printed would go there."""
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is this one
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - for as long as the process lives
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 - likewise
+    """Open those that are closed: else the next socket would be one of them, and what is printed would go there.
+
+    The program begins once more then, for Python has no stream where it found no descriptor.
+    """
+    closed = [descriptor for descriptor in range(3) if not _is_open(descriptor)]
+    for _ in closed:
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free, which is this one
+    if closed:
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very program
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def main() -> None:

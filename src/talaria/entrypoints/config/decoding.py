@@ -5,7 +5,7 @@ with problems are never handed on: the loader raises.
 """
 
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from msgspec.structs import FieldInfo, fields
@@ -19,7 +19,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def keys_of(table: type[msgspec.Struct]) -> dict[str, FieldInfo]:
-    """The fields of a table that are keys of the file: not its own name, nor what the loader fills in."""
+    """The fields of a table that are keys of the file: the loader fills in the others."""
     return {field.name: field for field in fields(table) if "loaded" not in unwrap(field.type)[1]}
 
 
@@ -65,19 +65,18 @@ class Decoder:
         self._invalid = diagnostics.invalid
         self._is_valid = diagnostics.is_valid
 
-    def table(self, value: object, kind: type[T], key: str = "", name: str = "") -> T:
-        """The struct, whatever is wrong in it. `name` is its own where it has one."""
+    def table(self, value: object, kind: type[T], key: str = "") -> T:
+        """The struct, whatever is wrong in it."""
         if not isinstance(value, dict):
             self._invalid(key, f"{kind_of(value)} stands here", f"write a table: [{key}]")
-            empty: T = _empty(kind)
-            return msgspec.structs.replace(empty, **_name(kind, name))
+            return cast(T, _empty(kind))
         keys = keys_of(kind)
         for unknown in value:
             if unknown not in keys:
                 hint = RETIRED.get((kind, unknown)) or did_you_mean(unknown, keys)
                 self._invalid(path(key, unknown), "there is no such key", hint)
         values = {each: self._member(value, field, path(key, each)) for each, field in keys.items()}
-        return kind(**values, **_name(kind, name))
+        return kind(**values)
 
     def _member(self, table: dict[str, Any], field: FieldInfo, key: str) -> Any:
         bare, said = unwrap(field.type)
@@ -124,11 +123,7 @@ class Decoder:
         name_type, table = get_args(bare)
         for name in value:
             self._value(name, name_type, path(key, name))
-        return {name: self.table(one, table, path(key, name), name) for name, one in value.items()}
+        return {name: self.table(one, table, path(key, name)) for name, one in value.items()}
 
 
 _LEAVE_OUT = ", or leave the key out"
-
-
-def _name(table: type[msgspec.Struct], name: str) -> dict[str, str]:
-    return {field.name: name for field in fields(table) if unwrap(field.type)[1].get("loaded") == "name"}

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from talaria.adapters.auth.jwk import VerifyingKey, public_key, read_key_set, secret_key
 from talaria.adapters.auth.key_files import check_key_set, load_public_keys, load_signing_key
-from talaria.entrypoints.config.problems import Diagnostics
+from talaria.entrypoints.config.problems import Refuse
 from talaria.entrypoints.config.secrets import Secret
 from talaria.entrypoints.config.settings import CallerSettings, Settings, SigningKeySettings
 
@@ -15,87 +15,85 @@ _SOURCES = ("jwks_url", "jwks_file", "public_key_file", "secret", "api_key")
 _MATCHING = "write an algorithm that the key is made for, or name another key"
 
 
-def read_keys(settings: Settings, diagnostics: Diagnostics) -> Settings:
+def read_keys(settings: Settings, refuse: Refuse) -> Settings:
     """The settings with `pem` and `key_material` filled in, as far as the keys are good."""
-    callers = {name: _caller(caller, diagnostics) for name, caller in settings.callers.items()}
-    keys = [_signing_key(f"signing.keys[{at}]", key, diagnostics) for at, key in enumerate(settings.signing.keys)]
+    callers = {name: _caller(caller, refuse) for name, caller in settings.callers.items()}
+    keys = [_signing_key(f"signing.keys[{at}]", key, refuse) for at, key in enumerate(settings.signing.keys)]
     kids = [key.kid for key in keys]
     for at, kid in enumerate(kids):
         if kid in kids[:at]:
-            diagnostics.refuse(f"signing.keys[{at}].kid", "another key has this kid", "give each key its own")
+            refuse(f"signing.keys[{at}].kid", "another key has this kid", "give each key its own")
     return replace(settings, callers=callers, signing=replace(settings.signing, keys=tuple(keys)))
 
 
-def _signing_key(at: str, key: SigningKeySettings, diagnostics: Diagnostics) -> SigningKeySettings:
-    pem = _content(key.file, f"{at}.file", diagnostics)
+def _signing_key(at: str, key: SigningKeySettings, refuse: Refuse) -> SigningKeySettings:
+    pem = _content(key.file, f"{at}.file", refuse)
     if pem is None:
         return key
     try:
         load_signing_key(pem)
         return replace(key, pem=Secret(pem.decode()))
     except UnicodeDecodeError:
-        diagnostics.refuse(f"{at}.file", "this is not UTF-8 text", "leave nothing but the key in PEM form there")
+        refuse(f"{at}.file", "this is not UTF-8 text", "leave nothing but the key in PEM form there")
     except ValueError as error:
-        diagnostics.refuse(f"{at}.file", str(error), "make a key with: talaria keys new --out FILE")
+        refuse(f"{at}.file", str(error), "make a key with: talaria keys new --out FILE")
     return key
 
 
-def _caller(caller: CallerSettings, diagnostics: Diagnostics) -> CallerSettings:
+def _caller(caller: CallerSettings, refuse: Refuse) -> CallerSettings:
     at = f"callers.{caller.name}"
     given = [source for source in _SOURCES if getattr(caller, source) is not None]
     if len(given) != 1:
         wrong = f"{' and '.join(given)} can't be together" if given else "nothing says where its keys are"
-        diagnostics.refuse(at, wrong, f"write exactly one of {', '.join(_SOURCES)}")
+        refuse(at, wrong, f"write exactly one of {', '.join(_SOURCES)}")
         return caller
     source = given[0]
     if source == "api_key":
         return caller
-    _check_pairing(at, source, caller.algorithms, diagnostics)
+    _check_pairing(at, source, caller.algorithms, refuse)
     if source == "jwks_url":
         return caller
     value: Path | Secret = getattr(caller, source)
     if isinstance(value, Secret):
         content: bytes | None = value.reveal().encode()
     else:
-        content = _content(value, f"{at}.{source}", diagnostics)
+        content = _content(value, f"{at}.{source}", refuse)
     if content is None:
         return caller
     try:
         keys = _READERS[source](content)
     except ValueError as error:
-        diagnostics.refuse(f"{at}.{source}", str(error), _HINTS[source])
+        refuse(f"{at}.{source}", str(error), _HINTS[source])
         return caller
-    _check_fit(at, source, keys, caller.algorithms, diagnostics)
+    _check_fit(at, source, keys, caller.algorithms, refuse)
     return caller if isinstance(value, Secret) else replace(caller, key_material=content)
 
 
-def _check_pairing(at: str, source: str, algorithms: Collection[str], diagnostics: Diagnostics) -> None:
+def _check_pairing(at: str, source: str, algorithms: Collection[str], refuse: Refuse) -> None:
     if source == "secret" and set(algorithms) != {"HS256"}:
-        diagnostics.refuse(f"{at}.algorithms", "only HS256 goes with a secret", 'write algorithms = ["HS256"]')
+        refuse(f"{at}.algorithms", "only HS256 goes with a secret", 'write algorithms = ["HS256"]')
     if source != "secret" and "HS256" in algorithms:
         wrong = f"HS256 does not go with {source}"
-        diagnostics.refuse(f"{at}.algorithms", wrong, "write a secret, or leave HS256 out")
+        refuse(f"{at}.algorithms", wrong, "write a secret, or leave HS256 out")
 
 
-def _check_fit(
-    at: str, source: str, keys: Sequence[VerifyingKey], algorithms: Collection[str], diagnostics: Diagnostics
-) -> None:
+def _check_fit(at: str, source: str, keys: Sequence[VerifyingKey], algorithms: Collection[str], refuse: Refuse) -> None:
     for algorithm in sorted(set(algorithms) - {"HS256"} if source != "secret" else ()):
         kids = [key.kid for key in keys if algorithm in key.algorithms]
         if not kids:
-            diagnostics.refuse(f"{at}.algorithms", f"no key of {source} fits {algorithm}", _MATCHING)
+            refuse(f"{at}.algorithms", f"no key of {source} fits {algorithm}", _MATCHING)
         elif source == "public_key_file" and len(kids) > 1:
             # A PEM key has no name, so nothing would choose between the two.
-            diagnostics.refuse(f"{at}.{source}", f"{len(kids)} keys fit {algorithm}", "use a jwks_file with kids")
+            refuse(f"{at}.{source}", f"{len(kids)} keys fit {algorithm}", "use a jwks_file with kids")
         elif len(set(kids)) < len(kids):
-            diagnostics.refuse(f"{at}.{source}", f"two keys for {algorithm} have the same kid", "give each its own")
+            refuse(f"{at}.{source}", f"two keys for {algorithm} have the same kid", "give each its own")
 
 
-def _content(path: Path, at: str, diagnostics: Diagnostics) -> bytes | None:
+def _content(path: Path, at: str, refuse: Refuse) -> bytes | None:
     try:
         return path.read_bytes()
     except OSError as error:
-        diagnostics.refuse(at, f'the file "{path}" can\'t be read ({error.strerror})', "name a readable file")
+        refuse(at, f'the file "{path}" can\'t be read ({error.strerror})', "name a readable file")
         return None
 
 

@@ -32,8 +32,8 @@ def load(
     """
     file = _File(path, environ)
     diagnostics = file.diagnostics
-    settings = read_tls(read_keys(rules.fill_in(file.settings), diagnostics), diagnostics)
-    rules.check(settings, partners.known() if known_adapters is None else known_adapters, diagnostics)
+    settings = read_tls(read_keys(rules.fill_in(file.settings), diagnostics.refuse), diagnostics)
+    rules.check(settings, partners.known() if known_adapters is None else known_adapters, diagnostics.refuse)
     file.raise_problems(diagnostics.problems)
     named = list(files_of(settings))
     warnings.warn(settings, named, diagnostics)

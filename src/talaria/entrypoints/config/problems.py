@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,6 +18,10 @@ class Problem(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         place = f"{self.key}: " if self.key else ""
         return f"{place}{self.wrong}; {self.hint}"
+
+
+Refuse = Callable[[str, str, str], None]
+"""`Diagnostics.refuse`: a key, what is wrong there, and what to write instead."""
 
 
 class ConfigurationError(Exception):

@@ -3,13 +3,13 @@
 A caller with tokens names a person, one with an API key does not, and a route wants one kind.
 """
 
-import itertools
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import combinations
 
 from msgspec.structs import replace
 
 from talaria.domain.headers import HeaderPolicy, canonical_name
-from talaria.entrypoints.config.problems import Diagnostics, did_you_mean
+from talaria.entrypoints.config.problems import Refuse, did_you_mean
 from talaria.entrypoints.config.settings import CallerSettings, PartnerSettings, RouteSettings, Settings
 
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
@@ -18,129 +18,124 @@ _MEANT_FOR_SOMETHING_ELSE = frozenset(
     for name in b"accept accept-encoding accept-language cache-control content-encoding content-type cookie date"
     b" origin range referer server set-cookie user-agent".split()
 )
-_CALLER_DEFAULTS = CallerSettings()
+_DEFAULTS = CallerSettings()
 _OF_TOKENS = ("audience", "algorithms", "phone_id_claim", "leeway", "max_lifetime", "person_rate_limit")
-_OF_THE_URL = ("jwks_timeout", "jwks_tls", "egress_proxy")
+_OF_JWKS_URL = ("jwks_timeout", "jwks_tls", "egress_proxy")
 _NO_PERSONS_CLAIM = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
+_KINDS_HINT = 'write identity = "none" for callers with an api_key, "required" for those with tokens'
 
 
 def fill_in(settings: Settings) -> Settings:
-    """The defaults that follow from names: a partner's adapter and header, a route's callers."""
-    partners = {
-        id: replace(
-            partner,
-            adapter=partner.adapter or id,
-            user_id_header=partner.user_id_header or _default_header(id),
-        )
-        for id, partner in settings.partners.items()
-    }
-    routes = {
-        tag: replace(route, callers=route.callers or _fitting(route, settings.callers))
-        for tag, route in settings.routes.items()
-    }
-    return replace(settings, partners=partners, routes=routes)
+    """Each table's own name, and the defaults that follow from names."""
+
+    def partner(id: str, one: PartnerSettings) -> PartnerSettings:
+        header = one.user_id_header or _default_header(id)
+        return replace(one, id=id, adapter=one.adapter or id, user_id_header=header)
+
+    def route(tag: str, one: RouteSettings) -> RouteSettings:
+        return replace(one, tag=tag, callers=one.callers or _fitting(one, settings.callers))
+
+    return replace(
+        settings,
+        callers={name: replace(one, name=name) for name, one in settings.callers.items()},
+        partners={id: partner(id, one) for id, one in settings.partners.items()},
+        upstreams={name: replace(one, name=name) for name, one in settings.upstreams.items()},
+        routes={tag: route(tag, one) for tag, one in settings.routes.items()},
+    )
 
 
 def _default_header(partner: str) -> str:
     return f"x-{partner}-user-id"
 
 
-def _has_api_key(caller: CallerSettings) -> bool:
-    return caller.api_key is not None
-
-
 def _fitting(route: RouteSettings, callers: Mapping[str, CallerSettings]) -> tuple[str, ...]:
     """The callers that this route could admit."""
-    return tuple(name for name, caller in callers.items() if _has_api_key(caller) == (route.identity == "none"))
+    without_person = route.identity == "none"
+    return tuple(name for name, caller in callers.items() if (caller.api_key is not None) == without_person)
 
 
-def check(settings: Settings, known_adapters: Collection[str], diagnostics: Diagnostics) -> None:
-    """Add the problem of each rule that is broken."""
+def check(settings: Settings, known_adapters: Collection[str], refuse: Refuse) -> None:
+    """Refuse what breaks a rule."""
     for rule in _RULES:
-        rule(settings, diagnostics)
+        rule(settings, refuse)
     for id, partner in settings.partners.items():
-        _refer(f"partners.{id}.adapter", "adapter", [partner.adapter], known_adapters, diagnostics)
+        _refer(f"partners.{id}.adapter", "adapter", [partner.adapter], known_adapters, refuse)
 
 
-def _something_to_serve(settings: Settings, diagnostics: Diagnostics) -> None:
+def _something_to_serve(settings: Settings, refuse: Refuse) -> None:
     for section in ("callers", "partners", "upstreams", "routes"):
         if not getattr(settings, section):
-            diagnostics.refuse(section, "there is none", f"write at least one table [{section}.<name>]")
+            refuse(section, "there is none", f"write at least one table [{section}.<name>]")
 
 
-def _listeners(settings: Settings, diagnostics: Diagnostics) -> None:
+def _listeners(settings: Settings, refuse: Refuse) -> None:
     public, ops = settings.server.listen, settings.server.ops_listen
-    if public.port != ops.port or not public.port:
-        return
-    if public.host == ops.host or _ANY_ADDRESS & {public.host, ops.host}:
-        diagnostics.refuse("server.ops_listen", "this is where the public listener is", "choose another port")
+    same_host = public.host == ops.host or _ANY_ADDRESS & {public.host, ops.host}
+    if same_host and public.port == ops.port and public.port:
+        refuse("server.ops_listen", "this is where the public listener is", "choose another port")
 
 
-def _issuers(settings: Settings, diagnostics: Diagnostics) -> None:
-    seen: dict[str, str] = {}
+def _callers(settings: Settings, refuse: Refuse) -> None:
     for name, caller in settings.callers.items():
-        at = f"callers.{name}.issuer"
-        if caller.issuer in seen:
-            wrong = f"callers.{seen[caller.issuer]} has the same issuer"
-            diagnostics.refuse(at, wrong, "give each issuer one table, for it alone selects the caller")
-        if caller.issuer == settings.signing.issuer:
-            diagnostics.refuse(at, "this is signing.issuer", "our own tokens are no caller's: change one of the two")
-        if caller.issuer:
-            seen.setdefault(caller.issuer, name)
+        if caller.api_key is not None:
+            _caller_with_api_key(f"callers.{name}", caller, refuse)
+        else:
+            _caller_with_tokens(f"callers.{name}", caller, refuse)
+        if caller.issuer and caller.issuer == settings.signing.issuer:
+            hint = "our own tokens are no caller's: change one of the two"
+            refuse(f"callers.{name}.issuer", "this is signing.issuer", hint)
 
 
-def _callers(settings: Settings, diagnostics: Diagnostics) -> None:
-    for name, caller in settings.callers.items():
-        at = f"callers.{name}"
-        if _has_api_key(caller):
-            _has_no_tokens(at, caller, diagnostics)
-            continue
-        if not caller.issuer:
-            diagnostics.refuse(f"{at}.issuer", "this key is missing", "write issuer = ... (the `iss` of its tokens)")
-        if caller.phone_id_claim.partition(".")[0] in _NO_PERSONS_CLAIM:
-            wrong = f'"{caller.phone_id_claim}" says something of the token, and of no person'
-            diagnostics.refuse(f"{at}.phone_id_claim", wrong, "name a claim that tells persons apart")
-        if caller.jwks_url is None:
-            wrong, hint = "nothing is fetched without a jwks_url", "leave it out, or write a jwks_url"
-            _refuse_changed(at, caller, _OF_THE_URL, wrong, hint, diagnostics)
+def _caller_with_tokens(at: str, caller: CallerSettings, refuse: Refuse) -> None:
+    if not caller.issuer:
+        refuse(f"{at}.issuer", "this key is missing", "write issuer = ... (the `iss` of its tokens)")
+    if caller.phone_id_claim.partition(".")[0] in _NO_PERSONS_CLAIM:
+        wrong = f'"{caller.phone_id_claim}" says something of the token, and of no person'
+        refuse(f"{at}.phone_id_claim", wrong, "name a claim that tells persons apart")
+    if caller.jwks_url is None:
+        for key in _set_in(caller, _OF_JWKS_URL):
+            refuse(f"{at}.{key}", "nothing is fetched without a jwks_url", "leave it out, or write a jwks_url")
 
 
-def _has_no_tokens(at: str, caller: CallerSettings, diagnostics: Diagnostics) -> None:
-    """What is set for tokens would be looked at nowhere."""
+def _caller_with_api_key(at: str, caller: CallerSettings, refuse: Refuse) -> None:
     if caller.issuer:
-        diagnostics.refuse(f"{at}.issuer", "a caller with an API key has no tokens", "leave one of the two out")
-    wrong = "a caller with an API key has no tokens, so this says nothing"
-    hint = "leave it out; `networks` says where the key may come from"
-    _refuse_changed(at, caller, (*_OF_TOKENS, *_OF_THE_URL), wrong, hint, diagnostics)
+        refuse(f"{at}.issuer", "a caller with an API key has no tokens", "leave one of the two out")
+    for key in _set_in(caller, _OF_TOKENS + _OF_JWKS_URL):
+        wrong = "a caller with an API key has no tokens, so this says nothing"
+        refuse(f"{at}.{key}", wrong, "leave it out; `networks` says where the key may come from")
 
 
-def _refuse_changed(
-    at: str, caller: CallerSettings, keys: Iterable[str], wrong: str, hint: str, diagnostics: Diagnostics
-) -> None:
-    for key in keys:
-        if getattr(caller, key) != getattr(_CALLER_DEFAULTS, key):
-            diagnostics.refuse(f"{at}.{key}", wrong, hint)
+def _set_in(caller: CallerSettings, keys: Iterable[str]) -> list[str]:
+    return [key for key in keys if getattr(caller, key) != getattr(_DEFAULTS, key)]
 
 
-def _api_keys(settings: Settings, diagnostics: Diagnostics) -> None:
+def _unique_values(settings: Settings, refuse: Refuse) -> None:
+    callers = settings.callers.items()
+    for name, other in _doubles((name, one.issuer) for name, one in callers if one.issuer):
+        hint = "give each issuer one table, for it alone selects the caller"
+        refuse(f"callers.{name}.issuer", f"callers.{other} has the same issuer", hint)
+    for name, other in _doubles((name, key) for name, one in callers for key in one.api_key or ()):
+        hint = "give each caller its own, for it selects the caller"
+        refuse(f"callers.{name}.api_key", f"callers.{other} has the same API key", hint)
+
+
+def _doubles(pairs: Iterable[tuple[str, object]]) -> Iterator[tuple[str, str]]:
+    """Each name with a value that an earlier one has, and that one."""
     seen: dict[object, str] = {}
-    for name, caller in settings.callers.items():
-        for key in caller.api_key or ():
-            if key in seen:
-                hint = "give each caller its own, for it selects the caller"
-                diagnostics.refuse(f"callers.{name}.api_key", f"callers.{seen[key]} has the same API key", hint)
-            seen.setdefault(key, name)
+    for name, value in pairs:
+        if seen.setdefault(value, name) != name:
+            yield name, seen[value]
 
 
-def _user_id_headers(settings: Settings, diagnostics: Diagnostics) -> None:
+def _user_id_headers(settings: Settings, refuse: Refuse) -> None:
     for id, partner in settings.partners.items():
         if _is_reserved(partner.user_id_header.encode()):
             wrong = f'the gateway, or HTTP, has another use for "{partner.user_id_header}"'
-            diagnostics.refuse(f"partners.{id}.user_id_header", wrong, 'write a name such as "x-scooter-user"')
-    for one, other in itertools.combinations(settings.partners.values(), 2):
+            refuse(f"partners.{id}.user_id_header", wrong, 'write a name such as "x-scooter-user"')
+    for one, other in combinations(settings.partners.values(), 2):
         if _names(one) & _names(other):
             wrong = f"partners.{one.id} has this header, or one that some servers take for it"
-            diagnostics.refuse(f"partners.{other.id}.user_id_header", wrong, "give each partner its own")
+            refuse(f"partners.{other.id}.user_id_header", wrong, "give each partner its own")
 
 
 def _names(partner: PartnerSettings) -> set[bytes]:
@@ -154,44 +149,40 @@ def _is_reserved(name: bytes) -> bool:
     return header not in passed_on or canonical_name(name) in _MEANT_FOR_SOMETHING_ELSE
 
 
-def _routes(settings: Settings, diagnostics: Diagnostics) -> None:
+def _routes(settings: Settings, refuse: Refuse) -> None:
     for tag, route in settings.routes.items():
         at = f"routes.{tag}"
         if route.partner:
-            _refer(f"{at}.partner", "partner", [route.partner], settings.partners, diagnostics)
+            _refer(f"{at}.partner", "partner", [route.partner], settings.partners, refuse)
         elif route.identity == "required":
-            hint = "write partner = ... (the table under [partners])"
-            diagnostics.refuse(f"{at}.partner", "this key is missing", hint)
-        _refer(f"{at}.upstream", "upstream", [route.upstream], settings.upstreams, diagnostics)
-        _refer(f"{at}.callers", "caller", route.callers, settings.callers, diagnostics)
-        if diagnostics.is_valid(f"{at}.identity"):
-            _kinds(f"{at}.callers", route, settings.callers, diagnostics)
+            refuse(f"{at}.partner", "this key is missing", "write partner = ... (the table under [partners])")
+        _refer(f"{at}.upstream", "upstream", [route.upstream], settings.upstreams, refuse)
+        _refer(f"{at}.callers", "caller", route.callers, settings.callers, refuse)
+        if route.identity:
+            _kinds(f"{at}.callers", route, settings.callers, refuse)
 
 
-def _refer(at: str, kind: str, names: Iterable[str], known: Collection[str], diagnostics: Diagnostics) -> None:
+def _refer(at: str, kind: str, names: Iterable[str], known: Collection[str], refuse: Refuse) -> None:
     for name in names:
         if name not in known:
-            diagnostics.refuse(at, f'there is no {kind} "{name}"', did_you_mean(name, known))
+            refuse(at, f'there is no {kind} "{name}"', did_you_mean(name, known))
 
 
-def _kinds(at: str, route: RouteSettings, callers: Mapping[str, CallerSettings], diagnostics: Diagnostics) -> None:
+def _kinds(at: str, route: RouteSettings, callers: Mapping[str, CallerSettings], refuse: Refuse) -> None:
     wanted = "an API key" if route.identity == "none" else "tokens"
-    hint = 'write identity = "none" for callers with an api_key, "required" for those with tokens'
-    fitting = _fitting(route, callers)
     if not route.callers and callers:
-        diagnostics.refuse(at, f"there is no caller with {wanted}", hint)
+        refuse(at, f"there is no caller with {wanted}", _KINDS_HINT)
     for name in route.callers:
-        if name in callers and name not in fitting:
+        if name in callers and name not in _fitting(route, callers):
             wrong = f'identity = "{route.identity}" needs callers with {wanted}, and "{name}" has none'
-            diagnostics.refuse(at, wrong, hint)
+            refuse(at, wrong, _KINDS_HINT)
 
 
-_RULES: tuple[Callable[[Settings, Diagnostics], None], ...] = (
+_RULES: tuple[Callable[[Settings, Refuse], None], ...] = (
     _something_to_serve,
     _listeners,
-    _issuers,
+    _callers,
+    _unique_values,
     _user_id_headers,
     _routes,
-    _callers,
-    _api_keys,
 )

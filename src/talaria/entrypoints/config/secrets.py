@@ -1,7 +1,8 @@
 """Secrets: read once, from the environment or a file, and shown nowhere."""
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Secret(Sensitive):
-    """A text whose repr and str are `***`. `file` is where it was read from, None for the environment."""
+    """A text with `***` for its repr and str. `file` is where it was read from, None for the environment."""
 
     __slots__ = ("file",)
     _label = "***"
@@ -39,52 +40,39 @@ def _secret(value: object, context: LoadContext) -> Secret:
             raise InvalidValue(f'a secret has no key "{name}"', f"{did_you_mean(name, ('env', 'file'))} ({HINT})")
     if len(value) != 1:
         raise InvalidValue("a secret has either env or file" if value else "this names no source")
-    source, name = next(iter(value.items()))
+    ((source, name),) = value.items()
     if not isinstance(name, str) or not name or "\0" in name:
         raise InvalidValue(f"{source} is not the name of anything")
-    secret = _from_environment(name, context) if source == "env" else _from_file(context.file(name))
-    if not secret.reveal():
-        raise InvalidValue(f'the {"variable" if source == "env" else "file"} "{name}" is empty', "put the secret there")
-    return secret
+    file = context.file(name) if source == "file" else None
+    called = f'the file "{file}"' if file else f'the environment variable "{name}"'
+    try:
+        content = file.read_bytes() if file else _variable(name, context.environ)
+        text = content.decode().removesuffix("\n").removesuffix("\r")
+    except OSError as error:
+        raise InvalidValue(f"{called} can't be read ({error.strerror})", "name a readable file") from None
+    except UnicodeDecodeError:
+        raise InvalidValue(f"{called} is not UTF-8 text", _AS_TEXT) from None
+    if not text:
+        raise InvalidValue(f"{called} is empty", "put the secret there")
+    return Secret(text, file)
 
 
-def _from_environment(name: str, context: LoadContext) -> Secret:
+def _variable(name: str, environ: Mapping[str, str]) -> bytes:
     if not _ENV_NAME.fullmatch(name):
         # Not shown, for the same reason.
         raise InvalidValue("env is not the name of an environment variable")
-    if name not in context.environ:
+    if name not in environ:
         raise InvalidValue(
             f'the environment variable "{name}" is not set', f"set {name}, or read the secret from a file"
         )
-    text = context.environ[name]
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidValue(f'the environment variable "{name}" is not UTF-8 text', _AS_TEXT) from None
-    return Secret(_without_newline(text))
-
-
-def _from_file(path: Path) -> Secret:
-    try:
-        return Secret(_without_newline(path.read_bytes().decode()), path)
-    except OSError as error:
-        raise InvalidValue(f'the file "{path}" can\'t be read ({error.strerror})', "name a readable file") from None
-    except UnicodeDecodeError:
-        raise InvalidValue(f'the file "{path}" is not UTF-8 text', _AS_TEXT) from None
-
-
-def _without_newline(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r")
+    return os.fsencode(environ[name])
 
 
 def _header_value(value: object, context: LoadContext) -> Secret:
     secret = _secret(value, context)
     if not _HEADER_VALUE.fullmatch(secret.reveal()):
-        raise InvalidValue(
-            "the secret can't be sent in a header: it has a line break, an outer space or another character "
-            "that is not visible ASCII",
-            "put the bare token there, on one line",
-        )
+        wrong = "it has a line break, an outer space or another character that is not visible ASCII"
+        raise InvalidValue(f"the secret can't be sent in a header: {wrong}", "put the bare token there, on one line")
     return secret
 
 
@@ -111,13 +99,8 @@ def _api_keys(value: object, context: LoadContext) -> tuple[Secret, ...]:
 
 
 _NAME = {"type": "string", "minLength": 1}
-_SCHEMA = {
-    "type": "object",
-    "properties": {"env": _NAME, "file": _NAME},
-    "additionalProperties": False,
-    "minProperties": 1,
-    "maxProperties": 1,
-}
+_ONE = {"additionalProperties": False, "minProperties": 1, "maxProperties": 1}
+_SCHEMA = {"type": "object", "properties": {"env": _NAME, "file": _NAME}, **_ONE}
 _LIST = {"type": "array", "items": _SCHEMA, "minItems": 1, "maxItems": MOST_API_KEYS}
 
 

@@ -40,8 +40,7 @@ from talaria.entrypoints.config.types import (
 
 MS, HOUR, DAY, YEAR = 0.001, 3600.0, 86_400.0, 365 * 86_400.0
 MIB, TIB = 1 << 20, 1 << 40
-LOADED = Meta(extra={"loaded": "later"})
-NAME = Meta(extra={"loaded": "name"})
+LOADED = Meta(extra={"loaded": True})
 NOT_EMPTY = Meta(min_length=1)
 
 Algorithm = Annotated[str, choice(ALGORITHMS)]
@@ -74,7 +73,7 @@ class ServerTlsSettings(Struct, frozen=True, kw_only=True):
 class TlsSettings(Struct, frozen=True, kw_only=True):
     """tls of personal, a partner, an upstream or a key set. `stamp` changes with the content of the files."""
 
-    ca_file: Annotated[Path | None, FILE, about("who signs its certificate (PEM); default: the system's list")] = None
+    ca_file: Annotated[Path | None, FILE, about("the authority of its certificate (PEM); default: the system's")] = None
     cert_file: Annotated[Path | None, FILE, about("our certificate, where it wants one (PEM)")] = None
     key_file: Annotated[Path | None, FILE, PRIVATE_FILE, about("its private key, unencrypted (PEM)")] = None
     stamp: Annotated[Secret, LOADED] = Secret()
@@ -89,7 +88,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     listen: Annotated[Address, LISTEN, about("the public listener: what clients call")] = Address("127.0.0.1", 8080)
     ops_listen: Annotated[Address, LISTEN, about("the operators' listener")] = Address("127.0.0.1", 9090)
     workers: Annotated[Count, within(1, 256, "processes")] = 1
-    trusted_proxies: Annotated[Networks, about("networks whose Forwarded and X-Forwarded-* are believed")] = ()
+    trusted_proxies: Annotated[Networks, about("their Forwarded and X-Forwarded-* are believed")] = ()
     header_limit: Annotated[Size, within(256, 16 * MIB, "the longest head of a request")] = 32 << 10
     header_timeout: Annotated[Duration, within(MS, HOUR, "the longest a head may take to arrive")] = 10.0
     body_limit: Annotated[Size, within(0, TIB, 'the longest body; "0" for no limit')] = 64 * MIB
@@ -107,7 +106,7 @@ class CallerSettings(Struct, frozen=True, kw_only=True):
     `key_material` is the content of jwks_file or public_key_file, and empty without either.
     """
 
-    name: Annotated[str, NAME] = ""
+    name: Annotated[str, LOADED] = ""
     issuer: Annotated[Text, about("the `iss` of its tokens; not with api_key")] = ""
     audience: Annotated[Text, about("the `aud` that its tokens must have")] = "talaria-proxy"
     algorithms: Annotated[tuple[Algorithm, ...], NOT_EMPTY, about("what may sign its tokens")] = ("ES256",)
@@ -164,7 +163,7 @@ class PersonalSettings(Struct, frozen=True, kw_only=True):
 class PartnerSettings(Struct, frozen=True, kw_only=True):
     """[partners.<id>]: a partner's back end."""
 
-    id: Annotated[str, NAME] = ""
+    id: Annotated[str, LOADED] = ""
     adapter: Annotated[Text, about("the adapter that speaks its API; default: the table's name")] = ""
     url: Annotated[str, BASE_URL, about("where the partner is")]
     api_key: Annotated[Secret, HEADER_SECRET, about("the key that the partner gave us")]
@@ -190,7 +189,7 @@ class IdentitiesSettings(Struct, frozen=True, kw_only=True):
 class UpstreamSettings(Struct, frozen=True, kw_only=True):
     """[upstreams.<name>]: a back end that requests are passed on to."""
 
-    name: Annotated[str, NAME] = ""
+    name: Annotated[str, LOADED] = ""
     urls: Annotated[tuple[Annotated[str, ORIGIN_URL], ...], NOT_EMPTY, about("where it is; several are balanced")]
     audience: Annotated[Text, about("the `aud` of service tokens for it")] = "talaria-services"
     api_key: Annotated[Secret | None, HEADER_SECRET, about("the API key that it wants")] = None
@@ -205,11 +204,11 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
 class RouteSettings(Struct, frozen=True, kw_only=True):
     """[routes.<tag>]: what one value of x-api-tag stands for. `callers` is never empty once loaded."""
 
-    tag: Annotated[str, NAME] = ""
+    tag: Annotated[str, LOADED] = ""
     identity: Annotated[str, choice(("none", "required")), about('"none": for callers with an API key')] = "required"
     partner: Annotated[Text, about('the table under [partners]; not needed with identity = "none"')] = ""
     upstream: Annotated[Text, about("the table under [upstreams]")]
-    callers: Annotated[tuple[Text, ...], NOT_EMPTY, about("who may use it; default: every caller")] = ()
+    callers: Annotated[tuple[Text, ...], NOT_EMPTY, about("may use it; default: every caller")] = ()
     methods: Annotated[tuple[Method, ...], about("none named: every method but CONNECT and TRACE")] = ()
     timeout: Annotated[Duration, within(MS, HOUR, "from the end of the request to the answer's head")] = 10.0
     upload_timeout: Annotated[Duration, within(MS, DAY, "the longest that a request's body may take to arrive")] = 300.0

@@ -33,15 +33,13 @@ _SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB|)")
 _RATE = re.compile(r"([1-9][0-9]{0,6})/(s|m|h)(?: burst ([1-9][0-9]{0,6}))?")
 _ROUNDING = 1e-6
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_HOST = re.compile(r"(?=.{1,253}\.?\Z)(?:(?!-)[A-Za-z0-9_-]{1,63}\.)*(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.?")
 _NOT_IN_URLS = re.compile(r'[^\x21-\x7e]|["<>\\^`{|}]')
 _SERVER = r"https?://[^\s/?#@]+"
 _DURATION_HINT = 'write a duration from "{least}" to "{most}", such as "250ms", "10s", "15m" or "1h"'
 _RATE_HINT = 'write a rate such as "200/s", "200/s burst 400" or "30/m"; "" for none'
 _PROXY_HINT = 'write the URL of a proxy, without a path, such as "http://proxy.internal:3128"; "" for none'
-_LONGEST_NAME, _LONGEST_LABEL = 253, 63
 _MAPPED_BITS = 96
-
 
 Parse = Callable[[Any, LoadContext], Any]
 
@@ -63,19 +61,12 @@ def unwrap(hint: Any) -> tuple[Any, dict[str, Any]]:
     bare = hint.__origin__ if metas else hint
     said: dict[str, Any] = {}
     for meta in metas:
-        named = {name: getattr(meta, name) for name in ("ge", "le", "min_length", "pattern", "title", "description")}
+        named = {name: getattr(meta, name) for name in ("ge", "le", "min_length", "title", "description")}
         said |= {name: value for name, value in named.items() if value is not None}
         said |= meta.extra or {}
         said["schema"] = {**said.get("schema", {}), **(meta.extra_json_schema or {})}
     optional = type(None) in getattr(bare, "__args__", ())
     return (bare.__args__[0] if optional else bare), said
-
-
-def text_of(value: object, hint: str = "") -> str:
-    """The value, if it is a string. Raises InvalidValue, and does not show it."""
-    if not isinstance(value, str):
-        raise InvalidValue(f"{kind_of(value)} stands here", hint)
-    return value
 
 
 def seconds_of(text: str) -> float | None:
@@ -100,24 +91,24 @@ def write_size(size: int) -> str:
     return str(size)
 
 
-def _duration(value: object, _: LoadContext) -> float:
-    seconds = seconds_of(text_of(value))
+def _duration(text: str, _: LoadContext) -> float:
+    seconds = seconds_of(text)
     if seconds is None:
-        raise InvalidValue(f"{shown(value)} is not a duration")
+        raise InvalidValue(f"{shown(text)} is not a duration")
     return seconds
 
 
-def _size(value: object, _: LoadContext) -> int:
-    found = _SIZE.fullmatch(text_of(value))
+def _size(text: str, _: LoadContext) -> int:
+    found = _SIZE.fullmatch(text)
     if found is None:
-        raise InvalidValue(f"{shown(value)} is not a size")
+        raise InvalidValue(f"{shown(text)} is not a size")
     return int(found[1]) * _SIZES[found[2]]
 
 
-def _rate(value: object, _: LoadContext) -> RateLimit | None:
-    found = _RATE.fullmatch(text_of(value))
-    if found is None and value != "":
-        raise InvalidValue(f"{shown(value)} is not a rate")
+def _rate(text: str, _: LoadContext) -> RateLimit | None:
+    found = _RATE.fullmatch(text)
+    if found is None and text:
+        raise InvalidValue(f"{shown(text)} is not a rate")
     return found and RateLimit(int(found[1]) / _UNITS[found[2]], int(found[3] or found[1]))
 
 
@@ -131,22 +122,21 @@ def write_rate(limit: RateLimit | None) -> str:
     return f"{amount}/{unit}" if amount == limit.burst else f"{amount}/{unit} burst {limit.burst}"
 
 
-def _listen(value: object, _: LoadContext) -> Address:
-    found = _LISTEN.fullmatch(text_of(value))
+def _listen(text: str, _: LoadContext) -> Address:
+    found = _LISTEN.fullmatch(text)
     host = found[1].strip("[]") if found else ""
     if found is None or int(found[2]) > 65535 or (found[1] != host and not _is_ip(host)):
-        raise InvalidValue(f"{shown(value)} is not an address to listen on")
+        raise InvalidValue(f"{shown(text)} is not an address to listen on")
     return Address(host, int(found[2]))
 
 
-def _network(value: object, _: LoadContext) -> Network:
-    text = _without_zone(text_of(value))
+def _network(text: str, _: LoadContext) -> Network:
     try:
-        network = ipaddress.ip_network(text, strict=False)
+        network = ipaddress.ip_network(_without_zone(text), strict=False)
     except ValueError:
-        raise InvalidValue(f"{shown(value)} is not a network in CIDR form") from None
+        raise InvalidValue(f"{shown(text)} is not a network in CIDR form") from None
     if network.network_address != ipaddress.ip_address(text.partition("/")[0]):
-        raise InvalidValue(f"{shown(value)} is not a network in CIDR form", f'write "{network}"')
+        raise InvalidValue(f"{shown(text)} is not a network in CIDR form", f'write "{network}"')
     mapped = isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped
     if mapped and network.prefixlen >= _MAPPED_BITS:
         # An address is compared as IPv4 then, so none would ever be in there.
@@ -154,9 +144,9 @@ def _network(value: object, _: LoadContext) -> Network:
     return network
 
 
-def _ip(value: object, _: LoadContext) -> str:
-    if not _is_ip(text := text_of(value)):
-        raise InvalidValue(f"{shown(value)} is not an IP address")
+def _ip(text: str, _: LoadContext) -> str:
+    if not _is_ip(text):
+        raise InvalidValue(f"{shown(text)} is not an IP address")
     return _without_zone(text)
 
 
@@ -167,9 +157,8 @@ def _without_zone(text: str) -> str:
     return text
 
 
-def _split(value: object) -> SplitResult:
+def _split(text: str) -> SplitResult:
     """The parts of a good absolute URL. Raises InvalidValue and shows nothing of it: a bad URL may hold a password."""
-    text = text_of(value)
     try:
         url = urlsplit(text)
         port = url.port
@@ -186,32 +175,28 @@ def _split(value: object) -> SplitResult:
     return url
 
 
-def _base_url(value: object, _: LoadContext) -> str:
-    url = _split(value)
-    if "?" in str(value):
-        raise InvalidValue("a base URL has no query")
-    return f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
+def _url(*, path: bool = True, query: bool = False, proxy: bool = False) -> Callable[[str, LoadContext], str]:
+    """The parser of URLs with or without a path and a query; a proxy is spoken to by http, and "" is none."""
+
+    def parse(text: str, _: LoadContext) -> str:
+        if proxy and not text:
+            return ""
+        url = _split(text)
+        if proxy and url.scheme != "http":
+            raise InvalidValue("an egress proxy is spoken to by http://")
+        if not path and url.path not in ("", "/"):
+            raise InvalidValue("no path belongs into this URL")
+        if query:
+            return text
+        if "?" in text:
+            raise InvalidValue("no query belongs into this URL")
+        return f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
+
+    return parse
 
 
-def _origin_url(value: object, context: LoadContext) -> str:
-    if _split(value).path not in ("", "/"):
-        raise InvalidValue("this URL has a path, and the request has its own")
-    return _base_url(value, context)
-
-
-def _proxy_url(value: object, context: LoadContext) -> str:
-    if value != "" and _split(value).path not in ("", "/"):
-        raise InvalidValue("a proxy's URL has no path")
-    return "" if value == "" else _base_url(value, context)
-
-
-def _document_url(value: object, _: LoadContext) -> str:
-    _split(value)
-    return str(value)
-
-
-def _file(value: object, context: LoadContext) -> Path:
-    if not (text := text_of(value)) or "\0" in text:
+def _file(text: str, context: LoadContext) -> Path:
+    if not text or "\0" in text:
         raise InvalidValue("this is not a path")
     return context.file(text)
 
@@ -234,15 +219,19 @@ def _is_ip(host: str) -> bool:
 def _is_host(host: str, in_brackets: bool) -> bool:
     if in_brackets:
         return ":" in host and "%" not in host and _is_ip(host)
-    labels = host.removesuffix(".").split(".")
-    fits = len(host) <= _LONGEST_NAME and all(0 < len(label) <= _LONGEST_LABEL for label in labels)
-    return fits and _HOST.fullmatch(host) is not None
+    return _HOST.fullmatch(host) is not None
 
 
 def _text(title: str, parse: Parse, pattern: str, hint: str, **extra: object) -> Meta:
-    """A type that is a string in the file."""
+    """A type that is a string in the file: `parse` gets nothing else."""
+
+    def parse_text(value: object, context: LoadContext) -> object:
+        if not isinstance(value, str):
+            raise InvalidValue(f"{kind_of(value)} stands here")
+        return parse(value, context)
+
     schema = {"type": "string", "pattern": f"^{pattern}$"}
-    return Meta(title=title, extra_json_schema=schema, extra={"parse": parse, "hint": hint, **extra})
+    return Meta(title=title, extra_json_schema=schema, extra={"parse": parse_text, "hint": hint, **extra})
 
 
 DURATION = _text("duration", _duration, _DURATION.pattern, _DURATION_HINT, write=write_seconds)
@@ -260,16 +249,16 @@ IP = _text("IP address", _ip, "[0-9A-Fa-f:.]+", 'write an address of this machin
 NETWORK = _text(
     "network", _network, "[0-9A-Fa-f:.]+(/[0-9]{1,3})?", 'write a network such as "10.0.0.0/8" or "fd00::/8"'
 )
-BASE_URL = _text("URL", _base_url, rf"{_SERVER}(/[^\s?#]*)?", 'write a URL such as "https://api.example/base"')
+BASE_URL = _text("URL", _url(), rf"{_SERVER}(/[^\s?#]*)?", 'write a URL such as "https://api.example/base"')
 """Its path is kept, without a slash at its end."""
 DOCUMENT_URL = _text(
-    "URL", _document_url, rf"{_SERVER}(/[^\s#]*)?", 'write a URL such as "https://id.example/jwks.json"'
+    "URL", _url(query=True), rf"{_SERVER}(/[^\s#]*)?", 'write a URL such as "https://id.example/jwks.json"'
 )
 """As it is, a query included."""
 ORIGIN_URL = _text(
-    "URL without a path", _origin_url, f"{_SERVER}/?", 'write a URL such as "http://services.internal:8080"'
+    "URL without a path", _url(path=False), f"{_SERVER}/?", 'write a URL such as "http://services.internal:8080"'
 )
-PROXY_URL = _text("URL without a path", _proxy_url, f"({_SERVER}/?)?", _PROXY_HINT)
+PROXY_URL = _text("URL without a path", _url(path=False, proxy=True), "(http://[^\\s/?#@]+/?)?", _PROXY_HINT)
 FILE = _text("path", _file, ".+", "write the path of a file, relative to the configuration file")
 """Made absolute against the configuration file's folder. Whether the file is there is not looked at."""
 PRIVATE_FILE = Meta(title="path of a private key", extra={"private": True})

@@ -14,9 +14,8 @@ from typing import Any
 
 import uvicorn
 
-from talaria.entrypoints.public.server.sockets import resume_accepting, stop_accepting
+from talaria.entrypoints.public.server.sockets import accepted, resume_accepting, stop_accepting
 
-_DRAIN_SECONDS = 1.0
 _POLL_SECONDS = 0.01
 
 
@@ -29,9 +28,12 @@ class _Server(uvicorn.Server):
 
 
 class AsgiListener:
-    """Serves `app` on one socket until `stop`. `http` is uvicorn's setting of the name: a protocol, or its class."""
+    """Serves `app` on one socket until `stop`, which leaves requests in flight `drain_seconds` to end.
 
-    def __init__(self, app: Any, http: Any = "httptools") -> None:
+    `http` is uvicorn's setting of the name: a protocol, or its class.
+    """
+
+    def __init__(self, app: Any, http: Any = "httptools", drain_seconds: float = 1.0) -> None:
         config = uvicorn.Config(
             app,
             http=http,
@@ -44,6 +46,7 @@ class AsgiListener:
             server_header=False,
         )
         self._server = _Server(config)
+        self._drain_seconds = drain_seconds
         self._socket: socket.socket | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -56,7 +59,7 @@ class AsgiListener:
             await asyncio.sleep(0)
 
     async def stop(self) -> None:
-        """Accept nothing new, give what is in flight a second to end, then close everything."""
+        """Accept nothing new, let what is in flight end, then close everything."""
         if self._serving is None or self._socket is None:
             return
         await stop_accepting(self._socket)
@@ -66,14 +69,15 @@ class AsgiListener:
         for connection in list(state.connections):
             connection.shutdown()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN_SECONDS):
+            async with asyncio.timeout(self._drain_seconds):
                 while state.connections or state.tasks:
                     await asyncio.sleep(_POLL_SECONDS)
+        for connection in list(state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await accepted()  # the requests that were cut hear of it, and end
         tasks = [*state.tasks, self._serving]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for connection in list(state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
         self._socket.close()

@@ -78,8 +78,9 @@ class ClientBody:
         self.bytes_in = 0
 
     @property
-    def ended_at(self) -> float | None:
-        return self._cycle.ended_at
+    def ended_ago(self) -> float | None:
+        ended_at = self._cycle.ended_at
+        return None if ended_at is None else asyncio.get_running_loop().time() - ended_at
 
     def begin(self, idle_timeout: float, upload_timeout: float) -> None:
         self._idle_timeout = idle_timeout

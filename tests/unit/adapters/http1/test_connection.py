@@ -1,4 +1,4 @@
-"""The law of the connection, state by state, without a socket."""
+"""The state machine of the connection, state by state, without a socket."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-async def test_a_whole_answer_gives_the_connection_back_before_anybody_awaits() -> None:
+async def test_a_whole_answer_gives_the_connection_back_before_it_is_awaited() -> None:
     harness = Harness()
     future = harness.begin()
     harness.feed(HELLO)
@@ -212,7 +212,7 @@ async def test_abandoning_an_answer_that_is_whole_leaves_the_connection_to_its_n
     assert harness.transport.ended == ""
 
 
-async def test_whoever_was_cancelled_before_the_answer_came_owns_nothing_of_the_next_request() -> None:
+async def test_an_owner_that_was_cancelled_before_the_response_came_owns_nothing_of_the_next_request() -> None:
     harness = Harness()
     first = harness.begin()
     owner = asyncio.ensure_future(harness.owned(first))
@@ -227,7 +227,7 @@ async def test_whoever_was_cancelled_before_the_answer_came_owns_nothing_of_the_
     assert harness.transport.ended == ""
 
 
-async def test_an_answer_that_comes_to_nobody_is_dropped() -> None:
+async def test_a_response_without_an_owner_is_dropped() -> None:
     harness = Harness()
     future = harness.begin()
     future.cancel()

@@ -1,4 +1,4 @@
-"""The pool: who gets which connection, who waits, and that every slot comes back."""
+"""The pool: which request gets which connection, which one waits, and that every slot comes back."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,17 +15,17 @@ HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 ENDPOINT = Endpoint.of("http://upstream")
 
 
-class Dialler:
-    """Connects to nothing. `failing` is what the next dial raises; they wait while `gate` is not set."""
+class Connector:
+    """Connects to nothing. `failing` is what the next one raises; they wait while `gate` is not set."""
 
     def __init__(self) -> None:
-        self.dialled = 0
+        self.opened = 0
         self.failing: BaseException | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def __call__(self, endpoint: Endpoint, protocol: Callable[[], Connection], /) -> Connection:
-        self.dialled += 1
+        self.opened += 1
         await self.gate.wait()
         failing, self.failing = self.failing, None
         if failing is not None:
@@ -35,13 +35,13 @@ class Dialler:
         return connection
 
 
-class World:
-    """A pool of two connections at most, with a line of three."""
+class PoolHarness:
+    """A pool of two connections at most, with a queue of three."""
 
     def __init__(self, idle_seconds: float = 30.0) -> None:
-        self.dialler = Dialler()
+        self.connector = Connector()
         limits = Limits(connect_timeout=0.05, max_connections=2, max_waiting=3, idle_seconds=idle_seconds)
-        self.pool = Pool(ENDPOINT, limits, self.dialler)
+        self.pool = Pool(ENDPOINT, limits, self.connector)
 
     async def get(self, *, new: bool = False, patience: float = 5.0) -> Connection:
         return await self.pool.get(asyncio.get_running_loop().time() + patience, new=new)
@@ -66,216 +66,216 @@ async def _settle() -> None:
 
 
 async def test_the_last_one_back_is_the_first_one_out() -> None:
-    world = World()
-    first, second = await world.get(), await world.get()
-    assert world.counts() == (2, 0)
-    world.answer(first)
-    world.answer(second)
-    assert world.counts() == (0, 2)
-    assert world.pool.take() is second
-    assert await world.get() is first
-    assert world.pool.take() is None
-    assert world.dialler.dialled == 2
+    harness = PoolHarness()
+    first, second = await harness.get(), await harness.get()
+    assert harness.counts() == (2, 0)
+    harness.answer(first)
+    harness.answer(second)
+    assert harness.counts() == (0, 2)
+    assert harness.pool.take() is second
+    assert await harness.get() is first
+    assert harness.pool.take() is None
+    assert harness.connector.opened == 2
 
 
 async def test_a_closed_connection_is_not_kept() -> None:
-    world = World()
-    first, second = await world.get(), await world.get()
-    world.answer(first)
+    harness = PoolHarness()
+    first, second = await harness.get(), await harness.get()
+    harness.answer(first)
     first.connection_lost(None)
     second.fail(ConnectionClosed())
-    assert world.counts() == (0, 0)
+    assert harness.counts() == (0, 0)
 
 
-async def test_the_line_is_served_in_its_order() -> None:
-    world = World()
-    first, second = await world.get(), await world.get()
-    asking = [world.asking() for _ in range(3)]
+async def test_the_queue_is_first_in_first_out() -> None:
+    harness = PoolHarness()
+    first, second = await harness.get(), await harness.get()
+    asking = [harness.asking() for _ in range(3)]
     await _settle()
-    assert world.counts() == (5, 0)
-    world.answer(first)
+    assert harness.counts() == (5, 0)
+    harness.answer(first)
     second.fail(ConnectionClosed())
     await _settle()
     assert [task.done() for task in asking] == [True, True, False]
     assert asking[0].result() is first
-    assert world.dialler.dialled == 3
-    world.answer(first)
+    assert harness.connector.opened == 3
+    harness.answer(first)
     assert await asking[2] is first
 
 
-async def test_nobody_overtakes_the_line() -> None:
-    world = World()
-    first, _ = await world.get(), await world.get()
-    waiting = world.asking()
+async def test_no_request_overtakes_the_queue() -> None:
+    harness = PoolHarness()
+    first, _ = await harness.get(), await harness.get()
+    waiting = harness.asking()
     await _settle()
-    world.answer(first)
-    assert world.pool.take() is None
-    late = world.asking()
+    harness.answer(first)
+    assert harness.pool.take() is None
+    late = harness.asking()
     assert await waiting is first
     await _settle()
     assert not late.done()
-    world.answer(first)
+    harness.answer(first)
     assert await late is first
 
 
-async def test_the_line_is_bounded() -> None:
-    world = World()
-    await world.get(), await world.get()
-    asking = [world.asking() for _ in range(3)]
+async def test_the_queue_is_bounded() -> None:
+    harness = PoolHarness()
+    await harness.get(), await harness.get()
+    asking = [harness.asking() for _ in range(3)]
     await _settle()
     with pytest.raises(PoolExhausted) as caught:
-        await world.get()
+        await harness.get()
     assert not caught.value.request_sent
-    await world.pool.aclose()
+    await harness.pool.aclose()
     for task in asking:
         with pytest.raises(ConnectError):
             await task
 
 
 async def test_the_wait_is_bounded() -> None:
-    world = World()
-    await world.get(), await world.get()
+    harness = PoolHarness()
+    await harness.get(), await harness.get()
     with pytest.raises(PoolExhausted):
-        await world.get(patience=0.005)
-    assert world.counts() == (2, 0)
+        await harness.get(patience=0.005)
+    assert harness.counts() == (2, 0)
 
 
-async def test_each_waits_for_as_long_as_he_may() -> None:
-    world = World()
-    first, _ = await world.get(), await world.get()
-    patient = asyncio.create_task(world.get(patience=60))
-    client_deadline = [asyncio.create_task(world.get(patience=patience)) for patience in (0.05, 0.01)]
+async def test_each_waits_until_its_own_deadline() -> None:
+    harness = PoolHarness()
+    first, _ = await harness.get(), await harness.get()
+    patient = asyncio.create_task(harness.get(patience=60))
+    client_deadline = [asyncio.create_task(harness.get(patience=patience)) for patience in (0.05, 0.01)]
     await asyncio.wait(client_deadline, return_when=asyncio.FIRST_COMPLETED)
     assert [task.done() for task in client_deadline] == [
         False,
         True,
-    ]  # who may wait less is not held up by who came before
+    ]  # an earlier deadline is not held up by a later one
     await asyncio.wait(client_deadline)
     for task in client_deadline:
         with pytest.raises(PoolExhausted):
             await task
-    assert world.counts() == (3, 0)
-    world.answer(first)
+    assert harness.counts() == (3, 0)
+    harness.answer(first)
     assert await patient is first
 
 
 @pytest.mark.parametrize("failure", [ConnectError("refused"), TimeoutError(), asyncio.CancelledError()])
-async def test_a_dial_that_fails_gives_its_slot_to_the_line(failure: BaseException) -> None:
-    world = World()
-    await world.get()
-    world.dialler.gate.clear()
-    failing, waiting = world.asking(), world.asking()
+async def test_a_failed_connect_gives_its_slot_to_the_queue(failure: BaseException) -> None:
+    harness = PoolHarness()
+    await harness.get()
+    harness.connector.gate.clear()
+    failing, waiting = harness.asking(), harness.asking()
     await _settle()
-    world.dialler.failing = failure
-    world.dialler.gate.set()
+    harness.connector.failing = failure
+    harness.connector.gate.set()
     await asyncio.wait([failing])
     assert isinstance(await waiting, Connection)
     assert failing.cancelled() or isinstance(failing.exception(), ConnectError | ConnectTimeout)
-    assert world.counts() == (2, 0)
+    assert harness.counts() == (2, 0)
 
 
 async def test_connecting_has_its_own_time() -> None:
-    world = World()
-    world.dialler.gate.clear()
+    harness = PoolHarness()
+    harness.connector.gate.clear()
     with pytest.raises(ConnectTimeout):
-        await world.get()
-    assert world.counts() == (0, 0)
+        await harness.get()
+    assert harness.counts() == (0, 0)
 
 
-async def test_who_leaves_the_line_leaves_no_trace() -> None:
-    world = World()
-    first, _ = await world.get(), await world.get()
-    leaving, staying = world.asking(), world.asking()
+async def test_a_waiter_that_leaves_the_queue_leaves_no_trace() -> None:
+    harness = PoolHarness()
+    first, _ = await harness.get(), await harness.get()
+    leaving, staying = harness.asking(), harness.asking()
     await _settle()
     leaving.cancel()
     await _settle()
-    world.answer(first)
+    harness.answer(first)
     assert await staying is first
-    assert world.counts() == (2, 0)
+    assert harness.counts() == (2, 0)
 
 
 @pytest.mark.parametrize("handing", ["connection", "slot"])
-async def test_who_leaves_in_the_moment_of_being_served_hands_on(handing: str) -> None:
-    world = World()
-    first, _ = await world.get(), await world.get()
-    leaving, staying = world.asking(), world.asking()
+async def test_a_waiter_that_leaves_in_the_moment_of_being_served_hands_on(handing: str) -> None:
+    harness = PoolHarness()
+    first, _ = await harness.get(), await harness.get()
+    leaving, staying = harness.asking(), harness.asking()
     await _settle()
     if handing == "connection":
-        world.answer(first)
+        harness.answer(first)
     else:
         first.fail(ConnectionClosed())
     leaving.cancel()
     assert isinstance(await staying, Connection)
     assert leaving.cancelled()
-    assert world.counts() == (2, 0)
+    assert harness.counts() == (2, 0)
 
 
 async def test_a_connection_that_dies_while_it_is_handed_over_is_not_used() -> None:
-    world = World()
-    first, _ = await world.get(), await world.get()
-    waiting = world.asking()
+    harness = PoolHarness()
+    first, _ = await harness.get(), await harness.get()
+    waiting = harness.asking()
     await _settle()
-    world.answer(first)
+    harness.answer(first)
     first.connection_lost(None)
     assert await waiting is not first
-    assert world.counts() == (2, 0)
+    assert harness.counts() == (2, 0)
 
 
 async def test_a_new_connection_is_new_though_others_are_idle() -> None:
-    world = World()
-    first, second = await world.get(), await world.get()
-    world.answer(first)
-    world.answer(second)
-    fresh = await world.get(new=True)
+    harness = PoolHarness()
+    first, second = await harness.get(), await harness.get()
+    harness.answer(first)
+    harness.answer(second)
+    fresh = await harness.get(new=True)
     assert fresh not in (first, second)
     assert (first.closed, second.closed) == (True, False)
-    assert world.counts() == (1, 1)
+    assert harness.counts() == (1, 1)
 
 
 async def test_a_new_connection_is_new_though_its_turn_brings_an_old_one() -> None:
-    world = World()
-    first, _ = await world.get(), await world.get()
-    asking = world.asking(new=True)
+    harness = PoolHarness()
+    first, _ = await harness.get(), await harness.get()
+    asking = harness.asking(new=True)
     await _settle()
-    world.answer(first)
+    harness.answer(first)
     fresh = await asking
     assert fresh is not first
     assert first.closed
-    assert world.counts() == (2, 0)
+    assert harness.counts() == (2, 0)
 
 
 async def test_idle_connections_are_closed_after_a_while() -> None:
-    world = World(idle_seconds=0.01)
-    world.answer(await world.get())
+    harness = PoolHarness(idle_seconds=0.01)
+    harness.answer(await harness.get())
     waited = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_later(0.05, waited.set_result, None)
     await waited
-    assert world.counts() == (0, 0)
-    world.answer(await world.get())
-    assert world.counts() == (0, 1)
-    await world.pool.aclose()
+    assert harness.counts() == (0, 0)
+    harness.answer(await harness.get())
+    assert harness.counts() == (0, 1)
+    await harness.pool.aclose()
 
 
 async def test_closing_ends_everything() -> None:
-    world = World()
-    idle, busy = await world.get(), await world.get()
-    world.answer(idle)
+    harness = PoolHarness()
+    idle, busy = await harness.get(), await harness.get()
+    harness.answer(idle)
     future = busy.begin(b"x", False, busy.loop.time() + 60, 60.0)
-    await world.pool.aclose()
+    await harness.pool.aclose()
     with pytest.raises(ConnectionClosed):
         await future
     with pytest.raises(ConnectError):
-        await world.get()
-    assert (idle.closed, busy.closed, world.counts()) == (True, True, (0, 0))
+        await harness.get()
+    assert (idle.closed, busy.closed, harness.counts()) == (True, True, (0, 0))
 
 
-async def test_a_dial_that_ends_after_the_closing_is_closed() -> None:
-    world = World()
-    world.dialler.gate.clear()
-    asking = world.asking()
+async def test_a_connect_that_ends_after_the_closing_is_closed() -> None:
+    harness = PoolHarness()
+    harness.connector.gate.clear()
+    asking = harness.asking()
     await _settle()
-    await world.pool.aclose()
-    world.dialler.gate.set()
+    await harness.pool.aclose()
+    harness.connector.gate.set()
     with pytest.raises(ConnectError):
         await asking
-    assert world.counts() == (0, 0)
+    assert harness.counts() == (0, 0)

@@ -1,4 +1,4 @@
-"""Bodies of requests: what is written, when it stops, and whose error it is."""
+"""Bodies of requests: what is written, when it stops, and which error it is."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from talaria.adapters.http1.connection import JOINED_AT_MOST
-from talaria.adapters.http1.errors import BodyLengthMismatch, RequestBodyTimeout, WriteTimeout
+from talaria.adapters.http1.errors import BodyLengthMismatch, ReadTimeout, WriteTimeout
 from talaria.adapters.http1.request_body import BodyWriter
 from talaria.domain.errors import ClientGone
 from talaria.domain.http import UpstreamResponse
@@ -31,6 +31,12 @@ async def _silent(*pieces: bytes) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
     await asyncio.Event().wait()
+
+
+async def _pieces_until(last: asyncio.Event, *pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+    await last.wait()
 
 
 def _begin(
@@ -114,7 +120,7 @@ async def test_an_answer_to_a_complete_body_keeps_the_connection_though_the_body
     assert harness.idle == 1
 
 
-async def test_an_early_answer_whose_body_goes_on_is_read_to_its_end() -> None:
+async def test_an_early_response_with_a_body_that_goes_on_is_read_to_its_end() -> None:
     harness = Harness()
     future = _begin(harness, _silent(b"a"), None)
     await _settle()
@@ -148,17 +154,35 @@ async def test_a_transport_that_holds_enough_stops_the_upload_until_it_takes_mor
     harness.connection.connection_lost(None)
 
 
-@pytest.mark.parametrize("blocked", [False, True])
-async def test_only_a_silence_of_the_peer_is_the_peers(blocked: bool) -> None:
+async def test_a_peer_that_does_not_take_a_body_is_late_after_the_idle_timeout() -> None:
     harness = Harness()
-    body = BodyWriter(_silent(b"a"), None)
-    deadline = harness.loop.time() + (60 if blocked else 0.06)
-    future = harness.connection.begin(b"HEAD|", False, deadline, 0.005, body)
-    if blocked:
-        harness.connection.pause_writing()
-    with pytest.raises(WriteTimeout if blocked else RequestBodyTimeout):
+    future = harness.connection.begin(b"HEAD|", False, harness.loop.time() + 60, 0.005, BodyWriter(_silent(b"a"), None))
+    harness.connection.pause_writing()
+    with pytest.raises(WriteTimeout):
         await future
-    assert (harness.loop.time() < deadline) is blocked
+
+
+async def test_time_in_which_a_body_is_awaited_is_not_the_peers() -> None:
+    """Neither the idle timeout nor that of the head begins before its last byte; then it has all of its time."""
+    harness = Harness()
+    last = asyncio.Event()
+    future = harness.connection.begin(
+        b"HEAD|", False, harness.loop.time() + 0.02, 0.005, BodyWriter(_pieces_until(last, b"a"), None)
+    )
+    done, _ = await asyncio.wait([future], timeout=0.05)
+    assert not done
+    last.set()
+    with pytest.raises(ReadTimeout):
+        await future
+
+
+@pytest.mark.parametrize("length", [1, 100_000, None])
+async def test_after_a_body_the_head_has_its_time(length: int | None) -> None:
+    harness = Harness()
+    body = BodyWriter(_pieces(b"x" * (length or 10)), length)
+    future = harness.connection.begin(b"HEAD|", False, harness.loop.time() + 0.02, 60.0, body)
+    with pytest.raises(ReadTimeout):
+        await future
 
 
 async def test_after_a_complete_body_only_the_head_has_a_deadline() -> None:

@@ -36,14 +36,14 @@ class Server:
 
 @contextmanager
 def silent() -> Iterator[Server]:
-    """One that answers nobody before the end."""
+    """One that is silent before the end."""
     server = Server(asyncio.get_running_loop())
     yield server
     server.open.set()
 
 
 async def asking(resolver: Resolver, server: Server) -> "asyncio.Task[Sequence[Address]]":
-    """Somebody who has asked by now."""
+    """A lookup that has begun by now."""
     task = asyncio.create_task(resolver.addresses_of("name", 80))
     await server.began.wait()
     return task
@@ -56,7 +56,7 @@ async def test_an_address_is_no_name(host: str, family: socket.AddressFamily) ->
         assert (found, address[:2], server.asked) == (family, (host, 81), 0)
 
 
-async def test_who_asks_meanwhile_joins() -> None:
+async def test_a_lookup_under_way_is_shared() -> None:
     with silent() as server:
         resolver = Resolver(server.look_up)
         asked = [await asking(resolver, server) for _ in range(20)]
@@ -67,7 +67,7 @@ async def test_who_asks_meanwhile_joins() -> None:
         assert server.asked == 2
 
 
-async def test_the_silence_about_one_name_is_nobody_elses() -> None:
+async def test_the_silence_about_one_name_holds_up_no_other() -> None:
     with silent() as server, silent() as other:
         other.open.set()
         silenced = [await asking(Resolver(server.look_up), server) for _ in range(20)]
@@ -89,7 +89,7 @@ async def test_an_old_lookup_is_not_shared() -> None:
         assert await asyncio.gather(*asked) == [FOUND] * 3
 
 
-async def test_a_failure_reaches_all_who_wait_and_is_not_kept() -> None:
+async def test_a_failure_reaches_all_waiters_and_is_not_kept() -> None:
     with silent() as server:
         resolver = Resolver(server.look_up)
         server.failure = socket.gaierror(-2, "Name or service not known")
@@ -100,7 +100,7 @@ async def test_a_failure_reaches_all_who_wait_and_is_not_kept() -> None:
         assert await resolver.addresses_of("name", 80) == FOUND
 
 
-async def test_who_leaves_hurts_nobody() -> None:
+async def test_a_waiter_that_leaves_hurts_no_other() -> None:
     with silent() as server:
         resolver = Resolver(server.look_up)
         first, second = await asking(resolver, server), await asking(resolver, server)

@@ -25,8 +25,8 @@ def _head(
     body: bool = False,
     length: int | None = None,
 ) -> bytes:
-    outbound = UpstreamRequest(method, target, headers or [], _Body() if body else None, length, 1.0, 1.0)
-    return serialize_head(outbound, b" HTTP/1.1\r\nhost: up:81")
+    sent = UpstreamRequest(method, target, headers or [], _Body() if body else None, length, 1.0, 1.0)
+    return serialize_head(sent, b" HTTP/1.1\r\nhost: up:81")
 
 
 def test_no_body_has_no_framing() -> None:

@@ -43,7 +43,7 @@ def test_wind_is_wind(client: DependencyClient) -> None:
     assert isinstance(partners.build("wind", client, "key"), wind.Accounts)
 
 
-@pytest.mark.parametrize("name", ["nobody", "", "wind.Accounts", "../personal", "__init__"])
+@pytest.mark.parametrize("name", ["nothing", "", "wind.Accounts", "../personal", "__init__"])
 def test_an_unknown_adapter_is_refused_with_the_names_of_the_known(name: str, client: DependencyClient) -> None:
     with pytest.raises(LookupError, match=r"there are: .*wind"):
         partners.build(name, client, "key")

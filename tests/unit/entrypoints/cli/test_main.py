@@ -13,8 +13,9 @@ from talaria import __version__
 from talaria.entrypoints.cli.main import COMMANDS, cli
 
 
-def test_the_version() -> None:
-    result = CliRunner().invoke(cli, ["--version"])
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version(option: str) -> None:
+    result = CliRunner().invoke(cli, [option])
     assert result.exit_code == 0
     assert result.output.strip() == f"talaria, version {__version__}"
 
@@ -25,7 +26,7 @@ def test_help_lists_every_command() -> None:
     assert all(name in result.output for name in COMMANDS)
 
 
-@pytest.mark.parametrize("arguments", [["no-such-command"], ["serve", "--no-such-option"], ["init"]])
+@pytest.mark.parametrize("arguments", [["no-such-command"], ["serve", "--no-such-option"], ["token"]])
 def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli, arguments).exit_code == 2
 
@@ -87,9 +88,12 @@ def test_the_module_runs_as_the_script_does() -> None:
     assert done.stdout.strip() == f"talaria, version {__version__}"
 
 
-def test_a_descriptor_that_is_closed_is_taken_before_a_socket_can_be_it() -> None:
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_descriptor_that_is_closed_is_taken_before_a_socket_can_be_it(closed: str) -> None:
     code = (
-        "import os, sys; from talaria.entrypoints.cli.main import take_standard_descriptors; os.close(1); "
-        "take_standard_descriptors(); sys.exit(os.fstat(1).st_rdev != os.stat(os.devnull).st_rdev)"
+        "import os, sys; from talaria.entrypoints.cli.main import take_standard_descriptors; "
+        "take_standard_descriptors(); null = os.stat(os.devnull).st_rdev; "
+        "sys.exit(sys.stdout is None or sys.stderr is None or null not in [os.fstat(n).st_rdev for n in range(3)])"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", code]
+    assert subprocess.run(command, check=False, stdout=subprocess.PIPE).returncode == 0  # noqa: S603

@@ -65,7 +65,7 @@ def test_a_configuration_with_problems_is_not_served(config: Path, served: list[
 
 
 def test_warnings_are_told_before_serving(config: Path, served: list[tuple[Settings, Path]]) -> None:
-    next((config.parent / "keys").iterdir()).chmod(0o644)
+    next((config.parent / "keys").glob("*.pem")).chmod(0o644)
     result = CliRunner().invoke(cli, ["serve", "--config", str(config)], env=VARIABLES)
     assert "warning: signing.keys[0].file: " in result.stderr
     assert len(served) == 1

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Meta
 
@@ -162,6 +162,13 @@ _PARTS = (
 
 
 @given(st.lists(st.sampled_from(_PARTS.split(" ")), max_size=7).map("".join) | st.text(max_size=15))
+@example("https://a.example:80/b?c")
+@example("http://[::1]/")
+@example("a.example:80")
+@example("::/24")
+@example("127.0.0.1")
+@example("http://a.example\n")
+@example("::1%\r\n")
 def test_whatever_is_written_is_an_address_or_refused(text: str) -> None:
     for form in (BASE_URL, ORIGIN_URL, DOCUMENT_URL, PROXY_URL, LISTEN, NETWORK, IP):
         try:
@@ -171,7 +178,9 @@ def test_whatever_is_written_is_an_address_or_refused(text: str) -> None:
         assert not set(str(parsed)) & set(" \r\n\0\\"), text
 
 
-@pytest.mark.parametrize("bad", ["proxy.internal:3128", "http://proxy.internal/base", "http://proxy.internal?q", 7])
+@pytest.mark.parametrize(
+    "bad", ["proxy.internal:3128", "http://proxy.internal/base", "http://proxy.internal?q", "https://proxy.internal", 7]
+)
 def test_an_egress_proxy_is_shown_as_one(bad: object) -> None:
     with pytest.raises(InvalidValue) as refused:
         read(PROXY_URL, bad)

@@ -80,7 +80,7 @@ def test_a_rule_of_tokens_does_not_go_with_an_api_key(bench: Bench, key: str, va
     assert problems[f"callers.jobs.{key}"].hint.startswith("leave it out")
 
 
-def test_a_route_that_nobody_could_use_is_refused(bench: Bench) -> None:
+def test_a_route_that_admits_no_caller_is_refused(bench: Bench) -> None:
     problems = bench.problems({"routes.jobs": {"identity": "none", "upstream": "talaria-services"}})
     assert problems["routes.jobs.callers"].wrong == "there is no caller with an API key"
 

@@ -9,7 +9,7 @@ from talaria.entrypoints.config import schema
 from talaria.entrypoints.config.schema import resolve
 from tests.unit.entrypoints.config.conftest import GOOD, Bench
 from tests.unit.entrypoints.config.support_config import ENVIRON
-from tests.unit.entrypoints.config.test_decode import ALL_AT_ONCE
+from tests.unit.entrypoints.config.test_decoding import ALL_AT_ONCE
 
 VALIDATOR = jsonschema_rs.Draft202012Validator(schema())
 NO_MATTER_OF_FORM = {

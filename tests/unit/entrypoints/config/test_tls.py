@@ -50,7 +50,7 @@ def test_values_of_another_form_are_refused(bench: Bench, key: str, value: Any) 
     assert [problem.startswith(key) for problem in bench.problems({key: value})] == [True]
 
 
-def test_a_key_that_everybody_may_read_is_worth_a_look(bench: Bench) -> None:
+def test_a_key_that_every_user_may_read_is_a_warning(bench: Bench) -> None:
     _, key = write_certificate(bench.folder, "us")
     key.chmod(0o644)
     (warning,) = bench.load({"server.tls": OURS}).warnings

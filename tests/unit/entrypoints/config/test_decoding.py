@@ -20,7 +20,7 @@ ALL_AT_ONCE: dict[str, Any] = {
     "upstreams.talaria-services.urls": [],
     "upstreams.talaria-services.api_key": {"env": "NOT_THERE"},
     "routes.wind.partner": "wnid",
-    "routes.wind.upstream": "nobody",
+    "routes.wind.upstream": "nothing",
     "routes.wind.methods": ["get"],
 }
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from talaria.domain.rate_limits import RateLimit
@@ -119,19 +119,54 @@ def test_a_long_value_is_shown_cut_and_escaped() -> None:
     assert len(refused.value.wrong) < 120
 
 
+RANGES: list[tuple[Any, dict[str, float], float, float]] = [
+    (Annotated[Duration, within(0.001, 3600, "")], {"ms": 0.001, "s": 1, "m": 60, "h": 3600}, 0.001, 3600),
+    (
+        Annotated[Size, within(1, 1 << 30, "")],
+        {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30},
+        1,
+        1 << 30,
+    ),
+]
+
+
+@given(st.integers(0, 5000), st.sampled_from(["", "B", "KiB", "MiB", "GiB", "ms", "s", "m", "h", "d", "kb"]))
+def test_a_number_with_a_unit_is_taken_exactly_where_it_is_in_range(number: int, unit: str) -> None:
+    for kind, units, least, most in RANGES:
+        meant = number * units[unit] if unit in units else -1.0
+        try:
+            assert read(kind, f"{number}{unit}") == pytest.approx(meant)
+        except InvalidValue:
+            assert not least <= meant <= most
+        else:
+            assert least <= meant <= most
+
+
+@given(st.integers(-5, 15))
+def test_a_whole_number_is_taken_exactly_where_it_is_in_range(number: int) -> None:
+    try:
+        assert read(Annotated[Count, within(1, 10, "")], number) == number
+    except InvalidValue:
+        assert not 1 <= number <= 10
+    else:
+        assert 1 <= number <= 10
+
+
 _LIKE_A_VALUE = st.text(alphabet="0123456789.msh KiBMG-+e_\n٣", max_size=24)
 ANYTHING = _LIKE_A_VALUE | st.text(max_size=12) | st.none() | st.booleans() | st.integers() | st.floats() | st.just([1])
 
 
 @given(ANYTHING)
+@example("10s")
+@example("8KiB")
+@example(7)
+@example("9h")
+@example("2GiB")
+@example(11)
 def test_whatever_is_written_is_in_range_or_refused(value: Any) -> None:
-    for form, most in (
-        (Annotated[Duration, within(0.001, 3600, "")], 3600.0),
-        (Annotated[Size, within(1, 1 << 30, "")], 1 << 30),
-        (Annotated[Count, within(1, 10, "")], 10),
-    ):
+    for kind, most in (*((kind, most) for kind, _, _, most in RANGES), (Annotated[Count, within(1, 10, "")], 10)):
         try:
-            parsed = read(form, value)
+            parsed = read(kind, value)
         except InvalidValue:
             continue
         assert 0 < parsed <= most

@@ -57,7 +57,7 @@ def user_id(number: int) -> str:
     return f"user-{number:08d}"
 
 
-def callers(folder: Path) -> Callers:
+def new_callers(folder: Path) -> Callers:
     """A new key, written to `folder`."""
     made = Callers(folder, ec.generate_private_key(ec.SECP256R1()))
     made.public_pem.write_bytes(public_pem(made.key))

@@ -133,7 +133,7 @@ def test_two_signing_keys_may_not_share_a_kid(bench: Bench) -> None:
     assert set(problems) == {"signing.keys[1].kid"}
 
 
-def test_what_everybody_may_read_is_a_warning(bench: Bench, tmp_path: Path) -> None:
+def test_what_every_user_may_read_is_a_warning(bench: Bench, tmp_path: Path) -> None:
     for name in ("keys/2026-11.pem", "token"):
         (tmp_path / name).touch()
         (tmp_path / name).chmod(0o644)

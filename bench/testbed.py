@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import people
+from bench import caller_tokens
 from bench.procs import Program, free_ports, start
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -25,7 +25,7 @@ class Missing(Exception):
 
 
 @dataclass(slots=True)
-class World:
+class Testbed:
     """Ports of loopback by name, and the programs behind them."""
 
     folder: Path
@@ -33,7 +33,7 @@ class World:
     personal_port: int
     wind_port: int
     sink_port: int
-    callers: people.Callers
+    callers: caller_tokens.Callers
     quick: bool = False
     until: float = float("inf")
     programs: list[Program] = field(default_factory=list)
@@ -94,24 +94,24 @@ def new_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="talaria-bench-", dir=memory if memory.is_dir() else None))
 
 
-def create(folder: Path, *, quick: bool, minutes: float) -> World:
+def create(folder: Path, *, quick: bool, minutes: float) -> Testbed:
     """Starts the origin and the simulators in `folder`. Raises Missing or DidNotStart."""
     which("wrk")
     origin_port, personal_port, wind_port, sink_port = free_ports(4)
     until = time.monotonic() + minutes * 60
-    callers = people.callers(folder)
-    world = World(folder, origin_port, personal_port, wind_port, sink_port, callers, quick, until)
+    callers = caller_tokens.new_callers(folder)
+    testbed = Testbed(folder, origin_port, personal_port, wind_port, sink_port, callers, quick, until)
     _files(folder / "www" / "size")
-    conf = fill("origin.nginx.conf", folder / "origin.conf", FOLDER=folder, PORT=world.origin_port, ANSWER=ANSWER)
+    conf = fill("origin.nginx.conf", folder / "origin.conf", FOLDER=folder, PORT=testbed.origin_port, ANSWER=ANSWER)
     origin = start("origin", [which("nginx"), "-e", "stderr", "-c", str(conf), "-p", str(folder)], folder)
-    ports = [str(port) for port in (world.personal_port, world.wind_port, world.sink_port)]
+    ports = [str(port) for port in (testbed.personal_port, testbed.wind_port, testbed.sink_port)]
     simulators = start(
         "simulators", [sys.executable, "-m", "bench.simulators", *ports], folder, {"PYTHONPATH": str(ROOT)}
     )
-    world.programs += [origin, simulators]
-    origin.wait_until(world.origin + "/")
-    simulators.wait_until(world.sink + "/")
-    return world
+    testbed.programs += [origin, simulators]
+    origin.wait_until(testbed.origin + "/")
+    simulators.wait_until(testbed.sink + "/")
+    return testbed
 
 
 def _files(folder: Path) -> None:
