@@ -7,15 +7,17 @@ STAMP := $(VENV)/.installed
 # Where it is set, every start compiles all the libraries and all the tests again, which takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-real check lock lock-check lock-resolve bench bench-setup audit soak scorecard clean
+.PHONY: help setup run test test-real image verify-deploy check lock lock-check lock-resolve bench bench-setup audit soak scorecard clean
 
 help:
-	@echo "make run     the gateway with its sandbox: one journey, then a curl line to paste"
-	@echo "make test    all tests          make check   ruff, mypy, import contracts, locks"
-	@echo "make test-real   tests among the real nginx, HAProxy, Envoy, Caddy, Prometheus, curl, Node"
-	@echo "make setup   .venv only         make lock    pin the dependencies again"
-	@echo "make bench   measure            make audit   known vulnerabilities in the locks"
-	@echo "make soak    rough weather      make scorecard   failures in, failures out"
+	@echo "make run            the gateway with its sandbox: one request, then a curl line to paste"
+	@echo "make test           all tests of the code"
+	@echo "make test-real      tests among real programs: nginx, HAProxy, Envoy, Caddy, Prometheus, curl, Node"
+	@echo "make check          ruff, mypy, import contracts, locks"
+	@echo "make setup          .venv only             make lock        pin the dependencies again"
+	@echo "make image          the container image    make verify-deploy   all of deploy/, the image too"
+	@echo "make bench          measure                make audit       known vulnerabilities in the locks"
+	@echo "make soak           rough weather          make scorecard   failures in, failures out"
 
 # Twice quiet: errors are shown, and nothing else.
 PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
@@ -40,7 +42,16 @@ test: setup
 # Installs what it needs: wheels into .venv, Debian's packages where the user is root. ARGS="-k prometheus" for a part.
 test-real: $(VENV)/.installed-real
 	@$(BIN)/python -m tests.real.support_programs
-	@$(BIN)/pytest -q tests/real $(ARGS)
+	@$(BIN)/pytest -q tests/real -m "not image" $(ARGS)
+
+# BASE=debian where no registry of images is at hand; deploy/image.sh says more.
+image: setup
+	@deploy/image.sh
+
+# Everything in deploy/, by the programs that read it. Builds the image and runs it.
+verify-deploy: $(VENV)/.installed-real
+	@$(BIN)/python -m tests.real.support_programs image
+	@$(BIN)/pytest -v tests/real/deploy $(ARGS)
 
 # What one target alone needs: a group of pyproject.toml, with a lock of its own.
 $(VENV)/.installed-%: requirements-%.lock $(STAMP)
@@ -107,4 +118,4 @@ audit: setup
 		{ echo "not clean: a known vulnerability, or no database to ask (PIP_AUDIT_VULNERABILITY_SERVICE=osv: another)" >&2; exit 1; }
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis

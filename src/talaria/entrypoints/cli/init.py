@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,9 +15,9 @@ _VARIABLE = re.compile(r'^[^#\n]*env = "(\w+)"', re.MULTILINE)
 
 
 @click.command("init")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, file_okay=False))
 def command(folder: Path) -> None:
-    """Write DIR/talaria.toml and a fresh signing key beside it. Nothing is overwritten."""
+    """Write DIR/talaria.toml (here, by default) and a fresh signing key beside it. Nothing is overwritten."""
     month = f"{datetime.datetime.now(datetime.UTC):%Y-%m}"
     config, key = folder / "talaria.toml", folder / "keys" / f"{month}.pem"
     for path in (config, key):
@@ -26,6 +27,8 @@ def command(folder: Path) -> None:
     try:
         key.parent.mkdir(parents=True, exist_ok=True)
         write_new_key(key)
+        with suppress(FileExistsError), (key.parent / ".gitignore").open("x", encoding="utf-8") as ignored:
+            ignored.write("*.pem\n")  # a private key belongs into no repository
         with config.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:

@@ -15,15 +15,19 @@ import msgspec
 import rich_click as click
 from rich.text import Text
 
-from talaria.adapters.auth.key_files import write_new_key
+from talaria.adapters.auth.key_files import load_signing_key, write_new_key
 from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
+from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS, ServiceTokenSigner, SigningKey
 from talaria.entrypoints.cli.operators import CannotAsk, ask
 from talaria.entrypoints.cli.shared import config_option, console, fail, load_part_or_exit, plain_table
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.types import write_seconds
 
 _NEEDED = ("server.ops_listen", "signing.keys", "signing.lifetime")
+_PUBLISH = (
+    "To publish it, append it to the list `keys` of [signing] (paths start from the configuration file) and\nreload."
+    f" Move it to the front, where it signs, {KEY_SET_SECONDS} s later at the earliest: talaria keys list"
+)
 _RELOAD = "Then have every instance reload: SIGHUP to `talaria serve`."
 
 
@@ -70,27 +74,48 @@ def command() -> None:
 @command.command("new")
 @click.option(
     "--out",
-    required=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="Where the key goes, such as keys/2026-11.pem. Nothing is overwritten.",
 )
-def new(out: Path) -> None:
+@click.option("--caller", metavar="NAME", help="Make a caller's key, to try things out: keys/callers/NAME.pem.")
+def new(out: Path | None, caller: str | None) -> None:
     """Write a fresh P-256 key that its owner alone can read, and show how to configure it."""
+    if out is not None and caller is None:
+        _write(out)
+        click.echo(f"A new P-256 key (ES256) is in {out}, mode 0600. Its kid could be {out.stem}.")
+        click.echo(_PUBLISH)
+        click.echo(f"  {{ kid = {_quoted(out.stem)}, file = {_quoted(out)} }}")
+    elif caller is not None and out is None:
+        key = Path("keys", "callers", f"{caller}.pem")
+        public = key.with_suffix(".jwks.json")
+        _write(key, public)
+        click.echo(f"A new P-256 key (ES256) of {caller} is in {key}, mode 0600, and its public key set in {public}.")
+        click.echo(f"In the caller's table (paths start from the configuration file):\n  jwks_file = {_quoted(public)}")
+        click.echo(f"Then: talaria token --caller {caller} PERSONAL_PHONE_ID")
+    else:
+        raise click.UsageError("Give --out FILE for a key of the gateway, or --caller NAME for one of a caller.")
+
+
+def _write(key: Path, public: Path | None = None) -> None:
+    """A new key; and where `public` is, its public key set."""
+    for path in (key, public):
+        if path is not None and (path.exists() or path.is_symlink()):
+            fail(f"{path} is there already; nothing was written.")
     try:
-        write_new_key(out)
-    except FileExistsError:
-        fail(f"{out} is there already; nothing was written.")
+        if public is not None:
+            key.parent.mkdir(parents=True, exist_ok=True)
+        write_new_key(key)
+        if public is not None:
+            signing = SigningKey(key.stem, *load_signing_key(key.read_bytes()))
+            public.write_bytes(ServiceTokenSigner([signing], "", 60, time.time).jwks())
     except OSError as error:
-        fail(f"{out} can't be written: {error.strerror}.")
-    # TOML's basic strings escape as JSON's do.
-    kid, file = (json.dumps(text, ensure_ascii=False) for text in (out.stem, str(out)))
-    click.echo(f"A new P-256 key (ES256) is in {out}, mode 0600. Its kid could be {out.stem}.")
-    click.echo("To publish it, append it to the list `keys` of [signing] (paths start from the configuration file) and")
-    click.echo(
-        f"reload. Move it to the front, where it signs, {KEY_SET_SECONDS} s later at the earliest: talaria keys list"
-    )
-    click.echo(f"  {{ kid = {kid}, file = {file} }}")
+        fail(f"{error.filename} can't be written: {error.strerror}.")
+
+
+def _quoted(text: object) -> str:
+    """A basic string of TOML, which escapes as JSON does."""
+    return json.dumps(str(text), ensure_ascii=False)
 
 
 @command.command("list")

@@ -39,7 +39,7 @@ class _Commands(click.RichGroup):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="talaria")
+@click.version_option(__version__, "-V", "--version", prog_name="talaria")
 def cli() -> None:
     """One door between an app's clients and its partners."""
 
@@ -77,7 +77,7 @@ def main() -> None:
             # Here, and not at the interpreter's end, where an error could not be told any more.
             sys.stdout.flush()
     except OSError as error:
-        from talaria.adapters.telemetry.access_log import NO_ROOM  # no command needs it but for this
+        from talaria.adapters.telemetry.line_writer import NO_ROOM  # no command needs it but for this
 
         if error.errno not in (*NO_ROOM, errno.EPIPE) or error.filename is not None:
             raise

@@ -107,7 +107,7 @@ def _size(text: str, _: LoadContext) -> int:
 
 def _rate(text: str, _: LoadContext) -> RateLimit | None:
     found = _RATE.fullmatch(text)
-    if found is None and text != "":
+    if found is None and text:
         raise InvalidValue(f"{shown(text)} is not a rate")
     return found and RateLimit(int(found[1]) / _UNITS[found[2]], int(found[3] or found[1]))
 

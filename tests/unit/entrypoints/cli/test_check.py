@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from talaria.entrypoints.cli.main import cli
+from talaria.entrypoints.config import load
 
 VARIABLES = {"PERSONAL_TOKEN": "canary-1", "WIND_API_KEY": "canary-2", "TALARIA_SERVICES_API_KEY": "canary-3"}
 Check = Callable[..., Result]
@@ -30,10 +31,23 @@ def check(config: Path, **variables: str | None) -> Result:
 def test_it_shows_what_it_found(config: Path) -> None:
     result = check(config)
     assert result.exit_code == 0
-    for shown in ("Routes", "Callers", "Partners", "Upstreams", "x-wind-user-id", "https://id.app.example", "is good"):
+    for shown in (
+        "Routes",
+        "Callers",
+        "Partners",
+        "Upstreams",
+        "x-wind-user-id",
+        "https://id.app.example",
+        "is good, hash ",
+    ):
         assert shown in result.stdout
     assert "canary" not in result.output
     assert result.stderr == ""
+
+
+def test_the_hash_is_the_one_of_the_running_configuration(config: Path) -> None:
+    digest = load(config, VARIABLES).digest
+    assert check(config).stdout.endswith(f"{config} is good, hash {digest}.\n")
 
 
 def test_names_in_brackets_are_no_markup(config: Path) -> None:
@@ -56,8 +70,33 @@ def test_all_problems_are_on_stderr_with_exit_code_78(config: Path) -> None:
     assert "canary" not in result.output
 
 
+def test_problems_as_json(config: Path) -> None:
+    config.write_text(config.read_text().replace('partner = "wind"', 'partner = "wnid"'))
+    result = CliRunner().invoke(cli, ["check", "--json", "--config", str(config)], env=VARIABLES)
+    assert result.exit_code == 78
+    report = json.loads(result.stdout)
+    line = config.read_text().splitlines().index('partner = "wnid"') + 1
+    problem = {"key": "routes.wind.partner", "wrong": 'there is no partner "wnid"', "hint": 'did you mean "wind"?'}
+    assert report == {"file": str(config), "hash": None, "problems": [{**problem, "line": line}], "warnings": []}
+    assert f'there is no partner "wnid" (line {line})\n' in check(config).stderr
+
+
+def test_a_good_configuration_as_json(config: Path) -> None:
+    next((config.parent / "keys").glob("*.pem")).chmod(0o644)
+    result = CliRunner().invoke(cli, ["check", "--json", "--config", str(config)], env=VARIABLES)
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["problems"], len(report["hash"])) == (0, [], 12)
+    assert [warning["key"] for warning in report["warnings"]] == ["signing.keys[0].file"]
+
+
+def test_a_file_that_is_not_there_as_json(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["check", "--json", "--config", str(tmp_path / "none.toml")])
+    assert result.exit_code == 78
+    assert "can't be read" in json.loads(result.stdout)["problems"][0]["wrong"]
+
+
 def test_a_warning_is_shown_and_stops_nothing(config: Path) -> None:
-    key = next((config.parent / "keys").iterdir())
+    key = next((config.parent / "keys").glob("*.pem"))
     key.chmod(0o644)
     result = check(config)
     assert result.exit_code == 0

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import jsonschema_rs
+import pytest
 from click.testing import CliRunner, Result
 
 from talaria.adapters.auth.key_files import load_signing_key
@@ -35,11 +36,29 @@ def test_what_it_writes_loads_once_the_variables_that_it_names_are_set(tmp_path:
 
 def test_the_key_is_fresh_and_its_owners_alone(tmp_path: Path) -> None:
     init(tmp_path)
-    (key,) = (tmp_path / "keys").iterdir()
+    (key,) = (tmp_path / "keys").glob("*.pem")
     assert re.fullmatch(r"\d{4}-\d\d\.pem", key.name)
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert load_signing_key(key.read_bytes())[1] == "ES256"
     assert f'kid = "{key.stem}"' in (tmp_path / "talaria.toml").read_text()
+
+
+def test_no_key_gets_into_a_repository(tmp_path: Path) -> None:
+    init(tmp_path)
+    assert (tmp_path / "keys/.gitignore").read_text() == "*.pem\n"
+    other = tmp_path / "other"
+    (other / "keys").mkdir(parents=True)
+    (other / "keys/.gitignore").write_text("*\n")
+    assert init(other).exit_code == 0
+    assert (other / "keys/.gitignore").read_text() == "*\n"
+
+
+def test_this_folder_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["init"])
+    assert result.exit_code == 0
+    assert "Written: talaria.toml, and keys/" in result.output
+    assert Path("talaria.toml").exists()
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

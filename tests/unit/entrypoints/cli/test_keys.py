@@ -4,10 +4,12 @@ import stat
 import tomllib
 from pathlib import Path
 
+import jwt
 import pytest
 from click.testing import CliRunner
 
-from talaria.adapters.auth.key_files import load_signing_key
+from talaria.adapters.auth.jwk import read_key_set
+from talaria.adapters.auth.key_files import check_key_set, load_signing_key
 from talaria.entrypoints.cli.keys import command
 
 
@@ -50,3 +52,35 @@ def test_a_missing_folder_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monk
     assert result.exit_code == 1
     assert "no/k.pem can't be written: No such file or directory." in result.output
     assert isinstance(result.exception, SystemExit)
+
+
+def test_a_callers_key_comes_with_its_public_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(command, ["new", "--caller", "app"])
+    assert result.exit_code == 0
+    assert "[signing]" not in result.output
+    assert 'jwks_file = "keys/callers/app.jwks.json"' in result.output
+    private, public = Path("keys/callers/app.pem"), Path("keys/callers/app.jwks.json")
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    (key,) = read_key_set(public.read_bytes())
+    check_key_set(public.read_bytes())
+    assert key.kid == "app"
+    assert '"d"' not in public.read_text()
+    token = jwt.encode({"a": 1}, load_signing_key(private.read_bytes())[0], "ES256")
+    assert jwt.decode(token, key.key, ["ES256"]) == {"a": 1}
+    assert CliRunner().invoke(command, ["new", "--caller", "app"]).exit_code == 1
+
+
+def test_a_callers_set_that_is_there_stops_it_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("keys/callers").mkdir(parents=True)
+    Path("keys/callers/app.jwks.json").write_text("mine")
+    assert CliRunner().invoke(command, ["new", "--caller", "app"]).exit_code == 1
+    assert [path.name for path in Path("keys/callers").iterdir()] == ["app.jwks.json"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--caller", "app", "--out", "k.pem"]])
+def test_a_new_key_is_of_the_gateway_or_of_a_caller(arguments: list[str]) -> None:
+    assert CliRunner().invoke(command, ["new", *arguments]).exit_code == 2

@@ -13,8 +13,9 @@ from talaria import __version__
 from talaria.entrypoints.cli.main import COMMANDS, cli
 
 
-def test_the_version() -> None:
-    result = CliRunner().invoke(cli, ["--version"])
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version(option: str) -> None:
+    result = CliRunner().invoke(cli, [option])
     assert result.exit_code == 0
     assert result.output.strip() == f"talaria, version {__version__}"
 
@@ -25,7 +26,7 @@ def test_help_lists_every_command() -> None:
     assert all(name in result.output for name in COMMANDS)
 
 
-@pytest.mark.parametrize("arguments", [["no-such-command"], ["serve", "--no-such-option"], ["init"]])
+@pytest.mark.parametrize("arguments", [["no-such-command"], ["serve", "--no-such-option"], ["token"]])
 def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli, arguments).exit_code == 2
 
