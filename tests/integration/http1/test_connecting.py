@@ -14,6 +14,7 @@ from talaria.adapters.http1.resolver import Address
 from talaria.adapters.http1.upstream import Http1Upstream
 from tests.integration.http1.support_peers import HELLO, forever, read, request, upstream
 from tests.integration.http1.support_tls import client_context, server_context
+from tests.support_machine import needs_ipv6
 
 
 async def _cause(client: Http1Upstream, error: type[Exception] = ConnectError) -> str:
@@ -71,6 +72,7 @@ async def test_a_connection_that_is_closed_at_once() -> None:
             await Http1Upstream(raw.url).send(request())
 
 
+@needs_ipv6
 async def test_ipv6() -> None:
     async with upstream(forever, host="::1") as raw:
         client = Http1Upstream(raw.url)
