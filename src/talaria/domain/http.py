@@ -75,7 +75,7 @@ class UpstreamRequest:
     method: str
     target: bytes = field(repr=False)
     headers: Headers = field(repr=False)
-    body: AsyncIterator[bytes] | bytes | None
+    body: AsyncIterator[bytes] | bytes | None = field(repr=False)
     length: int | None
     timeout: float
     idle_timeout: float
