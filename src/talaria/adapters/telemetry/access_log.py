@@ -62,6 +62,7 @@ class Line(msgspec.Struct, omit_defaults=True, gc=False):
     healed: bool = False
     cause: str = ""
     person: str = ""
+    edge: bool = False
 
 
 class Timestamps:
@@ -182,6 +183,7 @@ class AccessLog:
             context.identity_refreshed,
             event.cause,
             context.person,
+            context.edge,
         )
 
     def _add(self, encoded: bytes) -> None:
