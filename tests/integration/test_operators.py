@@ -46,7 +46,7 @@ async def test_answers_to_head_and_the_form_of_metrics_on_the_wire() -> None:
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200 OK\r\n")
         writer.close()
-    assert head.lower().count(b"content-type: text/plain; version=1.0.0; charset=utf-8\r\n") == 1
+    assert head.lower().count(b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n") == 1
 
 
 async def test_a_key_set_out_of_reach_is_shown_and_does_not_make_unready() -> None:

@@ -10,11 +10,11 @@ from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 
 from talaria.entrypoints.ops.app import create_ops_app
-from tests.unit.entrypoints.ops.support_ops import MemoryFleet, entry
+from tests.unit.entrypoints.ops.support_ops import MemoryAdmin, failure_record
 
-fleet = MemoryFleet()
-fleet.entries = [entry()]
-app = create_ops_app(fleet)
+admin = MemoryAdmin()
+admin.failures = [failure_record()]
+app = create_ops_app(admin)
 schema = schemathesis.openapi.from_asgi("/schema", app)
 operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
 

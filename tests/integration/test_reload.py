@@ -212,7 +212,7 @@ async def test_addresses_and_workers_can_not_change_and_it_says_so(
 
 
 async def test_a_secret_that_is_swapped_on_disk_is_picked_up(served: Served) -> None:
-    keeping_up = asyncio.create_task(served.reloader.keep_up())
+    keeping_up = asyncio.create_task(served.reloader.watch())
     try:
         path = served.sandbox.folder.path / secret_file("talaria-services-api-key")
         fresh = path.with_suffix(".new")
@@ -231,7 +231,7 @@ async def test_a_secret_that_was_swapped_since_the_start_read_it_is_picked_up(se
     served.sandbox.talaria_services.api_key = "another-api-key-of-ours"
     assert (await served.get()).status_code == 401
     late = Reloader(served.running, served.sandbox.config_path, _read, poll_seconds=0.02)
-    keeping_up = asyncio.create_task(late.keep_up())
+    keeping_up = asyncio.create_task(late.watch())
     try:
         async with asyncio.timeout(5):
             while (await served.get()).status_code != 200:
@@ -248,7 +248,7 @@ async def test_a_folder_that_a_link_leads_to_is_swapped_with_the_link(served: Se
     current.symlink_to(served.sandbox.folder.path)
     reloader = Reloader(served.running, current / served.sandbox.config_path.name, _read, poll_seconds=0.02)
     assert await reloader.reload("served by the link")
-    keeping_up = asyncio.create_task(reloader.keep_up())
+    keeping_up = asyncio.create_task(reloader.watch())
     try:
         served.sandbox.talaria_services.api_key = "another-api-key-of-ours"
         moved = tmp_path / "moved"
@@ -262,7 +262,7 @@ async def test_a_folder_that_a_link_leads_to_is_swapped_with_the_link(served: Se
 
 
 async def test_a_signal_asks_for_a_reload(served: Served) -> None:
-    keeping_up = asyncio.create_task(served.reloader.keep_up())
+    keeping_up = asyncio.create_task(served.reloader.watch())
     try:
         served.change('callers = ["app"]', 'callers = ["app"]\nmethods = ["POST"]')
         served.reloader.ask()

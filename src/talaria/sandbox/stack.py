@@ -20,7 +20,7 @@ from talaria.sandbox.wind import SimulatedWind
 
 if TYPE_CHECKING:
     from talaria.entrypoints.runtime.container import Container
-    from talaria.entrypoints.runtime.gateway_server import Running
+    from talaria.entrypoints.runtime.gateway_server import GatewayServer
 
 SERVICES: tuple[type[SimulatedService], ...] = (
     SimulatedPersonal,
@@ -71,7 +71,7 @@ class Sandbox:
         self.ports = ports
         self.services = [service.create(folder) for service in SERVICES]
         self.public_url = self.ops_url = ""
-        self.running: Running | None = None
+        self.running: GatewayServer | None = None
         self._persons = 0
 
     def service(self, kind: type[S]) -> S:
@@ -162,7 +162,7 @@ class Sandbox:
     def flush_access_lines(self) -> None:
         """Have the gateway write the lines that still wait."""
         if self.running is not None:
-            self.running.container.access_log().flush()
+            self.running.process.access_log().flush()
 
     async def stop_gateway(self) -> None:
         """Drain and stop it, if it runs."""

@@ -134,7 +134,7 @@ async def harness(config: Mapping[str, Any] | None = None) -> AsyncIterator[Harn
 
         def make_container(settings: Settings) -> Container:
             container = Container(settings=settings)
-            container.clock.override(clock)
+            container.process.clock.override(clock)
             return container
 
         sandbox = await stack.enter_async_context(

@@ -33,6 +33,12 @@ class Served:
         """How many files and sockets it has open."""
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
+    async def past_the_first_second(self) -> None:
+        """Wait until each child has lived for a second: one that dies earlier is replaced a second later."""
+        async with asyncio.timeout(STARTING):
+            while min(map(_age_of, self.children())) < 1.1:
+                await asyncio.sleep(0.02)
+
     async def ready(self) -> None:
         """Wait until the operators' listener says so."""
         async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(STARTING):
@@ -102,3 +108,9 @@ async def end(served: Served) -> None:
         for pid in [served.process.pid, *served.children()]:
             os.kill(pid, signal.SIGKILL)
         await served.process.wait()
+
+
+def _age_of(pid: int) -> float:
+    """Seconds since this process began."""
+    started = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return float(Path("/proc/uptime").read_text().split()[0]) - started

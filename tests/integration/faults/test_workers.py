@@ -17,6 +17,7 @@ from tests.integration.faults.support_kept import KeptClient, Tally
 from tests.integration.faults.support_processes import Served, serving
 
 CLIENTS = 24
+PASSED_ON = 'talaria_requests_total{method="GET",origin="upstream",reason="",status="200",tag="wind"'
 
 
 @pytest.fixture
@@ -48,14 +49,14 @@ async def ask_all(clients: list[KeptClient]) -> Tally:
 
 
 async def metric(served: Served, start: str) -> float:
-    """The sum of the samples whose line starts so."""
+    """The sum of the samples that start so."""
     async with httpx.AsyncClient(trust_env=False) as client:
         lines = (await client.get(f"{served.ops_url}/metrics")).text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what nobody tells."""
+    """Wait for what can only be looked at."""
     async with asyncio.timeout(15):
         while not holds():
             await asyncio.sleep(0.01)
@@ -65,7 +66,7 @@ async def test_a_killed_worker_takes_only_its_own_requests_and_is_replaced(sandb
     over, tally = asyncio.Event(), Tally()
     with crowd(sandbox) as clients, crowd(sandbox) as newcomers:
         load = asyncio.gather(*(client.keep_asking(tally, 0.01, over) for client in clients))
-        await asyncio.sleep(1.2)  # a worker that dies in its first second is replaced a second later
+        await served.past_the_first_second()
         victim, other, operators = served.children()
         os.kill(victim, signal.SIGKILL)
         async with asyncio.timeout(2):
@@ -85,29 +86,33 @@ async def test_metrics_are_summed_and_survive_a_worker(sandbox: Sandbox, served:
     with crowd(sandbox) as clients:
         for _ in range(3):
             assert (await ask_all(clients)).lost == []
-    await asyncio.sleep(0.6)  # they flush twice a second
-    os.kill(served.children()[0], signal.SIGKILL)
-    await asyncio.sleep(0.6)
-    assert (
-        await metric(served, 'talaria_requests_total{method="GET",origin="upstream",reason="",status="200",tag="wind"')
-        == 3 * CLIENTS
-    )
+    assert await metric(served, PASSED_ON) == 3 * CLIENTS
+    victim = served.children()[0]
+    os.kill(victim, signal.SIGKILL)
+    await until(lambda: len({victim, *served.children()}) == 4)  # another has its place
+    assert await metric(served, PASSED_ON) == 3 * CLIENTS
+    assert await metric(served, 'talaria_worker_restarts_total{how="died"}') == 1
 
 
-async def test_a_worker_that_dies_leaves_no_file_behind(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("folder", ["/nowhere", "x" * 200, "a [b] c"])
+async def test_workers_need_no_folder(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-
-    def files() -> list[str]:
-        return sorted(path.name for path in tmp_path.glob("talaria-*/*"))
-
+    """Not even one that is missing, full or swept: nothing is written to it."""
+    temporary = tmp_path / folder
+    if folder != "/nowhere":
+        temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nonexistent")
     async with serving(sandbox, tmp_path / "log", workers="2") as served:
-        await until(lambda: len([name for name in files() if name.startswith("gauge")]) >= 6)
-        before, victim = files(), served.children()[0]
-        os.kill(victim, signal.SIGKILL)
-        await until(lambda: len({victim, *served.children()}) == 4)  # another has its place
-        await until(lambda: files() == before)
+        with crowd(sandbox) as clients:
+            assert (await ask_all(clients)).statuses == [200] * CLIENTS
+        assert await metric(served, PASSED_ON) == CLIENTS
+        os.kill(served.children()[0], signal.SIGKILL)
+        await served.ready()
+        if folder != "/nowhere":
+            assert list(temporary.iterdir()) == []
+        assert await served.stop() == 0
 
 
 async def test_a_worker_that_can_not_begin_with_what_is_on_disk_says_so(sandbox: Sandbox, served: Served) -> None:
@@ -138,18 +143,18 @@ def _tell_the_supervisor(served: Served) -> None:
     served.process.send_signal(signal.SIGTERM)
 
 
-def _tell_everybody(served: Served) -> None:
-    """As systemd does, whose KillMode is control-group where nothing else is said."""
+def _tell_all(served: Served) -> None:
+    """As systemd does: its KillMode is control-group where nothing else is said."""
     for pid in [served.process.pid, *served.children()]:
         os.kill(pid, signal.SIGTERM)
 
 
-def _tell_everybody_the_supervisor_last(served: Served) -> None:
+def _tell_all_the_supervisor_last(served: Served) -> None:
     for pid in [*served.children(), served.process.pid]:
         os.kill(pid, signal.SIGTERM)
 
 
-TELLING = [_tell_the_supervisor, _tell_everybody, _tell_everybody_the_supervisor_last]
+TELLING = [_tell_the_supervisor, _tell_all, _tell_all_the_supervisor_last]
 
 
 @pytest.mark.parametrize("tell", TELLING)

@@ -1,16 +1,14 @@
-"""The 5xx ledger: the last answers of 500 and above, ours or passed on, and whose they were. In memory, bounded.
+"""The last answers of 500 and above, ours or passed on, with their origin. In memory, bounded."""
 
-An entry says how the request went, and who it was for by a pseudonym only (`person`).
-"""
-
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
+from time import time_ns
 
 import msgspec
 
+from talaria.adapters.telemetry.request_line import RequestLine, request_line
+from talaria.adapters.telemetry.timestamps import Timestamps
 from talaria.domain.events import Attempt, Event, RequestFinished
 
 KEPT = 1000
@@ -19,7 +17,7 @@ PASSED_ON = "passed on"
 """The `phase` of an answer of the upstream's own that reached its end: nothing ended it before."""
 
 
-class Try(msgspec.Struct, frozen=True):
+class AttemptRecord(msgspec.Struct, frozen=True):
     """One call to a dependency. `at_ms` counts from the request's beginning; below zero: another request began it."""
 
     dependency: str
@@ -29,11 +27,11 @@ class Try(msgspec.Struct, frozen=True):
     address: str = ""
 
 
-class Entry(msgspec.Struct, frozen=True):
+class FailureRecord(msgspec.Struct, frozen=True):
     """One answer of 500 or above. `time` is that of its end (RFC 3339, UTC), `phase` where the request ended.
 
     `reason` is empty, and `phase` PASSED_ON, where it is the upstream's own answer. `breakers`: the state of each
-    circuit breaker at that moment.
+    circuit breaker at that moment. `person` is a pseudonym. What its access line says too is taken from there.
     """
 
     time: str
@@ -51,73 +49,64 @@ class Entry(msgspec.Struct, frozen=True):
     healed: bool
     total_ms: float
     upstream_ms: float
-    attempts: list[Try]
+    attempts: list[AttemptRecord]
     breakers: dict[str, str]
     person: str = ""
 
 
-class Ledger:
-    """Keeps the entries; a consumer for the fan-out.
+_SHARED = set(FailureRecord.__struct_fields__) & set(RequestLine.__struct_fields__) - {"attempts"}
 
-    `states` gives the breakers' states by name, `clock` seconds since the epoch.
+
+class FailureLog:
+    """Keeps the records; a handler of the event bus.
+
+    `states` gives the breakers' states by name, `clock` nanoseconds since the epoch. `recorded`: how many there were.
     """
 
     def __init__(
         self,
         *,
         states: Callable[[], Mapping[str, str]] = dict,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], int] = time_ns,
         kept: int = KEPT,
     ) -> None:
+        self.recorded = 0
         self._states = states
-        self._clock = clock
-        self._entries: deque[Entry] = deque(maxlen=kept)
+        self._timestamp = Timestamps(clock).now
+        self._records: deque[FailureRecord] = deque(maxlen=kept)
 
     def record(self, event: Event) -> None:
         """Keep the end of a request that failed; other events pass."""
         if type(event) is RequestFinished and event.status >= 500:
-            self._entries.append(self._entry(event))
+            self._records.append(self._record_of(event))
+            self.recorded += 1
 
-    def find(self, request_id: str) -> Entry | None:
-        """The newest entry of this request id."""
-        return next((entry for entry in reversed(self._entries) if entry.request_id == request_id), None)
+    def find(self, request_id: str) -> FailureRecord | None:
+        """The newest record of this request id."""
+        return next((record for record in reversed(self._records) if record.request_id == request_id), None)
 
-    def last(self, count: int) -> list[Entry]:
-        """The newest entries, newest first."""
-        return list(islice(reversed(self._entries), count))
+    def last(self, count: int) -> list[FailureRecord]:
+        """The newest records, newest first."""
+        return list(islice(reversed(self._records), count))
 
-    def _entry(self, event: RequestFinished) -> Entry:
+    def _record_of(self, event: RequestFinished) -> FailureRecord:
         context = event.context
-        return Entry(
-            time=datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            request_id=context.request_id,
-            trace_id=context.trace_id,
-            tag=context.tag,
-            caller=context.caller,
-            method=event.method,
-            status=event.status,
-            reason=event.reason,
-            origin=event.origin,
-            cause=event.cause,
+        line = request_line(event, self._timestamp())
+        return FailureRecord(
             phase=context.phase if event.reason else PASSED_ON,
-            exchange=context.exchange,
-            healed=context.identity_refreshed,
-            total_ms=_milliseconds(event.seconds),
-            upstream_ms=_milliseconds(context.upstream_seconds),
-            attempts=[_try(attempt, context.started) for attempt in context.attempts],
+            attempts=[_attempt_record(attempt, context.started) for attempt in context.attempts],
             breakers=dict(self._states()),
-            person=context.person,
+            **{name: getattr(line, name) for name in _SHARED},
         )
 
 
-def merge(entries: list[list[Entry]], count: int) -> list[Entry]:
-    """The newest of several ledgers' entries, newest first."""
-    together = [entry for ledger in entries for entry in ledger]
-    return sorted(together, key=lambda entry: entry.time, reverse=True)[:count]
+def newest_first(records: Iterable[FailureRecord], count: int) -> list[FailureRecord]:
+    """The newest of the records of several logs."""
+    return sorted(records, key=lambda record: record.time, reverse=True)[:count]
 
 
-def _try(attempt: Attempt, began: float) -> Try:
-    return Try(
+def _attempt_record(attempt: Attempt, began: float) -> AttemptRecord:
+    return AttemptRecord(
         attempt.dependency,
         _milliseconds(attempt.at - began),
         _milliseconds(attempt.seconds),

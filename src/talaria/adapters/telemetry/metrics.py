@@ -1,96 +1,112 @@
 """What is counted, and how Prometheus reads it.
 
-The law of the tallies: a request only adds to plain dictionaries (`takers`), for prometheus_client takes a lock for
-each number; `flush` moves what has come together into its metrics, before they are read. With one process `render`
-does both. With several workers (PROMETHEUS_MULTIPROC_DIR is set before this module is imported) each of them flushes
-into files of its own, twice a second, and the operators' process sums the files by `render_sum`. The files are those of
-the worker's number, not of its process: one that takes the place of another counts on where that has ended, so however
-many of them die, there are no more files.
+A request only adds to plain dictionaries (`handlers`): prometheus_client takes a lock for each number. They are made
+into samples when they are read. The tallies of several workers can be sent, and summed.
 """
 
-import asyncio
 import platform
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, NamedTuple
 
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-    values,
-)
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+import msgspec
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 
 from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished
 from talaria.domain.routing import METHODS
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds in seconds."""
 
 OTHER = "other"
 _OUTCOMES_AT_MOST = 64
 
-disable_created_metrics()  # type: ignore[no-untyped-call]
+Labels = tuple[str | int, ...]
+"""The values of a family's labels, in its order."""
 
 
-class _Counts:
-    """Counts by label values."""
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-        self._pending: dict[tuple[object, ...], int] = {}
-
-    def add(self, key: tuple[object, ...]) -> None:
-        pending = self._pending
-        pending[key] = pending.get(key, 0) + 1
-
-    def flush(self) -> None:
-        for key, count in self._pending.items():
-            self._counter.labels(*key).inc(count)
-        self._pending.clear()
+Durations = list[float]
+"""Observed seconds: how many fell into each bucket, the last one being without bound; and behind them the sum."""
 
 
-class _Histogram(Histogram):
-    """A histogram that takes many observations at once."""
+class Tallies(msgspec.Struct):
+    """All that one process has counted, by the family's name; and its gauges, which go with the process."""
 
-    def add(self, counts: list[int], total: float) -> None:
-        """`counts`: how many fell into each bucket, the last one being without bound; `total`: their sum."""
-        self._sum.inc(total)
-        for bucket, count in zip(self._buckets, counts, strict=True):
-            if count:
-                bucket.inc(count)
+    counters: dict[str, dict[Labels, int]] = {}
+    durations: dict[str, dict[str, Durations]] = {}
+    gauges: dict[str, dict[Labels, float]] = {}
 
 
-class _Durations:
-    """Seconds by one label."""
+class _Family(NamedTuple):
+    text: str
+    labels: tuple[str, ...] = ()
 
-    def __init__(self, histogram: _Histogram) -> None:
-        self._histogram = histogram
-        self._pending: dict[str, list[int]] = {}
-        self._totals: dict[str, float] = {}
 
-    def add(self, key: str, seconds: float) -> None:
-        counts = self._pending.get(key)
-        if counts is None:
-            counts = self._pending[key] = [0] * (len(BUCKETS) + 1)
-            self._totals[key] = 0.0
-        counts[bisect_left(BUCKETS, seconds)] += 1
-        self._totals[key] += seconds
+class _GaugeFamily(NamedTuple):
+    text: str
+    labels: tuple[str, ...] = ()
+    combine: Callable[[list[float]], float] = sum
+    """What several workers' values are together."""
 
-    def flush(self) -> None:
-        for key, counts in self._pending.items():
-            self._histogram.labels(key).add(counts, self._totals[key])
-        self._pending.clear()
+
+_COUNTERS = {
+    "requests": _Family("Requests answered.", ("tag", "method", "status", "reason", "origin")),
+    "exchange": _Family("Exchanges of an id for a user id.", ("partner", "result")),
+    "dependency_requests": _Family("Attempts at dependencies.", ("dependency", "outcome")),
+    "5xx": _Family("Answers of 500 and above.", ("tag", "origin", "reason")),
+    "5xx_avoided": _Family("Answers that would have been 5xx.", ("tag", "by")),
+    "worker_restarts": _Family("Processes of several that ended, and were replaced.", ("how",)),
+}
+_DURATIONS = {
+    "request_duration": _Family("From the head to the end of the answer.", ("tag",)),
+    "dependency_request_duration": _Family("One attempt.", ("dependency",)),
+}
+_GAUGES = {
+    "identity_cache_entries": _GaugeFamily("Exchange results kept."),
+    "requests_in_flight": _GaugeFamily("Requests under way."),
+    "build_info": _GaugeFamily("Always 1.", ("version", "python"), max),
+    "config_last_reload_success": _GaugeFamily("1: the last reload was taken.", combine=min),
+    "config_last_reload_success_timestamp_seconds": _GaugeFamily(
+        "When the configuration in force was taken.", combine=min
+    ),
+    "config_hash": _GaugeFamily("1: in force.", ("hash",), max),
+}
+
+
+def _nothing() -> Tallies:
+    return Tallies({name: {} for name in _COUNTERS}, {name: {} for name in _DURATIONS}, {name: {} for name in _GAUGES})
+
+
+def _counter(counts: dict[Labels, int]) -> Callable[[Labels], None]:
+    """What adds one to the count of these labels."""
+    get = counts.get
+
+    def add(labels: Labels) -> None:
+        counts[labels] = get(labels, 0) + 1
+
+    return add
+
+
+def _timer(durations: dict[str, Durations]) -> Callable[[str, float], None]:
+    """What adds an observation under the one label."""
+    get = durations.get
+
+    def add(label: str, seconds: float) -> None:
+        observed = get(label)
+        if observed is None:
+            observed = durations[label] = [0.0] * (len(BUCKETS) + 2)
+        observed[bisect_left(BUCKETS, seconds)] += 1
+        observed[-1] += seconds
+
+    return add
 
 
 class Metrics:
-    """Counts events. Has a registry of its own. `takers`: the fan-out's consumer for each kind of event.
+    """Counts events. `handlers`: the event bus' handler for each kind of event.
 
     `tags`: the routes' tags; any other is counted as `other`. `identities`: how many exchange results are kept.
     `in_flight`: how many requests are under way.
@@ -99,96 +115,62 @@ class Metrics:
     def __init__(
         self, *, tags: Iterable[str], identities: Callable[[], int], in_flight: Callable[[], int], version: str
     ) -> None:
-        self.registry = CollectorRegistry()
         self._tags = frozenset(tags)
         self._outcomes: set[str] = set()
-        self._requests = self._counts("requests", "Requests answered.", "tag", "method", "status", "reason", "origin")
-        self._exchanges = self._counts("exchange", "Exchanges of an id for a user id.", "partner", "result")
-        self._calls = self._counts("dependency_requests", "Attempts at dependencies.", "dependency", "outcome")
-        self._failures = self._counts("5xx", "Answers of 500 and above.", "tag", "origin", "reason")
-        self._avoided = self._counts("5xx_avoided", "Answers that would have been 5xx.", "tag", "by")
-        self._durations = self._seconds("request_duration", "From the head to the end of the answer.", "tag")
-        self._call_durations = self._seconds("dependency_request_duration", "One attempt.", "dependency")
-        self._flushed = (
-            self._requests,
-            self._exchanges,
-            self._calls,
-            self._failures,
-            self._avoided,
-            self._durations,
-            self._call_durations,
-        )
-        self._gauges = (
-            (self._gauge("identity_cache_entries", "Exchange results kept."), identities),
-            (self._gauge("requests_in_flight", "Requests under way."), in_flight),
-        )
-        self._say_build(version)
-        self._reload_ok = self._gauge("config_last_reload_success", "1: the last reload was taken.", "livemin")
-        at = "config_last_reload_success_timestamp_seconds"
-        self._reload_at = self._gauge(at, "When the configuration in force was taken.", "livemin")
-        self._configurations = Gauge(
-            "talaria_config_hash", "1: in force.", ["hash"], registry=self.registry, multiprocess_mode="livemax"
-        )
-        self._configuration = ""
-        self.takers: dict[type, Callable[[Any], None]] = {
+        self._measured = {"identity_cache_entries": identities, "requests_in_flight": in_flight}
+        self._tallies = _nothing()
+        self._gauges = self._tallies.gauges
+        self._gauges["build_info"] = {(version, platform.python_version()): 1}
+        counters, durations = self._tallies.counters, self._tallies.durations
+        self._count_request = _counter(counters["requests"])
+        self._count_failure = _counter(counters["5xx"])
+        self._count_avoided = _counter(counters["5xx_avoided"])
+        self._count_exchange = _counter(counters["exchange"])
+        self._count_call = _counter(counters["dependency_requests"])
+        self._time_request = _timer(durations["request_duration"])
+        self._time_call = _timer(durations["dependency_request_duration"])
+        self.handlers: dict[type, Callable[[Any], None]] = {
             RequestFinished: self._request,
             ExchangeFinished: self._exchange,
             Attempt: self._call,
         }
 
-    def know_tags(self, tags: Iterable[str]) -> None:
+    def set_known_tags(self, tags: Iterable[str]) -> None:
         """Count these tags by name from now on."""
         self._tags = frozenset(tags)
 
     def configured(self, digest: str, at: float) -> None:
         """This configuration is in force since `at`, in seconds since the epoch."""
-        if self._configuration and self._configuration != digest:
-            self._configurations.labels(self._configuration).set(0)
-        self._configuration = digest
-        self._configurations.labels(digest).set(1)
-        self._reload_at.set(at)
-        self._reload_ok.set(1)
+        before = dict.fromkeys(self._gauges["config_hash"], 0.0)
+        self._gauges["config_hash"] = {**before, (digest,): 1.0}
+        self._gauges["config_last_reload_success_timestamp_seconds"] = {(): at}
+        self._gauges["config_last_reload_success"] = {(): 1.0}
 
-    def reload_refused(self) -> None:
+    def reload_failed(self) -> None:
         """What should have come in force can't."""
-        self._reload_ok.set(0)
+        self._gauges["config_last_reload_success"] = {(): 0.0}
 
-    def flush(self) -> None:
-        """Move what has come together into the metrics."""
-        for tallies in self._flushed:
-            tallies.flush()
-        for gauge, value in self._gauges:
-            gauge.set(value())
-
-    async def keep_flushing(self, seconds: float = 0.5) -> None:
-        """Flush for ever; once more when cancelled. For a worker, whose files somebody else reads."""
-        try:
-            while True:
-                self.flush()
-                await asyncio.sleep(seconds)
-        finally:
-            self.flush()
-
-    def render(self) -> bytes:
-        """This process's metrics in Prometheus' text form (`CONTENT_TYPE`)."""
-        self.flush()
-        return generate_latest(self.registry)
+    def tallies(self) -> Tallies:
+        """Everything up to now."""
+        for name, value in self._measured.items():
+            self._gauges[name] = {(): value()}
+        return self._tallies
 
     def _request(self, event: RequestFinished) -> None:
         context = event.context
         tag = context.tag if context.tag in self._tags else OTHER
         method = event.method if event.method in METHODS else OTHER
-        self._requests.add((tag, method, event.status, event.reason, event.origin))
-        self._durations.add(tag, event.seconds)
+        self._count_request((tag, method, event.status, event.reason, event.origin))
+        self._time_request(tag, event.seconds)
         if event.status >= 500:
-            self._failures.add((tag, event.origin, event.reason))
+            self._count_failure((tag, event.origin, event.reason))
         elif len(context.attempts) > 1 or context.identity_refreshed or context.exchange == "stale":
             by = avoided_by(event)
             if by:
-                self._avoided.add((tag, by))
+                self._count_avoided((tag, by))
 
     def _exchange(self, event: ExchangeFinished) -> None:
-        self._exchanges.add((event.partner, event.result))
+        self._count_exchange((event.partner, event.result))
 
     def _call(self, event: Attempt) -> None:
         outcome = event.outcome
@@ -197,23 +179,8 @@ class Metrics:
                 self._outcomes.add(outcome)
             else:
                 outcome = OTHER
-        self._calls.add((event.dependency, outcome))
-        self._call_durations.add(event.dependency, event.seconds)
-
-    def _counts(self, name: str, text: str, *labels: str) -> _Counts:
-        return _Counts(Counter(f"talaria_{name}", text, labels, registry=self.registry))
-
-    def _seconds(self, name: str, text: str, label: str) -> _Durations:
-        full_name = f"talaria_{name}_seconds"
-        return _Durations(_Histogram(full_name, text, [label], registry=self.registry, buckets=BUCKETS))
-
-    def _gauge(self, name: str, text: str, mode: Literal["livesum", "livemin"] = "livesum") -> Gauge:
-        return Gauge(f"talaria_{name}", text, registry=self.registry, multiprocess_mode=mode)
-
-    def _say_build(self, version: str) -> None:
-        labels = ("version", "python")
-        build = Gauge("talaria_build_info", "Always 1.", labels, registry=self.registry, multiprocess_mode="livemax")
-        build.labels(version, platform.python_version()).set(1)
+        self._count_call((event.dependency, outcome))
+        self._time_call(event.dependency, event.seconds)
 
 
 def avoided_by(event: RequestFinished) -> str | None:
@@ -240,18 +207,63 @@ def _is_failure(outcome: str) -> bool:
     return outcome >= "500" or outcome == "429" if outcome.isdigit() else outcome != "ok"
 
 
-def render_sum(directory: str) -> bytes:
-    """The metrics of all workers, those that have ended too, summed from the files in `directory`."""
+def summed(processes: Iterable[Tallies]) -> Tallies:
+    """The tallies of several processes as one."""
+    together = _nothing()
+    gauges: dict[str, dict[Labels, list[float]]] = {name: {} for name in _GAUGES}
+    for process in processes:
+        for name, counts in process.counters.items():
+            sums = together.counters[name]
+            for labels, count in counts.items():
+                sums[labels] = sums.get(labels, 0) + count
+        for name, durations in process.durations.items():
+            for label, observed in durations.items():
+                before = together.durations[name].get(label, [0.0] * len(observed))
+                together.durations[name][label] = [sum(pair) for pair in zip(before, observed, strict=True)]
+        for name, values in process.gauges.items():
+            for labels, value in values.items():
+                gauges[name].setdefault(labels, []).append(value)
+    for name, by_labels in gauges.items():
+        together.gauges[name] = {labels: _GAUGES[name].combine(values) for labels, values in by_labels.items()}
+    return together
+
+
+def render(tallies: Tallies, accept: str) -> tuple[bytes, str]:
+    """The metrics in the form that this `accept` header asks for, and their content type."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    registry.register(_Collector(tallies))
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
 
 
-def count_as(worker: int) -> None:
-    """Be the worker of this number among several; before any Metrics are made."""
-    values.ValueClass = values.MultiProcessValue(lambda: worker)  # type: ignore[no-untyped-call]
+@dataclass(frozen=True, eq=False)
+class _Collector:
+    """prometheus_client's collector of these tallies."""
+
+    tallies: Tallies
+
+    def collect(self) -> Iterator[Metric]:
+        for name, family in _COUNTERS.items():
+            counter = CounterMetricFamily(f"talaria_{name}", family.text, labels=family.labels)
+            for labels, count in self.tallies.counters[name].items():
+                counter.add_metric(_texts(labels), count)
+            yield counter
+        for name, family in _DURATIONS.items():
+            histogram = HistogramMetricFamily(f"talaria_{name}_seconds", family.text, labels=family.labels)
+            for label, observed in self.tallies.durations[name].items():
+                histogram.add_metric([label], _cumulative(observed[:-1]), observed[-1])
+            yield histogram
+        for name, gauge_family in _GAUGES.items():
+            gauge = GaugeMetricFamily(f"talaria_{name}", gauge_family.text, labels=gauge_family.labels)
+            for labels, value in self.tallies.gauges[name].items():
+                gauge.add_metric(_texts(labels), value)
+            yield gauge
 
 
-def forget_worker(worker: int, directory: str) -> None:
-    """Drop the gauges of a worker that has ended. Its counts stay in the sums."""
-    mark_process_dead(worker, directory)  # type: ignore[no-untyped-call]
+def _texts(labels: Labels) -> list[str]:
+    return [str(label) for label in labels]
+
+
+def _cumulative(buckets: list[float]) -> list[tuple[str, float]]:
+    bounds = [*map(str, BUCKETS), "+Inf"]
+    return list(zip(bounds, accumulate(buckets), strict=True))

@@ -1,38 +1,56 @@
-"""One `Recorder` for all who want to know what happened."""
+"""What hands events to metrics and logs, and how a line names a person."""
 
+import hmac
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from talaria.domain.events import Event
+from talaria.domain.model import PersonalPhoneId
 
-Consumer = Callable[[Any], object]
+Handler = Callable[[Any], object]
+
+PSEUDONYM_LENGTH = 12
 
 _logger = logging.getLogger("talaria.recorder")
 
 
-class Fanout:
-    """Hands each event to those who want its kind, in their order. Fulfils the port `Recorder`.
+class EventBus:
+    """The port `Recorder`: hands each event to the handlers of its kind, in their order.
 
-    A consumer that fails hurts neither the request nor the other consumers; each kind of its failures is logged
-    once.
+    A handler that fails hurts neither the request nor the other handlers; each kind of its failures is logged once.
     """
 
-    def __init__(self, consumers: Mapping[type, Sequence[Consumer]]) -> None:
-        self._consumers = {kind: tuple(those) for kind, those in consumers.items()}
-        self._failed: set[tuple[Consumer, type[Exception]]] = set()
+    def __init__(self, handlers: Mapping[type, Sequence[Handler]]) -> None:
+        self._handlers = {kind: tuple(those) for kind, those in handlers.items()}
+        self._failed: set[tuple[Handler, type[Exception]]] = set()
 
     def record(self, event: Event) -> None:
-        """Never raises, never waits."""
-        for consume in self._consumers.get(type(event), ()):
+        for handle in self._handlers.get(type(event), ()):
             try:
-                consume(event)
+                handle(event)
             except Exception as error:
-                self._say_once(consume, error)
+                self._log_once(handle, error)
 
-    def _say_once(self, consume: Consumer, error: Exception) -> None:
-        kind = (consume, type(error))
+    def _log_once(self, handle: Handler, error: Exception) -> None:
+        kind = (handle, type(error))
         if kind not in self._failed:
             self._failed.add(kind)
-            name = getattr(consume, "__qualname__", type(consume).__name__)
+            name = getattr(handle, "__qualname__", type(handle).__name__)
             _logger.error("%s can't take an event; said once", name, exc_info=error)
+
+
+def pseudonyms(key: bytes) -> Callable[[str, PersonalPhoneId], str]:
+    """What names a person of a caller: 12 hex digits of HMAC-SHA256 over caller, NUL and personal_phone_id.
+
+    The same person has the same name, and it tells nothing without the key. The caller's name is part of it, so that
+    two callers' ids never look like one person.
+    """
+    keyed = hmac.new(key, digestmod="sha256")
+
+    def pseudonym(caller: str, phone_id: PersonalPhoneId) -> str:
+        hashed = keyed.copy()
+        hashed.update(f"{caller}\0{phone_id.reveal()}".encode())
+        return hashed.hexdigest()[:PSEUDONYM_LENGTH]
+
+    return pseudonym

@@ -10,7 +10,7 @@ import rich_click as click
 from rich.table import Table
 from rich.text import Text
 
-from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, Entry, Try
+from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, AttemptRecord, FailureRecord
 from talaria.entrypoints.cli.operators import CannotAsk, ask
 from talaria.entrypoints.cli.shared import config_option, console, fail, load_part_or_exit, plain_table
 from talaria.entrypoints.config import Address
@@ -33,6 +33,8 @@ _ADVICE = {
     "keys-unavailable": "Look whether the caller's jwks_url answers from this machine.",
     "method-not-implemented": "The client used a method that is none of HTTP; nothing is wrong with the gateway.",
     "deadline-exceeded": "The client gave less time than the request took: see its x-request-timeout-ms.",
+    "decision-failed": "An edge proxy could not ask, or named no reason: look at its log, at server.trusted_edges and"
+    " at how long it waits for a decision.",
     "draining": "This instance was shutting down: requests came too late, or took longer than server.drain_timeout.",
     "internal-error": "A fault of ours: the traceback stands in the log under the request id.",
     "": "The upstream's own answer, passed on as it was. Its log knows it by the same request id.",
@@ -64,7 +66,7 @@ def command(request_id: str | None, last: int | None, as_json: bool, path: Path)
 
 
 def _explain_one(address: Address, request_id: str, as_json: bool) -> None:
-    entry = ask(address, f"/5xx/{quote(request_id, safe='')}", Entry)
+    entry = ask(address, f"/5xx/{quote(request_id, safe='')}", FailureRecord)
     if entry is None:
         fail(
             f"No answer of 500 or above is remembered for {_printable(request_id)}.",
@@ -79,7 +81,7 @@ def _explain_one(address: Address, request_id: str, as_json: bool) -> None:
 
 
 def _list(address: Address, count: int, as_json: bool) -> None:
-    entries = (ask(address, f"/5xx?last={count}", dict[str, list[Entry]]) or {}).get("entries", [])
+    entries = (ask(address, f"/5xx?last={count}", dict[str, list[FailureRecord]]) or {}).get("entries", [])
     if as_json:
         click.echo(_as_json(entries))
     elif entries:
@@ -88,7 +90,7 @@ def _list(address: Address, count: int, as_json: bool) -> None:
         click.echo("No answer of 500 or above is remembered.")
 
 
-def _as_json(value: Entry | list[Entry]) -> str:
+def _as_json(value: FailureRecord | list[FailureRecord]) -> str:
     return json.dumps(msgspec.to_builtins(value), indent=2)
 
 
@@ -96,7 +98,7 @@ def _printable(text: str) -> str:
     return text if text.isprintable() and len(text) <= 64 else "this id"
 
 
-def _print_timeline(entry: Entry) -> None:
+def _print_timeline(entry: FailureRecord) -> None:
     """One entry: its origin, what happened when, and what to do."""
     out = console()
     out.print(Text(f"{entry.status} {entry.reason or PASSED_ON}", style="bold red"))
@@ -111,7 +113,7 @@ def _print_timeline(entry: Entry) -> None:
     out.print(Text(advice(entry)))
 
 
-def _print_list(entries: Sequence[Entry]) -> None:
+def _print_list(entries: Sequence[FailureRecord]) -> None:
     """A line for each entry."""
     table = plain_table("time (UTC)", "status", "reason", "origin", "route", "took", "request id")
     for entry in entries:
@@ -121,7 +123,7 @@ def _print_list(entries: Sequence[Entry]) -> None:
     console().print(table)
 
 
-def advice(entry: Entry) -> str:
+def advice(entry: FailureRecord) -> str:
     """What an operator may look at first."""
     if entry.reason == "overloaded":
         return _OUR_LIMITS
@@ -130,11 +132,11 @@ def advice(entry: Entry) -> str:
     return _ADVICE.get(entry.reason.removeprefix(f"{entry.origin}-"), "")
 
 
-def _end(entry: Entry) -> str:
+def _end(entry: FailureRecord) -> str:
     return "Its own answer, passed on to its end." if entry.phase == PASSED_ON else f"Ended in: {entry.phase}."
 
 
-def _facts(entry: Entry) -> Iterable[tuple[str, str]]:
+def _facts(entry: FailureRecord) -> Iterable[tuple[str, str]]:
     facts = {
         "time": entry.time,
         "request id": entry.request_id,
@@ -150,7 +152,7 @@ def _facts(entry: Entry) -> Iterable[tuple[str, str]]:
     return ((name, value) for name, value in facts.items() if value)
 
 
-def _timeline(entry: Entry) -> Table:
+def _timeline(entry: FailureRecord) -> Table:
     table = plain_table("at", "took", "what", "outcome")
     rows = [(0.0, "", Text("the head of the request is here"), Text(""))]
     rows += [(one.at_ms, f"{one.ms:.1f} ms", Text(_asked(one)), _outcome(one)) for one in entry.attempts]
@@ -160,10 +162,10 @@ def _timeline(entry: Entry) -> Table:
     return table
 
 
-def _asked(attempt: Try) -> str:
+def _asked(attempt: AttemptRecord) -> str:
     address = f" at {attempt.address}" if attempt.address else ""
     return f"{attempt.dependency}{address}{' (for an earlier request)' if attempt.at_ms < 0 else ''}"
 
 
-def _outcome(attempt: Try) -> Text:
+def _outcome(attempt: AttemptRecord) -> Text:
     return Text(attempt.outcome, style="green" if attempt.outcome == "ok" else "red")

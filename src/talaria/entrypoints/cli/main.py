@@ -77,7 +77,7 @@ def main() -> None:
             # Here, and not at the interpreter's end, where an error could not be told any more.
             sys.stdout.flush()
     except OSError as error:
-        from talaria.adapters.telemetry.access_log import NO_ROOM  # no command needs it but for this
+        from talaria.adapters.telemetry.line_writer import NO_ROOM  # no command needs it but for this
 
         if error.errno not in (*NO_ROOM, errno.EPIPE) or error.filename is not None:
             raise

@@ -1,9 +1,9 @@
-"""The operators' listener: health, metrics, the 5xx ledger, invalidation, and a page for humans.
+"""The operators' application: health, metrics, the failure log, invalidation, and a page for humans.
 
-It knows nothing of processes: a `Fleet` stands behind it, one gateway or many workers.
+It knows nothing of processes: a `GatewayAdmin` answers, of one process or of all workers.
 """
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
@@ -20,44 +20,13 @@ from litestar.params import FromPath, PathParameter, QueryParameter, SkipValidat
 from talaria import __version__
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
-from talaria.adapters.telemetry.failure_log import KEPT, Entry
-from talaria.adapters.telemetry.metrics import CONTENT_TYPE
+from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord
+from talaria.adapters.telemetry.metrics import render
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops import status_page
+from talaria.entrypoints.ops.admin import GatewayAdmin
 from talaria.entrypoints.ops.readiness import Readiness
 from talaria.entrypoints.public import problems
-
-
-class Fleet(Protocol):
-    """The gateway's processes, as operators see them."""
-
-    async def ready(self) -> Readiness:
-        """May clients come, and what does each route depend on?"""
-        ...
-
-    async def metrics(self) -> bytes:
-        """Everything that was counted, summed over the processes, in Prometheus' text form."""
-        ...
-
-    async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
-        """Forget one exchanged pair everywhere; how many were forgotten."""
-        ...
-
-    async def invalidate_all(self) -> int:
-        """Forget every exchanged pair everywhere; how many were forgotten."""
-        ...
-
-    async def ledger_find(self, request_id: str) -> Entry | None:
-        """The newest entry of this request id."""
-        ...
-
-    async def ledger_last(self, count: int) -> list[Entry]:
-        """The newest entries of all processes, newest first."""
-        ...
-
-    async def keys(self) -> list[KeyUse]:
-        """The signing keys in force, the one that signs first."""
-        ...
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -72,10 +41,10 @@ class Removed(msgspec.Struct, frozen=True):
     removed: int
 
 
-class Entries(msgspec.Struct, frozen=True):
-    """Entries of the 5xx ledger, newest first."""
+class Failures(msgspec.Struct, frozen=True):
+    """Records of the failure log, newest first."""
 
-    entries: list[Entry]
+    entries: list[FailureRecord]
 
 
 class KeysInForce(msgspec.Struct, frozen=True):
@@ -86,7 +55,7 @@ class KeysInForce(msgspec.Struct, frozen=True):
 
 
 _LOOKS = [HttpMethod.GET, HttpMethod.HEAD]
-BehindIt = SkipValidation[NamedDependency[Fleet]]
+Admin = SkipValidation[NamedDependency[GatewayAdmin]]
 
 _PROBLEM = ResponseSpec(
     problems.Problem, description="A problem (RFC 9457)", media_type=problems.MEDIA_TYPE, generate_examples=False
@@ -105,17 +74,18 @@ def livez() -> Alive:
     summary="May clients come?",
     responses={503: ResponseSpec(Readiness, description="Not now", generate_examples=False)},
 )
-async def readyz(fleet: BehindIt) -> Response[Readiness]:
+async def readyz(admin: Admin) -> Response[Readiness]:
     """200, or 503 while starting or draining; per route what it depends on."""
-    readiness = await fleet.ready()
+    readiness = await admin.readiness()
     return Response(readiness, status_code=200 if readiness.ready else 503)
 
 
-@get("/metrics", media_type=CONTENT_TYPE, summary="Prometheus metrics")
-async def metrics(fleet: BehindIt) -> Response[str]:
-    """Everything that was counted, summed over the workers."""
+@get("/metrics", media_type="text/plain", summary="Prometheus metrics")
+async def metrics(request: Request[Any, Any, Any], admin: Admin) -> Response[str]:
+    """Everything that was counted, summed over the workers, in the form that is asked for."""
+    text, content_type = render(await admin.tallies(), request.headers.get("accept", ""))
     # As a header: to a media type of text Litestar would add a charset, and this one has its own.
-    return Response((await fleet.metrics()).decode(), headers={"content-type": CONTENT_TYPE})
+    return Response(text.decode(), headers={"content-type": content_type})
 
 
 @delete(
@@ -129,52 +99,52 @@ async def invalidate(
     partner: FromPath[str],
     caller: FromPath[str],
     personal_phone_id: Annotated[str, PathParameter(description="percent-encoded, slashes too")],
-    fleet: BehindIt,
+    admin: Admin,
 ) -> Removed:
     """The next request of this person exchanges again. 0 where nothing was kept."""
     phone_id = PersonalPhoneId.parse(_last_segment(request, personal_phone_id))
-    return Removed(await fleet.invalidate(partner, caller, phone_id) if phone_id is not None else 0)
+    return Removed(await admin.invalidate(partner, caller, phone_id) if phone_id is not None else 0)
 
 
 @delete("/identities", status_code=200, summary="Forget every exchanged pair")
-async def invalidate_all(fleet: BehindIt) -> Removed:
+async def invalidate_all(admin: Admin) -> Removed:
     """The next request of every person exchanges again."""
-    return Removed(await fleet.invalidate_all())
+    return Removed(await admin.invalidate_all())
 
 
 @get("/5xx", summary="The last answers of 500 and above", responses={400: _PROBLEM})
-async def failures(fleet: BehindIt, last: Annotated[int, QueryParameter(ge=1, le=KEPT)] = 20) -> Entries:
+async def failures(admin: Admin, last: Annotated[int, QueryParameter(ge=1, le=KEPT)] = 20) -> Failures:
     """Ours and those passed on, newest first."""
-    return Entries(await fleet.ledger_last(last))
+    return Failures(await admin.last_failures(last))
 
 
 @get("/5xx/{request_id:str}", summary="One of them", responses={400: _PROBLEM, 404: _PROBLEM})
-async def failure(fleet: BehindIt, request_id: FromPath[str]) -> Response[Entry]:
+async def failure(admin: Admin, request_id: FromPath[str]) -> Response[FailureRecord]:
     """How the request went; of several with one id the newest."""
-    entry = await fleet.ledger_find(request_id)
-    if entry is None:
+    record = await admin.find_failure(request_id)
+    if record is None:
         raise NotFoundException
-    return Response(entry)
+    return Response(record)
 
 
 @get("/keys", summary="The signing keys in force")
-async def keys(fleet: BehindIt) -> KeysInForce:
+async def keys(admin: Admin) -> KeysInForce:
     """When each was published, and until when its tokens are good: what a rotation waits for."""
-    return KeysInForce(await fleet.keys())
+    return KeysInForce(await admin.signing_keys())
 
 
 @get("/", media_type="text/html", summary="A page for humans")
-async def page(fleet: BehindIt) -> Response[str]:
+async def page(admin: Admin) -> Response[str]:
     """Ready or not, each route's dependencies, the last failures."""
-    text = status_page.render(__version__, await fleet.ready(), await fleet.ledger_last(KEPT))
+    text = status_page.render(__version__, await admin.readiness(), await admin.last_failures(KEPT))
     return Response(text, media_type="text/html", headers=status_page.HEADERS)
 
 
-def create_ops_app(fleet: Fleet) -> Litestar:
-    """The operators' ASGI app for this fleet; its OpenAPI document stands at /schema."""
+def create_ops_app(admin: GatewayAdmin) -> Litestar:
+    """The operators' ASGI app; its OpenAPI document stands at /schema."""
     return Litestar(
         [livez, readyz, metrics, invalidate, invalidate_all, failures, failure, keys, page],
-        dependencies={"fleet": Provide(lambda: fleet, sync_to_thread=False)},
+        dependencies={"admin": Provide(lambda: admin, sync_to_thread=False)},
         exception_handlers=problems.handlers(),
         response_headers=[ResponseHeader(name="cache-control", value="no-store")],
         openapi_config=OpenAPIConfig(

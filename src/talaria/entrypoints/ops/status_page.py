@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from urllib.parse import quote
 
-from talaria.adapters.telemetry.failure_log import Entry
+from talaria.adapters.telemetry.failure_log import FailureRecord
 from talaria.entrypoints.ops.readiness import Readiness
 
 SHOWN = 20
@@ -23,8 +23,8 @@ th { border-bottom: 1px solid #999; } .good { color: #176b2c; } .bad { color: #b
 _GOOD_STATES = frozenset({"closed", "ok"})
 
 
-def render(version: str, readiness: Readiness, entries: Sequence[Entry]) -> str:
-    """The page: is it ready, what does each route depend on, what went wrong last. `entries`: newest first."""
+def render(version: str, readiness: Readiness, failures: Sequence[FailureRecord]) -> str:
+    """The page: is it ready, what does each route depend on, what went wrong last. `failures`: newest first."""
     return "\n".join(
         [
             "<!doctype html>",
@@ -36,7 +36,7 @@ def render(version: str, readiness: Readiness, entries: Sequence[Entry]) -> str:
             "<h2>Routes</h2>",
             _table(("route", "depends on", "state"), _route_rows(readiness)),
             "<h2>The last answers of 500 and above</h2>",
-            *_failures(entries),
+            *_failures(failures),
             "</body></html>",
         ]
     )
@@ -68,21 +68,28 @@ def _route_rows(readiness: Readiness) -> Iterable[Sequence[str]]:
             yield escape(route.tag), escape(dependency.name), state
 
 
-def _failures(entries: Sequence[Entry]) -> Iterable[str]:
-    if not entries:
+def _failures(failures: Sequence[FailureRecord]) -> Iterable[str]:
+    if not failures:
         yield '<p class="good">None is remembered.</p>'
         return
-    counts = Counter((entry.reason or str(entry.status), entry.origin) for entry in entries)
+    counts = Counter((failure.reason or str(failure.status), failure.origin) for failure in failures)
     rows = [(escape(reason), escape(origin), str(count)) for (reason, origin), count in counts.most_common()]
-    yield _table(("reason", "whose", f"of {len(entries)}"), rows)
-    headings = ("time (UTC)", "status", "reason", "whose", "route", "ended in", "request id")
-    yield _table(headings, [_failure_row(entry) for entry in entries[:SHOWN]])
+    yield _table(("reason", "origin", f"of {len(failures)}"), rows)
+    headings = ("time (UTC)", "status", "reason", "origin", "route", "ended in", "request id")
+    yield _table(headings, [_failure_row(failure) for failure in failures[:SHOWN]])
     yield "<p>More about one of them: <code>talaria explain REQUEST-ID --config FILE</code></p>"
 
 
-def _failure_row(entry: Entry) -> Sequence[str]:
-    link = f'<a href="/5xx/{escape(quote(entry.request_id, safe=""))}">{escape(entry.request_id)}</a>'
-    texts = (entry.time, str(entry.status), entry.reason or "-", entry.origin, entry.tag or "-", entry.phase)
+def _failure_row(failure: FailureRecord) -> Sequence[str]:
+    link = f'<a href="/5xx/{escape(quote(failure.request_id, safe=""))}">{escape(failure.request_id)}</a>'
+    texts = (
+        failure.time,
+        str(failure.status),
+        failure.reason or "-",
+        failure.origin,
+        failure.tag or "-",
+        failure.phase,
+    )
     return (*map(escape, texts), link)
 
 

@@ -5,8 +5,9 @@ A test (or a partner team) swaps any part before the first one is asked for:
     container = Container(settings=settings)
     container.phone_directory.override(MemoryPhoneDirectory({"ppid-anna": "+4915112345678"}))
 
-How each part is made stands in `parts.py`, and in `outgoing.py` for what calls others. No provider is called while a
-request runs. A reload builds a second container beside the first (`successor`).
+There are two lifetimes. What is in the ProcessContainer goes on for as long as the process; the rest belongs to one
+configuration, and a reload builds it anew. How each part is made stands in `factories.py`, and in
+`upstream_factories.py` for what calls others. No provider is called while a request runs.
 """
 
 from secrets import token_bytes
@@ -17,96 +18,86 @@ from talaria.adapters.auth.key_rotation import KeyHistory
 from talaria.adapters.clock import MonotonicClock, wall
 from talaria.adapters.identity_cache import LruIdentityCache
 from talaria.adapters.telemetry.access_log import AccessLog
-from talaria.adapters.telemetry.failure_log import Ledger
+from talaria.adapters.telemetry.failure_log import FailureLog
 from talaria.domain.exchange import Exchange
 from talaria.domain.gateway import Gateway
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Settings
-from talaria.entrypoints.ops.admin import OneProcess
-from talaria.entrypoints.runtime import factories as parts
-from talaria.entrypoints.runtime import upstream_factories as outgoing
-from talaria.entrypoints.runtime.health import Breakers
+from talaria.entrypoints.ops.admin import LocalAdmin
+from talaria.entrypoints.runtime import factories, upstream_factories
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry, caller_rate_limits
-from talaria.entrypoints.runtime.resources import Stock
+from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
 
 
-class Container(containers.DeclarativeContainer):
-    """Every part of one gateway process, each built once and when it is first asked for."""
+class ProcessContainer(containers.DeclarativeContainer):
+    """What outlives a reload. `settings` are those of the start."""
 
     settings = providers.Dependency(instance_of=Settings)
     access_descriptor = providers.Object(1)
+    person_key = providers.Singleton(token_bytes, 32)
 
     clock = providers.Singleton(MonotonicClock)
-    load = providers.Singleton(ConcurrencyLimiter, settings.provided.server.max_in_flight)
+    limiter = providers.Singleton(ConcurrencyLimiter, settings.provided.server.max_in_flight)
     identities = providers.Singleton(LruIdentityCache, settings.provided.identities.max_entries)
-
     rate_limiters = providers.Singleton(RateLimiterRegistry)
-
-    metrics = providers.Singleton(parts.metrics, settings, identities, load)
-    access_log = providers.Singleton(AccessLog, access_descriptor)
-    breakers = providers.Singleton(Breakers)
-    stock = providers.Singleton(Stock)
-    ledger = providers.Singleton(Ledger, states=breakers.provided.states)
-    recorder = providers.Singleton(parts.recorder, metrics, access_log, ledger)
-
     key_history = providers.Singleton(KeyHistory, wall)
-    random_person_key = providers.Singleton(token_bytes, 32)
-    caller_tokens = providers.Singleton(
-        parts.caller_tokens, settings, recorder, clock, breakers, stock, random_person_key
+
+    health = providers.Singleton(HealthRegistry)
+    metrics = providers.Singleton(factories.metrics, settings, identities, limiter)
+    access_log = providers.Singleton(AccessLog, access_descriptor)
+    failure_log = providers.Singleton(FailureLog, states=health.provided.states)
+    recorder = providers.Singleton(factories.recorder, metrics, access_log, failure_log)
+    admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.states, key_history)
+
+
+class Container(containers.DeclarativeContainer):
+    """Every part of one configuration, each built once and when it is first asked for.
+
+    `resources` may be given those of the configuration before, to take over what need not change.
+    """
+
+    settings = providers.Dependency(instance_of=Settings)
+    process = providers.Container(ProcessContainer, settings=settings)
+    resources = providers.Singleton(ResourceRegistry)
+
+    verifier = providers.Singleton(
+        factories.verifier, settings, process.recorder, process.clock, resources, process.person_key
     )
-    service_tokens = providers.Singleton(parts.service_tokens, settings, key_history)
-    phone_directory = providers.Singleton(outgoing.phone_directory, settings, recorder, clock, breakers, stock)
+    service_tokens = providers.Singleton(factories.service_tokens, settings, process.key_history)
+    phone_directory = providers.Singleton(
+        upstream_factories.phone_directory, settings, process.recorder, process.clock, resources
+    )
     partner_accounts = providers.Singleton(
-        outgoing.partner_accounts, settings, recorder, clock, breakers, stock, rate_limiters
+        upstream_factories.partner_accounts,
+        settings,
+        process.recorder,
+        process.clock,
+        resources,
+        process.rate_limiters,
     )
-    targets = providers.Singleton(outgoing.targets, settings, recorder, clock, breakers, stock)
+    targets = providers.Singleton(upstream_factories.targets, settings, process.recorder, process.clock, resources)
 
     exchange = providers.Singleton(
         Exchange,
         directory=phone_directory,
         accounts=partner_accounts,
-        identities=identities,
-        policy=providers.Singleton(parts.cache_policy, settings),
-        clock=clock,
-        recorder=recorder,
-        shed_cold=load.provided.shed_cold,
+        identities=process.identities,
+        policy=providers.Singleton(factories.cache_policy, settings),
+        clock=process.clock,
+        recorder=process.recorder,
+        shed_cold=process.limiter.provided.shed_cold,
     )
     gateway = providers.Singleton(
         Gateway,
-        routes=providers.Singleton(parts.routes, settings),
+        routes=providers.Singleton(factories.routes, settings),
         targets=targets,
-        header_policy=providers.Singleton(parts.header_policy, settings),
-        forwarded=providers.Singleton(parts.forwarded, settings),
-        verifier=caller_tokens,
+        header_policy=providers.Singleton(factories.header_policy, settings),
+        forwarded=providers.Singleton(factories.forwarded, settings),
+        verifier=verifier,
         exchange=exchange,
         tokens=service_tokens,
-        clock=clock,
-        api_keys=providers.Singleton(parts.api_keys, settings),
-        networks=providers.Singleton(parts.networks, settings),
-        rate_limits=providers.Singleton(caller_rate_limits, settings, rate_limiters),
+        clock=process.clock,
+        api_keys=providers.Singleton(factories.api_keys, settings),
+        networks=providers.Singleton(factories.networks, settings),
+        rate_limits=providers.Singleton(caller_rate_limits, settings, process.rate_limiters),
     )
-    fleet = providers.Singleton(OneProcess, settings, exchange, metrics, ledger, breakers.provided.states, key_history)
-
-
-_OF_THE_PROCESS = (
-    "random_person_key",
-    "clock",
-    "load",
-    "identities",
-    "rate_limiters",
-    "metrics",
-    "access_log",
-    "ledger",
-    "recorder",
-    "key_history",
-    "fleet",
-)
-
-
-def successor(old: Container, settings: Settings) -> Container:
-    """A container for other settings, with the parts that are the process's own and those that need not change."""
-    new = Container(settings=settings)
-    for name in _OF_THE_PROCESS:
-        getattr(new, name).override(getattr(old, name)())
-    new.stock.override(Stock(old.stock()))
-    return new

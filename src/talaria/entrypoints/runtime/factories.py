@@ -14,10 +14,9 @@ from talaria.adapters.auth.service_tokens import ServiceTokenSigner, SigningKey
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.telemetry.access_log import AccessLog
-from talaria.adapters.telemetry.failure_log import Ledger
+from talaria.adapters.telemetry.failure_log import FailureLog
 from talaria.adapters.telemetry.metrics import Metrics
-from talaria.adapters.telemetry.pseudonyms import pseudonyms
-from talaria.adapters.telemetry.recorder import Fanout
+from talaria.adapters.telemetry.recorder import EventBus, Handler, pseudonyms
 from talaria.adapters.tls import client_tls
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist
 from talaria.domain.errors import CALLER_KEYS
@@ -30,28 +29,27 @@ from talaria.domain.ports import Clock, IdentityCache, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import CallerSettings, TlsSettings
-from talaria.entrypoints.runtime.health import Breakers
-from talaria.entrypoints.runtime.resources import Stock
+from talaria.entrypoints.runtime.resources import ResourceRegistry
 
 _NO_PARTNER = Partner("", b"")
 _NO_SECRET = Secret("")
 
 
-def metrics(settings: Settings, identities: IdentityCache, load: ConcurrencyLimiter) -> Metrics:
+def metrics(settings: Settings, identities: IdentityCache, limiter: ConcurrencyLimiter) -> Metrics:
     """The counters of this process."""
     return Metrics(
         tags=settings.routes,
         identities=lambda: len(identities),
-        in_flight=lambda: load.in_flight,
+        in_flight=lambda: limiter.in_flight,
         version=__version__,
     )
 
 
-def recorder(metrics: Metrics, access_log: AccessLog, ledger: Ledger) -> Recorder:
-    """Who hears of each event."""
-    consumers = {kind: [taker] for kind, taker in metrics.takers.items()}
-    consumers[RequestFinished] += [access_log.record, ledger.record]
-    return Fanout(consumers)
+def recorder(metrics: Metrics, access_log: AccessLog, failure_log: FailureLog) -> Recorder:
+    """The handlers of each event."""
+    handlers: dict[type, list[Handler]] = {kind: [handler] for kind, handler in metrics.handlers.items()}
+    handlers[RequestFinished] += [access_log.record, failure_log.record]
+    return EventBus(handlers)
 
 
 def cache_policy(settings: Settings) -> CachePolicy:
@@ -101,15 +99,15 @@ def header_policy(settings: Settings) -> HeaderPolicy:
 
 
 def forwarded(settings: Settings) -> ForwardedHeaders:
-    """Whose forwarding headers are believed."""
+    """The proxies that forwarding headers are taken from."""
     return ForwardedHeaders(settings.server.trusted_proxies)
 
 
-def caller_tokens(
-    settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock, random_person_key: bytes
+def verifier(
+    settings: Settings, recorder: Recorder, clock: Clock, resources: ResourceRegistry, random_person_key: bytes
 ) -> JwtVerifier:
     """The rules of each caller, with its keys."""
-    keys = partial(_keys_of, recorder=recorder, clock=clock, breakers=breakers, stock=stock)
+    keys = partial(_keys_of, recorder=recorder, clock=clock, resources=resources)
     rules = [
         CallerRules(
             name=caller.name,
@@ -129,13 +127,13 @@ def caller_tokens(
     return JwtVerifier(rules, time.time, own_issuers=[settings.signing.issuer], pseudonym=names)
 
 
-def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock) -> KeySource:
+def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources: ResourceRegistry) -> KeySource:
     if caller.jwks_url is not None:
         # Taken over from before: the keys that are known outlast a reload while their issuer is out of reach.
-        made_of = (caller.name, caller.jwks_url, caller.jwks_timeout, caller.jwks_tls, caller.algorithms)
+        key = (caller.name, caller.jwks_url, caller.jwks_timeout, caller.jwks_tls, caller.algorithms)
         make = partial(_jwks_client, caller, caller.jwks_url, recorder, clock)
-        keys = stock.part(("keys", *made_of), make)
-        breakers.add(keys_behind_url(caller.name), keys)
+        keys = resources.get_or_create(("keys", *key), make)
+        resources.watch(keys_behind_url(caller.name), keys)
         return keys
     if caller.secret is not None:
         return StaticKeys([secret_key(caller.secret.reveal().encode())], any_kid=True)

@@ -1,9 +1,9 @@
 """A gateway that serves, by one configuration after the other.
 
-The law of a change: everything new is built beside the old, and nothing of it can be seen until all of it is there.
-Then, within one step of the event loop, new requests go to the new gateway. Those under way keep the old one to their
-end, and only then are its connections closed. What the process counts, logs and remembers goes on; what the new
-configuration has in common with the old one does too (stock.py).
+Rules of a reload: everything new is built beside the old, and takes no effect until all of it is there. Then, within
+one step of the event loop, new requests go to the new gateway. Those under way keep the old one to their end, and only
+then are its connections closed. What the process counts, logs and caches goes on (ProcessContainer); what the new
+configuration has in common with the old one does too (resources.py).
 """
 
 import asyncio
@@ -11,12 +11,13 @@ import logging
 import socket
 import ssl
 import time
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from talaria import __version__
 from talaria.adapters.identity_cache import LruIdentityCache
+from talaria.adapters.telemetry.timestamps import rfc3339
 from talaria.adapters.tls import load_certificate, server_tls
 from talaria.domain.model import IdentityKey
 from talaria.entrypoints.config import Settings
@@ -26,37 +27,57 @@ from talaria.entrypoints.ops.readiness import Configured
 from talaria.entrypoints.public.app import PublicApp, jwks_app
 from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.proxy import Proxy
-from talaria.entrypoints.public.server.framing import ConnectionLimits
 from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import url_of
-from talaria.entrypoints.runtime.container import Container, successor
+from talaria.entrypoints.runtime.container import Container
+from talaria.entrypoints.runtime.decision_server import DecisionServer, limits_of
+from talaria.entrypoints.runtime.resources import ResourceRegistry
 
 logger = logging.getLogger("talaria")
 
-_KEPT_APART = 1000
+_DETACHED_CACHE_SIZE = 1000
 
 
-class Running:
-    """A gateway that serves. `public_url` and `ops_url` say where; a worker among others has no ops_url of its own."""
+@dataclass(frozen=True, slots=True)
+class ServingSockets:
+    """What one process serves clients on, and edge proxies, where there is a decision API."""
 
-    def __init__(self, container: Container, public: socket.socket, ops: socket.socket | None) -> None:
+    public: socket.socket
+    decisions: socket.socket | None = None
+
+    def close(self) -> None:
+        """Close both."""
+        self.public.close()
+        if self.decisions is not None:
+            self.decisions.close()
+
+
+class GatewayServer:
+    """A gateway that serves. `public_url`, `ops_url` and `decision_url` say where, the last two where there is one: a
+    worker among others has no ops_url of its own.
+    """
+
+    def __init__(self, container: Container, sockets: ServingSockets, ops: socket.socket | None) -> None:
         self.container = container
-        self._tls = _server_tls(container.settings())
-        self.public_url = url_of(public, "http" if self._tls is None else "https")
+        self.process = container.process
+        self._tls = _server_tls(self.settings)
+        self.public_url = url_of(sockets.public, "http" if self._tls is None else "https")
         self.ops_url = url_of(ops) if ops is not None else ""
-        self._fleet = container.fleet()
+        self._admin = self.process.admin()
         self._jwks = container.service_tokens().jwks
-        self._proxy = _proxy(container)
-        pages = jwks_app(lambda: self._jwks())
-        recorder = container.recorder()
-        app = PublicApp(self._proxy, pages, recorder, container.clock(), container.load())
-        settings = container.settings()
-        self._listener = Listener(app, RejectedHeads(recorder), _limits(settings), settings.server.drain_timeout)
-        self._public = public
+        process, drain_timeout = self.process, self.settings.server.drain_timeout
+        recorder, clock, limiter = process.recorder(), process.clock(), process.limiter()
+        body_limit = self.settings.server.body_limit
+        self._proxy = Proxy(container.gateway(), recorder, clock, limiter, body_limit=body_limit)
+        app = PublicApp(self._proxy, jwks_app(lambda: self._jwks()), recorder, clock, limiter)
+        self._listener = Listener(app, RejectedHeads(recorder), limits_of(self.settings), drain_timeout)
+        self._public = sockets.public
+        self._edges = None if sockets.decisions is None else DecisionServer(container, sockets.decisions)
+        self.decision_url = "" if self._edges is None else self._edges.url
         self._ops = ops
-        self._ops_listener = None if ops is None else AsgiListener(create_ops_app(self._fleet))
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._say_configured(container.settings())
+        self._ops_listener = None if ops is None else AsgiListener(create_ops_app(self._admin))
+        self._retirements: set[asyncio.Task[None]] = set()
+        self._show_configuration()
 
     @property
     def settings(self) -> Settings:
@@ -69,94 +90,95 @@ class Running:
         if self._ops is not None and self._ops_listener is not None:
             await self._ops_listener.start(self._ops)
         await self._listener.start(self._public, self._tls)
-        ops = {"ops": self.ops_url} if self.ops_url else {}
-        logger.info("serving", extra={"public": self.public_url, **ops, "version": __version__})
+        if self._edges is not None:
+            await self._edges.start()
+        urls = {"public": self.public_url, "ops": self.ops_url, "decisions": self.decision_url}
+        logger.info("serving", extra={name: url for name, url in urls.items() if url} | {"version": __version__})
 
-    def renew(self, settings: Settings) -> None:
+    def reconfigure(self, settings: Settings) -> None:
         """Serve by these settings from now on. Where a part can't be built its exception passes, and nothing changes.
 
         Belongs to the event loop. Addresses and workers stay what they are, whatever the settings say.
         """
-        old, new = self.container, successor(self.container, settings)
-        gateway, tokens, exchange = new.gateway(), new.service_tokens(), new.exchange()
-        under_way = self._listener.under_way()
-        self._show_certificate(settings)
+        old = self.container
+        new = Container(settings=settings, resources=ResourceRegistry(old.resources()))
+        new.process.override(self.process)
+        gateway, tokens = new.gateway(), new.service_tokens()
+        under_way = self._listener.under_way() | (set() if self._edges is None else self._edges.under_way())
+        self._reload_certificate(settings)
         # Nothing below can fail, and nothing below waits.
         self.container = new
-        self._part_identities(old, new)
+        self._evict_changed_identities(old, new)
         self._proxy.pass_on_by(gateway, settings.server.body_limit)
-        self._listener.set_protocol(_limits(settings), settings.server.drain_timeout)
+        self._listener.set_protocol(limits_of(settings), settings.server.drain_timeout)
+        if self._edges is not None:
+            self._edges.reconfigure(new)
         self._jwks = tokens.jwks
-        self._fleet.renew(settings, exchange)
-        old.breakers().become(new.breakers())
-        new.breakers.override(old.breakers())
-        new.load().resize(settings.server.max_in_flight)
-        new.metrics().know_tags(settings.routes)
-        self._say_configured(settings)
-        seeing_out = asyncio.create_task(self._see_out(old, new, under_way))
-        self._leaving.add(seeing_out)
-        seeing_out.add_done_callback(self._leaving.discard)
+        self.process.limiter().resize(settings.server.max_in_flight)
+        self.process.metrics().set_known_tags(settings.routes)
+        self._show_configuration()
+        retirement = asyncio.create_task(self._retire(old, new, under_way))
+        self._retirements.add(retirement)
+        retirement.add_done_callback(self._retirements.discard)
 
-    def refused(self) -> None:
+    def reload_failed(self) -> None:
         """What should have come in force can't: say so where operators look."""
-        self.container.metrics().reload_refused()
-        if self._fleet.configured is not None:
-            self._fleet.configured = replace(self._fleet.configured, last_reload_ok=False)
+        self.process.metrics().reload_failed()
+        if self._admin.configured is not None:
+            self._admin.configured = replace(self._admin.configured, last_reload_ok=False)
 
     async def stop(self) -> None:
         """Drain, then close everything. Readiness says 503 from the first moment."""
-        self._fleet.draining = True
+        self._admin.draining = True
         logger.info("draining")
-        await self._listener.stop()
+        await asyncio.gather(self._listener.stop(), *([] if self._edges is None else [self._edges.stop()]))
         if self._ops_listener is not None:
             await self._ops_listener.stop()
-        await asyncio.gather(*self._leaving)
+        await asyncio.gather(*self._retirements)
         await self.container.exchange().close()
-        for part in self.container.stock().all():
-            await part.aclose()
+        for resource in self.container.resources():
+            await resource.aclose()
         logger.info("stopped")
-        self.container.access_log().close()
+        self.process.access_log().close()
 
-    def _show_certificate(self, settings: Settings) -> None:
+    def _reload_certificate(self, settings: Settings) -> None:
         tls = settings.server.tls
         if self._tls is not None and tls.cert_file is not None and tls.stamp != self.settings.server.tls.stamp:
             load_certificate(self._tls, tls.cert_file, tls.key_file)
 
-    def _part_identities(self, old: Container, new: Container) -> None:
-        """Where a partner or a caller is not the same any more, what was remembered of it is forgotten."""
-        identities = new.identities()
+    def _evict_changed_identities(self, old: Container, new: Container) -> None:
+        """Evict the cached identities of partners and callers that are not the same any more."""
+        identities = self.process.identities()
         identities.resize(new.settings().identities.max_entries)
-        before, now = _meanings(old.settings()), _meanings(new.settings())
+        before, now = _cache_key_meaning(old.settings()), _cache_key_meaning(new.settings())
         if before == now:
             return
 
         def same(key: IdentityKey) -> bool:
-            return all(name in now and before.get(name) == now[name] for name in _names(key))
+            return all(part in now and before.get(part) == now[part] for part in _key_parts(key))
 
         identities.keep_only(same)
         # What the old requests still bring may be about another partner of the same name.
-        old.exchange().detach_cache(LruIdentityCache(_KEPT_APART))
+        old.exchange().detach_cache(LruIdentityCache(_DETACHED_CACHE_SIZE))
 
-    async def _see_out(self, old: Container, new: Container, under_way: "set[asyncio.Task[None]]") -> None:
+    async def _retire(self, old: Container, new: Container, under_way: "set[asyncio.Task[None]]") -> None:
         if under_way:
             await asyncio.wait(under_way)
         await old.exchange().close()
-        self._fleet.left(old.exchange())
-        for part in old.stock().not_in(new.stock()):
-            await part.aclose()
+        self._admin.retired(old.exchange())
+        for resource in old.resources().not_taken_over_by(new.resources()):
+            await resource.aclose()
 
-    def _say_configured(self, settings: Settings) -> None:
-        keys = [(key.kid, key.algorithm) for key in self.container.service_tokens().keys]
-        self.container.key_history().publish(keys, settings.signing.lifetime)
+    def _show_configuration(self) -> None:
+        """Operators see the configuration that is in force, and the state of its dependencies."""
+        container, settings = self.container, self.settings
+        keys = [(key.kid, key.algorithm) for key in container.service_tokens().keys]
+        self.process.key_history().publish(keys, settings.signing.lifetime)
+        self.process.health().replace_with(container.resources().watched)
         now = time.time()
-        since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        self._fleet.configured = Configured(settings.digest, since)
-        self.container.metrics().configured(settings.digest, now)
-
-
-def _proxy(container: Container) -> Proxy:
-    body_limit = container.settings().server.body_limit
-    return Proxy(container.gateway(), container.recorder(), container.clock(), container.load(), body_limit=body_limit)
+        self._admin.switch(settings, container.exchange())
+        self._admin.configured = Configured(settings.digest, rfc3339(now))
+        self.process.metrics().configured(settings.digest, now)
 
 
 def _server_tls(settings: Settings) -> ssl.SSLContext | None:
@@ -164,17 +186,12 @@ def _server_tls(settings: Settings) -> ssl.SSLContext | None:
     return None if tls.cert_file is None or tls.key_file is None else server_tls(tls.cert_file, tls.key_file)
 
 
-def _limits(settings: Settings) -> ConnectionLimits:
-    server = settings.server
-    return ConnectionLimits(server.header_limit, server.header_timeout, server.keepalive_timeout)
-
-
-def _meanings(settings: Settings) -> dict[tuple[str, str], tuple[str, ...]]:
-    """What the names in an identity's key stand for: another url or issuer is another partner or caller."""
+def _cache_key_meaning(settings: Settings) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What the names in a cache key stand for: another url or issuer is another partner or caller."""
     partners = {("partner", id): (one.adapter, one.url) for id, one in settings.partners.items()}
     callers = {("caller", name): (one.issuer, one.phone_id_claim) for name, one in settings.callers.items()}
     return {**partners, **callers}
 
 
-def _names(key: IdentityKey) -> tuple[tuple[str, str], tuple[str, str]]:
+def _key_parts(key: IdentityKey) -> tuple[tuple[str, str], tuple[str, str]]:
     return ("partner", key[0]), ("caller", key[1])

@@ -1,30 +1,28 @@
 """Start-up, shutdown and errors as JSON lines, in the form of the access log.
 
-The law of what may be said:
+Rules of what a line holds:
 
-1. Our own loggers (`talaria…`) say their message as `event`, and each `extra` as a field of the line.
-2. Of a foreign logger that we know, only the first line of the template is said, never its arguments; of any other,
-   nothing but that it spoke. Libraries write URLs, headers and reprs there.
-3. A traceback says files, lines, functions and types. The text of an exception is said only where its type is ours or
-   one whose text comes from the interpreter; what looks like a number of a phone or a token is blotted out even there.
+1. A record of our own loggers (`talaria…`): its message as `event`, and each `extra` as a field.
+2. A record of a third-party logger that is known: only the first line of the template, never its arguments. Of any
+   other: that there was one. Libraries write URLs, headers and reprs there.
+3. A traceback: files, lines, functions and types. The text of an exception only where its type is ours, or where
+   the interpreter wrote it; what looks like a phone number or a token is redacted even there.
 """
 
 import json
 import logging
-import os
 import re
-import select
-import stat
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, TextIO
 
-from talaria.adapters.telemetry.access_log import Timestamps
+from talaria.adapters.telemetry.line_writer import LineWriter
+from talaria.adapters.telemetry.timestamps import Timestamps
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-_TEMPLATES_SAID = ("asyncio", "litestar", "uvicorn")
+_KNOWN_LIBRARIES = ("asyncio", "litestar", "uvicorn")
 _SILENT = ("httpx", "httpcore", "hpack", "h2", "uvicorn.access")
 _PLAIN_MODULES = frozenset({"builtins", "socket", "ssl"})
 _PLAIN_TYPES = (
@@ -38,8 +36,8 @@ _PLAIN_TYPES = (
     RuntimeError,
     TypeError,
 )
-_WAITING_AT_MOST = 256 * 1024
-_BLOTTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+")
+BUFFER_LIMIT = 256 * 1024
+_REDACTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+")
 
 
 def configure(stream: TextIO | None = None, *, level: str = "INFO") -> None:
@@ -59,77 +57,50 @@ def configure(stream: TextIO | None = None, *, level: str = "INFO") -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
-def never_wait_for(descriptor: int) -> None:
-    """Where it is a pipe, have it again as a file of our own that does not wait, and leave that of others as it is.
+class _Handler(logging.Handler):
+    """Writes lines by a LineWriter: what is not taken at once goes with the next line.
 
-    For who is not alone on it: another may fill it between our look and our writing.
-    """
-    with suppress(OSError):
-        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
-            os.dup2(own, descriptor)
-            os.close(own)
-
-
-class _Handler(logging.StreamHandler[TextIO]):
-    """Writes lines, and waits for nobody: what a pipe does not take at once goes with the next line.
-
-    What the stream refuses goes to stderr: its disk is full, or its reader gone. That hurts nobody.
+    What the stream refuses, for its disk is full or its reader gone, goes to stderr.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
-        self._waiting = b""
+        super().__init__()
+        self._stream = stream
+        self._writer = _writer_to(stream)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Never waits: the event loop says this, and whoever reads may have stopped reading."""
-        descriptor = _descriptor_of(self.stream)
-        if descriptor is None:
-            super().emit(record)
-            return
-        try:
-            line = self._line(record)
-            if len(self._waiting) + len(line) <= _WAITING_AT_MOST:
-                self._waiting += line
-            self._waiting = self._waiting[_write(descriptor, self._waiting) :]
-        except Exception:
-            self._waiting = b""
-            self.handleError(record)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Where stderr fails too there is nowhere left to say it."""
-        if sys.stderr is None or self.stream is sys.stderr:
-            return
-        with suppress(Exception):
-            descriptor = _descriptor_of(sys.stderr)
-            if descriptor is not None:
-                _write(descriptor, self._line(record))
-            else:
-                sys.stderr.write(self._line(record).decode())
-
-    def _line(self, record: logging.LogRecord) -> bytes:
-        return f"{self.format(record)}\n".encode()
+        with suppress(Exception):  # where stderr fails too there is nowhere left to say it
+            line = f"{self.format(record)}\n"
+            try:
+                _write(self._stream, self._writer, line)
+            except Exception:
+                if sys.stderr is not self._stream:
+                    _write(sys.stderr, _writer_to(sys.stderr), line)
 
 
-def _descriptor_of(stream: TextIO) -> int | None:
-    """None where it is no file of the system's."""
+def _writer_to(stream: TextIO) -> LineWriter | None:
+    """None where the stream is no file of the system's."""
     try:
-        return stream.fileno()
+        return LineWriter(stream.fileno(), BUFFER_LIMIT, _lost_line)
     except (OSError, ValueError):
         return None
 
 
-def _write(descriptor: int, data: bytes) -> int:
-    """As much as is taken without waiting, in pieces that a pipe takes whole."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    written = 0
-    while written < len(data) and poll.poll(0):
-        try:
-            written += os.write(descriptor, data[written : written + select.PIPE_BUF])
-        except BlockingIOError:
-            break
-    return written
+def _write(stream: TextIO, writer: LineWriter | None, line: str) -> None:
+    if writer is None:
+        stream.write(line)
+        return
+    writer.add(line.encode())
+    try:
+        writer.flush()
+    except OSError:
+        writer.clear()
+        raise
+
+
+def _lost_line(count: int) -> bytes:
+    fields = {"time": Timestamps().now(), "level": "warning", "event": "lines-dropped", "count": count}
+    return json.dumps(fields).encode() + b"\n"
 
 
 class JsonLines(logging.Formatter):
@@ -152,7 +123,7 @@ class JsonLines(logging.Formatter):
         if error is not None:
             fields["error"] = _name(error)
             fields["traceback"] = "\n".join(_trace(error))
-        return json.dumps(fields, default=_only_its_type)
+        return json.dumps(fields, default=_type_name)
 
 
 def _is_ours(logger: str) -> bool:
@@ -162,9 +133,9 @@ def _is_ours(logger: str) -> bool:
 def _event(record: logging.LogRecord) -> str:
     if _is_ours(record.name):
         return record.getMessage()
-    if record.name.partition(".")[0] in _TEMPLATES_SAID:
-        return _blot(str(record.msg).strip().partition("\n")[0])
-    return "a library spoke"
+    if record.name.partition(".")[0] in _KNOWN_LIBRARIES:
+        return _redact(str(record.msg).strip().partition("\n")[0])
+    return "third-party log record"
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
@@ -173,7 +144,7 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
 
 
-def _only_its_type(value: object) -> str:
+def _type_name(value: object) -> str:
     return f"<{type(value).__name__}>"
 
 
@@ -207,9 +178,9 @@ def _name(error: BaseException) -> str:
 def _text(error: BaseException) -> str:
     module = type(error).__module__
     if _is_ours(module) or (module in _PLAIN_MODULES and isinstance(error, _PLAIN_TYPES)):
-        return _blot(str(error))
+        return _redact(str(error))
     return "(text withheld)"
 
 
-def _blot(text: str) -> str:
-    return _BLOTTED.sub("<blotted>", text)
+def _redact(text: str) -> str:
+    return _REDACTED.sub("<redacted>", text)

@@ -1,8 +1,8 @@
-"""What is on disk comes in force: after SIGHUP, and when a key or a secret has changed in its file.
+"""Reload: after SIGHUP, and when a key or a secret has changed in its file.
 
-Both ways read everything anew, the configuration too. What is valid replaces what was, in one step; of what is not,
-every problem is logged and nothing changes. The configuration file itself is not watched: a person may still be
-writing it, and says so with SIGHUP when done.
+Both read everything anew, the configuration too. A valid configuration replaces the one in force, in one step; of an
+invalid one every problem is logged and nothing changes. The configuration file itself is not watched: it may be half
+written until SIGHUP says that it is complete.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from talaria.entrypoints.config import ConfigurationError, Settings, load
 from talaria.entrypoints.config.sources import versions_of
-from talaria.entrypoints.runtime.gateway_server import Running
+from talaria.entrypoints.runtime.gateway_server import GatewayServer
 
 logger = logging.getLogger("talaria.reloading")
 
@@ -28,23 +28,23 @@ class Reloader:
 
     def __init__(
         self,
-        running: Running,
+        server: GatewayServer,
         path: Path,
         read: Callable[[Path], Settings] = load,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        self._running = running
+        self._server = server
         self._path = path
         self._read = read
         self._poll_seconds = poll_seconds
         self._asked = asyncio.Event()
-        self._seen = running.settings.files
+        self._seen = server.settings.files
 
     def ask(self) -> None:
         """Reload soon: for a signal."""
         self._asked.set()
 
-    async def keep_up(self) -> None:
+    async def watch(self) -> None:
         """Reload whenever there is a reason to, for ever."""
         while True:
             with suppress(TimeoutError):
@@ -62,7 +62,7 @@ class Reloader:
         self._seen = versions_of(self._seen)
         try:
             settings = await asyncio.to_thread(self._read, self._path)
-            self._running.renew(with_what_is_fixed(settings, self._running.settings))
+            self._server.reconfigure(with_fixed_settings(settings, self._server.settings))
         except ConfigurationError as error:
             self._refuse(why, [str(problem) for problem in error.problems])
             return False
@@ -77,24 +77,24 @@ class Reloader:
         return True
 
     def _refuse(self, why: str, problems: Sequence[str]) -> None:
-        self._running.refused()
+        self._server.reload_failed()
         extra = {"why": why, "problems": list(problems)}
         logger.error("the configuration on disk is not taken; the one before goes on", extra=extra)
 
 
 def latest(started_with: Settings, path: Path, read: Callable[[Path], Settings] = load) -> Settings:
-    """What a worker begins with that takes the place of another: what is on disk now if it is valid, else the very
-    settings that the start had.
+    """What a worker that replaces another begins with: what is on disk now if it is valid, else the very settings that
+    the start had.
     """
     try:
-        return with_what_is_fixed(read(path), started_with)
+        return with_fixed_settings(read(path), started_with)
     except ConfigurationError as error:
         problems = [str(problem) for problem in error.problems]
         logger.error("a worker begins with the configuration of the start", extra={"problems": problems})
         return started_with
 
 
-def with_what_is_fixed(settings: Settings, in_use: Settings) -> Settings:
+def with_fixed_settings(settings: Settings, in_use: Settings) -> Settings:
     """The settings with the addresses and the number of workers that are in use: no reload can change them."""
     server, fixed = settings.server, in_use.server
     kept = {name: getattr(fixed, name) for name in _FIXED if getattr(fixed, name) != getattr(server, name)}

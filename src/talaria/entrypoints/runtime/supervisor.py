@@ -1,136 +1,238 @@
 """Several processes on one port.
 
-The supervisor opens one listening socket for each worker (SO_REUSEPORT spreads the connections), forks the workers
-and the operators' process, and then only waits for signals: it runs no event loop and no thread, so forking again is
-always safe. It keeps every socket open itself: when a worker dies, the connections that wait for it wait for the
-worker that takes its place.
+The supervisor opens one listening socket for each worker (SO_REUSEPORT spreads the connections), forks the workers and
+the operators' process, and then polls: for signals, and for the frames that its children send one another
+(control_hub.py). It runs no event loop and no thread, so forking again is always safe. It keeps every listening socket
+open itself: when a worker dies, the connections in its accept queue wait for the worker that takes its place.
 
-SIGTERM and SIGINT are passed on to the workers, which drain; the operators' process goes last, so that readiness can be
-asked to the end. A second signal ends everything at once. SIGHUP is passed on too; in a worker it waits, blocked, until
-that has read its configuration and heeds the signal.
+Rules:
+
+1. A child that ends is replaced, at once, or after a second where it did not live for one.
+2. A child sends a heartbeat each second. One that is silent for HANG_SECONDS is killed and replaced.
+3. SIGTERM and SIGINT are passed on to the workers, which drain; the operators' process goes last, so that readiness can
+   be asked to the end. What is left a second after the longest drain is killed. A second signal kills at once.
+4. SIGHUP is passed on to the workers; in a new one it stays blocked until that heeds it.
+5. As process 1 of a container it reaps the orphans that the kernel gives to it.
 """
 
 import logging
+import math
 import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
+
+from talaria.entrypoints.ops.control import SUPERVISOR, notice, read_heartbeat
+from talaria.entrypoints.runtime.control_hub import ControlHub
+from talaria.entrypoints.runtime.signals import STOP, SignalQueue
 
 logger = logging.getLogger("talaria.workers")
 
 FAILED = 1
-_STOP = frozenset({signal.SIGTERM, signal.SIGINT})
-_WAITED_FOR = _STOP | {signal.SIGCHLD, signal.SIGHUP}
+HANG_SECONDS = 10.0
+_START_SECONDS = 60.0
+"""How long a child may take until its first heartbeat."""
+_POLL_SECONDS = 1.0
 _HASTY_SECONDS = 1.0
-_PATIENCE_SECONDS = 1.0
+_RESTART_DELAY = 1.0
+_EXIT_GRACE = 1.0
+_OPERATORS_SECONDS = 3.0
 
-Work = Callable[[int, socket.socket], None]
-"""What a process does: its number and its listening socket."""
+
+class Closable(Protocol):
+    """The listening socket of a process, or several."""
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        ...
+
+
+Work = Callable[[int, Any, socket.socket], None]
+"""What a process does: its number, what it listens on, its end of the control connection."""
 
 
 @dataclass(slots=True)
-class _Post:
-    """One process to be kept alive: what it does, on which socket, and who does it now."""
+class _Child:
+    """One process to be kept alive. Times in monotonic seconds; `pid` 0: it does not run, and starts at `start_at`."""
 
     name: str
     number: int
-    listener: socket.socket
+    listener: Closable
     work: Work
     pid: int = 0
-    since: float = 0.0
+    start_at: float = 0.0
+    started_at: float = 0.0
+    silent_at: float = 0.0
+    """When it counts as hung, unless there is a heartbeat before."""
+    drain_timeout: float = 0.0
+    hung: bool = False
 
 
 class Supervisor:
-    """Keeps one process at each post until it is told to stop. `gone` hears the number of each process that ended."""
+    """Keeps one process for each listening socket until it is told to stop."""
 
-    def __init__(
-        self, workers: list[socket.socket], work: Work, ops: socket.socket, ops_work: Work, gone: Callable[[int], None]
-    ) -> None:
-        self._workers = [_Post("worker", number, listener, work) for number, listener in enumerate(workers)]
-        self._ops = _Post("operators", len(workers), ops, ops_work)
-        self._gone = gone
-        self._stopping = False
+    def __init__(self, workers: Sequence[Closable], work: Work, ops: Closable, ops_work: Work) -> None:
+        self._workers = [_Child("worker", number, listener, work) for number, listener in enumerate(workers)]
+        self._ops = _Child("operators", len(workers), ops, ops_work)
+        self._children = [*self._workers, self._ops]
+        self._kill_at: float | None = None
+        self._killed = False
+        self._polled_at = 0.0
+        self._signals = SignalQueue()
+        self._hub = ControlHub(frozenset(range(len(workers))), self._on_heartbeat)
 
     def run(self) -> int:
-        """Fork everybody, keep them alive, stop them when asked to. Gives the exit code."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
-        for post in [*self._workers, self._ops]:
-            self._fork(post)
-        while any(post.pid for post in self._workers):
-            number = signal.sigwait(_WAITED_FOR)
-            if self._stopping and number in _STOP:
-                self._tell([*self._workers, self._ops], signal.SIGKILL)
+        """Fork the children, keep them alive, stop them when asked to. Gives the exit code."""
+        self._signals.open()
+        self._hub.watch(self._signals.fileno(), lambda: None)
+        self._polled_at = time.monotonic()
+        while self._kill_at is None or any(child.pid for child in self._workers):
+            self._start_due()
+            if not self._poll():
                 return FAILED
-            self._handle(number)
         self._stop_operators()
-        return 0
+        return FAILED if self._killed else 0
+
+    def _poll(self) -> bool:
+        """One round; False where a second signal ends everything."""
+        self._hub.poll(self._seconds_until_due())
+        for number in self._signals.read():
+            if number in STOP and self._kill_at is not None:
+                self._signal(self._children, signal.SIGKILL)
+                return False
+            self._handle(number)
+        self._kill_hung()
+        if self._kill_at is not None and time.monotonic() >= self._kill_at:
+            self._kill_late(self._workers)
+        return True
+
+    def _seconds_until_due(self) -> float:
+        due = [child.start_at for child in self._children if not child.pid and self._kill_at is None]
+        soonest = min([*due, math.inf if self._kill_at is None else self._kill_at])
+        return min(_POLL_SECONDS, max(0.0, soonest - time.monotonic()))
 
     def _handle(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._reap()
         elif number == signal.SIGHUP:
-            self._tell(self._workers, signal.SIGHUP)
+            self._signal(self._workers, signal.SIGHUP)
         else:
-            self._stopping = True
-            for post in self._workers:
-                # Else the kernel would go on giving connections to sockets that nobody accepts from any more.
-                post.listener.close()
-            logger.info("draining", extra={"workers": len(self._workers)})
-            self._tell(self._workers, signal.SIGTERM)
+            self._stop()
+
+    def _stop(self) -> None:
+        longest = max(child.drain_timeout for child in self._workers)
+        self._kill_at = time.monotonic() + longest + _EXIT_GRACE
+        for child in self._workers:
+            # Else the kernel would go on giving connections to sockets that are not accepted from any more.
+            child.listener.close()
+        logger.info("draining", extra={"workers": len(self._workers)})
+        self._signal(self._workers, signal.SIGTERM)
+
+    def _stop_operators(self) -> None:
+        self._kill_at = time.monotonic() + _OPERATORS_SECONDS
+        self._signal([self._ops], signal.SIGTERM)
+        while self._ops.pid and time.monotonic() < self._kill_at:
+            self._hub.poll(self._seconds_until_due())
+            self._signals.read()
+            self._reap()
+        self._kill_late([self._ops])
+
+    def _kill_late(self, children: list[_Child]) -> None:
+        for child in children:
+            if child.pid:
+                self._killed = True
+                logger.error("%s %d (pid %d) did not end in time and is killed", child.name, child.number, child.pid)
+                os.kill(child.pid, signal.SIGKILL)
+                os.waitpid(child.pid, 0)
+                child.pid = 0
+
+    def _on_heartbeat(self, number: int, payload: bytes) -> None:
+        child = self._children[number]
+        child.drain_timeout = read_heartbeat(payload)
+        child.silent_at = time.monotonic() + HANG_SECONDS
+
+    def _kill_hung(self) -> None:
+        now = time.monotonic()
+        paused = now - self._polled_at - _POLL_SECONDS  # the whole container was frozen: then nothing could beat
+        self._polled_at = now
+        for child in self._children:
+            if paused > _POLL_SECONDS:
+                child.silent_at += paused
+            if child.pid and now >= child.silent_at and not child.hung and self._kill_at is None:
+                child.hung = True
+                logger.error("%s %d (pid %d) hangs and is killed", child.name, child.number, child.pid)
+                os.kill(child.pid, signal.SIGKILL)
 
     def _reap(self) -> None:
-        for post in [*self._workers, self._ops]:
-            if post.pid:
-                ended, status = os.waitpid(post.pid, os.WNOHANG)
-                if ended:
-                    self._ended(post, status)
+        for pid, status in _ended_processes():
+            for child in self._children:
+                if child.pid == pid:
+                    self._ended(child, status)
 
-    def _ended(self, post: _Post, status: int) -> None:
-        pid, post.pid = post.pid, 0
-        self._gone(post.number)
-        if self._stopping:
+    def _ended(self, child: _Child, status: int) -> None:
+        pid, child.pid = child.pid, 0
+        self._hub.disconnect(child.number)
+        if self._kill_at is not None:
             return
-        how = {"how": _how_it_ended(status)}
-        logger.error("%s %d (pid %d) died and is replaced", post.name, post.number, pid, extra=how)
-        if time.monotonic() - post.since < _HASTY_SECONDS:
-            time.sleep(_PATIENCE_SECONDS)  # it can't even start: not in a tight loop
-        self._fork(post)
+        how = "hung" if child.hung else _how_it_ended(status)
+        logger.error("%s %d (pid %d) died and is replaced", child.name, child.number, pid, extra={"how": how})
+        self._hub.send(self._ops.number, SUPERVISOR, notice("exited", child.number, "hung" if child.hung else "died"))
+        now = time.monotonic()
+        hasty = now - child.started_at < _HASTY_SECONDS
+        child.start_at = now + _RESTART_DELAY if hasty else now  # it can't even start: not in a tight loop
 
-    def _fork(self, post: _Post) -> None:
-        post.since = time.monotonic()
-        pid = os.fork()
-        if pid:
-            post.pid = pid
+    def _start_due(self) -> None:
+        if self._kill_at is None:
+            for child in self._children:
+                if not child.pid and time.monotonic() >= child.start_at:
+                    self._fork(child)
+
+    def _fork(self, child: _Child) -> None:
+        child.hung = False
+        child.started_at = time.monotonic()
+        child.silent_at = child.started_at + _START_SECONDS
+        control = self._hub.connect(child.number)
+        self._signals.block()
+        child.pid = os.fork()
+        if child.pid:
+            control.close()
+            self._signals.unblock()
             return
         code = FAILED
         try:
             os.setpgid(0, 0)  # Ctrl-C is for the supervisor, which passes it on
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITED_FOR - {signal.SIGHUP})
-            self._close_other_sockets(post)
-            post.work(post.number, post.listener)
+            self._signals.leave()
+            self._hub.close()
+            for other in self._children:
+                if other is not child:
+                    other.listener.close()
+            child.work(child.number, child.listener, control)
             code = 0
         except BaseException:
-            logger.exception("%s %d failed", post.name, post.number)
+            logger.exception("%s %d failed", child.name, child.number)
         finally:
             os._exit(code)
 
-    def _close_other_sockets(self, own: _Post) -> None:
-        for post in [*self._workers, self._ops]:
-            if post is not own:
-                post.listener.close()
-
-    def _stop_operators(self) -> None:
-        if self._ops.pid:
-            self._tell([self._ops], signal.SIGTERM)
-            os.waitpid(self._ops.pid, 0)
-
     @staticmethod
-    def _tell(posts: list[_Post], number: int) -> None:
-        for post in posts:
-            if post.pid:
-                os.kill(post.pid, number)
+    def _signal(children: list[_Child], number: int) -> None:
+        for child in children:
+            if child.pid:
+                os.kill(child.pid, number)
+
+
+def _ended_processes() -> Iterable[tuple[int, int]]:
+    """The pid and the wait status of each process below this one that has ended."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        yield pid, status
 
 
 def _how_it_ended(status: int) -> str:

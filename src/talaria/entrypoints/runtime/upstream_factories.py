@@ -20,15 +20,14 @@ from talaria.domain.ports import Clock, PartnerAccounts, PhoneDirectory, Recorde
 from talaria.domain.rate_limits import RateLimiter
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import PartnerSettings, PersonalSettings, TlsSettings, UpstreamSettings
-from talaria.entrypoints.runtime.health import Breakers
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
-from talaria.entrypoints.runtime.resources import Stock
+from talaria.entrypoints.runtime.resources import ResourceRegistry
 
 _NO_SECRET = Secret("")
 
 
 def phone_directory(
-    settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock
+    settings: Settings, recorder: Recorder, clock: Clock, resources: ResourceRegistry
 ) -> PhoneDirectory:
     """personal."""
     personal = settings.personal
@@ -37,8 +36,8 @@ def phone_directory(
         return _client("personal", personal, PERSONAL, None, recorder, clock)
 
     # What is sent with each request is no matter of the connections.
-    asked = stock.part(("personal", replace(personal, token=None)), client)
-    breakers.add("personal", asked.breaker)
+    asked = resources.get_or_create(("personal", replace(personal, token=None)), client)
+    resources.watch("personal", asked.breaker)
     return Personal(asked, personal.token.reveal() if personal.token else "")
 
 
@@ -46,8 +45,7 @@ def partner_accounts(
     settings: Settings,
     recorder: Recorder,
     clock: Clock,
-    breakers: Breakers,
-    stock: Stock,
+    resources: ResourceRegistry,
     rate_limiters: RateLimiterRegistry,
 ) -> Mapping[str, PartnerAccounts]:
     """Each partner by its adapter; each with a client, a pool, a breaker and a budget of its own."""
@@ -55,9 +53,9 @@ def partner_accounts(
     for name, partner in settings.partners.items():
         made_of = ("partner", replace(partner, api_key=_NO_SECRET))
         limiter = rate_limiters.limiter(f"partners.{name}.rate_limit", partner.rate_limit)
-        make = partial(_client, name, partner, PARTNER, partner.source_address, recorder, clock, limiter)
-        client = stock.part(made_of, make)
-        breakers.add(name, client.breaker)
+        create = partial(_client, name, partner, PARTNER, partner.source_address, recorder, clock, limiter)
+        client = resources.get_or_create(made_of, create)
+        resources.watch(name, client.breaker)
         accounts[name] = partners.build(partner.adapter, client, partner.api_key.reveal())
     return accounts
 
@@ -92,15 +90,15 @@ def _client(
 
 
 def targets(
-    settings: Settings, recorder: Recorder, clock: Clock, breakers: Breakers, stock: Stock
+    settings: Settings, recorder: Recorder, clock: Clock, resources: ResourceRegistry
 ) -> dict[str, UpstreamTarget]:
     """Each upstream with what a request to it needs."""
     found: dict[str, UpstreamTarget] = {}
     for name, upstream in settings.upstreams.items():
         made_of = ("upstream", replace(upstream, api_key=None, audience=""))
-        services = stock.part(made_of, partial(_upstream, upstream, recorder, clock))
+        services = resources.get_or_create(made_of, partial(_upstream, upstream, recorder, clock))
         for address, breaker in zip(upstream.urls, services.breakers, strict=True):
-            breakers.add(f"{name} {address}", breaker)
+            resources.watch(f"{name} {address}", breaker)
         key = upstream.api_key.reveal().encode() if upstream.api_key else b""
         found[name] = UpstreamTarget(services, upstream.audience, key)
     return found

@@ -1,14 +1,12 @@
 """What is counted under which labels, and that nothing unbounded or personal becomes one."""
 
-import asyncio
-import subprocess
-import sys
-from pathlib import Path
-
+import msgspec
 import pytest
 
-from talaria.adapters.telemetry.metrics import Metrics, avoided_by
+from talaria.adapters.telemetry.metrics import Metrics, Tallies, avoided_by, render, summed
+from talaria.adapters.telemetry.recorder import EventBus
 from talaria.domain.events import Attempt, Event, ExchangeFinished, RequestContext, RequestFinished
+from talaria.testing.contracts.recorder import RecorderContract
 
 
 def metrics(entries: int = 0, in_flight: int = 0) -> Metrics:
@@ -16,7 +14,12 @@ def metrics(entries: int = 0, in_flight: int = 0) -> Metrics:
 
 
 def count(counted: Metrics, event: Event) -> None:
-    counted.takers[type(event)](event)
+    counted.handlers[type(event)](event)
+
+
+def text_of(*counted: Metrics) -> str:
+    """What Prometheus reads of these processes together."""
+    return render(summed([one.tallies() for one in counted]), "")[0].decode()
 
 
 def ended(
@@ -41,7 +44,7 @@ def test_a_request_is_counted_and_timed() -> None:
     counted = metrics()
     count(counted, ended())
     count(counted, ended(seconds=0.4))
-    text = counted.render().decode()
+    text = text_of(counted)
     assert 'talaria_requests_total{method="GET",origin="",reason="",status="200",tag="wind"} 2.0' in text
     assert 'talaria_request_duration_seconds_bucket{le="0.005",tag="wind"} 1.0' in text
     assert 'talaria_request_duration_seconds_bucket{le="0.5",tag="wind"} 2.0' in text
@@ -52,15 +55,15 @@ def test_a_request_is_counted_and_timed() -> None:
 def test_rendering_twice_counts_nothing_twice() -> None:
     counted = metrics()
     count(counted, ended())
-    assert counted.render() == counted.render()
+    assert text_of(counted) == text_of(counted)
     count(counted, ended())
-    assert 'status="200",tag="wind"} 2.0' in counted.render().decode()
+    assert 'status="200",tag="wind"} 2.0' in text_of(counted)
 
 
 def test_a_duration_over_the_last_bucket_is_counted() -> None:
     counted = metrics()
     count(counted, ended(seconds=60.0))
-    text = counted.render().decode()
+    text = text_of(counted)
     assert 'talaria_request_duration_seconds_bucket{le="10.0",tag="wind"} 0.0' in text
     assert 'talaria_request_duration_seconds_bucket{le="+Inf",tag="wind"} 1.0' in text
 
@@ -69,7 +72,7 @@ def test_unknown_tags_and_methods_fold() -> None:
     counted = metrics()
     for number in range(50):
         count(counted, ended(404, tag=f"x{number}", method=f"M{number}", reason="unknown-api-tag", origin="client"))
-    text = counted.render().decode()
+    text = text_of(counted)
     assert 'method="other",origin="client",reason="unknown-api-tag",status="404",tag="other"} 50.0' in text
     assert "x7" not in text
     assert "M7" not in text
@@ -77,16 +80,16 @@ def test_unknown_tags_and_methods_fold() -> None:
 
 def test_new_tags_can_be_learnt() -> None:
     counted = metrics()
-    counted.know_tags(["wind", "train"])
+    counted.set_known_tags(["wind", "train"])
     count(counted, ended(tag="train"))
-    assert 'tag="train"' in counted.render().decode()
+    assert 'tag="train"' in text_of(counted)
 
 
 def test_a_5xx_is_counted_with_whose_it_was() -> None:
     counted = metrics()
     count(counted, ended(502, reason="partner-unreachable", origin="partner"))
     count(counted, ended(499, reason="client-gone", origin="client"))
-    text = counted.render().decode()
+    text = text_of(counted)
     assert 'talaria_5xx_total{origin="partner",reason="partner-unreachable",tag="wind"} 1.0' in text
     assert text.count("talaria_5xx_total{") == 1
 
@@ -95,7 +98,7 @@ def test_exchanges_and_calls_are_counted() -> None:
     counted = metrics()
     count(counted, ExchangeFinished("wind", "miss"))
     count(counted, Attempt("personal", 0.0, 0.02, "503"))
-    text = counted.render().decode()
+    text = text_of(counted)
     assert 'talaria_exchange_total{partner="wind",result="miss"} 1.0' in text
     assert 'talaria_dependency_requests_total{dependency="personal",outcome="503"} 1.0' in text
     assert 'talaria_dependency_request_duration_seconds_count{dependency="personal"} 1.0' in text
@@ -105,13 +108,13 @@ def test_outcomes_are_bounded() -> None:
     counted = metrics()
     for number in range(200):
         count(counted, Attempt("personal", 0.0, 0.0, f"o{number}"))
-    text = counted.render().decode()
+    text = text_of(counted)
     assert text.count("talaria_dependency_requests_total{") == 65
     assert 'talaria_dependency_requests_total{dependency="personal",outcome="other"} 136.0' in text
 
 
 def test_gauges_and_build() -> None:
-    text = metrics(7, 3).render().decode()
+    text = text_of(metrics(7, 3))
     assert "talaria_identity_cache_entries 7.0" in text
     assert "talaria_requests_in_flight 3.0" in text
     assert 'version="1.2.3"} 1.0' in text
@@ -122,7 +125,7 @@ def test_an_avoided_5xx_is_counted() -> None:
     counted = metrics()
     context = RequestContext(tag="wind", exchange="miss", attempts=[attempt("503"), attempt("ok")])
     count(counted, ended(context=context))
-    assert 'talaria_5xx_avoided_total{by="retry",tag="wind"} 1.0' in counted.render().decode()
+    assert 'talaria_5xx_avoided_total{by="retry",tag="wind"} 1.0' in text_of(counted)
 
 
 @pytest.mark.parametrize(
@@ -149,79 +152,74 @@ def test_what_avoided_a_5xx(context: RequestContext, status: int, by: str | None
     assert avoided_by(ended(status, context=context)) == by
 
 
-async def test_flushing_goes_on_until_cancelled_and_once_more() -> None:
-    counted = metrics()
-    task = asyncio.create_task(counted.keep_flushing(3600))
-    await asyncio.sleep(0)
+def test_one_process_reads_as_the_sum_of_one() -> None:
+    counted = metrics(7, 3)
     count(counted, ended())
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    labels = {"tag": "wind", "method": "GET", "status": "200", "reason": "", "origin": ""}
-    assert counted.registry.get_sample_value("talaria_requests_total", labels) == 1.0
+    assert render(counted.tallies(), "")[0].decode() == text_of(counted)
 
 
-WORKER = """
-import sys
-from talaria.adapters.telemetry.metrics import Metrics, count_as
-from talaria.domain.events import RequestContext, RequestFinished
-count_as(int(sys.argv[1]))
-metrics = Metrics(tags=["wind"], identities=lambda: 5, in_flight=lambda: 1, version="1")
-for _ in range(3):
-    metrics.takers[RequestFinished](RequestFinished(RequestContext(tag="wind"), "GET", 200, "", "", 0, 0, 0.004))
-metrics.flush()
-"""
-OPERATOR = """
-import sys
-from talaria.adapters.telemetry.metrics import forget_worker, render_sum
-for number in sys.argv[2:]:
-    forget_worker(int(number), sys.argv[1])
-print(render_sum(sys.argv[1]).decode())
-"""
+def sent(counted: Metrics) -> Tallies:
+    """Its tallies, as another process gets them."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(counted.tallies()), type=Tallies)
 
 
-def run(program: str, directory: Path, *arguments: str) -> str:
-    command = [sys.executable, "-c", program, *arguments]
-    environment = {"PROMETHEUS_MULTIPROC_DIR": str(directory)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=30)  # noqa: S603
-    return done.stdout
+def test_workers_are_summed_and_the_counts_of_an_ended_one_stay() -> None:
+    workers = [metrics(5, 1), metrics(5, 1)]
+    for worker in workers:
+        for _ in range(3):
+            count(worker, ended())
+    both = [sent(worker) for worker in workers]
+    text = render(summed(both), "")[0].decode()
+    assert 'status="200",tag="wind"} 6.0' in text
+    assert 'talaria_request_duration_seconds_bucket{le="0.005",tag="wind"} 6.0' in text
+    assert 'talaria_request_duration_seconds_count{tag="wind"} 6.0' in text
+    assert 'talaria_request_duration_seconds_sum{tag="wind"} 0.024' in text
+    assert "talaria_identity_cache_entries 10.0" in text
+    text = render(summed([Tallies(both[0].counters, both[0].durations), both[1]]), "")[0].decode()
+    assert 'status="200",tag="wind"} 6.0' in text
+    assert "talaria_identity_cache_entries 5.0" in text
+    assert 'version="1.2.3"} 1.0' in text
 
 
-def test_workers_are_summed_and_the_counts_of_an_ended_one_stay(tmp_path: Path) -> None:
-    run(WORKER, tmp_path, "0")
-    run(WORKER, tmp_path, "1")
-    both = run(OPERATOR, tmp_path, str(tmp_path))
-    assert 'status="200",tag="wind"} 6.0' in both
-    assert 'talaria_request_duration_seconds_bucket{le="0.005",tag="wind"} 6.0' in both
-    assert 'talaria_request_duration_seconds_count{tag="wind"} 6.0' in both
-    assert "talaria_identity_cache_entries 10.0" in both
-    one = run(OPERATOR, tmp_path, str(tmp_path), "0")
-    assert 'status="200",tag="wind"} 6.0' in one
-    assert "talaria_identity_cache_entries 5.0" in one
-    assert "talaria_identity_cache_entries" not in run(OPERATOR, tmp_path, str(tmp_path), "1")
+def test_a_sum_leaves_what_it_sums_alone() -> None:
+    counted = metrics()
+    count(counted, ended())
+    first = counted.tallies()
+    summed([first, first])
+    assert 'talaria_request_duration_seconds_count{tag="wind"} 1.0' in text_of(counted)
 
 
-def test_who_takes_the_place_of_another_counts_on_in_its_files(tmp_path: Path) -> None:
-    run(WORKER, tmp_path, "0")
-    files = sorted(tmp_path.iterdir())
-    for times in (2, 3):
-        run(OPERATOR, tmp_path, str(tmp_path), "0")
-        run(WORKER, tmp_path, "0")
-        assert sorted(tmp_path.iterdir()) == files
-        text = run(OPERATOR, tmp_path, str(tmp_path))
-        assert f'status="200",tag="wind"}} {3.0 * times}' in text
-        assert f'talaria_request_duration_seconds_count{{tag="wind"}} {3.0 * times}' in text
-        assert "talaria_identity_cache_entries 5.0" in text
+def test_of_several_configurations_the_oldest_and_every_hash_is_said() -> None:
+    one, other = metrics(), metrics()
+    one.configured("aaaa", 1000.0)
+    other.configured("bbbb", 2000.0)
+    text = text_of(one, other)
+    assert "talaria_config_last_reload_success_timestamp_seconds 1000.0" in text
+    assert text.count('talaria_config_hash{hash="') == 2
+    other.reload_failed()
+    assert "talaria_config_last_reload_success 0.0" in text_of(one, other)
+
+
+def test_no_process_has_nothing_to_say_but_what_there_is() -> None:
+    text = render(summed([]), "")[0].decode()
+    assert "# TYPE talaria_requests_total counter" in text
+    assert not [line for line in text.splitlines() if not line.startswith("#")]
+
+
+class TestMetrics(RecorderContract):
+    def recorder(self) -> EventBus:
+        return EventBus({kind: [handler] for kind, handler in metrics().handlers.items()})
 
 
 def test_the_configuration_in_force_is_said() -> None:
     counted = metrics()
     counted.configured("aaaa", 1000.5)
-    counted.reload_refused()
-    text = counted.render().decode()
+    counted.reload_failed()
+    text = text_of(counted)
     assert "talaria_config_last_reload_success 0.0" in text
     assert "talaria_config_last_reload_success_timestamp_seconds 1000.5" in text
     counted.configured("bbbb", 2000.0)
-    text = counted.render().decode()
+    text = text_of(counted)
     assert "talaria_config_last_reload_success 1.0" in text
     assert 'talaria_config_hash{hash="aaaa"} 0.0' in text
     assert 'talaria_config_hash{hash="bbbb"} 1.0' in text

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from talaria.adapters.telemetry.failure_log import PASSED_ON, Entry, Try
+from talaria.adapters.telemetry.failure_log import PASSED_ON, AttemptRecord, FailureRecord
 from talaria.entrypoints.cli import explain
 from talaria.entrypoints.cli.explain import advice
 from talaria.entrypoints.cli.init import command as init
 from talaria.entrypoints.public.problems import ROWS
 from tests.unit.entrypoints.cli.support_listener import Listener
-from tests.unit.entrypoints.ops.support_ops import entry
+from tests.unit.entrypoints.ops.support_ops import failure_record
 
 Run = Callable[..., Result]
 
@@ -37,13 +37,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-def failed() -> Entry:
+def failed() -> FailureRecord:
     attempts = [
-        Try("wind", 300.0, 100.5, "503"),
-        Try("personal", -12.0, 20.0, "ok"),
-        Try("wind", 450.0, 300.0, "refused", "10.0.0.7:443"),
+        AttemptRecord("wind", 300.0, 100.5, "503"),
+        AttemptRecord("personal", -12.0, 20.0, "ok"),
+        AttemptRecord("wind", 450.0, 300.0, "refused", "10.0.0.7:443"),
     ]
-    return msgspec.structs.replace(entry(), attempts=attempts)
+    return msgspec.structs.replace(failure_record(), attempts=attempts)
 
 
 def test_a_timeline_tells_the_story_in_order(run: Run, listener: Listener) -> None:
@@ -67,11 +67,11 @@ def test_a_timeline_tells_the_story_in_order(run: Run, listener: Listener) -> No
 
 def test_json_is_the_entry(run: Run, listener: Listener) -> None:
     listener.body = msgspec.json.encode(failed())
-    assert msgspec.json.decode(run("r-1", "--json").stdout, type=Entry) == failed()
+    assert msgspec.json.decode(run("r-1", "--json").stdout, type=FailureRecord) == failed()
 
 
 def test_the_last_ones_are_listed(run: Run, listener: Listener) -> None:
-    listener.body = msgspec.json.encode({"entries": [entry("r-9"), entry("r-8")]})
+    listener.body = msgspec.json.encode({"entries": [failure_record("r-9"), failure_record("r-8")]})
     result = run("--last", "20")
     assert listener.urls == ["http://127.0.0.1:9090/5xx?last=20"]
     assert result.stdout.index("r-9") < result.stdout.index("r-8")
@@ -79,7 +79,7 @@ def test_the_last_ones_are_listed(run: Run, listener: Listener) -> None:
 
 
 def test_the_list_as_json(run: Run, listener: Listener) -> None:
-    listener.body = msgspec.json.encode({"entries": [entry("r-9")]})
+    listener.body = msgspec.json.encode({"entries": [failure_record("r-9")]})
     assert json.loads(run("--last", "1", "--json").stdout)[0]["request_id"] == "r-9"
 
 
@@ -90,7 +90,7 @@ def test_an_empty_list_says_so(run: Run, listener: Listener) -> None:
 
 
 def test_markup_in_an_entry_is_text(run: Run, listener: Listener) -> None:
-    listener.body = msgspec.json.encode(msgspec.structs.replace(entry(), cause="[bold]x[/nothing]"))
+    listener.body = msgspec.json.encode(msgspec.structs.replace(failure_record(), cause="[bold]x[/nothing]"))
     assert "[bold]x[/nothing]" in run("r-1").stdout
 
 
@@ -173,17 +173,17 @@ def test_wrong_usage(run: Run, listener: Listener, arguments: list[str]) -> None
 @pytest.mark.parametrize("reason", [reason for reason, row in ROWS.items() if row.status >= 500] + [""])
 def test_there_is_advice_for_each_reason(reason: str) -> None:
     origin = reason.partition("-")[0] if reason.partition("-")[0] in ("personal", "partner", "upstream") else "gateway"
-    assert advice(msgspec.structs.replace(entry(), reason=reason, origin=origin))
+    assert advice(msgspec.structs.replace(failure_record(), reason=reason, origin=origin))
 
 
 def test_a_certificate_has_an_advice_of_its_own() -> None:
-    refused = msgspec.structs.replace(entry(), reason="partner-unreachable", origin="partner")
+    refused = msgspec.structs.replace(failure_record(), reason="partner-unreachable", origin="partner")
     assert "tls.ca_file" in advice(msgspec.structs.replace(refused, cause="certificate expired"))
     assert "tls.ca_file" not in advice(msgspec.structs.replace(refused, cause="connection refused"))
 
 
 def test_the_upstreams_own_answer_reads_as_such(run: Run, listener: Listener) -> None:
-    own = msgspec.structs.replace(entry(), status=500, reason="", origin="upstream", phase=PASSED_ON)
+    own = msgspec.structs.replace(failure_record(), status=500, reason="", origin="upstream", phase=PASSED_ON)
     listener.body = msgspec.json.encode(own)
     lines = run("r-1").stdout.splitlines()
     assert lines[:2] == ["500 passed on", "Origin: the upstream. Its own answer, passed on to its end."]

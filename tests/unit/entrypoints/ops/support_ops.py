@@ -1,13 +1,14 @@
-"""A fleet without processes, for the tests of the operators' listener."""
+"""A gateway without processes, for the tests of the operators' application."""
 
 from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.telemetry.failure_log import Entry, Try
+from talaria.adapters.telemetry.failure_log import AttemptRecord, FailureRecord
+from talaria.adapters.telemetry.metrics import Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.readiness import Dependency, Readiness, RouteReadiness
 
 
-def entry(request_id: str = "r-1") -> Entry:
-    return Entry(
+def failure_record(request_id: str = "r-1") -> FailureRecord:
+    return FailureRecord(
         time="2026-11-18T12:00:00.123Z",
         request_id=request_id,
         trace_id="t-1",
@@ -23,29 +24,29 @@ def entry(request_id: str = "r-1") -> Entry:
         healed=False,
         total_ms=750.0,
         upstream_ms=0.0,
-        attempts=[Try("wind", 50.0, 250.0, "refused")],
+        attempts=[AttemptRecord("wind", 50.0, 250.0, "refused")],
         breakers={"wind": "open"},
     )
 
 
-class MemoryFleet:
-    """A fleet of no process."""
+class MemoryAdmin:
+    """The GatewayAdmin of no process."""
 
     def __init__(self) -> None:
         self.draining = False
         self.state = "closed"
-        self.entries: list[Entry] = []
+        self.failures: list[FailureRecord] = []
         self.kept = {("wind", "app", PersonalPhoneId("ppid-canary/7a%2F")), ("wind", "app", PersonalPhoneId("b"))}
         self.broken = False
 
-    async def ready(self) -> Readiness:
+    async def readiness(self) -> Readiness:
         route = RouteReadiness("wind", [Dependency("personal", "closed"), Dependency("wind", self.state)])
         return Readiness(not self.draining, self.draining, [route])
 
-    async def metrics(self) -> bytes:
+    async def tallies(self) -> Tallies:
         if self.broken:
             raise ValueError("ppid-canary")
-        return b"talaria_build_info 1.0\n"
+        return summed([Tallies({"5xx": {("wind", "partner", "partner-timeout"): 2}})])
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         key = (partner, caller, phone_id)
@@ -58,11 +59,11 @@ class MemoryFleet:
         self.kept.clear()
         return count
 
-    async def ledger_find(self, request_id: str) -> Entry | None:
-        return next((kept for kept in self.entries if kept.request_id == request_id), None)
+    async def find_failure(self, request_id: str) -> FailureRecord | None:
+        return next((kept for kept in self.failures if kept.request_id == request_id), None)
 
-    async def ledger_last(self, count: int) -> list[Entry]:
-        return self.entries[:count]
+    async def last_failures(self, count: int) -> list[FailureRecord]:
+        return self.failures[:count]
 
-    async def keys(self) -> list[KeyUse]:
+    async def signing_keys(self) -> list[KeyUse]:
         return [KeyUse("2026-11", "ES256", True, 1000.0, 2060.0), KeyUse("2026-12", "ES256", False, 2000.0, 0.0)]

@@ -1,4 +1,4 @@
-"""The operators' listener over a fleet that lives in memory."""
+"""The operators' application over a gateway that lives in memory."""
 
 import logging
 from typing import Any
@@ -8,24 +8,24 @@ from litestar.testing import TestClient
 
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.app import create_ops_app
-from tests.unit.entrypoints.ops.support_ops import MemoryFleet, entry
+from tests.unit.entrypoints.ops.support_ops import MemoryAdmin, failure_record
 
 ENCODED = "ppid-canary%2F7a%252F"
 
 
 @pytest.fixture
-def fleet() -> MemoryFleet:
-    return MemoryFleet()
+def admin() -> MemoryAdmin:
+    return MemoryAdmin()
 
 
 @pytest.fixture
-def client(fleet: MemoryFleet) -> Any:
-    with TestClient(create_ops_app(fleet), raise_server_exceptions=False) as client:
+def client(admin: MemoryAdmin) -> Any:
+    with TestClient(create_ops_app(admin), raise_server_exceptions=False) as client:
         yield client
 
 
-def test_a_serving_process_is_alive(client: Any, fleet: MemoryFleet) -> None:
-    fleet.draining = True
+def test_a_serving_process_is_alive(client: Any, admin: MemoryAdmin) -> None:
+    admin.draining = True
     assert client.get("/livez").json() == {"alive": True}
 
 
@@ -42,8 +42,8 @@ def test_readiness_says_what_each_route_depends_on(client: Any) -> None:
     }
 
 
-def test_readiness_fails_while_draining(client: Any, fleet: MemoryFleet) -> None:
-    fleet.draining = True
+def test_readiness_fails_while_draining(client: Any, admin: MemoryAdmin) -> None:
+    admin.draining = True
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["draining"] is True
@@ -51,47 +51,65 @@ def test_readiness_fails_while_draining(client: Any, fleet: MemoryFleet) -> None
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 @pytest.mark.parametrize("draining", [False, True])
-def test_who_looks_by_head_sees_the_same(client: Any, fleet: MemoryFleet, path: str, draining: bool) -> None:
-    fleet.draining = draining
+def test_who_looks_by_head_sees_the_same(client: Any, admin: MemoryAdmin, path: str, draining: bool) -> None:
+    admin.draining = draining
     answer = client.head(path)
     assert answer.status_code == client.get(path).status_code
     assert answer.content == b""
 
 
 def test_the_document_of_this_listener_stands() -> None:
-    operations = create_ops_app(MemoryFleet()).openapi_schema.to_schema()["paths"]
+    operations = create_ops_app(MemoryAdmin()).openapi_schema.to_schema()["paths"]
     ids = [one["operationId"] for path in operations.values() for one in path.values()]
     assert len(set(ids)) == len(ids)
     assert set(operations["/readyz"]) == {"get", "head"}
 
 
-def test_metrics_come_in_prometheus_form(client: Any) -> None:
-    answer = client.get("/metrics")
-    assert answer.text == "talaria_build_info 1.0\n"
-    assert answer.headers["content-type"] == "text/plain; version=1.0.0; charset=utf-8"
+PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def test_one_pair_is_forgotten(client: Any, fleet: MemoryFleet) -> None:
+@pytest.mark.parametrize(
+    ("accept", "content_type", "end"),
+    [
+        ("", PLAIN, "\n"),
+        ("*/*", PLAIN, "\n"),
+        ("text/plain;version=0.0.4", PLAIN, "\n"),
+        ("text/plain; version=1.0.0", "text/plain; version=1.0.0; charset=utf-8; escaping=underscores", "\n"),
+        (
+            "application/openmetrics-text; version=1.0.0,text/plain;version=0.0.4;q=0.5",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores",
+            "# EOF\n",
+        ),
+    ],
+)
+def test_metrics_come_in_the_form_that_is_asked_for(client: Any, accept: str, content_type: str, end: str) -> None:
+    answer = client.get("/metrics", headers={"accept": accept})
+    assert 'talaria_5xx_total{origin="partner",reason="partner-timeout",tag="wind"} 2.0\n' in answer.text
+    assert answer.headers["content-type"] == content_type
+    assert answer.text.endswith(end)
+
+
+def test_one_pair_is_forgotten(client: Any, admin: MemoryAdmin) -> None:
     path = f"/identities/wind/app/{ENCODED}"
     assert client.delete(path).json() == {"removed": 1}
     assert client.delete(path).json() == {"removed": 0}
-    assert fleet.kept == {("wind", "app", PersonalPhoneId("b"))}
+    assert admin.kept == {("wind", "app", PersonalPhoneId("b"))}
 
 
 @pytest.mark.parametrize("path", ["wind/app/%20", "wind/app/" + "x" * 200, "wind/other/b", "train/app/b"])
-def test_what_is_not_kept_is_not_removed(client: Any, fleet: MemoryFleet, path: str) -> None:
+def test_what_is_not_kept_is_not_removed(client: Any, admin: MemoryAdmin, path: str) -> None:
     answer = client.delete(f"/identities/{path}")
     assert (answer.status_code, answer.json()) == (200, {"removed": 0})
-    assert len(fleet.kept) == 2
+    assert len(admin.kept) == 2
 
 
-def test_every_pair_is_forgotten(client: Any, fleet: MemoryFleet) -> None:
+def test_every_pair_is_forgotten(client: Any, admin: MemoryAdmin) -> None:
     assert client.delete("/identities").json() == {"removed": 2}
-    assert fleet.kept == set()
+    assert admin.kept == set()
 
 
-def test_failures_are_listed_and_found(client: Any, fleet: MemoryFleet) -> None:
-    fleet.entries = [entry(f"r-{number}") for number in range(30)]
+def test_failures_are_listed_and_found(client: Any, admin: MemoryAdmin) -> None:
+    admin.failures = [failure_record(f"r-{number}") for number in range(30)]
     assert len(client.get("/5xx").json()["entries"]) == 20
     assert [one["request_id"] for one in client.get("/5xx?last=2").json()["entries"]] == ["r-0", "r-1"]
     found = client.get("/5xx/r-7").json()
@@ -104,7 +122,7 @@ def test_failures_are_listed_and_found(client: Any, fleet: MemoryFleet) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "reason"),
     [
-        ("GET", "/5xx/nobody", 404, "not-found"),
+        ("GET", "/5xx/unknown", 404, "not-found"),
         ("GET", "/5xx?last=0", 400, "bad-request"),
         ("GET", "/5xx?last=1001", 400, "bad-request"),
         ("GET", "/nowhere", 404, "not-found"),
@@ -118,8 +136,8 @@ def test_what_is_wrong_is_a_problem(client: Any, method: str, path: str, status:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_no_answer_and_no_line_quotes_an_id(client: Any, fleet: MemoryFleet, caplog: pytest.LogCaptureFixture) -> None:
-    fleet.broken = True
+def test_no_answer_and_no_line_quotes_an_id(client: Any, admin: MemoryAdmin, caplog: pytest.LogCaptureFixture) -> None:
+    admin.broken = True
     with caplog.at_level(logging.DEBUG, logger="talaria"), caplog.at_level(logging.DEBUG, logger="litestar"):
         answers = [client.delete(f"/identities/wind/app/{ENCODED}"), client.get(f"/identities/wind/app/{ENCODED}")]
         answers.append(client.get("/metrics"))
@@ -133,9 +151,9 @@ def test_a_browser_elsewhere_may_not_invalidate(client: Any) -> None:
     assert "access-control-allow-origin" not in client.options("/identities", headers=headers).headers
 
 
-def test_the_page_shows_what_matters_and_fetches_nothing(client: Any, fleet: MemoryFleet) -> None:
-    fleet.state = "open"
-    fleet.entries = [entry("<script>r-1")]
+def test_the_page_shows_what_matters_and_fetches_nothing(client: Any, admin: MemoryAdmin) -> None:
+    admin.state = "open"
+    admin.failures = [failure_record("<script>r-1")]
     answer = client.get("/")
     assert answer.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -154,8 +172,8 @@ def test_the_page_shows_what_matters_and_fetches_nothing(client: Any, fleet: Mem
 
 
 @pytest.mark.parametrize(("draining", "headline"), [(False, "ready"), (True, "draining")])
-def test_the_page_says_how_it_stands(client: Any, fleet: MemoryFleet, draining: bool, headline: str) -> None:
-    fleet.draining = draining
+def test_the_page_says_how_it_stands(client: Any, admin: MemoryAdmin, draining: bool, headline: str) -> None:
+    admin.draining = draining
     text = client.get("/").text
     assert f"<title>talaria: {headline}</title>" in text
     assert "None is remembered." in text

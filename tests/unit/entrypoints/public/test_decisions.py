@@ -1,7 +1,5 @@
-"""The decision API without a socket: what is asked, what a yes tells the edge, how long it may be kept, each no."""
+"""The decision API without a socket: what is asked, what a yes tells the edge, and each no."""
 
-import json
-from base64 import urlsafe_b64encode
 from ipaddress import ip_network
 
 import pytest
@@ -9,86 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.domain.errors import BadRequest, BadRequestTarget, HeadersTooLarge, MethodNotImplemented, Refusal
-from talaria.domain.events import RequestFinished
 from talaria.domain.http import Headers
-from talaria.domain.model import ServiceClaims
-from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.public import problems
-from talaria.entrypoints.public.decisions import Decisions, TrustedEdges, asked_for
-from talaria.testing import MemoryClock, MemoryRecorder, MemoryServiceTokens, MemoryTokenVerifier
-from tests.unit.domain.support_exchange import World, person
-from tests.unit.domain.support_memory_gateway import API_KEY, Door
+from talaria.entrypoints.public.decisions import TrustedEdges, asked_for
+from talaria.testing import MemoryClock
+from tests.unit.domain.support_memory_gateway import API_KEY
 from tests.unit.domain.support_time import run
 from tests.unit.entrypoints.public.support_cycle import arrived
-
-WALL = 1_800_000_000.0
-Question = tuple[bytes, bytes]
-GOOD: Headers = [(b"host", b"api.example"), (b"x-api-tag", b"wind"), (b"authorization", b"Bearer t-1")]
-
-
-def jwt_of(exp: float) -> bytes:
-    """The form of a JWT: neither its header nor its signature is read here."""
-    return b"h." + urlsafe_b64encode(json.dumps({"exp": exp}).encode()).rstrip(b"=") + b".s"
-
-
-def by_headers(*more: Question, method: bytes = b"GET", target: bytes = b"/rides?a=1") -> Headers:
-    """What nginx, Caddy, HAProxy and Traefik send to /decide."""
-    return [*GOOD, (b"x-forwarded-method", method), (b"x-forwarded-uri", target), *more]
-
-
-class Answer:
-    """What the edge got."""
-
-    def __init__(self, written: bytes, event: RequestFinished | None) -> None:
-        head, _, self.body = written.partition(b"\r\n\r\n")
-        first, *lines = head.split(b"\r\n")
-        self.status = int(first.split(b" ")[1])
-        pairs = [line.partition(b": ")[::2] for line in lines]
-        self.headers = dict(pairs)
-        assert len(self.headers) == len(pairs)
-        self._event = event
-
-    @property
-    def event(self) -> RequestFinished:
-        assert self._event is not None
-        return self._event
-
-    def problem(self) -> str:
-        """The reason, which the head says too."""
-        reason = str(json.loads(self.body)["reason"])
-        assert self.headers[b"x-talaria-reason"] == reason.encode()
-        assert self.headers[b"cache-control"] == b"no-store"
-        assert self.status == problems.ROWS[reason].status
-        return reason
-
-
-class Edge:
-    """An edge proxy that asks. Times are those of the gateway's own clock; `WALL` is the time of tokens."""
-
-    def __init__(self, door: Door | None = None, max_age: float = 0.0) -> None:
-        self.door = door or Door()
-        self.recorder = MemoryRecorder()
-        self.limiter = ConcurrencyLimiter(2)
-        self.decisions = Decisions(
-            self.door.gateway, self.recorder, self.door.world.clock, self.limiter, max_age=max_age, wall=lambda: WALL
-        )
-
-    async def ask(
-        self,
-        target: bytes = b"/decide",
-        headers: Headers | None = None,
-        method: str = "GET",
-        refusal: Refusal | None = None,
-    ) -> Answer:
-        given = by_headers() if headers is None else headers
-        cycle, link = arrived(target, method=method, headers=given, refusal=refusal)
-        before = len(self.recorder.events)
-        await self.decisions(cycle)
-        assert link.completed == [cycle]
-        events = [event for event in self.recorder.events[before:] if isinstance(event, RequestFinished)]
-        assert len(events) <= 1
-        assert not self.door.upstream.received, "a decision asks no upstream"
-        return Answer(link.written, events[0] if events else None)
+from tests.unit.entrypoints.public.support_edge import GOOD, Edge, Question, by_headers
 
 
 def test_a_yes_says_as_whom_the_request_goes_on() -> None:
@@ -254,85 +180,6 @@ def test_a_good_trace_is_left_alone() -> None:
         answer = await Edge().ask(headers=by_headers(parent, (b"tracestate", b"a=1")))
         assert b"x-talaria-remove" not in answer.headers
         assert answer.event.context.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
-
-    run(main())
-
-
-class DatedTokens(MemoryServiceTokens):
-    """Its one token expires in so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._token = jwt_of(WALL + seconds)
-
-    def token_for(self, claims: ServiceClaims) -> bytes:
-        return self._token
-
-
-async def kept(max_age: float, token: float, pair: float, service: float) -> Answer:
-    """A yes, with so many seconds left of the client's token, of the pair and of our own token."""
-    bearer = jwt_of(WALL + token)
-    door = Door(World(max_age=pair), tokens=DatedTokens(service), verifier=MemoryTokenVerifier({bearer: person()}))
-    headers = [(n, b"Bearer " + bearer if n == b"authorization" else v) for n, v in by_headers()]
-    return await Edge(door, max_age).ask(headers=headers)
-
-
-@pytest.mark.parametrize(
-    ("max_age", "token", "pair", "service", "seconds"),
-    [
-        (5.0, 600.0, 900.0, 60.0, 5),
-        (300.0, 20.0, 900.0, 60.0, 10),
-        (300.0, 600.0, 7.0, 60.0, 7),
-        (300.0, 600.0, 900.0, 50.0, 25),
-        (2.9, 600.0, 900.0, 60.0, 2),
-    ],
-)
-def test_a_yes_is_kept_for_the_least_of_four_times(
-    max_age: float, token: float, pair: float, service: float, seconds: int
-) -> None:
-    async def main() -> None:
-        answer = await kept(max_age, token, pair, service)
-        assert answer.headers[b"cache-control"] == b"max-age=%d" % seconds
-        assert answer.headers[b"x-accel-expires"] == b"%d" % seconds
-        assert answer.headers[b"vary"] == b"authorization, x-api-key, x-api-tag, x-forwarded-method"
-
-    run(main())
-
-
-@pytest.mark.parametrize(
-    ("max_age", "token", "pair", "service"),
-    [(0.0, 600.0, 900.0, 60.0), (9.0, 1.9, 900.0, 60.0), (9.0, -10.0, 900.0, 60.0), (9.0, 600.0, 0.5, 60.0)],
-)
-def test_what_could_not_be_kept_for_a_second_is_not_kept(
-    max_age: float, token: float, pair: float, service: float
-) -> None:
-    async def main() -> None:
-        answer = await kept(max_age, token, pair, service)
-        assert answer.status == 200
-        assert answer.headers[b"cache-control"] == b"no-store"
-        assert answer.headers.keys().isdisjoint({b"x-accel-expires", b"vary"})
-
-    run(main())
-
-
-@given(st.floats(0, 1e4), st.floats(-1e3, 1e6), st.floats(0.01, 1e4), st.floats(1, 3600))
-def test_nothing_is_kept_beyond_what_it_rests_on(max_age: float, token: float, pair: float, service: float) -> None:
-    async def main() -> None:
-        said = (await kept(max_age, token, pair, service)).headers[b"cache-control"]
-        if said != b"no-store":
-            seconds = int(said.removeprefix(b"max-age="))
-            assert 1 <= seconds <= min(max_age, token / 2, pair, service / 2)
-
-    run(main())
-
-
-def test_no_refusal_is_kept() -> None:
-    async def main() -> None:
-        edge = Edge(max_age=60.0)
-        headers = [(n, b"Bearer t-old" if n == b"authorization" else v) for n, v in by_headers()]
-        answer = await edge.ask(headers=headers)
-        assert answer.problem() == "expired-token"
-        assert answer.headers.keys().isdisjoint({b"x-accel-expires", b"vary"})
 
     run(main())
 

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from pytest_mock import MockerFixture
 from talaria.domain.errors import PartnerBadAnswer
 from talaria.domain.model import PhoneNumber
 from talaria.entrypoints.runtime import logging as logs
+from tests.unit.adapters.telemetry.support_descriptors import fill
 
 CANARY = "+4915112345678"
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln"
@@ -62,29 +62,6 @@ def test_what_the_stream_does_not_take_is_said_on_stderr(
     mocker.patch.object(stream, "write", side_effect=error)
     logging.getLogger("talaria").info("serving")
     assert json.loads(capsys.readouterr().err)["event"] == "serving"
-
-
-def fill(pipe: int) -> int:
-    """How many bytes it took."""
-    os.set_blocking(pipe, False)
-    filled = 0
-    with suppress(BlockingIOError):
-        while True:
-            filled += os.write(pipe, b"x" * 4096)
-    os.set_blocking(pipe, True)
-    return filled
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs the files of a process as files")
-def test_a_pipe_is_made_our_own_and_that_of_others_stays_what_it_was() -> None:
-    reads, writes = os.pipe()
-    ours = os.dup(writes)
-    logs.never_wait_for(ours)
-    assert (os.get_blocking(ours), os.get_blocking(writes), os.get_inheritable(ours)) == (False, True, True)
-    os.write(ours, b"the same pipe")
-    assert os.read(reads, 100) == b"the same pipe"
-    for one in (reads, writes, ours):
-        os.close(one)
 
 
 @pytest.mark.usefixtures("stream")
@@ -186,10 +163,10 @@ def test_what_writes_urls_is_silent(stream: io.StringIO, name: str) -> None:
     assert stream.getvalue() == ""
 
 
-def test_a_stranger_is_not_quoted(stream: io.StringIO) -> None:
-    logging.getLogger("somebody.else").error(f"could not parse {CANARY}")
-    assert said(stream)[0]["event"] == "a library spoke"
-    assert said(stream)[0]["logger"] == "somebody.else"
+def test_an_unknown_library_is_not_quoted(stream: io.StringIO) -> None:
+    logging.getLogger("another.package").error(f"could not parse {CANARY}")
+    assert said(stream)[0]["event"] == "third-party log record"
+    assert said(stream)[0]["logger"] == "another.package"
 
 
 def test_uvicorn_is_translated(stream: io.StringIO) -> None:
@@ -200,7 +177,7 @@ def test_uvicorn_is_translated(stream: io.StringIO) -> None:
     assert "request_id" not in line
 
 
-async def test_a_task_nobody_awaits_is_said_without_its_repr(stream: io.StringIO) -> None:
+async def test_an_abandoned_task_is_said_without_its_repr(stream: io.StringIO) -> None:
     asyncio.get_running_loop().call_exception_handler(
         {"message": "Task exception was never retrieved", "exception": ValueError(CANARY), "phone": CANARY}
     )
@@ -217,6 +194,26 @@ def test_debug_says_no_more_of_libraries(stream: io.StringIO) -> None:
     assert [line["event"] for line in said(stream)] == ["detail"]
 
 
-def test_a_closed_stream_hurts_nobody(stream: io.StringIO) -> None:
+def test_a_closed_stream_raises_nothing(stream: io.StringIO) -> None:
     stream.close()
-    logging.getLogger("talaria").info("nobody hears it")
+    logging.getLogger("talaria").info("it goes nowhere")
+
+
+@pytest.mark.usefixtures("stream")
+def test_what_did_not_fit_is_counted() -> None:
+    reads, writes = os.pipe()
+    with open(reads, "rb") as reader, open(writes, "w") as writer:
+        filled = fill(writes)
+        logs.configure(writer)
+        for _ in range(40):
+            logging.getLogger("talaria").info("long", extra={"text": "x" * 9000})
+        os.set_blocking(reads, False)
+        said_then = b""
+        for _ in range(20):
+            said_then += reader.read() or b""
+            logging.getLogger("talaria").info("short")
+        said_then += reader.read() or b""
+    lines = [json.loads(line) for line in said_then[filled:].splitlines()]
+    kept = sum(line["event"] == "long" for line in lines)
+    assert 0 < kept < 40
+    assert [line["count"] for line in lines if line["event"] == "lines-dropped"] == [40 - kept]

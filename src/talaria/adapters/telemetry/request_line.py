@@ -1,0 +1,79 @@
+"""What is said of a finished request: the fields that its access line and its failure record share."""
+
+import msgspec
+
+from talaria.domain.events import RequestFinished
+
+_LONGEST_VALUE = 128
+
+
+class RequestLine(msgspec.Struct, omit_defaults=True, gc=False):
+    """The access line, its fields in the order in which they stand. Times in milliseconds, `bytes_*` of the bodies.
+
+    It holds nothing of the request's path, query, headers or body, and no personal data: `person` is a pseudonym.
+    """
+
+    time: str
+    level: str
+    event: str
+    request_id: str
+    trace_id: str
+    tag: str
+    method: str
+    status: int
+    reason: str
+    origin: str
+    caller: str
+    exchange: str | None
+    attempts: int
+    bytes_in: int
+    bytes_out: int
+    total_ms: float
+    upstream_ms: float
+    retries: int = 0
+    healed: bool = False
+    cause: str = ""
+    person: str = ""
+    edge: bool = False
+
+
+def request_line(event: RequestFinished, time: str) -> RequestLine:
+    """The line of a request that ended at `time` (RFC 3339)."""
+    context = event.context
+    attempts = context.attempts
+    # An answer that broke off is trouble too, whatever its status was.
+    trouble = event.status >= 500 or (event.reason and event.origin != "client")
+    return RequestLine(
+        time,
+        "info" if not trouble else "error" if event.origin == "gateway" else "warning",
+        "request",
+        context.request_id,
+        context.trace_id,
+        context.tag,
+        event.method,
+        event.status,
+        event.reason,
+        event.origin,
+        context.caller,
+        context.exchange,
+        len(attempts),
+        event.bytes_in,
+        event.bytes_out,
+        int(event.seconds * 1e6) / 1e3,
+        int(context.upstream_seconds * 1e6) / 1e3,
+        len(attempts) - len({attempt.dependency for attempt in attempts}) if len(attempts) > 1 else 0,
+        context.identity_refreshed,
+        event.cause,
+        context.person,
+        context.edge,
+    )
+
+
+def clipped(line: RequestLine) -> RequestLine:
+    """The line with every text cut to a sane length and form."""
+    texts = {name: _sane(value) for name in line.__struct_fields__ if isinstance(value := getattr(line, name), str)}
+    return msgspec.structs.replace(line, **texts)
+
+
+def _sane(text: str) -> str:
+    return text[:_LONGEST_VALUE].encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,138 @@
+"""The gateway of several workers, as operators see it: each worker reports, and their process adds up.
+
+Reports come twice a second and whenever operators ask. So little is lost with a worker that dies: what it counted
+goes on in the sums, and its failure records stay.
+"""
+
+import asyncio
+import logging
+import os
+from collections import deque
+from typing import Any
+
+from talaria.adapters.auth import key_rotation
+from talaria.adapters.auth.key_rotation import KeyUse
+from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, newest_first
+from talaria.adapters.telemetry.metrics import Labels, Tallies, summed
+from talaria.domain.model import PersonalPhoneId
+from talaria.entrypoints.ops.admin import LocalAdmin, WorkerReport
+from talaria.entrypoints.ops.control import ControlConnection
+from talaria.entrypoints.ops.readiness import Readiness
+
+logger = logging.getLogger("talaria.control")
+
+REPORT_SECONDS = 0.5
+_REPLY_SECONDS = 0.5
+_INVALIDATION_SECONDS = 2.0
+
+
+class ControlServer:
+    """A worker's side: answers the operators' process from its LocalAdmin."""
+
+    def __init__(self, connection: ControlConnection, admin: LocalAdmin) -> None:
+        self._admin = admin
+        connection.handlers |= {
+            "report": self._report,
+            "invalidate": self._invalidate,
+            "invalidate_all": admin.invalidate_all,
+        }
+
+    def _report(self, pid: int, recorded: int) -> WorkerReport:
+        own = os.getpid()
+        return self._admin.report(own, recorded if pid == own else 0)
+
+    async def _invalidate(self, partner: str, caller: str, phone_id: str) -> int:
+        return await self._admin.invalidate(partner, caller, PersonalPhoneId(phone_id))
+
+
+class WorkersAdmin:
+    """The GatewayAdmin of `count` workers, over the operators' process's control connection."""
+
+    def __init__(self, connection: ControlConnection, count: int) -> None:
+        self._connection = connection
+        self._count = count
+        self._reports: dict[int, WorkerReport] = {}
+        self._ended = Tallies()
+        self._restarts: dict[Labels, int] = {}
+        self._failures: deque[FailureRecord] = deque(maxlen=KEPT)
+        connection.handlers["exited"] = self._exited
+
+    async def keep_collecting(self) -> None:
+        """Collect reports for ever."""
+        while True:
+            await self._collect()
+            await asyncio.sleep(REPORT_SECONDS)
+
+    async def readiness(self) -> Readiness:
+        """Ready while any worker is: another one that just died is being replaced. A refused reload is shown."""
+        await self._collect()
+        known = [report.readiness for report in self._reports.values()]
+        if not known:
+            return Readiness(False, False, [])
+        ready = [one for one in known if one.ready] or known
+        return min(ready, key=lambda one: one.configuration is None or one.configuration.last_reload_ok)
+
+    async def tallies(self) -> Tallies:
+        await self._collect()
+        restarts = Tallies({"worker_restarts": self._restarts})
+        return summed([self._ended, restarts, *(report.tallies for report in self._reports.values())])
+
+    async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
+        return await self._invalidated("invalidate", partner, caller, phone_id.reveal())
+
+    async def invalidate_all(self) -> int:
+        return await self._invalidated("invalidate_all")
+
+    async def find_failure(self, request_id: str) -> FailureRecord | None:
+        await self._collect()
+        found = newest_first((record for record in self._failures if record.request_id == request_id), 1)
+        return found[0] if found else None
+
+    async def last_failures(self, count: int) -> list[FailureRecord]:
+        await self._collect()
+        return newest_first(self._failures, count)
+
+    async def signing_keys(self) -> list[KeyUse]:
+        await self._collect()
+        return key_rotation.merge(report.signing_keys for report in self._reports.values())
+
+    async def _collect(self) -> None:
+        await asyncio.gather(*map(self._collect_from, range(self._count)))
+
+    async def _collect_from(self, number: int) -> None:
+        before = self._reports.get(number)
+        known = (before.pid, before.recorded) if before is not None else (0, 0)
+        try:
+            async with asyncio.timeout(_REPLY_SECONDS):
+                report = await self._connection.request(number, WorkerReport, "report", *known)
+        except TimeoutError:
+            return  # what it said last holds
+        now = self._reports.get(number)
+        if now is not None and now.pid != report.pid:
+            self._end(number)
+            now = None
+        fresh = report.recorded - (now.recorded if now is not None else 0)  # another collection may have been quicker
+        self._reports[number] = report
+        self._failures.extend(reversed(report.failures[:fresh]))
+
+    def _exited(self, number: int, how: str) -> None:
+        self._restarts[how,] = self._restarts.get((how,), 0) + 1
+        if number in self._reports:
+            self._end(number)
+
+    def _end(self, number: int) -> None:
+        """What it counted stays in the sums; its gauges go."""
+        tallies = self._reports.pop(number).tallies
+        self._ended = summed([self._ended, Tallies(tallies.counters, tallies.durations)])
+
+    async def _invalidated(self, method: str, *arguments: Any) -> int:
+        async def ask(number: int) -> int:
+            async with asyncio.timeout(_INVALIDATION_SECONDS):
+                return int(await self._connection.request(number, int, method, *arguments))
+
+        counts = await asyncio.gather(*map(ask, range(self._count)), return_exceptions=True)
+        answered = [count for count in counts if isinstance(count, int)]
+        if len(answered) < self._count:
+            missing = self._count - len(answered)
+            logger.warning("%d of %d workers did not answer", missing, self._count, extra={"order": method})
+        return sum(answered)

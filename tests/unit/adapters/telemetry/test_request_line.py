@@ -1,0 +1,35 @@
+"""The fields of a finished request's line."""
+
+import pytest
+
+from talaria.adapters.telemetry.request_line import clipped, request_line
+from talaria.domain.events import Attempt, RequestContext, RequestFinished
+
+NOON = "2026-11-18T12:00:00.123Z"
+
+
+def finished(*dependencies: str, cause: str = "") -> RequestFinished:
+    attempts = [Attempt(name, 1.0, 0.01, "ok") for name in dependencies]
+    context = RequestContext("r-1", tag="wind", attempts=attempts)
+    return RequestFinished(context, "GET", 200, "", "upstream", 1, 2, 0.0017, cause)
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "retries"),
+    [((), 0), (("wind",), 0), (("personal", "wind", "services"), 0), (("wind", "wind", "services", "services"), 2)],
+)
+def test_a_retry_is_another_attempt_at_the_same_dependency(dependencies: tuple[str, ...], retries: int) -> None:
+    line = request_line(finished(*dependencies), NOON)
+    assert (line.attempts, line.retries) == (len(dependencies), retries)
+
+
+def test_times_are_milliseconds() -> None:
+    line = request_line(finished(), NOON)
+    assert (line.time, line.total_ms, line.bytes_in, line.bytes_out) == (NOON, 1.7, 1, 2)
+
+
+def test_what_is_clipped_is_short_and_can_be_encoded() -> None:
+    line = clipped(request_line(finished(cause="\ud800" + "x" * 1000), NOON))
+    assert len(line.cause) <= 200
+    assert line.cause.encode().startswith(b"\\ud800xxx")
+    assert (line.time, line.status) == (NOON, 200)

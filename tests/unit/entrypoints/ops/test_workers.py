@@ -1,0 +1,187 @@
+"""What the operators' process makes of its workers' reports."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from talaria.adapters.auth.key_rotation import KeyUse
+from talaria.adapters.telemetry.failure_log import FailureRecord
+from talaria.adapters.telemetry.metrics import Tallies
+from talaria.domain.model import PersonalPhoneId
+from talaria.entrypoints.ops.admin import WorkerReport
+from talaria.entrypoints.ops.readiness import Configured, Readiness
+from talaria.entrypoints.ops.workers import WorkersAdmin
+from tests.unit.entrypoints.ops.support_ops import failure_record
+
+ANNA = PersonalPhoneId("ppid-anna")
+REQUESTS: tuple[str | int, ...] = ("wind", "GET", 200, "", "")
+
+
+class Worker:
+    """One worker, as far as its control connection shows it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.answers = True
+        self.requests = 0
+        self.failures: list[FailureRecord] = []
+        self.readiness = Readiness(True, False, [], Configured("aaaa", "2026-11-18T12:00:00Z"))
+        self.keys = [KeyUse("k", "ES256", True, 1000.0 + pid, 0.0)]
+        self.invalidated: list[tuple[str, ...]] = []
+
+    def report(self, pid: int, recorded: int) -> WorkerReport:
+        known = recorded if pid == self.pid else 0
+        tallies = Tallies({"requests": {REQUESTS: self.requests}}, gauges={"requests_in_flight": {(): 1.0}})
+        newest_first = self.failures[known:][::-1]
+        return WorkerReport(self.pid, self.readiness, tallies, len(self.failures), newest_first, self.keys)
+
+    def invalidate(self, *key: str) -> int:
+        self.invalidated.append(key)
+        return 1
+
+    def invalidate_all(self) -> int:
+        return 3
+
+
+class Connection:
+    """A control connection to workers in memory."""
+
+    def __init__(self, workers: list[Worker]) -> None:
+        self.workers = workers
+        self.handlers: dict[str, Callable[..., Any]] = {}
+
+    async def request(self, receiver: int, kind: Any, method: str, *arguments: Any) -> Any:
+        worker = self.workers[receiver]
+        if not worker.answers:
+            raise TimeoutError
+        await asyncio.sleep(0)
+        methods: Mapping[str, Callable[..., Any]] = {
+            "report": worker.report,
+            "invalidate": worker.invalidate,
+            "invalidate_all": worker.invalidate_all,
+        }
+        return msgspec.msgpack.decode(msgspec.msgpack.encode(methods[method](*arguments)), type=kind)
+
+
+@pytest.fixture
+def workers() -> list[Worker]:
+    return [Worker(11), Worker(12)]
+
+
+@pytest.fixture
+def connection(workers: list[Worker]) -> Connection:
+    return Connection(workers)
+
+
+@pytest.fixture
+def admin(connection: Connection) -> WorkersAdmin:
+    return WorkersAdmin(connection, len(connection.workers))  # type: ignore[arg-type] # a connection in memory
+
+
+async def counted(admin: WorkersAdmin) -> tuple[int, float]:
+    """Requests counted, and in flight."""
+    tallies = await admin.tallies()
+    return tallies.counters["requests"].get(REQUESTS, 0), tallies.gauges["requests_in_flight"].get((), 0.0)
+
+
+async def test_the_workers_are_summed(admin: WorkersAdmin, workers: list[Worker]) -> None:
+    workers[0].requests, workers[1].requests = 3, 4
+    assert await counted(admin) == (7, 2.0)
+    workers[0].requests = 5
+    assert await counted(admin) == (9, 2.0)
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_dead_worker_s_counts_stay_and_its_gauges_go(
+    admin: WorkersAdmin, workers: list[Worker], connection: Connection, told: bool
+) -> None:
+    workers[0].requests, workers[1].requests = 3, 4
+    await admin.tallies()
+    workers[0].answers = False
+    if told:
+        connection.handlers["exited"](0, "died")
+        assert await counted(admin) == (7, 1.0)
+    workers[0] = Worker(13)
+    assert await counted(admin) == (7, 2.0)
+    workers[0].requests = 1
+    assert await counted(admin) == (8, 2.0)
+
+
+async def test_a_worker_that_does_not_answer_goes_on_as_it_was(admin: WorkersAdmin, workers: list[Worker]) -> None:
+    workers[0].requests, workers[1].requests = 3, 4
+    await admin.tallies()
+    workers[0].answers, workers[1].requests = False, 5
+    assert await counted(admin) == (8, 2.0)
+
+
+async def test_restarts_are_counted_by_how(admin: WorkersAdmin, connection: Connection) -> None:
+    for how in ("died", "hung", "died"):
+        connection.handlers["exited"](0, how)
+    tallies = await admin.tallies()
+    assert tallies.counters["worker_restarts"] == {("died",): 2, ("hung",): 1}
+
+
+async def test_failures_of_all_workers_are_listed_by_time_and_survive_their_worker(
+    admin: WorkersAdmin, workers: list[Worker], connection: Connection
+) -> None:
+    workers[0].failures = [replace(failure_record(f"r-{second}"), time=f"12:00:0{second}") for second in (1, 3)]
+    workers[1].failures = [replace(failure_record("r-2"), time="12:00:02")]
+    assert [record.request_id for record in await admin.last_failures(10)] == ["r-3", "r-2", "r-1"]
+    connection.handlers["exited"](0, "died")
+    workers[0] = Worker(13)
+    workers[0].failures = [replace(failure_record("r-4"), time="12:00:04")]
+    assert [record.request_id for record in await admin.last_failures(3)] == ["r-4", "r-3", "r-2"]
+    found = await admin.find_failure("r-1")
+    assert found is not None
+    assert found.time == "12:00:01"
+    assert await admin.find_failure("r-9") is None
+
+
+async def test_no_failure_is_listed_twice_however_many_ask_at_once(admin: WorkersAdmin, workers: list[Worker]) -> None:
+    workers[0].failures = [failure_record("r-1")]
+    asking = [admin.last_failures(10), admin.find_failure("r-1"), admin.last_failures(10)]
+    await asyncio.gather(*asking)
+    workers[0].failures.append(failure_record("r-2"))
+    assert sorted(record.request_id for record in await admin.last_failures(10)) == ["r-1", "r-2"]
+
+
+async def test_it_is_ready_while_any_worker_is(admin: WorkersAdmin, workers: list[Worker]) -> None:
+    workers[0].readiness = Readiness(False, True, [])
+    assert (await admin.readiness()).ready
+    workers[1].readiness = Readiness(False, True, [])
+    assert not (await admin.readiness()).ready
+
+
+async def test_it_is_not_ready_before_any_worker_is(admin: WorkersAdmin, workers: list[Worker]) -> None:
+    for worker in workers:
+        worker.answers = False
+    assert await admin.readiness() == Readiness(False, False, [])
+
+
+async def test_a_reload_that_one_worker_refused_is_seen(admin: WorkersAdmin, workers: list[Worker]) -> None:
+    refused = Configured("aaaa", "2026-11-18T12:00:00Z", last_reload_ok=False)
+    workers[1].readiness = Readiness(True, False, [], refused)
+    assert (await admin.readiness()).configuration == refused
+
+
+async def test_an_invalidation_reaches_every_worker(admin: WorkersAdmin, workers: list[Worker]) -> None:
+    await admin.invalidate("wind", "app", ANNA)
+    assert [worker.invalidated for worker in workers] == [[("wind", "app", "ppid-anna")]] * 2
+    assert await admin.invalidate_all() > 0
+
+
+async def test_a_worker_that_misses_an_invalidation_is_said(
+    admin: WorkersAdmin, workers: list[Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    workers[0].answers = False
+    assert await admin.invalidate("wind", "app", ANNA) == 1
+    assert caplog.messages == ["1 of 2 workers did not answer"]
+    assert "ppid" not in caplog.text
+
+
+async def test_the_times_of_a_key_are_the_latest_of_all_workers(admin: WorkersAdmin) -> None:
+    assert [key.published_at for key in await admin.signing_keys()] == [1012.0]

@@ -1,0 +1,42 @@
+"""Two lifetimes: what is the process's own goes on over a reload, the rest is built anew."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from dependency_injector import providers
+
+from talaria.entrypoints.cli.main import cli
+from talaria.entrypoints.config import Settings, load
+from talaria.entrypoints.runtime.container import Container, ProcessContainer
+from talaria.entrypoints.runtime.resources import ResourceRegistry
+
+ENVIRONMENT = dict.fromkeys(("PERSONAL_TOKEN", "WIND_API_KEY", "TALARIA_SERVICES_API_KEY"), "x")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    CliRunner().invoke(cli, ["init", str(tmp_path)])
+    return load(tmp_path / "talaria.toml", environ=ENVIRONMENT)
+
+
+def of_the_process() -> list[str]:
+    return [name for name in ProcessContainer.providers if name not in ("settings", "access_descriptor")]
+
+
+def test_every_part_of_the_process_is_the_same_after_a_reload(settings: Settings) -> None:
+    first = Container(settings=settings)
+    process = first.process
+    for _ in range(2):
+        reloaded = Container(settings=settings, resources=ResourceRegistry(first.resources()))
+        reloaded.process.override(process)
+        for name in of_the_process():
+            assert getattr(reloaded.process, name)() is getattr(first.process, name)(), name
+        assert reloaded.gateway() is not first.gateway()
+
+
+def test_a_part_of_the_process_can_be_swapped(settings: Settings) -> None:
+    container = Container(settings=settings)
+    recorder = object()
+    container.process.recorder.override(providers.Object(recorder))
+    assert container.process.recorder() is recorder
