@@ -53,8 +53,8 @@ def partner_accounts(
     for name, partner in settings.partners.items():
         made_of = ("partner", replace(partner, api_key=_NO_SECRET))
         limiter = rate_limiters.limiter(f"partners.{name}.rate_limit", partner.rate_limit)
-        create = partial(_client, name, partner, PARTNER, partner.source_address, recorder, clock, limiter)
-        client = resources.get_or_create(made_of, create)
+        make = partial(_client, name, partner, PARTNER, partner.source_address, recorder, clock, limiter)
+        client = resources.get_or_create(made_of, make)
         resources.watch(name, client.breaker)
         accounts[name] = partners.build(partner.adapter, client, partner.api_key.reveal())
     return accounts
