@@ -1,4 +1,5 @@
-"""The decision API: an edge proxy asks whether and as whom a request may go on, and forwards the request itself.
+"""The decision API: an edge proxy asks whether a request may go on, and under which identity,
+and forwards it itself.
 
 Rules:
 

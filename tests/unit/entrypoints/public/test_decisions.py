@@ -17,7 +17,7 @@ from tests.unit.entrypoints.public.support_cycle import arrived
 from tests.unit.entrypoints.public.support_edge import GOOD, Edge, Question, by_headers
 
 
-def test_a_yes_says_as_whom_the_request_goes_on() -> None:
+def test_a_yes_says_under_which_identity_the_request_goes_on() -> None:
     async def main() -> None:
         edge = Edge()
         answer = await edge.ask(headers=by_headers((b"x-request-id", b"r-7"), (b"x-forwarded-for", b"203.0.113.9")))
