@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import socket
 from collections.abc import Callable
 
 from talaria.adapters.http1.connect import Endpoint
@@ -16,8 +17,8 @@ class FakeTransport(asyncio.Transport):
 
     PEER = ("192.0.2.1", 80)
 
-    def __init__(self) -> None:
-        super().__init__({"peername": self.PEER})
+    def __init__(self, sock: socket.socket | None = None) -> None:
+        super().__init__({"peername": self.PEER, "socket": sock})
         self.written = b""
         self.writes = 0
         self.ended = ""
@@ -63,9 +64,9 @@ class Harness:
     `idle` and `forgotten` count what a pool would be told.
     """
 
-    def __init__(self, batcher: WriteBatcher | None = None) -> None:
+    def __init__(self, batcher: WriteBatcher | None = None, sock: socket.socket | None = None) -> None:
         self.loop = asyncio.get_running_loop()
-        self.transport = FakeTransport()
+        self.transport = FakeTransport(sock)
         self.idle = 0
         self.forgotten = 0
         self._buffer = bytearray(64 * 1024)

@@ -375,3 +375,53 @@ async def test_what_was_used_since_the_last_sweep_outlives_this_one() -> None:
     harness.pool._sweep()
     assert (first.closed, second.closed) == (True, False)
     await harness.pool.aclose()
+
+
+async def test_connections_that_are_being_made_count() -> None:
+    harness = PoolHarness()
+    harness.connector.gate.clear()
+    asking = [harness.asking() for _ in range(3)]
+    await _settle()
+    assert (harness.connector.opened, harness.counts()) == (2, (3, 0))
+    harness.connector.gate.set()
+    first = await asking[0]
+    harness.answer(first)
+    assert await asking[2] is first
+
+
+async def test_waiters_that_leave_are_forgotten_at_once() -> None:
+    harness = PoolHarness()
+    first, _ = await harness.get(), await harness.get()
+    asking = [harness.asking() for _ in range(3)]
+    await _settle()
+    asking[1].cancel()
+    await _settle()
+    assert (len(harness.pool._waiters), harness.counts()) == (2, (4, 0))
+    asking[0].cancel()
+    asking[2].cancel()
+    await _settle()
+    assert (len(harness.pool._waiters), harness.counts()) == (0, (2, 0))
+    harness.answer(first)
+    assert harness.counts() == (1, 1)
+
+
+async def test_what_a_leaving_waiter_was_handed_is_kept_where_none_waits() -> None:
+    harness = PoolHarness()
+    first, _ = await harness.get(), await harness.get()
+    leaving = harness.asking()
+    await _settle()
+    harness.answer(first)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    assert harness.counts() == (1, 1)
+    assert harness.take() is first
+
+
+async def test_an_empty_pool_looks_no_name_up() -> None:
+    harness = PoolHarness()
+
+    def look_up(host: str, port: int) -> Sequence[Address]:
+        raise AssertionError("looked up")
+
+    ENDPOINT.resolver.look_up = look_up
+    await harness.pool.follow_name()
