@@ -15,7 +15,8 @@ Rules of JwksClient:
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from math import inf
 
 from talaria.adapters.auth.jwk import ALGORITHMS, BadKeySet, VerifyingKey, pick, read_key_set
@@ -61,8 +62,9 @@ class JwksClient:
     """The port `KeySource` on a key set behind the url of `client`, kept as the rules above say.
 
     `timeout` bounds one fetch, in seconds; a key is usable where it verifies one of `algorithms`. `cause` is why the
-    last fetch failed, in fixed words; empty where it did not. Where no usable set was fetched within the last day,
-    `key_for` raises KeysUnavailable with `retry_after` in seconds.
+    last fetch failed, in fixed words; empty where it did not. `on_fetched` gets each document that was fetched, and the
+    time (monotonic seconds). Where no usable set was fetched within the last day, `key_for` raises KeysUnavailable with
+    `retry_after` in seconds.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class JwksClient:
     ) -> None:
         self.generation = 0
         self.cause = ""
+        self.on_fetched: Callable[[bytes, float], None] = lambda document, fetched_at: None
         self._client = client
         self._now = clock.now
         self._timeout = timeout
@@ -98,6 +101,17 @@ class JwksClient:
         if self._age() >= FRESH_SECONDS:
             self._begin_fetch()
         return key
+
+    def known(self) -> tuple[bytes, float] | None:
+        """The document that serves, and when it was fetched (monotonic seconds)."""
+        return (self._document, self._fetched_at) if self._serves() else None
+
+    def adopt(self, document: bytes, fetched_at: float) -> None:
+        """Take a document that another process fetched, where it is newer and has a usable key."""
+        if fetched_at > self._fetched_at:
+            with suppress(KeysUnavailable):
+                self._replace(document, fetched_at)
+                self._fetched("")
 
     async def aclose(self) -> None:
         """Give up a fetch that is under way, and close the connections."""
@@ -152,6 +166,7 @@ class JwksClient:
             self._fetched(error.cause if isinstance(error, Refusal) else "could not be read")
         else:
             self._fetched("")
+            self.on_fetched(self._document, self._fetched_at)
 
     def _fetched(self, cause: str) -> None:
         before, self.cause = self.cause, cause
@@ -165,11 +180,14 @@ class JwksClient:
         """Make the answer the set. What is raised here counts for the breaker."""
         if response.status != 200:
             raise KeysUnavailable(f"status {response.status}")
-        if response.body != self._document:
-            self._keys = self._usable(response.body)
-            self._document = response.body
+        self._replace(response.body, self._now())
+
+    def _replace(self, document: bytes, fetched_at: float) -> None:
+        if document != self._document:
+            self._keys = self._usable(document)
+            self._document = document
             self.generation += 1
-        self._fetched_at = self._now()
+        self._fetched_at = fetched_at
 
     def _usable(self, document: bytes) -> tuple[VerifyingKey, ...]:
         try:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 from talaria.adapters.auth import key_rotation
@@ -16,7 +17,7 @@ from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, newest_f
 from talaria.adapters.telemetry.metrics import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import LocalAdmin, WorkerReport
-from talaria.entrypoints.ops.control import ControlConnection
+from talaria.entrypoints.ops.control import ControlConnection, Handler
 from talaria.entrypoints.ops.readiness import Readiness
 
 logger = logging.getLogger("talaria.control")
@@ -27,11 +28,11 @@ _INVALIDATION_SECONDS = 2.0
 
 
 class ControlServer:
-    """A worker's side: answers the operators' process from its LocalAdmin."""
+    """A worker's side: `handlers` answer the operators' process from its LocalAdmin."""
 
-    def __init__(self, connection: ControlConnection, admin: LocalAdmin) -> None:
+    def __init__(self, admin: LocalAdmin) -> None:
         self._admin = admin
-        connection.handlers |= {
+        self.handlers: Mapping[str, Handler] = {
             "report": self._report,
             "invalidate": self._invalidate,
             "invalidate_all": admin.invalidate_all,
@@ -46,19 +47,20 @@ class ControlServer:
 
 
 class WorkersAdmin:
-    """The GatewayAdmin of `count` workers, over the operators' process's control connection."""
+    """The GatewayAdmin of `count` workers, once it is connected. `handlers`: for what the supervisor tells it."""
 
-    def __init__(self, connection: ControlConnection, count: int) -> None:
-        self._connection = connection
+    def __init__(self, count: int) -> None:
+        self.handlers: Mapping[str, Handler] = {"exited": self._exited}
+        self._connection: ControlConnection | None = None
         self._count = count
         self._reports: dict[int, WorkerReport] = {}
         self._ended = Tallies()
         self._restarts: dict[Labels, int] = {}
         self._failures: deque[FailureRecord] = deque(maxlen=KEPT)
-        connection.handlers["exited"] = self._exited
 
-    async def keep_collecting(self) -> None:
-        """Collect reports for ever."""
+    async def keep_collecting(self, connection: ControlConnection) -> None:
+        """Collect reports over this connection, for ever."""
+        self._connection = connection
         while True:
             await self._collect()
             await asyncio.sleep(REPORT_SECONDS)
@@ -104,7 +106,7 @@ class WorkersAdmin:
         known = (before.pid, before.recorded) if before is not None else (0, 0)
         try:
             async with asyncio.timeout(_REPLY_SECONDS):
-                report = await self._connection.request(number, WorkerReport, "report", *known)
+                report = await self._request(number, WorkerReport, "report", *known)
         except TimeoutError:
             return  # what it said last holds
         now = self._reports.get(number)
@@ -128,11 +130,16 @@ class WorkersAdmin:
     async def _invalidated(self, method: str, *arguments: Any) -> int:
         async def ask(number: int) -> int:
             async with asyncio.timeout(_INVALIDATION_SECONDS):
-                return int(await self._connection.request(number, int, method, *arguments))
+                return int(await self._request(number, int, method, *arguments))
 
         counts = await asyncio.gather(*map(ask, range(self._count)), return_exceptions=True)
         answered = [count for count in counts if isinstance(count, int)]
         if len(answered) < self._count:
             missing = self._count - len(answered)
             logger.warning("%d of %d workers did not answer", missing, self._count, extra={"order": method})
-        return sum(answered)
+        return max(answered, default=0)
+
+    async def _request(self, number: int, kind: Any, method: str, *arguments: Any) -> Any:
+        if self._connection is None:
+            raise TimeoutError
+        return await self._connection.request(number, kind, method, *arguments)

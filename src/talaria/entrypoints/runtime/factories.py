@@ -134,6 +134,7 @@ def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources
         make = partial(_jwks_client, caller, caller.jwks_url, recorder, clock)
         keys = resources.get_or_create(("keys", *key), make)
         resources.watch(keys_behind_url(caller.name), keys)
+        resources.key_sets[f"{caller.name} {caller.jwks_url}"] = keys
         return keys
     if caller.secret is not None:
         return StaticKeys([secret_key(caller.secret.reveal().encode())], any_kid=True)

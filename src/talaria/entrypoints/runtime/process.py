@@ -164,7 +164,7 @@ def _supervise(settings: Settings, config_path: Path, workers: list[socket.socke
         server = GatewayServer(container, listening, None)
         if begins_with is settings:
             server.reload_failed()
-        uvloop.run(_run_worker(server, config_path, control))
+        uvloop.run(_run_worker(server, config_path, number, control))
 
     def operate(number: int, listening: socket.socket, control: socket.socket) -> None:
         uvloop.run(_run_ops(len(workers), listening, control))
@@ -172,12 +172,14 @@ def _supervise(settings: Settings, config_path: Path, workers: list[socket.socke
     return Supervisor(workers, work, ops, operate).run()
 
 
-async def _run_worker(server: GatewayServer, config_path: Path, control: socket.socket) -> None:
+async def _run_worker(server: GatewayServer, config_path: Path, number: int, control: socket.socket) -> None:
     """One of several workers. Where the supervisor is gone, it drains: nothing would replace or stop it."""
     stop = _stop_event(supervised=True)
-    connection = await ControlConnection.open(control, stop.set)
-    ControlServer(connection, server.process.admin())
+    siblings = server.process.siblings()
+    handlers = {**ControlServer(server.process.admin()).handlers, **siblings.handlers}
+    connection = await ControlConnection.open(control, handlers, stop.set)
     beating = _beat(connection, lambda: server.settings.server.drain_timeout)
+    await siblings.connect(connection, number)
     await _serve_until(stop, server, config_path)
     beating.cancel()
     connection.close()
@@ -186,9 +188,9 @@ async def _run_worker(server: GatewayServer, config_path: Path, control: socket.
 async def _run_ops(workers: int, listening: socket.socket, control: socket.socket) -> None:
     """The operators' process of several workers."""
     stop = _stop_event(supervised=True)
-    connection = await ControlConnection.open(control, stop.set)
-    admin = WorkersAdmin(connection, workers)
-    tasks = [_beat(connection, lambda: 0.0), asyncio.create_task(admin.keep_collecting())]
+    admin = WorkersAdmin(workers)
+    connection = await ControlConnection.open(control, admin.handlers, stop.set)
+    tasks = [_beat(connection, lambda: 0.0), asyncio.create_task(admin.keep_collecting(connection))]
     listener = AsgiListener(create_ops_app(admin))
     await listener.start(listening)
     logger.info("serving operators", extra={"ops": url_of(listening), "version": __version__})

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
+from talaria.adapters.auth.jwks import JwksClient
+
 
 class Resource(Protocol):
     """Something with connections of its own."""
@@ -29,10 +31,12 @@ class ResourceRegistry:
 
     Those of `before` are taken over where the key is equal. So a reload that changes one partner leaves the
     connections, the breakers and the key sets of the others alone. `watched`: what has a state, by the dependency.
+    `key_sets`: those behind a url, by caller and url.
     """
 
     def __init__(self, before: "ResourceRegistry | None" = None) -> None:
         self.watched: dict[str, HasState] = {}
+        self.key_sets: dict[str, JwksClient] = {}
         self._before: dict[Hashable, Resource] = before._resources if before is not None else {}
         self._resources: dict[Hashable, Resource] = {}
 
