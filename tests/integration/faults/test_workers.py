@@ -137,6 +137,8 @@ async def test_a_worker_that_begins_knows_what_its_sibling_knows(sandbox: Sandbo
 
 
 async def test_a_worker_that_hangs_is_killed_and_replaced(sandbox: Sandbox, served: Served) -> None:
+    with crowd(sandbox) as clients:
+        await ask_all(clients)  # also talaria-services has the gateway's key set then
     victim = served.children()[0]
     os.kill(victim, signal.SIGSTOP)
     with crowd(sandbox) as clients:

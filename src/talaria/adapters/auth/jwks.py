@@ -62,9 +62,9 @@ class JwksClient:
     """The port `KeySource` on a key set behind the url of `client`, kept as the rules above say.
 
     `timeout` bounds one fetch, in seconds; a key is usable where it verifies one of `algorithms`. `cause` is why the
-    last fetch failed, in fixed words; empty where it did not. `on_fetched` gets each document that was fetched, and the
-    time (monotonic seconds). Where no usable set was fetched within the last day, `key_for` raises KeysUnavailable with
-    `retry_after` in seconds.
+    last fetch failed, in fixed words; empty where it did not; `since` is when that began (monotonic seconds).
+    `on_fetched` gets each document that was fetched, and when. Where no usable set was fetched within the last day,
+    `key_for` raises KeysUnavailable with `retry_after` in seconds.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class JwksClient:
     ) -> None:
         self.generation = 0
         self.cause = ""
+        self.since: float | None = None
         self.on_fetched: Callable[[bytes, float], None] = lambda document, fetched_at: None
         self._client = client
         self._now = clock.now
@@ -90,6 +91,16 @@ class JwksClient:
         if not self.cause:
             return "ok"
         return "failing" if self._serves() else "unavailable"
+
+    @property
+    def health(self) -> str:
+        """The state, or "not asked yet"."""
+        return "not asked yet" if self._begun_at == self._fetched_at == -inf else self.state
+
+    def refused_for(self, now: float) -> float:
+        """Seconds until the next fetch may begin."""
+        pause = self._begun_at + RETRY_AFTER - now if self.cause else 0.0
+        return max(pause, self._client.breaker.refused_for(now))
 
     async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
         if not self._serves():
@@ -122,7 +133,7 @@ class JwksClient:
     async def _first_key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
         await _wait_for(self._begin_fetch())
         if not self._serves():
-            retry_after = max(self._refused_for(), RETRY_AFTER)
+            retry_after = max(self.refused_for(self._now()), RETRY_AFTER)
             raise KeysUnavailable(f"{self._client.name}: {self.cause}", retry_after=retry_after)
         key = pick(self._keys, kid, algorithm)
         if key is None:
@@ -149,15 +160,10 @@ class JwksClient:
     def _begin_fetch(self) -> asyncio.Task[None] | None:
         """The fetch that runs, or a new one; None while a failure is waited out."""
         running = self._running_fetch()
-        if running is None and self._refused_for() <= 0:
+        if running is None and self.refused_for(self._now()) <= 0:
             self._begun_at = self._now()
             running = self._running = asyncio.create_task(self._fetch(), name=self._client.name)
         return running
-
-    def _refused_for(self) -> float:
-        now = self._now()
-        pause = self._begun_at + RETRY_AFTER - now if self.cause else 0.0
-        return max(pause, self._client.breaker.refused_for(now))
 
     async def _fetch(self) -> None:
         try:
@@ -170,6 +176,10 @@ class JwksClient:
 
     def _fetched(self, cause: str) -> None:
         before, self.cause = self.cause, cause
+        if not cause:
+            self.since = None
+        elif self.since is None:
+            self.since = self._now()
         extra = {"dependency": self._client.name, "state": self.state}
         if cause and not before:
             _logger.warning("a caller's key set can't be had", extra={**extra, "cause": cause})

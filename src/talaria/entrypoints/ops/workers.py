@@ -7,18 +7,17 @@ goes on in the sums, and its failure records stay.
 import asyncio
 import logging
 import os
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from talaria.adapters.auth import key_rotation
 from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, newest_first
+from talaria.adapters.telemetry.failure_log import FailureRecord, FailureRecords
 from talaria.adapters.telemetry.metrics import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import LocalAdmin, WorkerReport
 from talaria.entrypoints.ops.control import ControlConnection, Handler
-from talaria.entrypoints.ops.readiness import Readiness
+from talaria.entrypoints.ops.readiness import Readiness, merged
 
 logger = logging.getLogger("talaria.control")
 
@@ -56,7 +55,7 @@ class WorkersAdmin:
         self._reports: dict[int, WorkerReport] = {}
         self._ended = Tallies()
         self._restarts: dict[Labels, int] = {}
-        self._failures: deque[FailureRecord] = deque(maxlen=KEPT)
+        self._failures = FailureRecords()
 
     async def keep_collecting(self, connection: ControlConnection) -> None:
         """Collect reports over this connection, for ever."""
@@ -66,13 +65,8 @@ class WorkersAdmin:
             await asyncio.sleep(REPORT_SECONDS)
 
     async def readiness(self) -> Readiness:
-        """Ready while any worker is: another one that just died is being replaced. A refused reload is shown."""
         await self._collect()
-        known = [report.readiness for report in self._reports.values()]
-        if not known:
-            return Readiness(False, False, [])
-        ready = [one for one in known if one.ready] or known
-        return min(ready, key=lambda one: one.configuration is None or one.configuration.last_reload_ok)
+        return merged([report.readiness for report in self._reports.values()], self._count)
 
     async def tallies(self) -> Tallies:
         await self._collect()
@@ -87,12 +81,11 @@ class WorkersAdmin:
 
     async def find_failure(self, request_id: str) -> FailureRecord | None:
         await self._collect()
-        found = newest_first((record for record in self._failures if record.request_id == request_id), 1)
-        return found[0] if found else None
+        return self._failures.find(request_id)
 
     async def last_failures(self, count: int) -> list[FailureRecord]:
         await self._collect()
-        return newest_first(self._failures, count)
+        return self._failures.last(count)
 
     async def signing_keys(self) -> list[KeyUse]:
         await self._collect()
@@ -115,7 +108,8 @@ class WorkersAdmin:
             now = None
         fresh = report.recorded - (now.recorded if now is not None else 0)  # another collection may have been quicker
         self._reports[number] = report
-        self._failures.extend(reversed(report.failures[:fresh]))
+        for record in report.failures[-fresh:] if fresh > 0 else ():
+            self._failures.add(record)
 
     def _exited(self, number: int, how: str) -> None:
         self._restarts[how,] = self._restarts.get((how,), 0) + 1

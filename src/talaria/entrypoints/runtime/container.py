@@ -43,12 +43,12 @@ class ProcessContainer(containers.DeclarativeContainer):
     siblings = providers.Singleton(Siblings, identities)
     key_history = providers.Singleton(KeyHistory, wall)
 
-    health = providers.Singleton(HealthRegistry)
-    metrics = providers.Singleton(factories.metrics, settings, identities, limiter)
+    health = providers.Singleton(HealthRegistry, clock, wall)
+    metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health)
     access_log = providers.Singleton(AccessLog, access_descriptor)
     failure_log = providers.Singleton(FailureLog, states=health.provided.states)
     recorder = providers.Singleton(factories.recorder, metrics, access_log, failure_log)
-    admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.states, key_history)
+    admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.dependencies, key_history)
 
 
 class Container(containers.DeclarativeContainer):

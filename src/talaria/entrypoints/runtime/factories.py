@@ -29,18 +29,21 @@ from talaria.domain.ports import Clock, IdentityCache, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import CallerSettings, TlsSettings
-from talaria.entrypoints.runtime.resources import ResourceRegistry
+from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
 
 _NO_PARTNER = Partner("", b"")
 _NO_SECRET = Secret("")
 
 
-def metrics(settings: Settings, identities: IdentityCache, limiter: ConcurrencyLimiter) -> Metrics:
+def metrics(
+    settings: Settings, identities: IdentityCache, limiter: ConcurrencyLimiter, health: HealthRegistry
+) -> Metrics:
     """The counters of this process."""
     return Metrics(
         tags=settings.routes,
         identities=lambda: len(identities),
         in_flight=lambda: limiter.in_flight,
+        severities=health.severities,
         version=__version__,
     )
 

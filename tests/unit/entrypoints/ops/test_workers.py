@@ -13,7 +13,7 @@ from talaria.adapters.telemetry.failure_log import FailureRecord
 from talaria.adapters.telemetry.metrics import Tallies
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import WorkerReport
-from talaria.entrypoints.ops.readiness import Configured, Readiness
+from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness
 from talaria.entrypoints.ops.workers import WorkersAdmin
 from tests.unit.entrypoints.ops.support_ops import failure_record
 
@@ -36,8 +36,7 @@ class Worker:
     def report(self, pid: int, recorded: int) -> WorkerReport:
         known = recorded if pid == self.pid else 0
         tallies = Tallies({"requests": {REQUESTS: self.requests}}, gauges={"requests_in_flight": {(): 1.0}})
-        newest_first = self.failures[known:][::-1]
-        return WorkerReport(self.pid, self.readiness, tallies, len(self.failures), newest_first, self.keys)
+        return WorkerReport(self.pid, self.readiness, tallies, len(self.failures), self.failures[known:], self.keys)
 
     def invalidate(self, *key: str) -> int:
         self.invalidated.append(key)
@@ -156,13 +155,22 @@ async def test_it_is_ready_while_any_worker_is(admin: WorkersAdmin, workers: lis
 
 
 async def test_it_is_not_ready_before_any_worker_is() -> None:
-    assert await WorkersAdmin(2).readiness() == Readiness(False, False, [])
+    assert await WorkersAdmin(2).readiness() == Readiness(False, False, [], None, 2, 0)
 
 
 async def test_a_reload_that_one_worker_refused_is_seen(admin: WorkersAdmin, workers: list[Worker]) -> None:
     refused = Configured("aaaa", "2026-11-18T12:00:00Z", last_reload_ok=False)
     workers[1].readiness = Readiness(True, False, [], refused)
     assert (await admin.readiness()).configuration == refused
+
+
+async def test_the_worst_state_of_all_workers_is_seen(admin: WorkersAdmin, workers: list[Worker]) -> None:
+    bad = Dependency("personal", "open", "2026-11-18T12:00:00Z", "connection refused", 3.5, 1, 1)
+    for worker, personal in zip(workers, [Dependency("personal", "ok"), bad], strict=True):
+        worker.readiness = Readiness(True, False, [RouteReadiness("wind", [personal])])
+    readiness = await admin.readiness()
+    assert readiness.routes == [RouteReadiness("wind", [replace(bad, of_workers=2)])]
+    assert (readiness.workers, readiness.answered) == (2, 2)
 
 
 async def test_an_invalidation_reaches_every_worker(admin: WorkersAdmin, workers: list[Worker]) -> None:
