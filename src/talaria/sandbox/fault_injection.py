@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from talaria.sandbox.faults import Faults, FaultScript
-from talaria.sandbox.listener import Line as ConnectionInfo
+from talaria.sandbox.listener import ConnectionInfo
 from talaria.sandbox.request_log import RecordedRequest, RequestLog
 
 CONTROL = b"/_sandbox/"

@@ -1,4 +1,4 @@
-"""The listener of one simulated service: uvicorn, whose protocol also tells the app of the connection."""
+"""The listener of one simulated service: uvicorn, with a protocol that also tells the app of the connection."""
 
 import asyncio
 from typing import Any, cast
@@ -20,7 +20,7 @@ class Connection(HttpToolsProtocol):
         """Freeze the headers (uvicorn would add the trailers to them) and hand over what ASGI has no word for."""
         scope = cast(dict[str, Any], self.scope)
         scope["headers"] = list(self.headers)
-        scope["extensions"] = {"sandbox": Line(self.url, self.transport, self.gone)}
+        scope["extensions"] = {"sandbox": ConnectionInfo(self.url, self.transport, self.gone)}
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -31,7 +31,7 @@ class Connection(HttpToolsProtocol):
             self.gone.set_result(None)
 
 
-class Line:
+class ConnectionInfo:
     """The connection under a request: its raw `target`, its `transport`, and a future that is done once it is lost."""
 
     def __init__(self, target: bytes, transport: asyncio.Transport, gone: "asyncio.Future[None]") -> None:

@@ -1,6 +1,7 @@
-"""An exchange with every dependency in memory, on a loop whose time jumps."""
+"""An exchange with every dependency in memory, on a loop that skips waiting times."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from talaria.domain.errors import (
@@ -55,6 +56,7 @@ class World:
     negative_age: float = 10.0
     stale_if_error: float = 3600.0
     jitter: float = 0.0
+    shed_cold: Callable[[], None] = lambda: None
     clock: JumpingLoop = field(default_factory=clock)
     recorder: MemoryRecorder = field(default_factory=MemoryRecorder)
 
@@ -66,7 +68,9 @@ class World:
         self.identities = MemoryIdentityCache(self.max_entries)
         ages = CachePolicy(self.max_age, self.negative_age, self.stale_if_error, lambda: self.jitter)
         accounts = {"wind": self.accounts, "bolt": self.others}
-        self.exchange = Exchange(self.directory, accounts, self.identities, ages, self.clock, self.recorder)
+        self.exchange = Exchange(
+            self.directory, accounts, self.identities, ages, self.clock, self.recorder, self.shed_cold
+        )
 
     @property
     def calls(self) -> tuple[int, int]:
@@ -117,9 +121,9 @@ async def expired(stale_if_error: float = 3600.0) -> World:
     return world
 
 
-async def in_trouble() -> World:
+async def in_trouble(stale_if_error: float = 3600.0) -> World:
     """The same, where personal has just failed once."""
-    world = await expired()
+    world = await expired(stale_if_error)
     world.directory.script.fail_next.append(Unreachable("personal"))
     await world.ask()
     return world

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Self
 
+from talaria.domain.authorization import ApiKeys, NetworkAllowlist
 from talaria.domain.errors import ExpiredToken, Refusal, TimedOut
 from talaria.domain.events import RequestContext
 from talaria.domain.forwarded import ForwardedHeaders
@@ -122,12 +123,15 @@ class Door:
     upstream: ScriptedUpstream = field(default_factory=ScriptedUpstream)
     tokens: MemoryServiceTokens = field(default_factory=MemoryServiceTokens)
     verifier: MemoryTokenVerifier = field(default_factory=lambda: MemoryTokenVerifier(_people()))
+    api_keys: ApiKeys | None = None
+    networks: NetworkAllowlist | None = None
     rate_limits: CallerRateLimits | None = None
 
     def __post_init__(self) -> None:
         routes = {
             "wind": Route("wind", WIND, "services", EVERYONE),
             "bolt": Route("bolt", BOLT, "services", EVERYONE, timeout=2.0),
+            "jobs": Route("jobs", WIND, "services", frozenset({"jobs"}), identity_required=False),
             "bare": Route(
                 "bare",
                 WIND,
@@ -150,6 +154,8 @@ class Door:
             exchange=self.world.exchange,
             tokens=self.tokens,
             clock=self.world.clock,
+            api_keys=self.api_keys,
+            networks=self.networks,
             rate_limits=self.rate_limits,
         )
 
@@ -163,12 +169,13 @@ class Door:
         body: RequestBody | None = None,
         length: int | None = None,
         context: RequestContext | None = None,
+        peer: str = "203.0.113.7",
     ) -> ClientResponse:
         """One request. An empty `tag` or `token`: without that header."""
         headers = [(b"host", b"api.example"), *more]
         headers += [(b"x-api-tag", tag)] if tag else []
         headers += [(b"authorization", b"Bearer " + token)] if token else []
-        client_request = ClientRequest(method, target, headers, body, length, "203.0.113.7", "http")
+        client_request = ClientRequest(method, target, headers, body, length, peer, "http")
         return await self.gateway.handle(client_request, context or RequestContext())
 
     def sent(self, index: int = -1) -> dict[bytes, bytes]:

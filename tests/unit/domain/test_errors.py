@@ -49,6 +49,7 @@ def test_the_reason_of_a_fault_is_its_origin_and_its_kind() -> None:
 def test_what_an_adapter_raises_is_the_partners_bad_answer() -> None:
     refusal = PartnerBadAnswer("no user id", retry_after=1.0)
     assert (refusal.reason, refusal.origin, refusal.cause) == ("partner-bad-answer", "partner", "no user id")
+    assert refusal.retry_after == 1.0
     assert isinstance(refusal, BadAnswer)
 
 

@@ -123,6 +123,8 @@ def test_a_network_of_mapped_addresses_is_met_by_no_other() -> None:
         ([b"6.6.6.6, 203.0.113.7, 10.0.0.2"], "203.0.113.7"),
         ([b"10.9.9.9, 203.0.113.7"], "203.0.113.7"),
         ([b"6.6.6.6", b"203.0.113.7,10.0.0.2"], "203.0.113.7"),
+        ([b"203.0.113.7", b"10.0.0.2"], "203.0.113.7"),
+        ([b"6.6.6.6,203.0.113.7", b"10.0.0.3", b"10.0.0.2"], "203.0.113.7"),
         ([b"10.0.0.3, 10.0.0.2"], "10.0.0.3"),
         ([b"2001:db8::7, fd00::2"], "2001:db8::7"),
         ([b"203.0.113.7, ::ffff:10.0.0.2"], "203.0.113.7"),
@@ -148,6 +150,10 @@ def test_the_client_is_the_rightmost_hop_that_is_not_trusted(chain: list[bytes],
         ([b'host="a,for=6.6.6.6;\\"";for=203.0.113.7'], "203.0.113.7"),
         ([b"for=203.0.113.7", b"for=10.0.0.2"], "203.0.113.7"),
         ([b"for=unknown"], "unknown"),
+        ([b'for="203.0.113.7"'], "203.0.113.7"),
+        ([b'for="\\2\\03.0.113.\\7"'], "203.0.113.7"),
+        ([b'for="[2001:db8::7]"'], "2001:db8::7"),
+        ([b"for=203.0.113.7\n"], "10.0.0.1"),
         ([b"for=_hidden, for=10.0.0.2"], "_hidden"),
         ([b"proto=https"], ""),
         ([b"for=203.0.113.7, proto=https"], ""),
@@ -184,6 +190,20 @@ def test_what_only_forwarded_says_is_said_in_the_other_way_too() -> None:
         (b"x-forwarded-proto", b"https"),
         (b"x-forwarded-host", b"shop"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "hops"),
+    [
+        ([b"proto=https"], b"unknown, 10.0.0.1"),
+        ([b"for=203.0.113.7, proto=https"], b"203.0.113.7, unknown, 10.0.0.1"),
+        ([b"nonsense"], b"10.0.0.1"),
+        ([b"for=203.0.113.7", b"for=10.0.0.3"], b"203.0.113.7, 10.0.0.3, 10.0.0.1"),
+    ],
+)
+def test_a_hop_of_forwarded_without_an_address_is_unknown(lines: list[bytes], hops: bytes) -> None:
+    told = head([(b"forwarded", line) for line in lines])
+    assert dict(ForwardedHeaders(TRUSTED).headers(told, "10.0.0.1", "http"))[b"x-forwarded-for"] == hops
 
 
 @given(st.binary(max_size=60))

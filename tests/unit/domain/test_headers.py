@@ -124,6 +124,31 @@ def test_what_was_taken_is_there_to_read() -> None:
     assert (head.all(b"traceparent"), head.only(b"traceparent")) == ([], None)
 
 
+def test_what_is_dropped_is_not_there_to_read() -> None:
+    dropped = [b"te", b"upgrade", b"x-wind-user-id", b"x_custom", b"x-talaria-identity", b"expect"]
+    head = sieve().filter_request([HOST, *((name, b"v") for name in dropped)])
+    assert [name for name in dropped if head.all(name)] == []
+
+
+@pytest.mark.parametrize("hosts", [[b"a", b"a"], [b"a", b"b"], [b"b", b"a"], []], ids=repr)
+def test_exactly_one_host_also_where_it_is_known_to_be_well_formed(hosts: list[bytes]) -> None:
+    policy = sieve()
+    for host in (b"a", b"b"):
+        policy.filter_request([(b"host", host)])
+    with pytest.raises(BadRequest):
+        policy.filter_request([(b"host", host) for host in hosts])
+
+
+def test_the_hosts_that_are_known_are_bounded() -> None:
+    policy = sieve()
+    for number in range(3000):
+        host = b"host-%d.example" % number
+        assert policy.filter_request([(b"host", host)]).only(b"host") == host
+    policy.filter_request([(b"host", b"x" * 5000)])
+    assert len(policy._hosts) <= 1024
+    assert max(map(len, policy._hosts)) <= 64
+
+
 @pytest.mark.parametrize(
     "lines",
     [
@@ -189,7 +214,10 @@ def test_another_request_id_does_not(value: bytes | None) -> None:
         ([b"10000"], 10.0),
         ([b"10001"], 10.0),
         ([b"999999999"], 10.0),
-        ([b"1000000000"], 10.0),
+        ([b"000000250"], 0.25),
+        ([b"0000000250"], 10.0),
+        ([b"9" * 400], 10.0),
+        ([b"9" * 5000], 10.0),
         ([b""], 10.0),
         ([b"-1"], 10.0),
         ([b"+1"], 10.0),

@@ -92,6 +92,17 @@ def test_an_answer_may_nominate_too(connections: list[bytes], kept: list[bytes])
     assert [name for name, _ in filter_request([*lines, *((b"connection", line) for line in connections)])] == kept
 
 
+def test_only_connection_nominates() -> None:
+    lines = [(b"keep-alive", b"x-a"), (b"te", b"x-a"), (b"x-talaria-a", b"x-a"), (b"x-a", b"1")]
+    assert filter_request(lines) == [(b"x-a", b"1")]
+
+
+def test_a_secret_is_found_in_a_line_as_long_as_itself() -> None:
+    short, long = b"12345", b"1234567890"
+    for token, api_key in ((short, long), (long, short), (short, b"")):
+        assert SIEVE.filter_response([(b"a", token), (b"b", api_key or token)], token, api_key) == []
+
+
 name_of = st.sampled_from([*HOP_BY_HOP, *OURS, b"etag", b"set-cookie"]) | st.text("ab-_x", min_size=1).map(str.encode)
 value_of = st.binary(max_size=6) | st.sampled_from([TOKEN, b"x" + KEY])
 

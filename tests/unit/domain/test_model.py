@@ -1,13 +1,19 @@
 """Values: which forms they take, and that personal ones can not be printed."""
 
 import copy
+import importlib
 import pickle
-from dataclasses import FrozenInstanceError, is_dataclass
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import FrozenInstanceError, fields, is_dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import talaria.domain
 from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished
 from talaria.domain.gateway import UpstreamTarget
 from talaria.domain.headers import RequestHeaders
@@ -23,6 +29,7 @@ from talaria.domain.model import (
     Sensitive,
     ServiceClaims,
 )
+from tests.support_examples import times
 
 SECRET = "+491711canary"
 SENSITIVE = [PersonalPhoneId, PhoneNumber, PartnerUserId]
@@ -86,11 +93,28 @@ def test_not_e164(text: object) -> None:
     assert PhoneNumber.parse(text) is None
 
 
-@given(st.text(max_size=20))
+numbers = st.from_regex(r"\+[1-9][0-9]{5,15}", fullmatch=True)
+spoilt = st.tuples(numbers, st.integers(0, 17), st.text(max_size=1)).map(
+    lambda one: one[0][: one[1]] + one[2] + one[0][one[1] :]
+)
+accepted: Counter[bool] = Counter()
+
+
+@times(3)
+@given(numbers | spoilt)
 def test_what_is_accepted_as_a_number_is_ascii_digits(text: str) -> None:
-    if PhoneNumber.parse(text) is not None:
-        assert text[0] == "+"
+    number = PhoneNumber.parse(text)
+    accepted[number is not None] += 1
+    if number is not None:
+        assert number.reveal() == text
+        assert text[:1] == "+"
         assert set(text[1:]) <= set("0123456789")
+        assert 8 <= len(text) <= 16
+
+
+def test_the_property_met_numbers_and_others() -> None:
+    test_what_is_accepted_as_a_number_is_ascii_digits()
+    assert accepted.keys() == {True, False}
 
 
 def test_no_value_on_the_way_prints_what_it_carries() -> None:
@@ -110,6 +134,22 @@ def test_no_value_on_the_way_prints_what_it_carries() -> None:
         UpstreamTarget(_Nowhere(), "talaria-services", secret),
     ]
     assert [value for value in values if "canary" in repr(value)] == []
+
+
+def bytes_that_are_printed() -> Iterator[str]:
+    """Every field of a dataclass of the domain that holds bytes or headers, and that its repr shows."""
+    for found in pkgutil.iter_modules(talaria.domain.__path__):
+        module = importlib.import_module(f"talaria.domain.{found.name}")
+        for kind in vars(module).values():
+            if isinstance(kind, type) and is_dataclass(kind) and kind.__module__ == module.__name__:
+                shown = [one for one in fields(kind) if one.repr]
+                yield from (f"{kind.__name__}.{one.name}" for one in shown if re.search("bytes|Headers", str(one.type)))
+
+
+def test_no_field_of_bytes_is_printed_but_the_name_of_a_header() -> None:
+    hide_their_own = {"UpstreamRequest.body", "_RoutedRequest.headers"}
+    assert set(bytes_that_are_printed()) - hide_their_own == {"Partner.user_id_header"}
+    assert "canary" not in repr(RequestHeaders([(b"a", b"canary")], {b"b": b"canary"}, {b"b": [b"canary"]}))
 
 
 def test_what_is_shared_between_requests_is_frozen() -> None:

@@ -1,11 +1,8 @@
-"""The breaker and the budget by example, then against plain models by hypothesis' rule-based machines."""
+"""The breaker and the budget, by example."""
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from talaria.domain.resilience import CircuitBreaker, RetryBudget
+from talaria.domain.resilience import CircuitBreaker, RetryBudget, Window
 
 
 def fail(breaker: CircuitBreaker, now: float, times: int = 1) -> None:
@@ -163,6 +160,119 @@ def test_what_was_in_flight_when_it_opened_says_nothing() -> None:
     assert breaker.admit(105.0) is not None
 
 
+def test_a_call_of_an_earlier_phase_that_is_cancelled_frees_no_probes_place() -> None:
+    breaker = CircuitBreaker()
+    late = breaker.admit(100.0)
+    assert late is not None
+    fail(breaker, 100.0, times=5)
+    assert breaker.admit(105.0) is not None
+    breaker.cancelled(late, 105.0)
+    assert state_of(breaker) == "half-open"
+    assert breaker.admit(105.0) is None
+
+
+def test_a_probe_that_succeeds_resets_every_count() -> None:
+    breaker = CircuitBreaker()
+    for turn in range(20):
+        permit = breaker.admit(100.0)
+        assert permit is not None
+        (breaker.failed if turn % 2 else breaker.succeeded)(permit, 100.0)
+    assert state_of(breaker) == "open"
+    probe = breaker.admit(105.0)
+    assert probe is not None
+    breaker.succeeded(probe, 105.0)
+    fail(breaker, 105.0, times=4)
+    assert state_of(breaker) == "closed"
+    fail(breaker, 105.0)
+    assert state_of(breaker) == "open"
+
+
+def test_a_probe_that_fails_counts_once_and_opens_it_for_longer() -> None:
+    breaker = opened()
+    fail(breaker, 105.0)
+    assert (state_of(breaker), breaker.opened_until) == ("open", 115.0)
+    assert breaker.refused_for(110.0) == 5.0
+
+
+def test_while_half_open_the_next_try_is_a_second_away() -> None:
+    breaker = opened()
+    assert breaker.admit(105.0) is not None
+    assert breaker.refused_for(105.0) == 1.0
+
+
+def test_a_new_breaker_refuses_nothing() -> None:
+    breaker = CircuitBreaker()
+    assert (state_of(breaker), breaker.opened_until, breaker.refused_for(0.0)) == ("closed", 0.0, 0.0)
+
+
+@pytest.mark.parametrize("well", ["completed", "succeeded"])
+def test_five_broken_bodies_are_counted_from_the_last_one_that_was_completed(well: str) -> None:
+    breaker = CircuitBreaker()
+    for _ in range(4):
+        breaker.body_failed(begin(breaker, 100.0), 100.0, 100.0)
+    if well == "completed":
+        breaker.body_completed()
+    else:
+        permit = breaker.admit(100.0)
+        assert permit is not None
+        breaker.succeeded(permit, 100.0)
+    for _ in range(4):
+        breaker.body_failed(begin(breaker, 111.0), 111.0, 111.0)
+    assert state_of(breaker) == "closed"
+    breaker.body_failed(begin(breaker, 111.0), 111.0, 111.0)
+    assert state_of(breaker) == "open"
+
+
+@pytest.mark.parametrize(("after", "counts"), [(9.9, True), (10.0, True), (10.1, False)])
+def test_a_body_that_breaks_within_ten_seconds_of_its_head_counts(after: float, counts: bool) -> None:
+    breaker = CircuitBreaker()
+    for _ in range(5):
+        breaker.body_failed(begin(breaker, 100.0), 100.0, 100.0 + after)
+    assert (state_of(breaker) == "open") is counts
+
+
+def test_a_body_of_an_earlier_phase_that_breaks_says_nothing() -> None:
+    breaker = CircuitBreaker()
+    late = [begin(breaker, 100.0) for _ in range(5)]
+    fail(breaker, 100.0, times=5)
+    probe = breaker.admit(105.0)
+    assert probe is not None
+    breaker.succeeded(probe, 105.0)
+    for permit in late:
+        breaker.body_failed(permit, 100.0, 105.0)
+    assert state_of(breaker) == "closed"
+
+
+def test_a_failure_counts_once_among_the_half() -> None:
+    """Of 19 calls 9 failed: one more that succeeds makes 20, of which less than a half failed."""
+    breaker = CircuitBreaker()
+    for turn in range(20):
+        permit = breaker.admit(100.0)
+        assert permit is not None
+        (breaker.failed if turn in range(0, 18, 2) else breaker.succeeded)(permit, 100.0)
+    assert state_of(breaker) == "closed"
+    fail(breaker, 100.0, times=2)
+    assert state_of(breaker) == "open", "11 of 22"
+
+
+@pytest.mark.parametrize("second", [0.5, 1.5, 2.5])
+def test_a_window_counts_from_its_first_second_on(second: float) -> None:
+    window = Window()
+    window.add(second, 3, 1)
+    window.add(second, 2, 1)
+    assert window.counts(second) == (5, 2)
+    assert window.counts(second + 9) == (5, 2)
+    assert window.counts(second + 10) == (0, 0)
+
+
+def test_a_window_keeps_ten_seconds_and_no_more() -> None:
+    window = Window()
+    for second in range(1000):
+        window.add(float(second), 1, 1)
+    assert window.counts(999.0) == (10, 10)
+    assert len(window._seconds) <= 10
+
+
 def test_three_retries_at_any_time() -> None:
     budget = RetryBudget()
     assert [budget.take(50.0) for _ in range(5)] == [True, True, True, False, False]
@@ -176,111 +286,3 @@ def test_when_all_fails_a_fifth_more_is_sent() -> None:
         budget.requested(now)
         calls += 1 + sum(budget.take(now) for _ in range(2))
     assert 1150 < calls <= 1200
-
-
-class BreakerMachine(RuleBasedStateMachine):
-    """The breaker beside lists of everything that ever happened."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.breaker = CircuitBreaker()
-        self.now = 100.0
-        self.out: list[tuple[int, int]] = []
-        self.phase = 0
-        self.state = "closed"
-        self.results: list[tuple[float, bool]] = []
-        self.pause, self.until = 5.0, 0.0
-
-    def enter(self, state: str) -> None:
-        self.state, self.phase = state, self.phase + 1
-
-    @rule(seconds=st.sampled_from([0.0, 0.3, 1.0, 5.0, 12.0, 70.0]))
-    def time_passes(self, seconds: float) -> None:
-        self.now += seconds
-
-    @rule()
-    def ask(self) -> None:
-        may = self.state == "closed" or (self.state == "open" and self.now >= self.until)
-        if self.state == "open" and may:
-            self.enter("half-open")
-        permit = self.breaker.admit(self.now)
-        assert (permit is not None) == may
-        if permit is not None:
-            self.out.append((self.phase, permit))
-
-    @precondition(lambda self: self.out)
-    @rule(data=st.data(), result=st.sampled_from(["failed", "failed", "succeeded", "cancelled"]))
-    def answer(self, data: st.DataObject, result: str) -> None:
-        phase, permit = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
-        getattr(self.breaker, result)(permit, self.now)
-        if phase != self.phase:
-            return
-        if self.state == "half-open":
-            self.probed(result)
-        elif result != "cancelled":
-            self.results.append((self.now, result == "failed"))
-            if result == "failed" and self.too_many():
-                self.until = self.now + self.pause
-                self.enter("open")
-
-    def probed(self, result: str) -> None:
-        if result == "succeeded":
-            self.results, self.pause = [], 5.0
-            self.enter("closed")
-            return
-        if result == "failed":
-            self.pause = min(self.pause * 2, 60.0)
-            self.until = self.now + self.pause
-        self.enter("open")
-
-    def too_many(self) -> bool:
-        recent = [failed for at, failed in self.results if int(at) > int(self.now) - 10]
-        last = [failed for _, failed in self.results[-5:]]
-        return last == [True] * 5 or (len(recent) >= 20 and sum(recent) * 2 >= len(recent))
-
-    @invariant()
-    def agrees(self) -> None:
-        assert self.breaker.state == self.state
-        if self.state == "open":
-            assert self.breaker.opened_until == self.until
-            assert self.breaker.refused_for(self.now) == max(0.0, self.until - self.now)
-
-
-class BudgetMachine(RuleBasedStateMachine):
-    """The budget beside the lists of all requests and retries of the last ten seconds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.budget = RetryBudget()
-        self.now = 0.0
-        self.requests: list[float] = []
-        self.retries: list[float] = []
-
-    def recent(self, times: list[float]) -> list[float]:
-        return [at for at in times if int(at) > int(self.now) - 10]
-
-    @rule(seconds=st.sampled_from([0.0, 0.1, 0.9, 4.0, 9.5, 10.0, 31.0]))
-    def time_passes(self, seconds: float) -> None:
-        self.now += seconds
-        self.requests, self.retries = self.recent(self.requests), self.recent(self.retries)
-
-    @rule(times=st.integers(1, 40))
-    def request(self, times: int) -> None:
-        for _ in range(times):
-            self.budget.requested(self.now)
-        self.requests += [self.now] * times
-
-    @rule(times=st.integers(1, 10))
-    def retry(self, times: int) -> None:
-        for _ in range(times):
-            may = len(self.retries) < max(3, len(self.requests) // 5)
-            assert self.budget.take(self.now) == may
-            if may:
-                self.retries.append(self.now)
-
-
-LONG = settings(stateful_step_count=60)
-TestBreaker = BreakerMachine.TestCase
-TestBreaker.settings = LONG
-TestBudget = BudgetMachine.TestCase
-TestBudget.settings = LONG

@@ -1,30 +1,46 @@
 """`talaria check`: what a configuration says, or what is wrong with it, without serving."""
 
 import json
+import sys
 from pathlib import Path
 
+import msgspec
 import rich_click as click
 from rich.table import Table
 from rich.text import Text
 
-from talaria.entrypoints.cli.shared import config_option, console, load_or_exit, warn
-from talaria.entrypoints.config import Settings, schema
+from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, console, load_or_exit, warn
+from talaria.entrypoints.config import ConfigurationError, Settings, load, schema
 from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.config.types import write_seconds
 
 
 @click.command("check")
 @config_option
+@click.option("--json", "as_json", is_flag=True, help="Problems and warnings as JSON, with their lines in the file.")
 @click.option("--schema", "as_schema", is_flag=True, help="Print the JSON Schema of the configuration instead.")
-def command(path: Path, as_schema: bool) -> None:
+def command(path: Path, as_json: bool, as_schema: bool) -> None:
     """Check the configuration: all problems at once, or what was found."""
     if as_schema:
         click.echo(json.dumps(schema(), indent=2))
         return
+    if as_json:
+        sys.exit(_print_json(path))
     settings = load_or_exit(path)
     _print(settings)
     warn(settings.warnings)
     click.echo(f"{path} is good, hash {settings.digest}.")
+
+
+def _print_json(path: Path) -> int:
+    report: dict[str, object] = {"file": str(path), "hash": None, "problems": [], "warnings": []}
+    try:
+        settings = load(path)
+        report |= {"hash": settings.digest, "warnings": msgspec.to_builtins(settings.warnings)}
+    except ConfigurationError as error:
+        report["problems"] = msgspec.to_builtins(error.problems)
+    click.echo(json.dumps(report, indent=2))
+    return EXIT_CONFIGURATION if report["problems"] else 0
 
 
 def _print(settings: Settings) -> None:

@@ -64,7 +64,7 @@ def _or_exit(path: Path, read: Callable[[Path], Settings]) -> Settings:
         return read(path)
     except ConfigurationError as error:
         count = "1 problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
-        fail(f"{path}: {count}", *_lines(error.problems, ""), code=EXIT_CONFIGURATION)
+        fail(f"{path}: {count}", *map(_told, error.problems), code=EXIT_CONFIGURATION)
 
 
 def _is_missing(path: Path) -> bool:
@@ -78,13 +78,12 @@ def _is_missing(path: Path) -> bool:
 
 def warn(warnings: Sequence[Problem]) -> None:
     """Each warning on stderr."""
-    for line in _lines(warnings, "warning: "):
-        click.echo(line, err=True)
+    for warning in warnings:
+        click.echo(_told(warning, "warning: "), err=True)
 
 
-def _lines(problems: Sequence[Problem], kind: str) -> list[str]:
+def _told(problem: Problem, kind: str = "") -> str:
     """Where and what, and below it what to write instead."""
-    places = [f"{problem.key}: " if problem.key else "" for problem in problems]
-    return [
-        f"  {kind}{place}{problem.wrong}\n      {problem.hint}" for place, problem in zip(places, problems, strict=True)
-    ]
+    place = f"{problem.key}: " if problem.key else ""
+    line = f" (line {problem.line})" if problem.line else ""
+    return f"  {kind}{place}{problem.wrong}{line}\n      {problem.hint}"

@@ -5,6 +5,7 @@ loading         the steps: read, override, decode, fill in, check
   types  secrets                how single values are written
   sources  files                where values come from; the files that settings name, and their digest
   environment   TALARIA__SECTION__KEY
+  lines         on which line of the file a key stands
   decoding      a tree of TOML values -> settings, by msgspec, field by field
   keys  tls  rules  warnings    what no single value shows
   schema                        the same list as a JSON Schema

@@ -13,6 +13,7 @@ from talaria.entrypoints.config import environment, rules, warnings
 from talaria.entrypoints.config.decoding import Decoder
 from talaria.entrypoints.config.files import digest_of, files_of
 from talaria.entrypoints.config.keys import read_keys
+from talaria.entrypoints.config.lines import line_of, lines_of
 from talaria.entrypoints.config.problems import ConfigurationError, Diagnostics, Problem
 from talaria.entrypoints.config.settings import Settings
 from talaria.entrypoints.config.sources import LoadContext
@@ -39,7 +40,7 @@ def load(
     warnings.warn(settings, named, diagnostics)
     return replace(
         settings,
-        warnings=tuple(diagnostics.warnings),
+        warnings=tuple(map(file.located, diagnostics.warnings)),
         files={each.file: file.context.versions[each.file] for each in named},
         digest=digest_of(file.tree, settings),
     )
@@ -59,7 +60,8 @@ class _File:
     """A configuration file, read, overridden and decoded."""
 
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
-        self.tree = _read(path)
+        text, self.tree = _read(path)
+        self._lines = lines_of(text)
         self.diagnostics = Diagnostics()
         self._sources = environment.override(self.tree, environ, self.diagnostics)
         # Not resolved: where the folder is a link that moves, what its names lead to changes.
@@ -69,13 +71,14 @@ class _File:
     def raise_problems(self, problems: list[Problem]) -> None:
         """Raise ConfigurationError if there are any."""
         if problems:
-            raise ConfigurationError([self._with_source(problem) for problem in problems])
+            raise ConfigurationError([self.located(problem) for problem in problems])
 
-    def _with_source(self, problem: Problem) -> Problem:
+    def located(self, problem: Problem) -> Problem:
+        """The problem with its line, or with the variable that set the value."""
         for key, variable in self._sources.items():
             if problem.key == key or problem.key.startswith((f"{key}.", f"{key}[")):
                 return replace(problem, wrong=f"{problem.wrong} (set by {variable})")
-        return problem
+        return replace(problem, line=line_of(problem.key, self._lines))
 
 
 def _concerns(problem: Problem, key: str) -> bool:
@@ -83,9 +86,10 @@ def _concerns(problem: Problem, key: str) -> bool:
     return problem.key == key or problem.key.startswith((f"{key}.", f"{key}[")) or key.startswith(f"{problem.key}.")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        return tomllib.loads(path.read_bytes().decode().removeprefix(_BYTE_ORDER_MARK))
+        text = path.read_bytes().decode().removeprefix(_BYTE_ORDER_MARK)
+        return text, tomllib.loads(text)
     except OSError as error:
         wrong = f"{path} can't be read ({error.strerror})"
         hint = "name another file with --config, or make one with: talaria init ."

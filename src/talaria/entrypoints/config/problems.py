@@ -9,11 +9,15 @@ import msgspec
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing to put right. `key` is a path such as `routes.wind.partner`, empty for the file as a whole."""
+    """One thing to put right. `key` is a path such as `routes.wind.partner`, empty for the file as a whole.
+
+    `line`: where it stands in the file, or the table that it is missing in; 0 where that is nowhere.
+    """
 
     key: str
     wrong: str
     hint: str
+    line: int = 0
 
     def __str__(self) -> str:
         place = f"{self.key}: " if self.key else ""

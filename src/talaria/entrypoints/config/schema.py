@@ -1,7 +1,6 @@
 """The settings as a JSON Schema (2020-12) of the file as it is written, for editors, pipelines and docs/settings.md."""
 
 from functools import cache
-from pathlib import Path
 from types import GenericAlias
 from typing import Annotated, Any, get_args, get_origin
 
@@ -9,10 +8,8 @@ import msgspec
 from msgspec import NODEFAULT, Meta
 from msgspec.structs import FieldInfo
 
-from talaria.entrypoints.config.decoding import convert, default_of, keys_of
-from talaria.entrypoints.config.problems import InvalidValue
+from talaria.entrypoints.config.decoding import default_of, keys_of
 from talaria.entrypoints.config.settings import Settings
-from talaria.entrypoints.config.sources import LoadContext
 from talaria.entrypoints.config.types import is_table, unwrap
 
 
@@ -61,21 +58,9 @@ def _default(key: FieldInfo) -> Any:
     """The default as it is written; NODEFAULT where the key is required."""
     if key.required:
         return NODEFAULT
-    _, said = unwrap(key.type)
+    bare, said = unwrap(key.type)
     value = default_of(key)
     written = said["write"](value) if "write" in said else value
-    # What follows from other keys, or is none, has a default that can't be written: it is not shown.
-    return written if _is_writable(written, key.type) else msgspec.field(default_factory=object)
-
-
-def _is_writable(default: object, hint: Any) -> bool:
-    bare, said = unwrap(hint)
-    if default is None or is_table(bare):
-        return False
-    if isinstance(default, tuple):
-        return bool(default or "min_length" not in said)
-    try:
-        convert(default, hint, LoadContext(Path(), {}))
-    except InvalidValue:
-        return False
-    return True
+    # What is none, or follows from other keys, is not shown.
+    is_shown = written not in (None, "") and not is_table(bare) and (written != () or "min_length" not in said)
+    return written if is_shown else msgspec.field(default_factory=object)

@@ -70,6 +70,31 @@ def test_all_problems_are_on_stderr_with_exit_code_78(config: Path) -> None:
     assert "canary" not in result.output
 
 
+def test_problems_as_json(config: Path) -> None:
+    config.write_text(config.read_text().replace('partner = "wind"', 'partner = "wnid"'))
+    result = CliRunner().invoke(cli, ["check", "--json", "--config", str(config)], env=VARIABLES)
+    assert result.exit_code == 78
+    report = json.loads(result.stdout)
+    line = config.read_text().splitlines().index('partner = "wnid"') + 1
+    problem = {"key": "routes.wind.partner", "wrong": 'there is no partner "wnid"', "hint": 'did you mean "wind"?'}
+    assert report == {"file": str(config), "hash": None, "problems": [{**problem, "line": line}], "warnings": []}
+    assert f'there is no partner "wnid" (line {line})\n' in check(config).stderr
+
+
+def test_a_good_configuration_as_json(config: Path) -> None:
+    next((config.parent / "keys").glob("*.pem")).chmod(0o644)
+    result = CliRunner().invoke(cli, ["check", "--json", "--config", str(config)], env=VARIABLES)
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["problems"], len(report["hash"])) == (0, [], 12)
+    assert [warning["key"] for warning in report["warnings"]] == ["signing.keys[0].file"]
+
+
+def test_a_file_that_is_not_there_as_json(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["check", "--json", "--config", str(tmp_path / "none.toml")])
+    assert result.exit_code == 78
+    assert "can't be read" in json.loads(result.stdout)["problems"][0]["wrong"]
+
+
 def test_a_warning_is_shown_and_stops_nothing(config: Path) -> None:
     key = next((config.parent / "keys").glob("*.pem"))
     key.chmod(0o644)

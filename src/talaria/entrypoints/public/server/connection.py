@@ -353,8 +353,6 @@ class Connection(asyncio.Protocol):
         self._state.connections.discard(self)
         self._release_writer()
         self.pipeline.client_disconnected()
-        if exc is None:
-            self.transport.close()
 
     def begin_drain(self) -> None:
         """The next response that begins is the last one of this connection."""
