@@ -250,7 +250,7 @@ class DependencyClient:
             retry=retry_if_exception(lambda error: isinstance(error, _Failed) and error.transient),
             reraise=True,
         )
-        answered = False
+        answered, cause = False, "no answer in time"
         try:
             result: T = await retrying(self._attempt, hop, read)
             answered = True
@@ -259,11 +259,20 @@ class DependencyClient:
             answered = True
             raise
         except _Failed as failure:
+            cause = failure.fault.cause
             raise failure.fault from None
+        except DependencyFault as fault:
+            cause = fault.cause
+            raise
         finally:
             # A client that left or was in a hurry tells nothing about the dependency, however many of them there are.
-            unanswered = self.breaker.failed if hop.failed else self.breaker.cancelled
-            (self.breaker.succeeded if answered else unanswered)(permit, self._now())
+            now = self._now()
+            if answered:
+                self.breaker.succeeded(permit, now)
+            elif hop.failed:
+                self.breaker.failed(permit, now, cause)
+            else:
+                self.breaker.cancelled(permit, now)
 
     def _should_stop(self, hop: _Hop, state: RetryCallState) -> bool:
         now = self._now()
@@ -357,7 +366,7 @@ class DependencyClient:
 
     def _circuit_open(self, now: float) -> CircuitOpen:
         wait = self.breaker.refused_for(now)
-        return CircuitOpen(self._faults.origin, f"{self.name} failed too often", retry_after=wait)
+        return CircuitOpen(self._faults.origin, f"{self.name}: {self.breaker.refusal(now)}", retry_after=wait)
 
 
 def _codings(response: httpx.Response) -> list[str]:

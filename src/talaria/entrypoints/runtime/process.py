@@ -127,12 +127,19 @@ def _freeze_gc() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
-async def _serve_until(stop: asyncio.Event, server: GatewayServer, config_path: Path, manager: ServiceManager) -> None:
+async def _serve_until(
+    stop: asyncio.Event,
+    server: GatewayServer,
+    config_path: Path,
+    manager: ServiceManager,
+    on_serving: Callable[[], None] = lambda: None,
+) -> None:
     reloader = Reloader(server, config_path, manager=manager)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one may wait since the configuration was read
     await server.start()
     manager.ready()
+    on_serving()
     _freeze_gc()
     reloading = asyncio.create_task(reloader.watch())
     await stop.wait()
@@ -184,10 +191,15 @@ async def _run_worker(server: GatewayServer, config_path: Path, number: int, con
     siblings = server.process.siblings()
     handlers = {**ControlServer(server.process.admin()).handlers, **siblings.handlers}
     connection = await ControlConnection.open(control, handlers, stop.set)
-    beating = _beat(connection, lambda: server.settings.server.drain_timeout)
+    beats: list[asyncio.Task[None]] = []
+
+    def on_serving() -> None:
+        beats.append(_beat(connection, lambda: server.settings.server.drain_timeout))
+
     await siblings.connect(connection, number)
-    await _serve_until(stop, server, config_path, ServiceManager({}))  # the supervisor speaks for all
-    beating.cancel()
+    await _serve_until(stop, server, config_path, ServiceManager({}), on_serving)  # the supervisor speaks for all
+    for beat in beats:
+        beat.cancel()
     connection.close()
 
 
