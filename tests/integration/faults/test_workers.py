@@ -136,6 +136,41 @@ async def test_a_worker_that_begins_knows_what_its_sibling_knows(sandbox: Sandbo
             await served.past_the_first_second()
 
 
+async def test_the_worst_state_of_all_workers_is_shown(sandbox: Sandbox, served: Served) -> None:
+    sandbox.personal.faults = Faults(error_rate=1)
+    client, tally = KeptClient(sandbox.public_url, sandbox.headers()), Tally()
+    for _ in range(11):  # on one connection, so of one worker
+        await client.ask(tally)
+    client.close()
+    assert tally.statuses == [503] * 11
+    async with httpx.AsyncClient(trust_env=False) as operator:
+        readiness = (await operator.get(f"{served.ops_url}/readyz")).json()
+        page = (await operator.get(f"{served.ops_url}/")).text
+        failures = (await operator.get(f"{served.ops_url}/5xx?last=1000")).json()["entries"]
+    personal = next(one for one in readiness["routes"][0]["dependencies"] if one["name"] == "personal")
+    assert (personal["state"], personal["affected_workers"], personal["of_workers"]) == ("open", 1, 2)
+    assert (personal["cause"], personal["retry_in_seconds"] > 0) == ("status 503", True)
+    assert (readiness["ready"], readiness["workers"], readiness["answered"]) == (True, 2, 2)
+    assert f"open in 1 of 2 workers since {personal['since']}: status 503; asked again in" in page
+    assert [one["reason"] for one in failures] == ["personal-overloaded"] * 5
+    assert await metric(served, 'talaria_5xx_total{origin="personal",reason="circuit-open",tag="wind"}') == 6
+    assert await metric(served, 'talaria_dependency_state{dependency="personal"}') == 2
+    log = served.log.read_text()
+    assert log.count('"a circuit breaker is open"') == 1
+    assert "failing for 0 s, last: status 503" in log
+
+
+async def test_wrong_credentials_show_as_failing_before_the_circuit_opens(sandbox: Sandbox, served: Served) -> None:
+    sandbox.wind.api_key = "another"
+    client, tally = KeptClient(sandbox.public_url, sandbox.headers()), Tally()
+    await client.ask(tally)
+    client.close()
+    async with httpx.AsyncClient(trust_env=False) as operator:
+        readiness = (await operator.get(f"{served.ops_url}/readyz")).json()
+    wind = next(one for one in readiness["routes"][0]["dependencies"] if one["name"] == "wind")
+    assert (wind["state"], wind["cause"]) == ("failing", "our credentials were refused")
+
+
 async def test_a_worker_that_hangs_is_killed_and_replaced(sandbox: Sandbox, served: Served) -> None:
     with crowd(sandbox) as clients:
         await ask_all(clients)  # also talaria-services has the gateway's key set then
