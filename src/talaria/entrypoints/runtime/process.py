@@ -27,7 +27,7 @@ from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.gateway_server import GatewayServer
 from talaria.entrypoints.runtime.reload import Reloader, latest
 from talaria.entrypoints.runtime.sd_notify import ServiceManager
-from talaria.entrypoints.runtime.supervisor import Supervisor
+from talaria.entrypoints.runtime.supervisor import Supervisor, ended_processes
 
 logger = logging.getLogger("talaria")
 
@@ -92,6 +92,7 @@ def run(settings: Settings, config_path: Path) -> int:
         return _supervise(settings, config_path, workers, ops)
     if os.getpid() == 1:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the orphans that it gives to process 1
+        list(ended_processes())  # but those that ended before
     uvloop.run(_run_single(GatewayServer(Container(settings=settings), public, ops), config_path))
     return 0
 
