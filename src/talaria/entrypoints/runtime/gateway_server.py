@@ -171,5 +171,3 @@ class GatewayServer:
 def _server_tls(settings: Settings) -> ssl.SSLContext | None:
     tls = settings.server.tls
     return None if tls.cert_file is None or tls.key_file is None else server_tls(tls.cert_file, tls.key_file)
-
-
