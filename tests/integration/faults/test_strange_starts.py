@@ -30,6 +30,7 @@ async def ask(sandbox: Sandbox, times: int) -> list[int]:
     for _ in range(times):
         await client.ask(tally)
     client.close()
+    assert tally.lost == []
     return tally.statuses
 
 
