@@ -47,7 +47,7 @@ from talaria.adapters.http1.transport import Http1Transport
 from talaria.domain.errors import (
     CircuitOpen,
     DependencyFault,
-    Faults,
+    DependencyFaults,
     GatewayOverloaded,
     InternalError,
     Refusal,
@@ -76,7 +76,7 @@ _KINDS: Final[tuple[tuple[type[Http1Error], _ErrorKind, bool], ...]] = (
     (ReadTimeout, "timeout", False),
     (WriteTimeout, "timeout", False),
 )
-"""What an error of the client is among the dependency's `Faults`, and whether it may be gone at the next attempt."""
+"""What an error of the client is among `DependencyFaults`, and whether it may be gone at the next attempt."""
 
 T = TypeVar("T")
 
@@ -158,7 +158,7 @@ class DependencyClient:
         self,
         name: str,
         base_url: str,
-        faults: Faults,
+        faults: DependencyFaults,
         *,
         timeout: float,
         attempts: int,
