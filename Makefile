@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Where it is set, every start compiles all the libraries and all the tests again, which takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-real image verify-deploy docs check lock lock-check lock-resolve bench bench-setup audit soak scorecard mutants clean
+.PHONY: help setup run test test-real image verify-deploy docs check lock lock-check lock-resolve bench instructions bench-setup audit soak scorecard mutants clean
 
 help:
 	@echo "make run            the gateway with its sandbox: one request, then a curl line to paste"
@@ -104,6 +104,12 @@ lock-resolve:
 # make bench ARGS=--quick for a look; ARGS="--only peers latency" for parts.
 bench: setup
 	@$(BIN)/python -m bench $(ARGS)
+
+# Fails where a warm GET costs more than this; says so and passes where valgrind, nginx or wrk is missing.
+INSTRUCTIONS ?= 400000
+
+instructions: setup
+	@$(BIN)/python -m bench.instructions $(INSTRUCTIONS)
 
 bench-setup:
 	@PYTHON=$(PYTHON) bench/install.sh

@@ -1,4 +1,4 @@
-"""Whatever a page links to or names is there, and the site has every page."""
+"""Whatever a page links to is there, and the site has every page."""
 
 import re
 import tomllib
@@ -11,13 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-NAMING = [page for page in PAGES if page.name != "SECURITY.md"]
-"""Those of which every name is held. The table of SECURITY.md names some tests as they were called once."""
-TO_BE_WRITTEN = "bolt"
-"""The partner that docs/add-a-partner.md has its reader add."""
-
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
-MENTION = re.compile(r"(?<![\w./-])((?:docs|deploy|tools|bench|tests|src)/[\w./*-]*[\w/*])")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -46,12 +40,6 @@ def broken(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert list(broken(page)) == []
-
-
-@pytest.mark.parametrize("page", NAMING, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_file_that_a_page_names_is_there(page: Path) -> None:
-    named = {name for name in MENTION.findall(prose(page)) if TO_BE_WRITTEN not in name}
-    assert [name for name in sorted(named) if not any(ROOT.glob(name.rstrip("/")))] == []
 
 
 def leaves(nav: Any) -> Iterator[str]:

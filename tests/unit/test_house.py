@@ -6,7 +6,7 @@ import pytest
 
 from tools import house_rules
 
-LEFT = (house_rules.too_much_code, house_rules.untested_modules)
+LEFT = (house_rules.too_much_code,)
 HELD = [rule for rule in house_rules.RULES.values() if rule not in LEFT]
 
 

@@ -42,7 +42,7 @@ class UpstreamTarget:
 
 @dataclass(slots=True)
 class Decision:
-    """What the steps have decided about one request: as whom it may go on, and where to.
+    """What the steps have decided about one request: under which identity it goes on, and where to.
 
     `identity` is the key of the pair that it needs and `user_id` what the pair says; both are None on a route without
     identity. Times in monotonic seconds: the client waits until `deadline`, an exchange may go on until
@@ -93,7 +93,10 @@ class Gateway:
         self._fixed = {route.tag: _fixed_headers(route, targets[route.upstream]) for route in routes.values()}
 
     async def decide(self, request: ClientRequest, context: RequestContext) -> Decision:
-        """As whom a request may go on, and where to. Writes to `context` what happens on the way. Raises a Refusal."""
+        """The identity under which a request goes on, and where to.
+
+        Writes to `context` what happens on the way. Raises a Refusal.
+        """
         started = self._now()
         headers = self._header_policy.filter_request(request.headers)
         context.request_id = usable_request_id(headers.only(b"x-request-id")) or new_request_id()
@@ -278,7 +281,7 @@ class Gateway:
         return headers
 
     def _with_own(self, headers: Headers, decision: Decision, token: bytes, context: RequestContext) -> Headers:
-        """These headers, and behind them those that say as whom the request goes on."""
+        """These headers, and behind them those that carry the identity under which it goes on."""
         request, route, user_id = decision.request, decision.route, decision.user_id
         headers = headers + self._fixed[route.tag]
         headers += self._forwarded.headers(decision.headers, request.peer, request.scheme)

@@ -1,4 +1,4 @@
-"""The listener of one simulated service: uvicorn, whose protocol also tells the app of the connection."""
+"""The listener of one simulated service: uvicorn, with a protocol that also tells the app of the connection."""
 
 import asyncio
 from typing import Any, cast
