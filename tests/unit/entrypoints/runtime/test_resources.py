@@ -12,6 +12,9 @@ from talaria.testing import MemoryClock
 class Pool:
     """A resource with connections."""
 
+    async def follow_names(self) -> None:
+        """It has none."""
+
     async def aclose(self) -> None:
         """It has none."""
 
