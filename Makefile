@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Where it is set, every start compiles all the libraries and all the tests again, which takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-real image verify-deploy check lock lock-check lock-resolve bench bench-setup audit soak scorecard clean
+.PHONY: help setup run test test-real image verify-deploy check lock lock-check lock-resolve bench instructions bench-setup audit soak scorecard mutants clean
 
 help:
 	@echo "make run            the gateway with its sandbox: one request, then a curl line to paste"
@@ -18,6 +18,7 @@ help:
 	@echo "make image          the container image    make verify-deploy   all of deploy/, the image too"
 	@echo "make bench          measure                make audit       known vulnerabilities in the locks"
 	@echo "make soak           rough weather          make scorecard   failures in, failures out"
+	@echo "make mutants ARGS=domain    small faults in the code: how many do the unit tests notice?"
 
 # Twice quiet: errors are shown, and nothing else.
 PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
@@ -99,8 +100,18 @@ lock-resolve:
 bench: setup
 	@$(BIN)/python -m bench $(ARGS)
 
+# Fails where a warm GET costs more than this; says so and passes where valgrind, nginx or wrk is missing.
+INSTRUCTIONS ?= 400000
+
+instructions: setup
+	@$(BIN)/python -m bench.instructions $(INSTRUCTIONS)
+
 bench-setup:
 	@PYTHON=$(PYTHON) bench/install.sh
+
+# Each runs the tests that execute its lines; ARGS="adapters --sample 25 --minutes 20" tries some of each file.
+mutants: setup
+	@$(BIN)/python -m tools.mutants $(ARGS)
 
 # Random toxics of a fixed seed, then ten rolling restarts. make soak MINUTES=30; ARGS="--seed 7" for another weather.
 MINUTES ?= 3

@@ -9,7 +9,8 @@ Rules of a hop:
    mends is none. An open breaker refuses before the hop waits for anything.
 4. Another attempt follows only a failed connection or 429, 502, 503, 504, and only where `attempts`, the retry budget,
    the breaker, the rate limit and the time that is left allow it. Else the hop ends at once with the failure that was
-   met. A POST is sent again too: the contracts of all dependencies make theirs idempotent.
+   met. A POST is sent again too: the contracts of all dependencies make theirs idempotent. A first attempt that the
+   rate limit does not admit is our own load (GatewayOverloaded).
 5. Connecting gets an equal share of `timeout`, so that one attempt that hangs there leaves room for the next. A
    response gets all that is left: what hangs once would hang again, and twice the load does not help.
 6. Redirects are not followed, cookies not kept, proxies of the environment not used, responses over 64 KiB or encoded
@@ -193,7 +194,7 @@ class DependencyClient:
 
         `read` gets every response but those of rule 4. It raises the dependency's bad answer, which counts as a failure
         for the breaker, or an UnknownUser, which does not. Raises these, the other `faults`, CircuitOpen, or
-        GatewayOverloaded where this machine has no connection left.
+        GatewayOverloaded where this machine has no connection left, or the rate limit is used up.
         """
         return await self._ask(partial(self._request, "POST", path, _JSON | headers, call, json_body), call, read)
 

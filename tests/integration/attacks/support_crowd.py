@@ -72,7 +72,7 @@ async def trickle(client: Client, data: bytes) -> None:
         if client.reader.at_eof() or client.writer.is_closing():
             return
         client.send(data[at : at + 1])
-        await asyncio.sleep(PACE)
+        await asyncio.sleep(PACE)  # a slow client's
 
 
 @contextlib.contextmanager

@@ -97,6 +97,29 @@ async def test_the_phone_id_stands_further_in(town: Town) -> None:
         await refused(gateway, await gateway.ask(token=town.token(person)), "invalid-token")
 
 
+async def _passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+    writer.close()
+
+
+async def test_a_key_set_is_fetched_through_an_egress_proxy(town: Town) -> None:
+    asked: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        to_issuer = await asyncio.open_connection(*town.issuer.url.removeprefix("http://").split(":"))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(_passed_on(reader, to_issuer[1]), _passed_on(to_issuer[0], writer))
+
+    async with await asyncio.start_server(proxy, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with gateway_in(town, {"callers": {"app": {"egress_proxy": url}}}) as gateway:
+            assert (await gateway.ask()).status == 200
+    authority = town.issuer.url.removeprefix("http://")
+    assert asked == [f"CONNECT {authority} HTTP/1.1".encode()]
+
+
 def _named(token: str, kid: str) -> str:
     """The same token under another `kid`: its signature is not good any more, but its key is looked for."""
     header = base64.urlsafe_b64encode(json.dumps({"alg": "ES256", "kid": kid}).encode()).decode().rstrip("=")

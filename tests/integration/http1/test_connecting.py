@@ -13,6 +13,7 @@ from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, Connec
 from talaria.adapters.http1.upstream import Http1Upstream
 from tests.integration.http1.support_peers import HELLO, forever, read, request, upstream
 from tests.integration.http1.support_tls import client_context, server_context
+from tests.support_machine import needs_ipv6
 
 
 async def _cause(client: Http1Upstream, error: type[Exception] = ConnectError) -> str:
@@ -70,6 +71,7 @@ async def test_a_connection_that_is_closed_at_once() -> None:
             await Http1Upstream(raw.url).send(request())
 
 
+@needs_ipv6
 async def test_ipv6() -> None:
     async with upstream(forever, host="::1") as raw:
         client = Http1Upstream(raw.url)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from talaria.adapters.auth.jwk import VerifyingKey, public_key, read_key_set, secret_key
+from talaria.adapters.auth.jwk import VerifyingKey, pick, public_key, read_key_set, secret_key
 from talaria.adapters.auth.key_files import check_key_set, load_public_keys, load_signing_key
 from talaria.entrypoints.config.problems import Refuse
 from talaria.entrypoints.config.secrets import Secret
@@ -82,10 +82,10 @@ def _check_fit(at: str, source: str, keys: Sequence[VerifyingKey], algorithms: C
         kids = [key.kid for key in keys if algorithm in key.algorithms]
         if not kids:
             refuse(f"{at}.algorithms", f"no key of {source} fits {algorithm}", _MATCHING)
-        elif source == "public_key_file" and len(kids) > 1:
+        elif source == "public_key_file" and pick(keys, None, algorithm) is None:
             # A PEM key has no name, so nothing would choose between the two.
             refuse(f"{at}.{source}", f"{len(kids)} keys fit {algorithm}", "use a jwks_file with kids")
-        elif len(set(kids)) < len(kids):
+        elif any(pick([key for key in keys if key.kid == kid], kid, algorithm) is None for kid in kids):
             refuse(f"{at}.{source}", f"two keys for {algorithm} have the same kid", "give each its own")
 
 

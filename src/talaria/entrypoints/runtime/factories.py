@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Sequence
 from functools import partial
 
 from talaria import __version__
@@ -130,9 +131,9 @@ def verifier(
 def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources: ResourceRegistry) -> KeySource:
     if caller.jwks_url is not None:
         # Taken over from before: the keys that are known outlast a reload while their issuer is out of reach.
-        key = (caller.name, caller.jwks_url, caller.jwks_timeout, caller.jwks_tls, caller.algorithms)
-        make = partial(_jwks_client, caller, caller.jwks_url, recorder, clock)
-        keys = resources.get_or_create(("keys", *key), make)
+        key = (caller.name, caller.jwks_url, caller.jwks_timeout, caller.jwks_tls, caller.egress_proxy)
+        make = partial(_jwks_client, *key, caller.algorithms, recorder, clock)
+        keys = resources.get_or_create(("keys", *key, caller.algorithms), make)
         resources.watch(keys_behind_url(caller.name), keys)
         return keys
     if caller.secret is not None:
@@ -142,10 +143,18 @@ def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources
     return StaticKeys([public_key(key) for key in load_public_keys(caller.key_material)], any_kid=True)
 
 
-def _jwks_client(caller: CallerSettings, url: str, recorder: Recorder, clock: Clock) -> JwksClient:
-    tls, timeout = caller.jwks_tls, caller.jwks_timeout
+def _jwks_client(
+    caller: str,
+    url: str,
+    timeout: float,
+    tls: TlsSettings,
+    egress_proxy: str,
+    algorithms: Sequence[str],
+    recorder: Recorder,
+    clock: Clock,
+) -> JwksClient:
     client = DependencyClient(
-        keys_behind_url(caller.name),
+        keys_behind_url(caller),
         url,
         CALLER_KEYS,
         timeout=timeout,
@@ -156,10 +165,10 @@ def _jwks_client(caller: CallerSettings, url: str, recorder: Recorder, clock: Cl
             connect_timeout=timeout,
             max_connections=1,
             ssl_context=None if tls == TlsSettings() else client_tls(tls.ca_file, tls.cert_file, tls.key_file),
-            egress_proxy=caller.egress_proxy,
+            egress_proxy=egress_proxy,
         ),
     )
-    return JwksClient(client, clock, timeout, caller.algorithms)
+    return JwksClient(client, clock, timeout, algorithms)
 
 
 def service_tokens(settings: Settings, history: KeyHistory) -> ServiceTokenSigner:

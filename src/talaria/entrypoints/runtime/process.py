@@ -26,6 +26,7 @@ from talaria.entrypoints.runtime import logging as logs
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.gateway_server import GatewayServer
 from talaria.entrypoints.runtime.reload import Reloader, latest
+from talaria.entrypoints.runtime.sd_notify import ServiceManager
 from talaria.entrypoints.runtime.supervisor import Supervisor
 
 logger = logging.getLogger("talaria")
@@ -113,7 +114,10 @@ def _raise_fd_limit(max_in_flight: int) -> None:
 
 
 async def _run_single(server: GatewayServer, config_path: Path) -> None:
-    await _serve_until(_stop_event(), server, config_path)
+    manager = ServiceManager()
+    watchdog = asyncio.create_task(manager.keep_alive())
+    await _serve_until(_stop_event(), server, config_path, manager)
+    watchdog.cancel()
 
 
 def _freeze_gc() -> None:
@@ -123,14 +127,16 @@ def _freeze_gc() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
-async def _serve_until(stop: asyncio.Event, server: GatewayServer, config_path: Path) -> None:
-    reloader = Reloader(server, config_path)
+async def _serve_until(stop: asyncio.Event, server: GatewayServer, config_path: Path, manager: ServiceManager) -> None:
+    reloader = Reloader(server, config_path, manager=manager)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one may wait since the configuration was read
     await server.start()
+    manager.ready()
     _freeze_gc()
     reloading = asyncio.create_task(reloader.watch())
     await stop.wait()
+    manager.stopping()
     reloading.cancel()
     await server.stop()
 
@@ -178,7 +184,7 @@ async def _run_worker(server: GatewayServer, config_path: Path, control: socket.
     connection = await ControlConnection.open(control, stop.set)
     ControlServer(connection, server.process.admin())
     beating = _beat(connection, lambda: server.settings.server.drain_timeout)
-    await _serve_until(stop, server, config_path)
+    await _serve_until(stop, server, config_path, ServiceManager({}))  # the supervisor speaks for all
     beating.cancel()
     connection.close()
 

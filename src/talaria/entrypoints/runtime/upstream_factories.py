@@ -52,13 +52,9 @@ def partner_accounts(
     accounts: dict[str, PartnerAccounts] = {}
     for name, partner in settings.partners.items():
         made_of = ("partner", replace(partner, api_key=_NO_SECRET))
-        rate_limiter = None
-        if partner.rate_limit is not None:
-            rate_limiter = rate_limiters.limiter(f"partners.{partner.id}.rate_limit", partner.rate_limit)
-        client = resources.get_or_create(
-            made_of,
-            partial(_client, partner.id, partner, PARTNER, partner.source_address, recorder, clock, rate_limiter),
-        )
+        limiter = rate_limiters.limiter(f"partners.{name}.rate_limit", partner.rate_limit)
+        make = partial(_client, name, partner, PARTNER, partner.source_address, recorder, clock, limiter)
+        client = resources.get_or_create(made_of, make)
         resources.watch(name, client.breaker)
         accounts[name] = partners.build(partner.adapter, client, partner.api_key.reveal())
     return accounts

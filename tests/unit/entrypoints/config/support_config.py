@@ -14,7 +14,7 @@ from talaria.entrypoints.config.sources import LoadContext
 
 ENVIRON = {"PERSONAL_TOKEN": "personal-canary", "WIND_API_KEY": "wind-canary", "TALARIA_SERVICES_API_KEY": "up-canary"}
 
-P256 = ec.generate_private_key(ec.SECP256R1())
+P256, ANOTHER_P256 = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
 P384 = ec.generate_private_key(ec.SECP384R1())
 ED25519 = ed25519.Ed25519PrivateKey.generate()
 RSA = rsa.generate_private_key(65537, 2048)

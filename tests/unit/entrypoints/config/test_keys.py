@@ -1,5 +1,6 @@
 """Keys are checked when the configuration is loaded, not when the first token comes."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.unit.entrypoints.config.conftest import Bench
 from tests.unit.entrypoints.config.support_config import (
+    ANOTHER_P256,
     ED25519,
     ENVIRON,
     P256,
@@ -24,6 +26,11 @@ APP = "callers.app"
 def source(**keys: Any) -> dict[str, Any]:
     """The caller's table with these keys in place of jwks_url."""
     return {f"{APP}.jwks_url": None} | {f"{APP}.{name}": value for name, value in keys.items()}
+
+
+def joined(*sets: bytes) -> bytes:
+    """All keys of these JWK sets in one."""
+    return json.dumps({"keys": [key for each in sets for key in json.loads(each)["keys"]]}).encode()
 
 
 @pytest.mark.parametrize(
@@ -44,6 +51,10 @@ def test_a_key_set_fits_when_each_algorithm_has_a_key(bench: Bench) -> None:
     assert app.key_material == document
 
 
+TWO_PEMS = public_pem(P256) + public_pem(ANOTHER_P256)
+NAMELESS = [key_set(a=key).replace(b'"kid"', b'"name"') for key in (P256, ANOTHER_P256)]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "algorithms", "at", "wrong"),
     [
@@ -52,10 +63,17 @@ def test_a_key_set_fits_when_each_algorithm_has_a_key(bench: Bench) -> None:
         ("public_key_file", public_pem(SMALL_RSA), ["RS256"], "public_key_file", "1024 bits"),
         ("public_key_file", private_pem(P256), ["ES256"], "public_key_file", "private key"),
         ("public_key_file", b"nonsense", ["ES256"], "public_key_file", "PEM"),
-        ("public_key_file", public_pem(P256) * 2, ["ES256"], "public_key_file", "2 keys fit ES256"),
+        (
+            "public_key_file",
+            TWO_PEMS,
+            ["ES256"],
+            "public_key_file",
+            "2 keys fit ES256",
+        ),
         ("jwks_file", key_set(a=P256), ["EdDSA"], "algorithms", "EdDSA"),
         ("jwks_file", key_set(a=SMALL_RSA, b=RSA), ["RS256"], "jwks_file", "1024 bits"),
-        ("jwks_file", key_set(a=P256)[:-2] + b"," + key_set(a=P256)[10:], ["ES256"], "jwks_file", "same kid"),
+        ("jwks_file", joined(key_set(a=P256), key_set(a=ANOTHER_P256)), ["ES256"], "jwks_file", "same kid"),
+        ("jwks_file", joined(*NAMELESS), ["ES256"], "jwks_file", "same kid"),
         ("jwks_file", b"{}", ["ES256"], "jwks_file", "JWK set"),
     ],
 )
@@ -66,6 +84,21 @@ def test_a_key_that_does_not_fit_is_a_problem(
     problems = bench.problems(source(**{name: "app.key"}, algorithms=algorithms))
     assert set(problems) == {f"{APP}.{at}"}
     assert wrong in problems[f"{APP}.{at}"].wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("public_key_file", public_pem(P256) * 2),
+        ("jwks_file", joined(key_set(a=P256), key_set(a=P256))),
+        ("jwks_file", joined(key_set(a=P256), key_set(b=P256, c=ANOTHER_P256))),
+        ("jwks_file", joined(NAMELESS[0], NAMELESS[0])),
+        ("jwks_file", joined(NAMELESS[0], key_set(c=ANOTHER_P256))),
+    ],
+)
+def test_the_same_key_twice_is_one_key(bench: Bench, name: str, content: bytes) -> None:
+    (bench.folder / "app.key").write_bytes(content)
+    assert bench.load(source(**{name: "app.key"})).callers["app"].key_material == content
 
 
 @pytest.mark.parametrize("name", ["public_key_file", "jwks_file"])
