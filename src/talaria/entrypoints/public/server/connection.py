@@ -218,13 +218,12 @@ class Connection(asyncio.Protocol):
 
     def _on_parse_error(self, error: httptools.HttpParserError, data: bytes) -> None:
         cycle = self.cycle
-        if cycle is not None and not self._in_head:
-            if cycle.more_body:
-                self._break_body(cycle)
-                return
-            if not cycle.keep_alive:  # nothing behind the last request is read
-                self._discarding = True
-                return
+        if cycle is not None and cycle.more_body:
+            self._break_body(cycle)
+            return
+        if cycle is not None and not cycle.keep_alive:  # nothing behind the last request is read
+            self._discarding = True
+            return
         line = b"" if self._partly_counted else self._line + data  # behind another request its place is not known
         if self._received > self._limits.header_limit:
             line = b""
