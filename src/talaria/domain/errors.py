@@ -12,7 +12,7 @@
     │   ├── Unreachable  BadAnswer  TimedOut  Overloaded      reason: "<origin>-<kind>"
     │   │   └── PartnerBadAnswer    for adapters of partners
     │   └── CircuitOpen  KeysUnavailable
-    └── GatewayFault                ours: GatewayOverloaded  Draining  InternalError
+    └── GatewayFault                ours: GatewayOverloaded  Draining  DecisionFailed  InternalError
 
 `cause` is a short text for the operator's eyes: a status, an errno, an address. Never personal data, never a secret.
 """
@@ -250,6 +250,12 @@ class Draining(GatewayFault):
     """This instance is shutting down."""
 
     reason = "draining"
+
+
+class DecisionFailed(GatewayFault):
+    """An edge proxy could not ask for a decision, or does not say for which reason it was refused one."""
+
+    reason = "decision-failed"
 
 
 class InternalError(GatewayFault):
