@@ -262,7 +262,6 @@ class Connection(asyncio.Protocol):
         """Close so that the client can read what was sent: our side first, theirs within two seconds."""
         self._discarding = True
         self.pipeline.close()
-        self._state.batcher.flush()
         self._since, self._time_limit = self.loop.time(), _LINGER_SECONDS
         self.resume_reading()
         if self.transport.can_write_eof():
@@ -330,7 +329,7 @@ class Connection(asyncio.Protocol):
     def enforce_timeouts(self, now: float) -> None:
         """End what has waited for too long, and what its client has left. `now` in seconds of the loop's clock."""
         transport, pipeline = self.transport, self.pipeline
-        slow = transport.is_closing() or pipeline.closed or self.write_paused
+        slow = pipeline.closed or self.write_paused
         unsent = unsent_bytes(transport) if slow else 0
         if unsent != self._unsent and slow:
             self._since = now  # the client reads, slowly

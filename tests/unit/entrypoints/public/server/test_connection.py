@@ -277,8 +277,9 @@ async def test_some_empty_lines_are_nothing() -> None:
     harness = Harness()
     await harness.feed(get("/"))
     await harness.answer()
-    await harness.feed(b"\r\n" * 100, get("/2"))
+    await harness.feed(b"\r\n" * 100, b"\r\n" * 20_000, get("/2"))
     assert (harness.targets, harness.refused) == ([b"/", b"/2"], [])
+    assert [cycle.ended_at for cycle in harness.began] == [None, None]
 
 
 UNKNOWN = [b"LIST", b"UPDATE", b"VERSION-CONTROL", b"FLUSH", b"DESCRIBE", b"get", b"GETX", b"Post", b"brew!"]
