@@ -250,6 +250,20 @@ def _tell_all_the_supervisor_last(served: Served) -> None:
         os.kill(pid, signal.SIGTERM)
 
 
+async def test_without_its_supervisor_each_process_drains(served: Served) -> None:
+    children = served.children()
+    os.kill(served.process.pid, signal.SIGKILL)
+    await served.process.wait()
+    await until(lambda: not any(map(_runs, children)))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 TELLING = [_tell_the_supervisor, _tell_all, _tell_all_the_supervisor_last]
 
 

@@ -69,7 +69,8 @@ class _Child:
     started_at: float = 0.0
     silent_at: float = 0.0
     """When it counts as hung, unless there is a heartbeat before."""
-    drain_timeout: float = 0.0
+    drain_timeout: float = 2.0
+    """As its last heartbeat says; before the first, it may still wait for what its siblings know."""
     hung: bool = False
 
 
