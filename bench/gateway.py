@@ -5,7 +5,7 @@ Its access lines stay on and go to a file in the benchmark's folder, which is in
 
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,8 +122,16 @@ class Gateway:
         raise load.LoadFailed("the gateway did not get warm")
 
 
-def start_gateway(testbed: Testbed, shape: Shape = STANDARD, name: str = "gateway", step: int = 1) -> Gateway:
-    """Starts one and waits until it is ready. `step`: its tokens are of every so manyth person.
+def start_gateway(
+    testbed: Testbed,
+    shape: Shape = STANDARD,
+    name: str = "gateway",
+    step: int = 1,
+    under: Sequence[str] = (),
+    seconds: float = 60.0,
+) -> Gateway:
+    """Starts one and waits until it is ready, for so many seconds. `step`: its tokens are of every so manyth person.
+    `under`: a command that runs it.
 
     Raises DidNotStart.
     """
@@ -133,10 +141,10 @@ def start_gateway(testbed: Testbed, shape: Shape = STANDARD, name: str = "gatewa
     config = _settings(testbed, shape, folder, port, ops_port)
     lines = folder / "access.log"
     module = ["bench.prefilled", str(shape.filled)] if shape.filled else ["talaria"]
-    argv = [sys.executable, "-m", *module, "serve", "--config", str(config)]
+    argv = [*under, sys.executable, "-m", *module, "serve", "--config", str(config)]
     program = start(name, argv, folder, {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}, stdout=lines)
     testbed.programs.append(program)
-    program.wait_until(f"http://127.0.0.1:{ops_port}/readyz", seconds=60)
+    program.wait_until(f"http://127.0.0.1:{ops_port}/readyz", seconds=seconds)
     tokens = testbed.callers.tokens(0, PERSONS, step)
     does = "the whole job" if shape.workers == 1 else f"the whole job, {shape.workers} workers"
     peer = Peer(name, does, f"http://127.0.0.1:{port}", program, tokens)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bench import bodies, compare, curves, large, peers, rates, where
+from bench import bodies, compare, curves, instructions, large, peers, rates, where
 from bench.compare import Progress
 from bench.gateway import start_gateway
 from bench.procs import DidNotStart
@@ -33,6 +33,7 @@ def side_by_side(testbed: Testbed, progress: Progress) -> tuple[Table, list[dict
 
 
 PARTS: dict[str, Part] = {
+    "instructions": instructions.instructions,
     "peers": side_by_side,
     "latency": rates.latency,
     "connections": curves.connections,

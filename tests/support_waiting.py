@@ -12,7 +12,7 @@ async def until(holds: Callable[[], bool | Awaitable[bool]], seconds: float = 15
     try:
         async with asyncio.timeout(seconds):
             while not await _value(holds):
-                await asyncio.sleep(PACE)
+                await asyncio.sleep(PACE)  # nothing announces it
     except TimeoutError:
         raise TimeoutError(f"not within {seconds} s: {inspect.getsource(holds).strip()}") from None
 

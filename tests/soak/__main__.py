@@ -1,8 +1,9 @@
 """The soak: `python -m tests.soak [MINUTES]`, three where none are named.
 
-Rough weather (tests/integration/faults/support_rough.py) for so long, then ten rolling restarts under load. Ends with 1
-where an answer was another person's, where the gateway counted otherwise than the clients saw, where memory, tasks or
-descriptors have grown since the warm-up, or where a restart lost a request. Says where it is on a terminal only.
+Rough weather (tests/integration/faults/support_rough.py) for so long, then ten rolling restarts under load, then a
+minute of everything at once (tests/integration/attacks/support_everything.py). Ends with 1 where an answer was another
+person's, where the gateway counted otherwise than the clients saw, where memory, tasks or descriptors have grown since
+the warm-up, or where a restart lost a request. Says where it is on a terminal only.
 """
 
 import argparse
@@ -13,11 +14,13 @@ from collections import Counter
 from pathlib import Path
 
 from bench.table import Table
+from tests.integration.attacks.support_everything import everything_at_once
 from tests.integration.faults.support_rolling import roll
 from tests.integration.faults.support_rough import Books, check_books, rough_weather
 from tests.soak.support_vitals import MIB, Vitals, vitals
 
 MINUTES, RESTARTS = 3.0, 10
+EVERYTHING_SECONDS = 60.0
 
 
 async def main(minutes: float, seed: int, restarts: int) -> int:
@@ -36,6 +39,8 @@ async def main(minutes: float, seed: int, restarts: int) -> int:
     _progress("rolling restarts", 0, restarts)
     with tempfile.TemporaryDirectory(prefix="talaria-soak-") as folder:
         tally, codes = await roll(Path(folder), times=restarts)
+        _progress("everything at once", 0, EVERYTHING_SECONDS)
+        wrong += await everything_at_once(Path(folder), EVERYTHING_SECONDS)
     statuses = Counter(tally.statuses)
     wrong += [f"restarts: {status} {count} times" for status, count in statuses.items() if status != 200]
     wrong += [f"restarts: lost: {what}" for what in tally.lost]

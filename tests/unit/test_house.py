@@ -6,7 +6,8 @@ import pytest
 
 from tools import house_rules
 
-HELD = [house_rules.import_circles, house_rules.long_files, house_rules.unnamed_helpers]
+LEFT = (house_rules.too_much_code,)
+HELD = [rule for rule in house_rules.RULES.values() if rule not in LEFT]
 
 
 @pytest.mark.parametrize("rule", HELD, ids=lambda rule: rule.__name__)

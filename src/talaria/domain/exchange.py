@@ -127,6 +127,11 @@ class Exchange:
         self._finish(key, "negative", context)
         raise _UNKNOWN[identity.unknown or ""]
 
+    def fresh_for(self, key: IdentityKey) -> float:
+        """Seconds for which what is cached under this key is fresh; 0.0 where nothing is."""
+        identity = self._identities.get(key)
+        return 0.0 if identity is None else max(0.0, identity.fresh_until - self._now())
+
     async def user_of(
         self, key: IdentityKey, context: RequestContext, deadline: float, flight_deadline: float
     ) -> PartnerUserId:

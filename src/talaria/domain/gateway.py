@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist, bearer_token, check_caller_allowed
@@ -25,6 +26,7 @@ from talaria.domain.routing import check_method, find_route
 from talaria.domain.tracing import Trace, new_request_id, trace_of
 
 _KEYS_RETRY_AFTER = 1.0
+_REMOVED_UNLESS_SET = (b"x-api-key", b"traceparent", b"tracestate")
 _TIMER_SLACK = 0.005
 """Timers of an event loop may fire so many seconds early."""
 
@@ -39,21 +41,23 @@ class UpstreamTarget:
 
 
 @dataclass(slots=True)
-class _RoutedRequest:
-    """What the steps have decided about one request.
+class Decision:
+    """What the steps have decided about one request: under which identity it goes on, and where to.
 
-    `identity` is the key of the pair that it needs, None on a route without identity. Times in monotonic seconds: the
-    client waits until `deadline`, an exchange may go on until `flight_deadline`.
+    `identity` is the key of the pair that it needs and `user_id` what the pair says; both are None on a route without
+    identity. Times in monotonic seconds: the client waits until `deadline`, an exchange may go on until
+    `flight_deadline`.
     """
 
     request: ClientRequest
     headers: RequestHeaders
     trace: Trace
     route: Route
-    principal: Principal
-    identity: IdentityKey | None
     deadline: float
     flight_deadline: float
+    principal: Principal
+    identity: IdentityKey | None
+    user_id: PartnerUserId | None = None
 
 
 class Gateway:
@@ -88,10 +92,10 @@ class Gateway:
         self._rate_limits = rate_limits or None
         self._fixed = {route.tag: _fixed_headers(route, targets[route.upstream]) for route in routes.values()}
 
-    async def handle(self, request: ClientRequest, context: RequestContext) -> ClientResponse:
-        """The upstream's response, its headers fit for the client. Writes to `context` what happens on the way.
+    async def decide(self, request: ClientRequest, context: RequestContext) -> Decision:
+        """The identity under which a request goes on, and where to.
 
-        Raises a Refusal, or what reading `request.body` raises.
+        Writes to `context` what happens on the way. Raises a Refusal.
         """
         started = self._now()
         headers = self._header_policy.filter_request(request.headers)
@@ -122,32 +126,60 @@ class Gateway:
                 self._rate_limits.check(principal, started)
             phone_id = principal.phone_id
             identity = None if phone_id is None else (route.partner.id, principal.caller, phone_id)
-            routed = _RoutedRequest(request, headers, trace, route, principal, identity, deadline, flight_deadline)
-            user_id = None
+            decision = Decision(request, headers, trace, route, deadline, flight_deadline, principal, identity)
             if identity is not None:
                 context.phase = "exchange"
-                user_id = self._exchange.cached(identity, context) or await self._resolve_user(
-                    identity, routed, context
-                )
-            upstream, upstream_request, token = self._prepare(routed, user_id, context)
+                user_id = self._exchange.cached(identity, context)
+                decision.user_id = user_id or await self._resolve_user(decision, context)
+            return decision
+        except (TimedOut, KeysUnavailable):
+            if _is_clients_deadline(deadline, flight_deadline, self._now()):
+                raise DeadlineExceeded(f"x-request-timeout-ms, {context.phase}") from None
+            raise
+
+    async def handle(self, request: ClientRequest, context: RequestContext) -> ClientResponse:
+        """The upstream's response, its headers fit for the client. Writes to `context` what happens on the way.
+
+        Raises a Refusal, or what reading `request.body` raises.
+        """
+        decision = await self.decide(request, context)
+        try:
+            upstream, upstream_request, token = self._prepare(decision, context)
             before = self._now()
             try:
-                if request.body is not None and deadline < flight_deadline:
-                    response = await _within(deadline - before, upstream.send(upstream_request))
+                if request.body is not None and upstream_request.client_deadline:
+                    response = await _within(decision.deadline - before, upstream.send(upstream_request))
                 else:
                     response = await upstream.send(upstream_request)
             finally:
                 context.upstream_seconds = self._now() - before
-            if user_id is not None and response.user_unknown:
-                response, token = await self._retry_with_fresh_identity(routed, user_id, (response, token), context)
-            api_key = self._targets[route.upstream].api_key
-            filtered = self._header_policy.filter_response(response.headers, token, api_key)
-            context.phase = "body"
-            return ClientResponse(response.status, filtered, response.body, response.complete_body, route.idle_timeout)
-        except (TimedOut, KeysUnavailable):
-            if deadline < flight_deadline and self._now() >= deadline - _TIMER_SLACK:
+            if decision.user_id is not None and response.user_unknown:
+                response, token = await self._retry_with_fresh_identity(decision, (response, token), context)
+        except TimedOut:
+            if _is_clients_deadline(decision.deadline, decision.flight_deadline, self._now()):
                 raise DeadlineExceeded(f"x-request-timeout-ms, {context.phase}") from None
             raise
+        route = decision.route
+        api_key = self._targets[route.upstream].api_key
+        filtered = self._header_policy.filter_response(response.headers, token, api_key)
+        context.phase = "body"
+        return ClientResponse(response.status, filtered, response.body, response.complete_body, route.idle_timeout)
+
+    def edge_headers(self, decision: Decision, context: RequestContext) -> tuple[Headers, list[bytes]]:
+        """For an edge proxy that forwards the request itself: the headers that it is to set, each exactly once and the
+        service token among them, and the names of those of the client that it is to remove.
+        """
+        headers = self._with_own([], decision, self._token_for(decision), context)
+        kept = {name for name, _ in [*headers, *decision.trace.headers()]}
+        names = self._header_policy.dropped_names(decision.request.headers)
+        names += [name for name in _REMOVED_UNLESS_SET if name in decision.headers.consumed]
+        if decision.user_id is None and decision.route.partner.user_id_header:
+            names.append(decision.route.partner.user_id_header)
+        return headers, [name for name in dict.fromkeys(names) if name not in kept]
+
+    def fresh_for(self, decision: Decision) -> float:
+        """Seconds for which the pair of this decision is fresh; endless where it needs none."""
+        return inf if decision.identity is None else self._exchange.fresh_for(decision.identity)
 
     async def _verified(self, token: bytes, deadline: float) -> Principal:
         """The token's principal, before the deadline: its keys may have to be fetched."""
@@ -157,17 +189,13 @@ class Gateway:
         except TimeoutError:
             raise KeysUnavailable("the request's time is up", retry_after=_KEYS_RETRY_AFTER) from None
 
-    async def _resolve_user(
-        self, identity: IdentityKey, routed: _RoutedRequest, context: RequestContext
-    ) -> PartnerUserId:
-        return await self._exchange.user_of(identity, context, routed.deadline, routed.flight_deadline)
+    async def _resolve_user(self, decision: Decision, context: RequestContext) -> PartnerUserId:
+        if decision.identity is None:
+            raise AssertionError("a route without identity has no user to resolve")
+        return await self._exchange.user_of(decision.identity, context, decision.deadline, decision.flight_deadline)
 
     async def _retry_with_fresh_identity(
-        self,
-        routed: _RoutedRequest,
-        used: PartnerUserId,
-        first: tuple[UpstreamResponse, bytes],
-        context: RequestContext,
+        self, decision: Decision, first: tuple[UpstreamResponse, bytes], context: RequestContext
     ) -> tuple[UpstreamResponse, bytes]:
         """The upstream does not know this user id: exchange again and send once more, if the body can be sent again.
 
@@ -175,15 +203,15 @@ class Gateway:
         is. A second response of this kind does too, and the pair is dropped again: a pair that the upstream does not
         know is not kept.
         """
-        identity = routed.identity
-        if identity is None:
+        identity, used = decision.identity, decision.user_id
+        if identity is None or used is None:
             return first
         self._exchange.forget(identity, used)
-        if routed.request.body is not None:
+        if decision.request.body is not None:
             return first
         context.phase = "exchange"
         try:
-            user_id = await self._resolve_user(identity, routed, context)
+            decision.user_id = fresh = await self._resolve_user(decision, context)
         except (DependencyFault, GatewayOverloaded):
             context.phase = "upstream"
             return first
@@ -191,79 +219,76 @@ class Gateway:
             await first[0].body.aclose()
             raise
         await first[0].body.aclose()
-        second = await self._send_again(routed, user_id, context)
+        second = await self._send_again(decision, context)
         context.identity_refreshed = not second[0].user_unknown
         if not context.identity_refreshed:
-            self._exchange.forget(identity, user_id)
+            self._exchange.forget(identity, fresh)
         return second
 
-    async def _send_again(
-        self, routed: _RoutedRequest, user_id: PartnerUserId, context: RequestContext
-    ) -> tuple[UpstreamResponse, bytes]:
-        upstream, request, token = self._prepare(routed, user_id, context)
+    async def _send_again(self, decision: Decision, context: RequestContext) -> tuple[UpstreamResponse, bytes]:
+        upstream, request, token = self._prepare(decision, context)
         before = self._now()
         try:
             return await upstream.send(request), token
         finally:
             context.upstream_seconds += self._now() - before
 
-    def _prepare(
-        self, routed: _RoutedRequest, user_id: PartnerUserId | None, context: RequestContext
-    ) -> tuple[Upstream, UpstreamRequest, bytes]:
+    def _prepare(self, decision: Decision, context: RequestContext) -> tuple[Upstream, UpstreamRequest, bytes]:
         """The request to the upstream, and the service token in it. Raises TimedOut where no time is left."""
         context.phase = "upstream"
-        route, request = routed.route, routed.request
-        target = self._targets[route.upstream]
-        caller = routed.principal.caller
-        subject = Sensitive(caller) if user_id is None else user_id
-        token = self._tokens.token_for(ServiceClaims(subject, route.partner.id, route.tag, caller, target.audience))
-        left = self._left(routed)
+        route, request = decision.route, decision.request
+        token = self._token_for(decision)
+        left = self._left(decision)
         if left <= 0:
             raise TimedOut("upstream", "the request's time is up")
         upstream_request = UpstreamRequest(
             request.method,
             request.target,
-            self._upstream_headers(routed, user_id, token, left, context),
+            self._upstream_headers(decision, token, left, context),
             request.body,
             request.length,
             left,
             route.idle_timeout,
             context.attempts,
-            routed.deadline < routed.flight_deadline,
+            decision.deadline < decision.flight_deadline,
         )
-        return target.upstream, upstream_request, token
+        return self._targets[route.upstream].upstream, upstream_request, token
 
-    def _left(self, routed: _RoutedRequest) -> float:
+    def _token_for(self, decision: Decision) -> bytes:
+        route, caller = decision.route, decision.principal.caller
+        subject = decision.user_id or Sensitive(caller)
+        audience = self._targets[route.upstream].audience
+        return self._tokens.token_for(ServiceClaims(subject, route.partner.id, route.tag, caller, audience))
+
+    def _left(self, decision: Decision) -> float:
         """Seconds that the upstream has for its head. A body's upload is no part of the route's time: that begins with
         the last byte; the client's own deadline stands.
         """
-        body, left = routed.request.body, routed.deadline - self._now()
+        body, left = decision.request.body, decision.deadline - self._now()
         if body is None:
             return left
-        upstream_left = routed.route.timeout - (body.ended_ago or 0.0)
-        return min(left, upstream_left) if routed.deadline < routed.flight_deadline else upstream_left
+        upstream_left = decision.route.timeout - (body.ended_ago or 0.0)
+        return min(left, upstream_left) if decision.deadline < decision.flight_deadline else upstream_left
 
-    def _upstream_headers(
-        self,
-        routed: _RoutedRequest,
-        user_id: PartnerUserId | None,
-        token: bytes,
-        left: float,
-        context: RequestContext,
-    ) -> Headers:
+    def _upstream_headers(self, decision: Decision, token: bytes, left: float, context: RequestContext) -> Headers:
         """The client's end-to-end headers, then ours: each of them exactly once."""
-        client, request = routed.headers, routed.request
-        headers = client.forwarded + self._fixed[routed.route.tag]
-        headers += self._forwarded.headers(client, request.peer, request.scheme)
-        headers += routed.trace.headers()
+        client = decision.headers
+        headers = self._with_own(client.forwarded, decision, token, context)
+        if decision.trace.parent:
+            headers += decision.trace.headers()
+        headers.append((b"x-request-timeout-ms", b"%d" % max(1, int(left * 1000))))
+        headers.append(via(client))
+        return headers
+
+    def _with_own(self, headers: Headers, decision: Decision, token: bytes, context: RequestContext) -> Headers:
+        """These headers, and behind them those that carry the identity under which it goes on."""
+        request, route, user_id = decision.request, decision.route, decision.user_id
+        headers = headers + self._fixed[route.tag]
+        headers += self._forwarded.headers(decision.headers, request.peer, request.scheme)
         if user_id is not None:
-            headers.append((routed.route.partner.user_id_header, user_id.reveal().encode("ascii")))
-        headers += (
-            (b"authorization", b"Bearer " + token),
-            (b"x-request-id", context.request_id.encode("ascii")),
-            (b"x-request-timeout-ms", b"%d" % max(1, int(left * 1000))),
-            via(client),
-        )
+            headers.append((route.partner.user_id_header, user_id.reveal().encode("ascii")))
+        headers.append((b"authorization", b"Bearer " + token))
+        headers.append((b"x-request-id", context.request_id.encode("ascii")))
         if context.exchange == "stale":
             headers.append((b"x-talaria-identity", b"stale"))
         return headers
@@ -276,6 +301,11 @@ async def _within(seconds: float, sending: Coroutine[Any, Any, UpstreamResponse]
             return await sending
     except TimeoutError:
         raise DeadlineExceeded("x-request-timeout-ms, upstream") from None
+
+
+def _is_clients_deadline(deadline: float, flight_deadline: float, now: float) -> bool:
+    """Is the client's own deadline over, which comes before the route's?"""
+    return deadline < flight_deadline and now >= deadline - _TIMER_SLACK
 
 
 def _fixed_headers(route: Route, target: UpstreamTarget) -> Headers:

@@ -23,7 +23,8 @@ _CONSUMED = frozenset(
     b"x-api-tag authorization host connection x-request-id traceparent tracestate via content-length forwarded"
     b" x-forwarded-for x-forwarded-proto x-forwarded-host x-request-timeout-ms x-api-key".split()
 )
-_RESERVED = _CONSUMED | _HOP_BY_HOP | {b"expect"}
+_OF_THE_CONNECTION = _HOP_BY_HOP | {b"expect"}
+_RESERVED = _CONSUMED | _OF_THE_CONNECTION
 _SECRET_IN_RESPONSE = frozenset({b"authorization", b"x-api-key"})
 _PREFIX = b"xtalaria"
 
@@ -106,6 +107,14 @@ class HeaderPolicy:
         if consumed.get(b"connection", b"close") not in _PLAIN_CONNECTION or b"connection" in head.repeated:
             head.forwarded = _without(forwarded, connection_options(head.all(b"connection")))
         return head
+
+    def dropped_names(self, headers: Headers) -> list[bytes]:
+        """The names among these that are never passed on, but for those that only this connection is about."""
+        return [
+            name
+            for name, _ in headers
+            if name not in _OF_THE_CONNECTION and (self._requests.get(name) or self._classify(name)) == _DROP
+        ]
 
     def filter_response(self, headers: Headers, token: bytes, api_key: bytes) -> Headers:
         """The headers of a response that the client may see: each line its own, in order.

@@ -52,5 +52,5 @@ async def test_what_a_row_of_the_page_rules_out_is_refused(
     assert await verdict(sandbox, claims, header) == (401, "invalid-token")
 
 
-async def test_a_token_whose_time_is_over(sandbox: Sandbox) -> None:
+async def test_an_expired_token(sandbox: Sandbox) -> None:
     assert await verdict(sandbox, {"exp": -60, "iat": -HOUR}, {}) == (401, "expired-token")

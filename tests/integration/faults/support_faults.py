@@ -157,7 +157,7 @@ async def steady_load(harness: Harness, person: str, tag: str, every: float = 0.
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 group.create_task(one())
-                await asyncio.sleep(every)
+                await asyncio.sleep(every)  # the rate of the load
 
     async def one() -> None:
         seen.append(await harness.get(person, tag=tag))

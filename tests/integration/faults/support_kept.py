@@ -47,7 +47,7 @@ class KeptClient:
         """Ask, pause, and so on until it is over."""
         while not over.is_set():
             await self.ask(tally)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause)  # the rate of the load
         self.close()
 
     def close(self) -> None:

@@ -158,7 +158,7 @@ class Relay:
             passed += len(data)
         toxic = self._toxics[direction]
         if toxic is not None and toxic.kind == "slow-close":
-            await asyncio.sleep(toxic.seconds)
+            await asyncio.sleep(toxic.seconds)  # that is the toxic
         with suppress(OSError):
             writer.write_eof()
 
@@ -185,7 +185,7 @@ class Relay:
 
     async def _delay(self, toxic: Toxic | None) -> None:
         if toxic is not None and toxic.kind == "latency":
-            await asyncio.sleep(toxic.seconds)
+            await asyncio.sleep(toxic.seconds)  # that is the toxic
         elif toxic is not None and toxic.kind == "jitter":
             await asyncio.sleep(self._chance.uniform(0.0, toxic.seconds))
 
@@ -193,7 +193,7 @@ class Relay:
         for begin in range(0, len(data), size):
             writer.write(data[begin : begin + size])
             await writer.drain()
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(seconds)  # that is the toxic
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

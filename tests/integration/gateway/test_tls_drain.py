@@ -132,3 +132,12 @@ async def test_a_client_that_leaves_behind_its_own_request_is_noticed(tmp_path: 
         writer.transport.abort() if whole else _close_sending_half(writer)
         await asyncio.wait_for(left.wait(), 8)
     await served.listener.stop()
+
+
+async def test_a_client_that_never_begins_its_handshake_has_the_time_of_a_head(tmp_path: Path) -> None:
+    served = TlsListener(tmp_path, 1.0, header_timeout=0.2)
+    await served.open()
+    reader, writer = await asyncio.open_connection(*served.address)
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+    await served.listener.stop()

@@ -1,4 +1,4 @@
-"""An exchange with every dependency in memory, on a loop whose time jumps."""
+"""An exchange with every dependency in memory, on a loop that skips waiting times."""
 
 import asyncio
 from collections.abc import Callable

@@ -201,5 +201,5 @@ def _check_signature(rules: CallerRules, key: VerifyingKey, token: bytes) -> Non
         cause = next(word for kind, word in _CAUSES if isinstance(error, kind))
     else:
         return
-    # Raised out of reach of the library's exception, whose text can quote the token.
+    # Raised out of reach of the library's exception: its text can quote the token.
     raise InvalidToken(cause)

@@ -1,7 +1,5 @@
 """The rate limiters of one process: what each has counted goes on after a reload, while its limit is the same."""
 
-from collections.abc import Mapping
-
 from talaria.domain.rate_limits import CallerRateLimits, RateLimit, RateLimiter
 from talaria.entrypoints.config import Settings
 
@@ -12,8 +10,10 @@ class RateLimiterRegistry:
     def __init__(self) -> None:
         self._limiters: dict[str, tuple[RateLimit, RateLimiter]] = {}
 
-    def limiter(self, key: str, limit: RateLimit) -> RateLimiter:
-        """The limiter that this setting had before, if its limit is the same, or a new one."""
+    def limiter(self, key: str, limit: RateLimit | None) -> RateLimiter | None:
+        """The limiter that this setting had before, if its limit is the same, or a new one; None without a limit."""
+        if limit is None:
+            return None
         known = self._limiters.get(key)
         if known is None or known[0] != limit:
             known = self._limiters[key] = (limit, RateLimiter(limit))
@@ -22,16 +22,14 @@ class RateLimiterRegistry:
 
 def caller_rate_limits(settings: Settings, registry: RateLimiterRegistry) -> CallerRateLimits:
     """The limits of callers and of their persons."""
-    callers = settings.callers.items()
-    return CallerRateLimits(
-        _limiters("rate_limit", {name: caller.rate_limit for name, caller in callers}, registry),
-        _limiters("person_rate_limit", {name: caller.person_rate_limit for name, caller in callers}, registry),
-    )
-
-
-def _limiters(
-    key: str, limits: Mapping[str, RateLimit | None], registry: RateLimiterRegistry
-) -> dict[str, RateLimiter]:
-    return {
-        name: registry.limiter(f"callers.{name}.{key}", limit) for name, limit in limits.items() if limit is not None
-    }
+    callers: dict[str, RateLimiter] = {}
+    persons: dict[str, RateLimiter] = {}
+    for name, caller in settings.callers.items():
+        for key, limit, limiters in (
+            ("rate_limit", caller.rate_limit, callers),
+            ("person_rate_limit", caller.person_rate_limit, persons),
+        ):
+            limiter = registry.limiter(f"callers.{name}.{key}", limit)
+            if limiter is not None:
+                limiters[name] = limiter
+    return CallerRateLimits(callers, persons)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from talaria.entrypoints.config import ConfigurationError, Settings, load
 from talaria.entrypoints.config.sources import versions_of
 from talaria.entrypoints.runtime.gateway_server import GatewayServer
+from talaria.entrypoints.runtime.sd_notify import ServiceManager
 
 logger = logging.getLogger("talaria.reloading")
 
@@ -24,7 +25,10 @@ _FIXED = ("listen", "ops_listen", "workers")
 
 
 class Reloader:
-    """Keeps a gateway in step with its files; `read` gives the settings or raises ConfigurationError."""
+    """Keeps a gateway in step with its files, and tells `manager` of each reload.
+
+    `read` gives the settings or raises ConfigurationError.
+    """
 
     def __init__(
         self,
@@ -32,9 +36,11 @@ class Reloader:
         path: Path,
         read: Callable[[Path], Settings] = load,
         poll_seconds: float = POLL_SECONDS,
+        manager: ServiceManager | None = None,
     ) -> None:
         self._server = server
         self._path = path
+        self._manager = manager or ServiceManager({})
         self._read = read
         self._poll_seconds = poll_seconds
         self._asked = asyncio.Event()
@@ -58,6 +64,13 @@ class Reloader:
 
     async def reload(self, why: str) -> bool:
         """Read everything anew and serve by it; False where the old goes on."""
+        self._manager.reloading()
+        try:
+            return await self._reload(why)
+        finally:
+            self._manager.ready()
+
+    async def _reload(self, why: str) -> bool:
         # What is refused is not read again before it changes once more; a change while it is read is one.
         self._seen = versions_of(self._seen)
         try:

@@ -12,7 +12,8 @@ Rules:
 3. SIGTERM and SIGINT are passed on to the workers, which drain; the operators' process goes last, so that readiness can
    be asked to the end. What is left a second after the longest drain is killed. A second signal kills at once.
 4. SIGHUP is passed on to the workers; in a new one it stays blocked until that heeds it.
-5. As process 1 of a container it reaps the orphans that the kernel gives to it.
+5. systemd hears that all is ready after the first heartbeat of every child, and then that the supervisor is alive.
+6. As process 1 of a container it reaps the orphans that the kernel gives to it.
 """
 
 import logging
@@ -21,11 +22,13 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from talaria.entrypoints.ops.control import SUPERVISOR, notice, read_heartbeat
 from talaria.entrypoints.runtime.control_hub import ControlHub
+from talaria.entrypoints.runtime.sd_notify import ServiceManager
 from talaria.entrypoints.runtime.signals import STOP, SignalQueue
 
 logger = logging.getLogger("talaria.workers")
@@ -40,8 +43,17 @@ _RESTART_DELAY = 1.0
 _EXIT_GRACE = 1.0
 _OPERATORS_SECONDS = 3.0
 
-Work = Callable[[int, socket.socket, socket.socket], None]
-"""What a process does: its number, its listening socket, its end of the control connection."""
+
+class Closable(Protocol):
+    """The listening socket of a process, or several."""
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        ...
+
+
+Work = Callable[[int, Any, socket.socket], None]
+"""What a process does: its number, what it listens on, its end of the control connection."""
 
 
 @dataclass(slots=True)
@@ -50,7 +62,7 @@ class _Child:
 
     name: str
     number: int
-    listener: socket.socket
+    listener: Closable
     work: Work
     pid: int = 0
     start_at: float = 0.0
@@ -64,13 +76,15 @@ class _Child:
 class Supervisor:
     """Keeps one process for each listening socket until it is told to stop."""
 
-    def __init__(self, workers: list[socket.socket], work: Work, ops: socket.socket, ops_work: Work) -> None:
+    def __init__(self, workers: Sequence[Closable], work: Work, ops: Closable, ops_work: Work) -> None:
         self._workers = [_Child("worker", number, listener, work) for number, listener in enumerate(workers)]
         self._ops = _Child("operators", len(workers), ops, ops_work)
         self._children = [*self._workers, self._ops]
         self._kill_at: float | None = None
         self._killed = False
         self._polled_at = 0.0
+        self._manager = ServiceManager()
+        self._starting = set(range(len(self._children)))
         self._signals = SignalQueue()
         self._hub = ControlHub(frozenset(range(len(workers))), self._on_heartbeat)
 
@@ -89,6 +103,7 @@ class Supervisor:
     def _poll(self) -> bool:
         """One round; False where a second signal ends everything."""
         self._hub.poll(self._seconds_until_due())
+        self._manager.alive()
         for number in self._signals.read():
             if number in STOP and self._kill_at is not None:
                 self._signal(self._children, signal.SIGKILL)
@@ -108,7 +123,9 @@ class Supervisor:
         if number == signal.SIGCHLD:
             self._reap()
         elif number == signal.SIGHUP:
+            self._manager.reloading()
             self._signal(self._workers, signal.SIGHUP)
+            self._manager.ready()
         else:
             self._stop()
 
@@ -118,6 +135,7 @@ class Supervisor:
         for child in self._workers:
             # Else the kernel would go on giving connections to sockets that are not accepted from any more.
             child.listener.close()
+        self._manager.stopping()
         logger.info("draining", extra={"workers": len(self._workers)})
         self._signal(self._workers, signal.SIGTERM)
 
@@ -143,6 +161,10 @@ class Supervisor:
         child = self._children[number]
         child.drain_timeout = read_heartbeat(payload)
         child.silent_at = time.monotonic() + HANG_SECONDS
+        if number in self._starting:
+            self._starting.remove(number)
+            if not self._starting:
+                self._manager.ready()
 
     def _kill_hung(self) -> None:
         now = time.monotonic()

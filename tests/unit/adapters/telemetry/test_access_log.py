@@ -124,7 +124,7 @@ def test_retries_healing_and_cause_are_named_only_where_there_are_any(log: Acces
         (200, "gateway", "draining", "error"),
     ],
 )
-def test_the_level_says_whose_trouble_it_is(
+def test_the_level_follows_from_status_and_origin(
     log: AccessLog, sink: Sink, status: int, origin: str, reason: str, level: str
 ) -> None:
     log.record(ended(status=status, origin=origin, reason=reason))

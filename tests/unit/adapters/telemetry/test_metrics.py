@@ -85,7 +85,7 @@ def test_new_tags_can_be_learnt() -> None:
     assert 'tag="train"' in text_of(counted)
 
 
-def test_a_5xx_is_counted_with_whose_it_was() -> None:
+def test_a_5xx_is_counted_by_its_origin() -> None:
     counted = metrics()
     count(counted, ended(502, reason="partner-unreachable", origin="partner"))
     count(counted, ended(499, reason="client-gone", origin="client"))

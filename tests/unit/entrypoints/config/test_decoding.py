@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from talaria.entrypoints.config import schema
+from talaria.entrypoints.config.schema import resolve
 from tests.unit.entrypoints.config.conftest import Bench
 
 ALL_AT_ONCE: dict[str, Any] = {
@@ -120,3 +122,18 @@ def test_only_a_key_with_a_default_may_be_left_out(bench: Bench, key: str, may_b
 def test_a_key_that_there_was_says_what_took_its_place(bench: Bench) -> None:
     at = "upstreams.talaria-services.transport"
     assert "edge proxy" in bench.problems({at: "httpx"})[at].hint
+
+
+NAMES = {"callers": "app", "partners": "wind", "upstreams": "talaria-services", "routes": "wind"}
+KEYS = [
+    ".".join(filter(None, (section, NAMES.get(section), key)))
+    for section, part in schema()["properties"].items()
+    for key in resolve(part.get("additionalProperties") or part)["properties"]
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", [-1, 0.5, "\0", [[]], [{"odd": 1}], {"odd": 1}], ids=str)
+def test_whatever_is_invalid_is_a_problem_at_its_place(bench: Bench, key: str, value: Any) -> None:
+    problems = bench.problems({key: value})
+    assert any(found.split("[")[0].startswith(key) for found in problems), problems

@@ -51,7 +51,7 @@ def test_readiness_fails_while_draining(client: Any, admin: MemoryAdmin) -> None
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 @pytest.mark.parametrize("draining", [False, True])
-def test_who_looks_by_head_sees_the_same(client: Any, admin: MemoryAdmin, path: str, draining: bool) -> None:
+def test_head_says_the_same_as_get(client: Any, admin: MemoryAdmin, path: str, draining: bool) -> None:
     admin.draining = draining
     answer = client.head(path)
     assert answer.status_code == client.get(path).status_code

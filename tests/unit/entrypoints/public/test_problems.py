@@ -45,6 +45,7 @@ CONTRACT = {
     "partner-overloaded": 503,
     "circuit-open": 503,
     "overloaded": 503,
+    "decision-failed": 503,
     "draining": 503,
     "keys-unavailable": 503,
     "internal-error": 500,

@@ -19,3 +19,7 @@ def test_a_changed_limit_begins_anew() -> None:
     second = registry.limiter(KEY, RateLimit(1.0, 2))
     assert second is not first
     assert registry.limiter(KEY, RateLimit(1.0, 2)) is second
+
+
+def test_a_setting_without_a_limit_has_no_limiter() -> None:
+    assert RateLimiterRegistry().limiter(KEY, None) is None

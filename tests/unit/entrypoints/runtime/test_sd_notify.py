@@ -1,5 +1,6 @@
 """The datagrams of sd_notify(3)."""
 
+import asyncio
 import os
 import secrets
 import socket
@@ -25,7 +26,7 @@ def received(bound: socket.socket) -> dict[str, str]:
 
 
 def test_each_state_is_one_datagram(manager_socket: socket.socket) -> None:
-    manager = ServiceManager({"NOTIFY_SOCKET": manager_socket.getsockname()})
+    manager = ServiceManager({"NOTIFY_SOCKET": manager_socket.getsockname(), "WATCHDOG_USEC": "1000000"})
     for tell, assignment in (
         (manager.ready, {"READY": "1"}),
         (manager.stopping, {"STOPPING": "1"}),
@@ -64,8 +65,29 @@ def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
 def test_a_manager_that_does_not_read_stops_nothing(manager_socket: socket.socket) -> None:
     manager = ServiceManager({"NOTIFY_SOCKET": manager_socket.getsockname()})
     for _ in range(2000):  # more than the socket holds
-        manager.alive()
+        manager.ready()
+    assert received(manager_socket) == {"READY": "1"}
+
+
+def test_signs_of_life_are_sent_once_in_an_interval(manager_socket: socket.socket) -> None:
+    manager = ServiceManager({"NOTIFY_SOCKET": manager_socket.getsockname(), "WATCHDOG_USEC": "7200000000"})
+    manager.alive()
+    manager.alive()
     assert received(manager_socket) == {"WATCHDOG": "1"}
+    with pytest.raises(BlockingIOError):
+        received(manager_socket)
+
+
+async def test_an_event_loop_that_runs_says_so_until_it_is_cancelled(manager_socket: socket.socket) -> None:
+    manager = ServiceManager({"NOTIFY_SOCKET": manager_socket.getsockname(), "WATCHDOG_USEC": "2000"})
+    alive = asyncio.create_task(manager.keep_alive())
+    for _ in range(2):
+        await asyncio.get_running_loop().sock_recv(manager_socket, 4096)
+    alive.cancel()
+
+
+async def test_without_a_watchdog_no_sign_of_life_is_sent() -> None:
+    await ServiceManager({}).keep_alive()
 
 
 @pytest.mark.parametrize(

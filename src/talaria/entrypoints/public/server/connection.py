@@ -15,6 +15,7 @@ No timer is set for a request: the listener calls `enforce_timeouts` once a seco
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -50,8 +51,12 @@ _LINGER_SECONDS: Final = 2.0
 
 @dataclass(slots=True)
 class ListenerState:
-    """What the connections of one listener share: themselves, the requests under way, one batch of writes."""
+    """What the connections of one listener share: themselves, the requests under way, one batch of writes.
 
+    `admit` gives whether a TCP peer may connect: where it may not, its connection is closed unread.
+    """
+
+    admit: Callable[[str], bool] = field(default=lambda peer: True)
     connections: "set[Connection]" = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     batcher: WriteBatcher = field(default_factory=WriteBatcher)
@@ -96,6 +101,10 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.peer = unmap_ipv4(peer[0]) if isinstance(peer, tuple) else ""
         self.scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
+        if not self._state.admit(self.peer):
+            self._discarding = True
+            transport.abort()
+            return
         self._state.connections.add(self)
 
     # What arrives
@@ -353,8 +362,6 @@ class Connection(asyncio.Protocol):
         self._state.connections.discard(self)
         self._release_writer()
         self.pipeline.client_disconnected()
-        if exc is None:
-            self.transport.close()
 
     def begin_drain(self) -> None:
         """The next response that begins is the last one of this connection."""

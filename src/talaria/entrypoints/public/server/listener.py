@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 from talaria.entrypoints.public.problems import RejectedHeads
@@ -29,7 +30,7 @@ _POLL_SECONDS: Final = 0.02
 
 
 class Listener:
-    """Serves `app` on one socket until `stop`. `drain_timeout` in seconds."""
+    """Serves `app` on one socket until `stop`. `drain_timeout` in seconds; `admit` gives whether a peer may connect."""
 
     def __init__(
         self,
@@ -38,12 +39,13 @@ class Listener:
         limits: ConnectionLimits,
         drain_timeout: float,
         idle_grace: float = IDLE_GRACE,
+        admit: Callable[[str], bool] = lambda peer: True,
     ) -> None:
         self.set_protocol(limits, drain_timeout)
         self._app = app
         self._rejected = rejected
         self._idle_grace = idle_grace
-        self._state = ListenerState()
+        self._state = ListenerState(admit)
         self._tls: ssl.SSLContext | None = None
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None

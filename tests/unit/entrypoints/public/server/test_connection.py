@@ -4,6 +4,7 @@ import pytest
 
 from talaria.domain.errors import BadRequest, HeadersTooLarge, MethodNotImplemented, TargetTooLong
 from talaria.domain.routing import ANY_METHOD
+from talaria.entrypoints.public.server.connection import ListenerState
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.server.pipeline import MAX_QUEUED
 from tests.unit.entrypoints.public.server.support_server import Harness, get, post, settled
@@ -18,6 +19,21 @@ async def body_of(cycle: RequestResponseCycle) -> bytes:
         piece, more = await cycle.receive()
         body += piece
     return body
+
+
+async def test_a_peer_that_is_not_admitted_is_closed_unread() -> None:
+    asked: list[str] = []
+
+    def admit(peer: str) -> bool:
+        asked.append(peer)
+        return False
+
+    harness = Harness(state=ListenerState(admit), peername=("::ffff:192.0.2.1", 1))
+    assert (asked, harness.aborted, harness.state.connections) == (["192.0.2.1"], True, set())
+    harness.connection.data_received(get("/"))
+    harness.connection.connection_lost(None)
+    await settled()
+    assert (harness.began, harness.transport.written) == ([], b"")
 
 
 async def test_a_malformed_head_behind_an_answer_that_is_not_flushed_yet_comes_after_it() -> None:

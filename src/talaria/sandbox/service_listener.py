@@ -1,4 +1,4 @@
-"""The listener of one simulated service: uvicorn, whose protocol also tells the app of the connection."""
+"""The listener of one simulated service: uvicorn, with a protocol that also tells the app of the connection."""
 
 import asyncio
 from typing import Any, cast
@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from talaria.entrypoints.ops.listener import AsgiListener
 
 
-class Connection(HttpToolsProtocol):
+class ObservedConnection(HttpToolsProtocol):
     """uvicorn's protocol, telling the app three things more, in the scope's extensions as `sandbox`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -20,7 +20,7 @@ class Connection(HttpToolsProtocol):
         """Freeze the headers (uvicorn would add the trailers to them) and hand over what ASGI has no word for."""
         scope = cast(dict[str, Any], self.scope)
         scope["headers"] = list(self.headers)
-        scope["extensions"] = {"sandbox": Line(self.url, self.transport, self.gone)}
+        scope["extensions"] = {"sandbox": ConnectionInfo(self.url, self.transport, self.gone)}
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -31,7 +31,7 @@ class Connection(HttpToolsProtocol):
             self.gone.set_result(None)
 
 
-class Line:
+class ConnectionInfo:
     """The connection under a request: its raw `target`, its `transport`, and a future that is done once it is lost."""
 
     def __init__(self, target: bytes, transport: asyncio.Transport, gone: "asyncio.Future[None]") -> None:
@@ -42,4 +42,4 @@ class Line:
 
 def service_listener(app: Any) -> AsgiListener:
     """A listener for one service. `stop` cuts every connection at once."""
-    return AsgiListener(app, http=Connection, drain_seconds=0.0)
+    return AsgiListener(app, http=ObservedConnection, drain_seconds=0.0)

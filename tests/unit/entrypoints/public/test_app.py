@@ -1,0 +1,148 @@
+"""What the public listener serves itself, and what goes to the proxy."""
+
+import asyncio
+import json
+from typing import Any, cast
+
+import pytest
+from litestar import Litestar, get
+
+from talaria.domain.resilience import ConcurrencyLimiter
+from talaria.entrypoints.public.app import JWKS_PATH, PublicApp, jwks_app
+from talaria.entrypoints.public.proxy import Proxy
+from talaria.entrypoints.public.server.cycle import RequestResponseCycle
+from talaria.testing import MemoryRecorder
+from tests.unit.domain.support_time import clock, run, settle
+from tests.unit.entrypoints.public.support_cycle import MemoryLink, arrived
+from tests.unit.entrypoints.public.support_events import finished
+
+PATH = JWKS_PATH.encode()
+KEYS = b'{"keys":[]}'
+
+
+@get(JWKS_PATH)
+async def hangs() -> None:
+    """A page that never answers."""
+    await asyncio.Event().wait()
+
+
+class World:
+    """The application, in front of a proxy that only notes what it gets. Needs a loop of support_time."""
+
+    def __init__(self, pages: Litestar | None = None, limit: int = 2) -> None:
+        self.proxied: list[bytes] = []
+        self.recorder = MemoryRecorder()
+        self.limiter = ConcurrencyLimiter(limit)
+        proxy = cast(Proxy, self._pass_on)
+        self.app = PublicApp(proxy, pages or jwks_app(lambda: KEYS), self.recorder, clock(), self.limiter)
+
+    async def _pass_on(self, cycle: RequestResponseCycle) -> None:
+        self.proxied.append(cycle.target)
+
+    async def ask(self, target: bytes = PATH, *headers: tuple[bytes, bytes], method: str = "GET") -> MemoryLink:
+        """One request."""
+        cycle, link = arrived(target, method=method, headers=[(b"host", b"a"), *headers])
+        await self.app(cycle)
+        return link
+
+
+def head_and_body(link: MemoryLink) -> tuple[dict[bytes, bytes], bytes]:
+    """The headers of a response, and its body."""
+    head, _, body = link.written.partition(b"\r\n\r\n")
+    lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:]]
+    assert len({name for name, _, _ in lines}) == len(lines)
+    return {name: value for name, _, value in lines}, body
+
+
+@pytest.mark.parametrize("target", [PATH, PATH + b"?x=1"])
+def test_the_key_set_is_served_like_any_other_request(target: bytes) -> None:
+    async def main() -> None:
+        world = World()
+        headers, body = head_and_body(await world.ask(target, (b"x-request-id", b"r-7")))
+        event = finished(world.recorder)
+        assert body == KEYS
+        assert (headers[b"content-type"], headers[b"x-request-id"]) == (b"application/json", b"r-7")
+        assert headers[b"cache-control"].startswith(b"public, max-age=")
+        assert b"date" in headers
+        assert (event.status, event.reason, event.origin, event.bytes_out) == (200, "", "", len(KEYS))
+        assert (event.context.request_id, world.limiter.in_flight) == ("r-7", 0)
+
+    run(main())
+
+
+def test_a_look_by_head_gets_the_head_alone() -> None:
+    async def main() -> None:
+        headers, body = head_and_body(await World().ask(method="HEAD"))
+        assert (int(headers[b"content-length"]), body) == (len(KEYS), b"")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"), [(b"/", []), (PATH + b"/", []), (b"/x" + PATH, []), (PATH, [(b"x-api-tag", b"wind")])]
+)
+def test_everything_else_and_every_tagged_request_goes_to_the_proxy(target: bytes, headers: Any) -> None:
+    async def main() -> None:
+        world = World()
+        await world.ask(target, *headers)
+        assert world.proxied == [target]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "reason"), [("POST", b"405", "method-not-allowed"), ("TRACE", b"405", "method-not-allowed")]
+)
+def test_another_method_is_a_problem(method: str, status: bytes, reason: str) -> None:
+    async def main() -> None:
+        link = await World().ask(method=method)
+        headers, body = head_and_body(link)
+        assert link.written.startswith(b"HTTP/1.1 " + status)
+        problem = json.loads(body)
+        assert (problem["reason"], problem["request_id"].encode()) == (reason, headers[b"x-request-id"])
+        assert b"allow" in headers
+
+    run(main())
+
+
+def test_it_counts_and_is_refused_past_the_limit() -> None:
+    async def main() -> None:
+        world = World(limit=0)
+        _, body = head_and_body(await world.ask())
+        assert json.loads(body)["reason"] == finished(world.recorder).reason == "overloaded"
+        assert world.limiter.in_flight == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize(("disconnected", "reason"), [(True, "client-gone"), (False, "draining")])
+def test_a_page_that_is_cancelled_is_recorded(disconnected: bool, reason: str) -> None:
+    async def main() -> None:
+        world = World(Litestar([hangs], openapi_config=None, logging_config=None))
+        cycle, _ = arrived(PATH, headers=[(b"host", b"a")])
+        task = asyncio.get_running_loop().create_task(world.app(cycle))
+        cycle.on_disconnect = task.cancel
+        await settle()
+        assert world.limiter.in_flight == 1
+        if disconnected:
+            cycle.disconnect()
+        else:
+            task.cancel()
+        await task
+        assert (finished(world.recorder).reason, world.limiter.in_flight) == (reason, 0)
+
+    run(main())
+
+
+def test_a_page_that_fails_is_a_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    def fails() -> bytes:
+        raise ValueError("secret")
+
+    async def main() -> None:
+        link = await World(jwks_app(fails)).ask()
+        _, body = head_and_body(link)
+        assert json.loads(body)["reason"] == "internal-error"
+        assert b"secret" not in link.written
+        assert caplog.records
+
+    run(main())

@@ -1,0 +1,50 @@
+"""What a resource is made of decides whether a reload takes it over."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from msgspec.structs import replace
+
+from talaria.entrypoints.cli.main import cli
+from talaria.entrypoints.config import Settings, load
+from talaria.entrypoints.config.settings import TlsSettings
+from talaria.entrypoints.runtime.container import Container
+from talaria.entrypoints.runtime.resources import ResourceRegistry
+
+ENVIRONMENT = dict.fromkeys(("PERSONAL_TOKEN", "WIND_API_KEY", "TALARIA_SERVICES_API_KEY"), "x")
+SOURCE = {
+    "jwks_url": "https://id.app.example/other",
+    "jwks_timeout": 1.0,
+    "jwks_tls": TlsSettings(ca_file=Path("ca.pem")),
+    "egress_proxy": "http://proxy:3128",
+    "algorithms": ("RS256",),
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    CliRunner().invoke(cli, ["init", str(tmp_path)])
+    return load(tmp_path / "talaria.toml", environ=ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "taken_over"),
+    [
+        ({}, True),
+        ({"leeway": 1.0, "audience": "other"}, True),
+        *(({key: value}, False) for key, value in SOURCE.items()),
+    ],
+)
+def test_a_key_set_is_taken_over_unless_it_is_fetched_otherwise(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], taken_over: bool
+) -> None:
+    monkeypatch.setattr("talaria.entrypoints.runtime.factories.client_tls", lambda *files: None)
+    before = Container(settings=settings)
+    before.verifier()
+    changed = replace(settings, callers={"app": replace(settings.callers["app"], **changes)})
+    after = Container(settings=changed, resources=ResourceRegistry(before.resources()))
+    after.verifier()
+    keys = "caller-keys:app"
+    assert (after.resources().watched[keys] is before.resources().watched[keys]) is taken_over
