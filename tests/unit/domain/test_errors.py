@@ -12,12 +12,13 @@ from talaria.domain.errors import (
     CircuitOpen,
     ClientFault,
     ClientGone,
-    Faults,
+    DependencyFaults,
     GatewayFault,
     MethodNotAllowed,
     PartnerBadAnswer,
     Refusal,
     Unreachable,
+    faults_of,
 )
 from talaria.domain.model import Origin
 from tests.support_refusals import FAULTS, MAKERS, kinds, leaves
@@ -53,6 +54,15 @@ def test_what_an_adapter_raises_is_the_partners_bad_answer() -> None:
     assert isinstance(refusal, BadAnswer)
 
 
+@pytest.mark.parametrize("origin", ["personal", "partner"])
+def test_the_faults_of_an_origin_are_one_of_each_kind(origin: Origin) -> None:
+    faults = faults_of(origin)
+    made = [make("why", retry_after=1.0) for make in faults[1:]]
+    assert [fault.reason for fault in made] == [f"{origin}-{kind.kind}" for kind in FAULTS[origin]]
+    assert {(fault.origin, fault.cause, fault.retry_after) for fault in made} == {(origin, "why", 1.0)}
+    assert faults.origin == origin
+
+
 @every_leaf
 def test_a_name_stands_in_the_tree_of_the_docstring(kind: type[Refusal]) -> None:
     assert kind.__name__ in (errors.__doc__ or "")
@@ -65,7 +75,7 @@ def test_client_faults_are_the_clients(reason: str) -> None:
 
 
 @pytest.mark.parametrize(("faults", "origin"), [(PERSONAL, "personal"), (PARTNER, "partner")])
-def test_the_faults_of_a_dependency_are_its_own(faults: Faults, origin: str) -> None:
+def test_the_faults_of_a_dependency_are_its_own(faults: DependencyFaults, origin: str) -> None:
     assert [fault().origin for fault in faults[1:]] == [origin] * 4
 
 
