@@ -206,9 +206,12 @@ async def test_a_refusal_tells_when_the_first_url_is_tried_again() -> None:
     assert caught.value.retry_after == 2.0
 
 
-@pytest.mark.parametrize(("method", "counts"), [("GET", True), ("POST", False)])
-async def test_only_a_refused_upload_may_break_its_response(method: str, counts: bool) -> None:
-    services = Balanced(lambda request: UpstreamResponse(413, [], Cut(ConnectionClosed("cut"))))
+@pytest.mark.parametrize(
+    ("method", "status", "counts"),
+    [("GET", 413, True), ("POST", 413, False), ("POST", 400, False), ("POST", 399, True)],
+)
+async def test_only_a_refused_upload_may_break_its_response(method: str, status: int, counts: bool) -> None:
+    services = Balanced(lambda request: UpstreamResponse(status, [], Cut(ConnectionClosed("cut"))))
     for _ in range(5):
         body = None if method == "GET" else Cut(None)
         response = await services.upstream.send(UpstreamRequest(method, b"/", [], body, None, 1.0, 1.0))

@@ -121,6 +121,21 @@ async def test_a_retry_of_what_was_not_sent_takes_no_token_and_gives_none_back()
     assert sum(services.asked) == before + 1
 
 
+async def test_every_url_may_be_tried_once() -> None:
+    services = Balanced(BROKEN, BROKEN, GOOD)
+    services.clients[1].in_flight, services.clients[2].in_flight = 1, 2
+    assert await services.ask() == 200
+    assert services.asked == [1, 1, 1]
+
+
+async def test_what_a_second_try_meets_that_is_not_the_upstreams_passes_and_ends_it() -> None:
+    services = Balanced(BROKEN, step(error=KeyError("own")), GOOD)
+    services.clients[1].in_flight, services.clients[2].in_flight = 1, 2
+    with pytest.raises(KeyError):
+        await services.ask()
+    assert services.asked == [1, 1, 0]
+
+
 async def test_what_closes_the_services_closes_every_url() -> None:
     services = Balanced(GOOD, GOOD)
     await services.upstream.aclose()

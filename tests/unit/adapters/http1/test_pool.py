@@ -283,6 +283,7 @@ async def test_closing_ends_everything() -> None:
     with pytest.raises(ConnectError):
         await harness.get()
     assert (idle.closed, busy.closed, harness.counts()) == (True, True, (0, 0))
+    assert harness.pool._sweep_timer is None or harness.pool._sweep_timer.cancelled()
 
 
 async def test_a_connect_that_ends_after_the_closing_is_closed() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import socket
 import threading
 from collections.abc import AsyncIterator
 
@@ -207,6 +208,41 @@ async def test_giving_up_stops_the_upload() -> None:
     await _settle()
     assert harness.transport.ended == "aborted"
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_body_that_never_waits_lets_others_run() -> None:
+    harness = Harness()
+    _begin(harness, _endless(b"x" * 1024), None)
+    turns = 0
+    while harness.transport.writes < 1000:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 5, "a turn for each 128 KiB"
+    harness.connection.connection_lost(None)
+
+
+async def test_a_connection_that_ends_leaves_no_timer() -> None:
+    harness = Harness()
+    future = harness.begin()
+    harness.connection.abandon(future)
+    harness.connection.resume_writing()
+    assert harness.connection._deadline._timer is None
+
+
+async def test_an_upload_that_is_over_lets_its_second_handle_go() -> None:
+    ours, theirs = socket.socketpair()
+    harness = Harness(sock=ours)
+    future = _begin(harness, _silent(b"a"), None)
+    await _settle()
+    (before,) = {harness.connection._pending_response}
+    assert before is not None
+    harness.feed(EARLY)
+    await future
+    assert harness.connection._pending_response is None
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        before.close()
+    ours.close()
+    theirs.close()
 
 
 class _Socket:
