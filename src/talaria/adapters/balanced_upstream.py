@@ -61,6 +61,10 @@ class UpstreamClient(Protocol):
         """The response within `timeout` seconds. Raises Http1Errors, or what the request's body raises."""
         ...
 
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the url's name has no longer."""
+        ...
+
     async def aclose(self) -> None:
         """Close every connection."""
         ...
@@ -125,6 +129,11 @@ class BalancedUpstream:
         now = self._now()
         tries = 1 if another else self._tries
         return any(tried.count(backend) < tries and backend.breaker.refused_for(now) == 0 for backend in self._backends)
+
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the urls' names have no longer."""
+        for backend in self._backends:
+            await backend.client.follow_names()
 
     async def aclose(self) -> None:
         """Close every connection of every backend."""

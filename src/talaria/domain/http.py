@@ -11,6 +11,9 @@ Header = tuple[bytes, bytes]
 
 Headers = list[Header]
 
+BODYLESS_STATUSES = frozenset({204, 304})
+"""Responses of these never have a body (RFC 9110, sections 15.3.5 and 15.4.5)."""
+
 _NO_CONTENT: Header = (b"content-length", b"0")
 _CHUNKED: Header = (b"transfer-encoding", b"chunked")
 

@@ -15,7 +15,7 @@ from typing import Literal, Self
 
 from talaria.domain.errors import BadAnswer, DependencyFault, Refusal, TimedOut, Unreachable
 from talaria.domain.events import Attempt
-from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
+from talaria.domain.http import BODYLESS_STATUSES, Headers, UpstreamRequest, UpstreamResponse
 
 Handler = Callable[["MemoryBackendRequest"], Awaitable[None]]
 _ENDS: dict[str, type[DependencyFault]] = {"reset": Unreachable, "nonsense": BadAnswer}
@@ -124,7 +124,7 @@ class MemoryUpstream:
             raise TimedOut("upstream", "no answer in time") if late else error from None
         finally:
             request.attempts.append(Attempt(self._name, 0.0, 0.0, outcome, self._address))
-        if request.method == "HEAD" or status in (204, 304):
+        if request.method == "HEAD" or status in BODYLESS_STATUSES:
             await body.aclose()
             return UpstreamResponse(status, headers, body, complete_body=b"")
         return UpstreamResponse(status, headers, body)

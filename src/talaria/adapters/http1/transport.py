@@ -55,6 +55,11 @@ class Http1Transport(httpx.AsyncBaseTransport):
             extensions={"http_version": b"HTTP/1.1"},
         )
 
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that their names have no longer."""
+        for upstream in self._upstreams.values():
+            await upstream.follow_names()
+
     async def aclose(self) -> None:
         """Close every connection."""
         for upstream in self._upstreams.values():
