@@ -274,5 +274,5 @@ def faults_of(origin: Origin) -> Faults:
 
 
 PERSONAL = faults_of("personal")
-PARTNER = faults_of("partner")
+PARTNER = faults_of("partner")._replace(bad_answer=PartnerBadAnswer)
 CALLER_KEYS = Faults("caller-keys", KeysUnavailable, KeysUnavailable, KeysUnavailable, KeysUnavailable)

@@ -177,8 +177,8 @@ def _limits(settings: Settings) -> ConnectionLimits:
 
 
 def _cache_key_meaning(settings: Settings) -> dict[tuple[str, str], tuple[str, ...]]:
-    """What the names in a cache key stand for: another url or issuer is another partner or caller."""
-    partners = {("partner", id): (one.adapter, one.url) for id, one in settings.partners.items()}
+    """What the names in a cache key stand for: another url, option or issuer is another partner or caller."""
+    partners = {("partner", id): (one.adapter, one.url, repr(one.options)) for id, one in settings.partners.items()}
     callers = {("caller", name): (one.issuer, one.phone_id_claim) for name, one in settings.callers.items()}
     return {**partners, **callers}
 
