@@ -123,3 +123,22 @@ def test_every_module_says_what_it_is_for() -> None:
 
 def test_nothing_is_left_for_later() -> None:
     assert hits(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b") == []
+
+
+NAMED = re.compile(r"`((?:[\w.-]+/)+[\w.*-]*)`")
+HISTORY = {"CHANGELOG.md", "docs/performance.md"}
+
+
+def test_documents_name_files_that_are_there() -> None:
+    """A path in backticks, below the root, src/talaria or the document's own folder; `*` stands for any characters."""
+    lost = [
+        f"{path}: {name}"
+        for path, text in texts(".md")
+        if str(path) not in HISTORY
+        for name in NAMED.findall(text)
+        if name.split("/")[0]
+        in {"src", "tests", "docs", "bench", "deploy", "tools", "domain", "adapters", "entrypoints"}
+        and "bolt" not in name  # the partner that a document invents
+        and not any(list(base.glob(name.rstrip("/"))) for base in (ROOT, ROOT / "src/talaria", ROOT / path.parent))
+    ]
+    assert lost == []

@@ -143,7 +143,7 @@ class BalancedUpstream:
     def _choose(self, tried: list[Backend]) -> tuple[Backend, Permit]:
         """A backend that may be tried, and its breaker's permit. Raises CircuitOpen."""
         now = self._now()
-        for backend in self._in_order():
+        for backend in self._backends if len(self._backends) == 1 else self._in_order():
             if tried.count(backend) < self._tries:
                 permit = backend.breaker.admit(now)
                 if permit is not None:
@@ -152,8 +152,6 @@ class BalancedUpstream:
         raise CircuitOpen("upstream", self._name, retry_after=wait)
 
     def _in_order(self) -> Sequence[Backend]:
-        if len(self._backends) == 1:
-            return self._backends
         self._turn = (self._turn + 1) % len(self._backends)
         turned = self._backends[self._turn :] + self._backends[: self._turn]
         return sorted(turned, key=lambda backend: backend.client.in_flight)

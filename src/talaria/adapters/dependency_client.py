@@ -40,7 +40,7 @@ from talaria.adapters.http1.transport import Http1Transport
 from talaria.domain.errors import (
     CircuitOpen,
     DependencyFault,
-    Faults,
+    DependencyFaults,
     GatewayOverloaded,
     InternalError,
     Refusal,
@@ -67,7 +67,7 @@ _KINDS: Final[tuple[tuple[type[errors.Http1Error], _ErrorKind, bool], ...]] = (
     (errors.ReadTimeout, "timeout", False),
     (errors.WriteTimeout, "timeout", False),
 )
-"""What an error of the client is among the dependency's `Faults`, and whether it may be gone at the next attempt."""
+"""What an error of the client is among `DependencyFaults`, and whether it may be gone at the next attempt."""
 
 T = TypeVar("T")
 
@@ -145,7 +145,7 @@ class DependencyClient:
         self,
         name: str,
         base_url: str,
-        faults: Faults,
+        faults: DependencyFaults,
         *,
         timeout: float,
         attempts: int,

@@ -12,7 +12,7 @@
     │   ├── Unreachable  BadAnswer  TimedOut  Overloaded      reason: "<origin>-<kind>"
     │   │   └── PartnerBadAnswer    for adapters of partners
     │   └── CircuitOpen  KeysUnavailable
-    └── GatewayFault                ours: GatewayOverloaded  Draining  InternalError
+    └── GatewayFault                ours: GatewayOverloaded  Draining  DecisionFailed  InternalError
 
 `cause` is a short text for the operator's eyes: a status, an errno, an address. Never personal data, never a secret.
 """
@@ -252,13 +252,19 @@ class Draining(GatewayFault):
     reason = "draining"
 
 
+class DecisionFailed(GatewayFault):
+    """An edge proxy could not ask for a decision, or does not say for which reason it was refused one."""
+
+    reason = "decision-failed"
+
+
 class InternalError(GatewayFault):
     """A fault of ours; the exception is in the log under the request id."""
 
     reason = "internal-error"
 
 
-class Faults(NamedTuple):
+class DependencyFaults(NamedTuple):
     """The constructors of one dependency's faults, so that one client serves every dependency."""
 
     origin: Origin
@@ -268,11 +274,11 @@ class Faults(NamedTuple):
     overloaded: Callable[..., DependencyFault]
 
 
-def faults_of(origin: Origin) -> Faults:
+def faults_of(origin: Origin) -> DependencyFaults:
     """The faults of this origin."""
-    return Faults(origin, *(partial(kind, origin) for kind in (Unreachable, BadAnswer, TimedOut, Overloaded)))
+    return DependencyFaults(origin, *(partial(kind, origin) for kind in (Unreachable, BadAnswer, TimedOut, Overloaded)))
 
 
 PERSONAL = faults_of("personal")
 PARTNER = faults_of("partner")._replace(bad_answer=PartnerBadAnswer)
-CALLER_KEYS = Faults("caller-keys", KeysUnavailable, KeysUnavailable, KeysUnavailable, KeysUnavailable)
+CALLER_KEYS = DependencyFaults("caller-keys", KeysUnavailable, KeysUnavailable, KeysUnavailable, KeysUnavailable)

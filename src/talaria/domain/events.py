@@ -36,7 +36,8 @@ class HopContext:
 class RequestContext:
     """The record of one request so far. Mutable: the gateway writes it, the access line and the failure log read it.
 
-    `started` is by the clock of the attempts; `person` is a pseudonym.
+    `started` is by the clock of the attempts; `person` is a pseudonym. `edge`: an edge proxy asked for a decision, and
+    forwards the request itself.
     """
 
     request_id: str = ""
@@ -50,6 +51,7 @@ class RequestContext:
     attempts: list[Attempt] = field(default_factory=list)
     person: str = ""
     started: float = 0.0
+    edge: bool = False
 
 
 class RequestFinished(NamedTuple):

@@ -70,6 +70,18 @@ class ForwardedHeaders:
         ]
 
 
+def last_hop(lines: Sequence[bytes]) -> tuple[str, bytes]:
+    """The last hop that `X-Forwarded-For` lines name, by its address, and what stands before it.
+
+    The address is empty where there is no hop, or where the last one is no address.
+    """
+    before, _, last = b",".join(lines).rpartition(b",")
+    try:
+        return unmap_ipv4(str(ip_address(_address(last.strip())))), before.strip()
+    except ValueError:
+        return "", before.strip()
+
+
 def _x_forwarded_for(head: RequestHeaders) -> list[str]:
     elements = b",".join(head.all(b"x-forwarded-for")).split(b",")
     return [_address(hop) for element in elements if (hop := element.strip())]

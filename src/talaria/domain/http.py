@@ -64,7 +64,8 @@ class ClientRequest:
 class UpstreamRequest:
     """A request to an upstream. Framing is not among the headers: it follows from `body` and `length`.
 
-    `body` None: no body (`length` 0 then asks for an explicit `content-length: 0`). `length` None with a body: chunked.
+    `body`: a stream, or bytes, which can be sent again; `length` None with a stream: chunked. None: no body (`length` 0
+    then asks for an explicit `content-length: 0`).
     `timeout`: seconds from the end of the request, its body included, to the head of the response. `idle_timeout`: the
     longest silence inside a body, either way.
     `client_deadline`: the client's own deadline bounds the time, so running out of it is not the upstream's failure.
@@ -74,7 +75,7 @@ class UpstreamRequest:
     method: str
     target: bytes = field(repr=False)
     headers: Headers = field(repr=False)
-    body: AsyncIterator[bytes] | None
+    body: AsyncIterator[bytes] | bytes | None = field(repr=False)
     length: int | None
     timeout: float
     idle_timeout: float

@@ -10,7 +10,7 @@ one before it has been read.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Literal, Self
 
 from talaria.domain.errors import BadAnswer, DependencyFault, Refusal, TimedOut, Unreachable
@@ -36,7 +36,7 @@ class MemoryBackendRequest:
         self.gone = asyncio.Event()
         self.begun: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
         self.chunks: asyncio.Queue[bytes | Refusal] = asyncio.Queue(1)
-        self._body = request.body
+        self._body = _once(request.body) if isinstance(request.body, bytes) else request.body
 
     async def read(self) -> bytes:
         """The next piece of the request's body, b"" at its end."""
@@ -89,6 +89,10 @@ class MemoryBackendRequest:
             self.fail(refusal)
             return
         await self.chunks.put(refusal or b"")
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 class MemoryUpstream:

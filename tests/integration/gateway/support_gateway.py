@@ -122,10 +122,10 @@ class Town:
 
 
 class Gateway:
-    """A running gateway. `printed`: the file that its lines go to."""
+    """A running gateway. `printed`: the file that its lines go to. `decisions`: where edges ask, if they may."""
 
-    def __init__(self, url: str, ops: str, printed: Path, town: Town) -> None:
-        self.url, self.ops, self.printed, self.town = url, ops, printed, town
+    def __init__(self, url: str, ops: str, printed: Path, town: Town, decisions: str = "") -> None:
+        self.url, self.ops, self.printed, self.town, self.decisions = url, ops, printed, town, decisions
 
     async def ask(self, target: str = "/v1/scooters", *lines: str, **more: Any) -> Got:
         """One request with a good token, on a connection of its own."""
@@ -184,7 +184,7 @@ async def gateway_in(
     with path.open("wb") as printed:
         running: GatewayServer = await serve.start(settings, container=container, access_descriptor=printed.fileno())
         try:
-            yield Gateway(running.public_url, running.ops_url, path, town)
+            yield Gateway(running.public_url, running.ops_url, path, town, running.decision_url)
         finally:
             await running.stop()
 
@@ -223,7 +223,8 @@ async def process_of(town: Town, config: Path, environ: Mapping[str, str] | None
             while not (serving := gateway.lines("serving")):
                 assert process.returncode is None, path.read_text()
                 await asyncio.sleep(0.02)  # a file does not announce that it has grown
-        gateway.url, gateway.ops = serving[0]["public"], serving[0]["ops"]
+        gateway.url, gateway.ops = serving[0]["public"], serving[0].get("ops", "")
+        gateway.decisions = serving[0].get("decisions", "")
         yield gateway
     finally:
         if process.returncode is None:

@@ -40,6 +40,7 @@ personal-overloaded 503 personal
 partner-overloaded 503 partner
 circuit-open 503 personal|partner|upstream
 overloaded 503 gateway
+decision-failed 503 gateway
 draining 503 gateway
 keys-unavailable 503 caller-keys
 internal-error 500 gateway

@@ -21,7 +21,7 @@ def events(wanted: int) -> Iterator[bytes]:
     """So many events, 200 ms apart."""
     for number in range(1, wanted + 1):
         if number > 1:
-            time.sleep(0.2)
+            time.sleep(0.2)  # the pace of an event stream
         yield b"data: %d\n\n" % number
 
 

@@ -136,7 +136,7 @@ class Connection(asyncio.BufferedProtocol):
         future = self._future = self.loop.create_future()
         if body is None:
             self._batcher.write(self.loop, self._send, request)
-        elif self.served and self._socket.poll(0):
+        elif self._is_not_idle():
             self._fail_closed(_NOT_IDLE)
         else:
             self._request_body = body
@@ -179,11 +179,15 @@ class Connection(asyncio.BufferedProtocol):
     def _send(self, request: bytes) -> None:
         if self._state != HEAD or self._transport.is_closing():
             return
-        if self.served and self._socket.poll(0):
+        if self.served and self._socket.poll(0):  # `_is_not_idle`, without a call for each request
             self._fail_closed(_NOT_IDLE)
             return
         self._written = True
         self._write(request)
+
+    def _is_not_idle(self) -> bool:
+        """Before the first write on a kept connection: has something arrived that the loop has not read yet?"""
+        return self.served > 0 and bool(self._socket.poll(0))
 
     def _begin_request_body(self, head: bytes, body: BodyWriter, timeout: float) -> None:
         if body.length is None or body.length > JOINED_AT_MOST:
@@ -202,6 +206,8 @@ class Connection(asyncio.BufferedProtocol):
         self._deadline.at = NEVER
         try:
             async for piece in pieces:
+                if not self._written and self._is_not_idle():
+                    raise ConnectionClosed(_NOT_IDLE)
                 self._written = True
                 self._write(piece)
                 unbroken += len(piece)

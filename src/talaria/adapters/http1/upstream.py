@@ -101,8 +101,11 @@ class Http1Upstream:
         connection = pool.take(now)
         if connection is None:
             connection = await self._connect(request, deadline, since, connect_timeout, new=False)
+        stream = request.body
+        if isinstance(stream, bytes):
+            head, stream = head + stream, None
         while True:
-            body = None if request.body is None else BodyWriter(request.body, request.length)
+            body = None if stream is None else BodyWriter(stream, request.length)
             future: asyncio.Future[UpstreamResponse] | None = None
             try:
                 future = connection.begin(head, request.method == "HEAD", deadline, request.idle_timeout, body)

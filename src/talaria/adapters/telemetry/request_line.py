@@ -34,6 +34,7 @@ class RequestLine(msgspec.Struct, omit_defaults=True, gc=False):
     healed: bool = False
     cause: str = ""
     person: str = ""
+    edge: bool = False
 
 
 def request_line(event: RequestFinished, time: str) -> RequestLine:
@@ -64,6 +65,7 @@ def request_line(event: RequestFinished, time: str) -> RequestLine:
         context.identity_refreshed,
         event.cause,
         context.person,
+        context.edge,
     )
 
 

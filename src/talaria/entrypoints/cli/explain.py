@@ -33,6 +33,8 @@ _ADVICE = {
     "keys-unavailable": "Look whether the caller's jwks_url answers from this machine.",
     "method-not-implemented": "The client used a method that is none of HTTP; nothing is wrong with the gateway.",
     "deadline-exceeded": "The client gave less time than the request took: see its x-request-timeout-ms.",
+    "decision-failed": "An edge proxy could not ask, or named no reason: look at its log, at server.trusted_edges and"
+    " at how long it waits for a decision.",
     "draining": "This instance was shutting down: requests came too late, or took longer than server.drain_timeout.",
     "internal-error": "A fault of ours: the traceback stands in the log under the request id.",
     "": "The upstream's own answer, passed on as it was. Its log knows it by the same request id.",

@@ -67,10 +67,17 @@ def _something_to_serve(settings: Settings, refuse: Refuse) -> None:
 
 
 def _listeners(settings: Settings, refuse: Refuse) -> None:
-    public, ops = settings.server.listen, settings.server.ops_listen
-    same_host = public.host == ops.host or _ANY_ADDRESS & {public.host, ops.host}
-    if same_host and public.port == ops.port and public.port:
-        refuse("server.ops_listen", "this is where the public listener is", "choose another port")
+    server = settings.server
+    listeners = [("public", "listen", server.listen), ("operators'", "ops_listen", server.ops_listen)]
+    if server.decision_listen is not None:
+        listeners.append(("decision", "decision_listen", server.decision_listen))
+        if not server.trusted_edges:
+            hint = 'write the networks of the edge proxies that may ask, such as ["10.0.0.0/8"]'
+            refuse("server.trusted_edges", "with decision_listen set, no edge may ask", hint)
+    for (name, _, one), (_, key, other) in combinations(listeners, 2):
+        same_host = one.host == other.host or _ANY_ADDRESS & {one.host, other.host}
+        if same_host and one.port == other.port and one.port:
+            refuse(f"server.{key}", f"this is where the {name} listener is", "choose another port")
 
 
 def _callers(settings: Settings, refuse: Refuse) -> None:

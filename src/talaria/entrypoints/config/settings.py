@@ -24,6 +24,7 @@ from talaria.entrypoints.config.types import (
     IP,
     LISTEN,
     NETWORK,
+    OPTIONAL_LISTEN,
     ORIGIN_URL,
     PRIVATE_FILE,
     PROXY_URL,
@@ -90,6 +91,10 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     ops_listen: Annotated[Address, LISTEN, about("the operators' listener")] = Address("127.0.0.1", 9090)
     workers: Annotated[Count, within(1, 256, "processes")] = 1
     trusted_proxies: Annotated[Networks, about("their Forwarded and X-Forwarded-* are believed")] = ()
+    decision_listen: Annotated[
+        Address | None, OPTIONAL_LISTEN, about("the decision API for edge proxies, for trusted networks only")
+    ] = None
+    trusted_edges: Annotated[Networks, about("with decision_listen: the networks of the edges that may ask")] = ()
     header_limit: Annotated[Size, within(256, 16 * MIB, "the longest head of a request")] = 32 << 10
     header_timeout: Annotated[Duration, within(MS, HOUR, "the longest a head may take to arrive")] = 10.0
     body_limit: Annotated[Size, within(0, TIB, 'the longest body; "0" for no limit')] = 64 * MIB
@@ -222,6 +227,12 @@ class RouteSettings(Struct, frozen=True, kw_only=True):
     idle_timeout: Annotated[Duration, within(MS, DAY, "the longest silence inside a body")] = 60.0
 
 
+class DecisionSettings(Struct, frozen=True, kw_only=True):
+    """[decision]: the decision API for edge proxies."""
+
+    max_age: Annotated[Duration, within(0, HOUR, "how long an edge may keep a yes; 0s: not at all")] = 0.0
+
+
 class LoggingSettings(Struct, frozen=True, kw_only=True):
     """[logging]: what a line says of a person."""
 
@@ -245,6 +256,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     identities: IdentitiesSettings = IdentitiesSettings()
     upstreams: Annotated[dict[Name, UpstreamSettings], NOT_EMPTY]
     routes: Annotated[dict[Name, RouteSettings], NOT_EMPTY]
+    decision: DecisionSettings = DecisionSettings()
     logging: LoggingSettings = LoggingSettings()
     warnings: Annotated[tuple[Problem, ...], LOADED] = ()
     files: Annotated[Mapping[Path, FileVersion], LOADED] = field(default_factory=dict)

@@ -31,7 +31,6 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)")
 _SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB|)")
 _RATE = re.compile(r"([1-9][0-9]{0,6})/(s|m|h)(?: burst ([1-9][0-9]{0,6}))?")
-_ROUNDING = 1e-6
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 _HOST = re.compile(r"(?=.{1,253}\.?\Z)(?:(?!-)[A-Za-z0-9_-]{1,63}\.)*(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.?")
 _NOT_IN_URLS = re.compile(r'[^\x21-\x7e]|["<>\\^`{|}]')
@@ -112,22 +111,16 @@ def _rate(text: str, _: LoadContext) -> RateLimit | None:
     return found and RateLimit(int(found[1]) / _UNITS[found[2]], int(found[3] or found[1]))
 
 
-def write_rate(limit: RateLimit | None) -> str:
-    """A rate as it is written in the file: for the shortest unit that leaves a whole number."""
-    if limit is None:
-        return ""
-    amounts = {unit: limit.per_second * _UNITS[unit] for unit in ("s", "m", "h")}
-    unit = next((unit for unit, amount in amounts.items() if abs(amount - round(amount)) < _ROUNDING), "h")
-    amount = round(amounts[unit])
-    return f"{amount}/{unit}" if amount == limit.burst else f"{amount}/{unit} burst {limit.burst}"
-
-
 def _listen(text: str, _: LoadContext) -> Address:
     found = _LISTEN.fullmatch(text)
     host = found[1].strip("[]") if found else ""
     if found is None or int(found[2]) > 65535 or (found[1] != host and not _is_ip(host)):
         raise InvalidValue(f"{shown(text)} is not an address to listen on")
     return Address(host, int(found[2]))
+
+
+def _listen_or_none(text: str, context: LoadContext) -> Address | None:
+    return _listen(text, context) if text else None
 
 
 def _network(text: str, _: LoadContext) -> Network:
@@ -238,12 +231,18 @@ DURATION = _text("duration", _duration, _DURATION.pattern, _DURATION_HINT, write
 """Seconds."""
 SIZE = _text("size", _size, _SIZE.pattern, 'write a size from "{least}" to "{most}", such as "32KiB"', write=write_size)
 """Bytes."""
-RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT, write=write_rate)
+RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT)
 """Requests a second, and at once: where no burst is named, as many as the rate's own number."""
 COUNT = Meta(extra={"hint": "write a whole number from {least} to {most}"})
 
 LISTEN = _text(
     "host:port", _listen, _LISTEN.pattern, 'write "host:port", such as "127.0.0.1:80" or "[::1]:80"', write=str
+)
+OPTIONAL_LISTEN = _text(
+    "host:port",
+    _listen_or_none,
+    f"({_LISTEN.pattern})?",
+    'write "host:port", such as "10.0.0.5:8081"; "" for none',
 )
 IP = _text("IP address", _ip, "[0-9A-Fa-f:.]+", 'write an address of this machine, such as "10.0.0.5"')
 NETWORK = _text(

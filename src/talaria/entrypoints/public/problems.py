@@ -66,6 +66,8 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 MEDIA_TYPE = "application/problem+json"
+REASON_HEADER = b"x-talaria-reason"
+"""On a decision for an edge proxy."""
 
 _REQUEST = "http_request_error"
 _DENIED = "http_request_denied"
@@ -190,6 +192,9 @@ ROWS: dict[str, Row] = {
         _INTERNAL,
         always_retry_after=True,
     ),
+    "decision-failed": Row(
+        503, "No decision", "Whether the request may go on could not be found out; try again.", _INTERNAL
+    ),
     "draining": Row(
         503,
         "Shutting down",
@@ -215,13 +220,21 @@ NOT_FOUND = Row(404, "Not found", "There is nothing at this path.", _REQUEST)
 
 def render(refusal: Refusal, request_id: str) -> tuple[int, Headers, bytes]:
     """Status, headers and body of the response to a refused request."""
-    row = ROWS[refusal.reason]
-    headers = list(row.extra)
+    headers: Headers = []
     if isinstance(refusal, MethodNotAllowed):
         headers.append((b"allow", ", ".join(sorted(refusal.allow)).encode("ascii")))
-    if refusal.retry_after is not None or row.always_retry_after:
-        headers.append((b"retry-after", _whole_seconds(refusal.retry_after)))
-    return answer(refusal.reason, row, request_id, headers)
+    return render_reason(refusal.reason, request_id, refusal.retry_after, headers)
+
+
+def render_reason(
+    reason: str, request_id: str, retry_after: float | None = None, headers: Headers | None = None
+) -> tuple[int, Headers, bytes]:
+    """The same of a reason alone. `headers` are sent besides those that its row has."""
+    row = ROWS[reason]
+    more = [*row.extra, *(headers or ())]
+    if retry_after is not None or row.always_retry_after:
+        more.append((b"retry-after", _whole_seconds(retry_after)))
+    return answer(reason, row, request_id, more)
 
 
 def answer(reason: str, row: Row, request_id: str, headers: Headers) -> tuple[int, Headers, bytes]:

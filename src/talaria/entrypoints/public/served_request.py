@@ -20,18 +20,20 @@ logger = logging.getLogger("talaria.proxy")
 class ServedRequest:
     """A context manager around the answering of one request; no exception leaves it but those that end the process.
 
-    The body of the `with` sets what it knows: `status`, `origin` and `bytes_out` of a response, `body` of the request.
+    The body of the `with` sets what it knows: `status`, `origin` and `bytes_out` of a response, `body` of the request,
+    and its `method` where that is not the cycle's. With `edge` the response is a decision for an edge proxy.
     """
 
     __slots__ = (
-        "_cycle", "_now", "_record", "body", "bytes_out", "cause", "context", "origin", "reason", "status",
+        "_cycle", "_now", "_record", "body", "bytes_out", "cause", "context", "method", "origin", "reason", "status",
     )  # fmt: skip
 
-    def __init__(self, cycle: RequestResponseCycle, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, cycle: RequestResponseCycle, recorder: Recorder, clock: Clock, *, edge: bool = False) -> None:
         self._cycle = cycle
         self._record = recorder.record
         self._now = clock.now
-        self.context = RequestContext(started=self._now())
+        self.context = RequestContext(started=self._now(), edge=edge)
+        self.method = cycle.method
         self.status = self.bytes_out = 0
         self.reason = self.cause = ""
         self.origin: Origin | Literal[""] = ""
@@ -93,6 +95,8 @@ class ServedRequest:
         else:
             self.status, headers, body = problems.render(refusal, request_id)
             self.bytes_out = len(body)
+            if self.context.edge:
+                headers.append((problems.REASON_HEADER, refusal.reason.encode("ascii")))
             cycle.respond(self.status, [*headers, problems.date_header()], body)
 
     def _client_gone(self, cause: str) -> None:
@@ -105,7 +109,7 @@ class ServedRequest:
         self._record(
             RequestFinished(
                 self.context,
-                self._cycle.method,
+                self.method,
                 self.status,
                 self.reason,
                 self.origin,

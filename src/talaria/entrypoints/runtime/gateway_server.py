@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 import time
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -26,10 +27,10 @@ from talaria.entrypoints.ops.readiness import Configured
 from talaria.entrypoints.public.app import PublicApp, jwks_app
 from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.proxy import Proxy
-from talaria.entrypoints.public.server.framing import ConnectionLimits
 from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import url_of
 from talaria.entrypoints.runtime.container import Container
+from talaria.entrypoints.runtime.decision_server import DecisionServer, limits_of
 from talaria.entrypoints.runtime.resources import ResourceRegistry
 
 logger = logging.getLogger("talaria")
@@ -37,14 +38,30 @@ logger = logging.getLogger("talaria")
 _DETACHED_CACHE_SIZE = 1000
 
 
-class GatewayServer:
-    """A gateway that serves. `public_url` and `ops_url` say where; a worker among others has no ops_url of its own."""
+@dataclass(frozen=True, slots=True)
+class ServingSockets:
+    """What one process serves clients on, and edge proxies, where there is a decision API."""
 
-    def __init__(self, container: Container, public: socket.socket, ops: socket.socket | None) -> None:
+    public: socket.socket
+    decisions: socket.socket | None = None
+
+    def close(self) -> None:
+        """Close both."""
+        self.public.close()
+        if self.decisions is not None:
+            self.decisions.close()
+
+
+class GatewayServer:
+    """A gateway that serves. `public_url`, `ops_url` and `decision_url` say where, the last two where there is one: a
+    worker among others has no ops_url of its own.
+    """
+
+    def __init__(self, container: Container, sockets: ServingSockets, ops: socket.socket | None) -> None:
         self.container = container
         self.process = container.process
         self._tls = _server_tls(self.settings)
-        self.public_url = url_of(public, "http" if self._tls is None else "https")
+        self.public_url = url_of(sockets.public, "http" if self._tls is None else "https")
         self.ops_url = url_of(ops) if ops is not None else ""
         self._admin = self.process.admin()
         self._jwks = container.service_tokens().jwks
@@ -53,8 +70,10 @@ class GatewayServer:
         body_limit = self.settings.server.body_limit
         self._proxy = Proxy(container.gateway(), recorder, clock, limiter, body_limit=body_limit)
         app = PublicApp(self._proxy, jwks_app(lambda: self._jwks()), recorder, clock, limiter)
-        self._listener = Listener(app, RejectedHeads(recorder), _limits(self.settings), drain_timeout)
-        self._public = public
+        self._listener = Listener(app, RejectedHeads(recorder), limits_of(self.settings), drain_timeout)
+        self._public = sockets.public
+        self._edges = None if sockets.decisions is None else DecisionServer(container, sockets.decisions)
+        self.decision_url = "" if self._edges is None else self._edges.url
         self._ops = ops
         self._ops_listener = None if ops is None else AsgiListener(create_ops_app(self._admin))
         self._retirements: set[asyncio.Task[None]] = set()
@@ -72,8 +91,10 @@ class GatewayServer:
         if self._ops is not None and self._ops_listener is not None:
             await self._ops_listener.start(self._ops)
         await self._listener.start(self._public, self._tls)
-        ops = {"ops": self.ops_url} if self.ops_url else {}
-        logger.info("serving", extra={"public": self.public_url, **ops, "version": __version__})
+        if self._edges is not None:
+            await self._edges.start()
+        urls = {"public": self.public_url, "ops": self.ops_url, "decisions": self.decision_url}
+        logger.info("serving", extra={name: url for name, url in urls.items() if url} | {"version": __version__})
 
     def reconfigure(self, settings: Settings) -> None:
         """Serve by these settings from now on. Where a part can't be built its exception passes, and nothing changes.
@@ -84,13 +105,15 @@ class GatewayServer:
         new = Container(settings=settings, resources=ResourceRegistry(old.resources()))
         new.process.override(self.process)
         gateway, tokens = new.gateway(), new.service_tokens()
-        under_way = self._listener.under_way()
+        under_way = self._listener.under_way() | (set() if self._edges is None else self._edges.under_way())
         self._reload_certificate(settings)
         # Nothing below can fail, and nothing below waits.
         self.container = new
         self._evict_changed_identities(old, new)
         self._proxy.pass_on_by(gateway, settings.server.body_limit)
-        self._listener.set_protocol(_limits(settings), settings.server.drain_timeout)
+        self._listener.set_protocol(limits_of(settings), settings.server.drain_timeout)
+        if self._edges is not None:
+            self._edges.reconfigure(new)
         self._jwks = tokens.jwks
         self.process.limiter().resize(settings.server.max_in_flight)
         self.process.metrics().set_known_tags(settings.routes)
@@ -111,7 +134,7 @@ class GatewayServer:
         """Drain, then close everything. Readiness says 503 from the first moment."""
         self._admin.draining = True
         logger.info("draining")
-        await self._listener.stop()
+        await asyncio.gather(self._listener.stop(), *([] if self._edges is None else [self._edges.stop()]))
         if self._ops_listener is not None:
             await self._ops_listener.stop()
         self._stop_following()
@@ -169,11 +192,6 @@ class GatewayServer:
 def _server_tls(settings: Settings) -> ssl.SSLContext | None:
     tls = settings.server.tls
     return None if tls.cert_file is None or tls.key_file is None else server_tls(tls.cert_file, tls.key_file)
-
-
-def _limits(settings: Settings) -> ConnectionLimits:
-    server = settings.server
-    return ConnectionLimits(server.header_limit, server.header_timeout, server.keepalive_timeout)
 
 
 def _cache_key_meaning(settings: Settings) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""`talaria serve`: the public listener and the operators' listener, from start to the end of the drain."""
+"""`talaria serve`: the listeners for clients, edge proxies and operators, from start to the end of the drain."""
 
 import asyncio
 import gc
@@ -16,7 +16,7 @@ import uvloop
 
 from talaria import __version__
 from talaria.adapters.telemetry.line_writer import make_nonblocking
-from talaria.entrypoints.config import Settings
+from talaria.entrypoints.config import Address, Settings
 from talaria.entrypoints.ops.app import create_ops_app
 from talaria.entrypoints.ops.control import ControlConnection
 from talaria.entrypoints.ops.listener import AsgiListener
@@ -24,7 +24,7 @@ from talaria.entrypoints.ops.workers import ControlServer, WorkersAdmin
 from talaria.entrypoints.public.server.sockets import CannotListen, bind, is_port_served, url_of
 from talaria.entrypoints.runtime import logging as logs
 from talaria.entrypoints.runtime.container import Container
-from talaria.entrypoints.runtime.gateway_server import GatewayServer
+from talaria.entrypoints.runtime.gateway_server import GatewayServer, ServingSockets
 from talaria.entrypoints.runtime.reload import Reloader, latest
 from talaria.entrypoints.runtime.sd_notify import ServiceManager
 from talaria.entrypoints.runtime.supervisor import Supervisor
@@ -47,26 +47,34 @@ async def start(settings: Settings, *, container: Container | None = None, acces
     """A gateway that serves in this event loop; its access lines go to `access_descriptor`. Raises CannotListen."""
     container = container or Container(settings=settings)
     container.process.access_descriptor.override(access_descriptor)
-    public, ops = bind_both(settings)
-    server = GatewayServer(container, public, ops)
+    sockets, ops = bind_all(settings)
+    server = GatewayServer(container, sockets, ops)
     try:
         await server.start()
     except BaseException:
-        public.close()
+        sockets.close()
         ops.close()
         raise
     return server
 
 
-def bind_both(settings: Settings) -> tuple[socket.socket, socket.socket]:
-    """The public and the operators' socket, shared with another instance that is on its way out or in."""
+def bind_all(settings: Settings) -> tuple[ServingSockets, socket.socket]:
+    """The sockets for clients and edges, and the operators', shared with another instance on its way out or in."""
     server = settings.server
     public = bind(server.listen.host, server.listen.port, "server.listen", shared=True)
+    bound = [public]
     try:
-        return public, bind(server.ops_listen.host, server.ops_listen.port, "server.ops_listen", shared=True)
+        ops = bind(server.ops_listen.host, server.ops_listen.port, "server.ops_listen", shared=True)
+        bound.append(ops)
+        return ServingSockets(public, _bind_decisions(server.decision_listen)), ops
     except CannotListen:
-        public.close()
+        for listener in bound:
+            listener.close()
         raise
+
+
+def _bind_decisions(address: Address | None) -> socket.socket | None:
+    return None if address is None else bind(address.host, address.port, "server.decision_listen", shared=True)
 
 
 def run(settings: Settings, config_path: Path) -> int:
@@ -81,8 +89,8 @@ def run(settings: Settings, config_path: Path) -> int:
     _raise_fd_limit(settings.server.max_in_flight)
     not_alone = is_port_served(settings.server.ops_listen)  # before the socket is ours: then we would ask ourselves
     try:
-        public, ops = bind_both(settings)
-        workers = [public, *_bind_more(public, settings.server.workers - 1)]
+        sockets, ops = bind_all(settings)
+        workers = [sockets, *_bind_more(sockets, settings.server.workers - 1)]
     except CannotListen as error:
         logger.error(str(error))
         return FAILED
@@ -92,13 +100,24 @@ def run(settings: Settings, config_path: Path) -> int:
         return _supervise(settings, config_path, workers, ops)
     if os.getpid() == 1:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the orphans that it gives to process 1
-    uvloop.run(_run_single(GatewayServer(Container(settings=settings), public, ops), config_path))
+    uvloop.run(_run_single(GatewayServer(Container(settings=settings), sockets, ops), config_path))
     return 0
 
 
-def _bind_more(public: socket.socket, count: int) -> list[socket.socket]:
-    host, port = public.getsockname()[:2]
-    return [bind(host, port, "server.listen", shared=True) for _ in range(count)]
+def _bind_more(sockets: ServingSockets, count: int) -> list[ServingSockets]:
+    """Sockets at the same addresses, for further workers."""
+    return [
+        ServingSockets(
+            bind(*_address_of(sockets.public), "server.listen", shared=True),
+            None if sockets.decisions is None else _bind_decisions(Address(*_address_of(sockets.decisions))),
+        )
+        for _ in range(count)
+    ]
+
+
+def _address_of(listener: socket.socket) -> tuple[str, int]:
+    host, port = listener.getsockname()[:2]
+    return host, port
 
 
 def _raise_fd_limit(max_in_flight: int) -> None:
@@ -160,14 +179,14 @@ def _stop_event(*, supervised: bool = False) -> asyncio.Event:
     return stop
 
 
-def _supervise(settings: Settings, config_path: Path, workers: list[socket.socket], ops: socket.socket) -> int:
+def _supervise(settings: Settings, config_path: Path, workers: list[ServingSockets], ops: socket.socket) -> int:
     person_key = token_bytes(32)
 
-    def work(number: int, listening: socket.socket, control: socket.socket) -> None:
+    def work(number: int, sockets: ServingSockets, control: socket.socket) -> None:
         begins_with = latest(settings, config_path)
         container = Container(settings=begins_with)
         container.process.person_key.override(person_key)  # a person has one name in the lines of all workers
-        server = GatewayServer(container, listening, None)
+        server = GatewayServer(container, sockets, None)
         if begins_with is settings:
             server.reload_failed()
         uvloop.run(_run_worker(server, config_path, control))

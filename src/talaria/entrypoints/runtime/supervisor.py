@@ -22,8 +22,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from talaria.entrypoints.ops.control import SUPERVISOR, notice, read_heartbeat
 from talaria.entrypoints.runtime.control_hub import ControlHub
@@ -42,8 +43,17 @@ _RESTART_DELAY = 1.0
 _EXIT_GRACE = 1.0
 _OPERATORS_SECONDS = 3.0
 
-Work = Callable[[int, socket.socket, socket.socket], None]
-"""What a process does: its number, its listening socket, its end of the control connection."""
+
+class Closable(Protocol):
+    """The listening socket of a process, or several."""
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        ...
+
+
+Work = Callable[[int, Any, socket.socket], None]
+"""What a process does: its number, what it listens on, its end of the control connection."""
 
 
 @dataclass(slots=True)
@@ -52,7 +62,7 @@ class _Child:
 
     name: str
     number: int
-    listener: socket.socket
+    listener: Closable
     work: Work
     pid: int = 0
     start_at: float = 0.0
@@ -66,7 +76,7 @@ class _Child:
 class Supervisor:
     """Keeps one process for each listening socket until it is told to stop."""
 
-    def __init__(self, workers: list[socket.socket], work: Work, ops: socket.socket, ops_work: Work) -> None:
+    def __init__(self, workers: Sequence[Closable], work: Work, ops: Closable, ops_work: Work) -> None:
         self._workers = [_Child("worker", number, listener, work) for number, listener in enumerate(workers)]
         self._ops = _Child("operators", len(workers), ops, ops_work)
         self._children = [*self._workers, self._ops]

@@ -12,7 +12,7 @@ from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.adapters.personal import Personal
 from talaria.adapters.talaria_services import TalariaServices
 from talaria.adapters.tls import client_tls
-from talaria.domain.errors import PERSONAL, Faults
+from talaria.domain.errors import PERSONAL, DependencyFaults
 from talaria.domain.gateway import UpstreamTarget
 from talaria.domain.ports import Clock, PhoneDirectory, Recorder
 from talaria.domain.rate_limits import RateLimiter
@@ -43,7 +43,7 @@ def phone_directory(
 def dependency_client(
     name: str,
     dependency: PersonalSettings | PartnerSettings,
-    faults: Faults,
+    faults: DependencyFaults,
     source_address: str | None,
     recorder: Recorder,
     clock: Clock,

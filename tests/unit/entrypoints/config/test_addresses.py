@@ -14,6 +14,7 @@ from talaria.entrypoints.config.types import (
     IP,
     LISTEN,
     NETWORK,
+    OPTIONAL_LISTEN,
     ORIGIN_URL,
     PROXY_URL,
     Address,
@@ -34,8 +35,13 @@ from tests.unit.entrypoints.config.support_config import read
 )
 def test_an_address_to_listen_on(text: str, host: str, port: int) -> None:
     address = read(LISTEN, text)
+    assert read(OPTIONAL_LISTEN, text) == address
     assert address == Address(host, port)
     assert str(address) == text
+
+
+def test_no_address_at_all() -> None:
+    assert read(OPTIONAL_LISTEN, "") is None
 
 
 @pytest.mark.parametrize(
@@ -59,7 +65,8 @@ def test_urls_that_are_taken(form: Meta, text: str, kept: str) -> None:
     ("form", "text"),
     [
         *(
-            (LISTEN, bad)
+            (form, bad)
+            for form in (LISTEN, OPTIONAL_LISTEN)
             for bad in ("8080", ":8080", "127.0.0.1", "::1:80", "[::1", "[a.b]:80", "h:65536", "h:-1", "h:", 80)
         ),
         *(

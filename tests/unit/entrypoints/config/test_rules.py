@@ -41,6 +41,16 @@ def test_a_caller_is_not_ourselves(bench: Bench) -> None:
     assert set(bench.problems({"callers.app.issuer": "talaria-proxy"})) == {"callers.app.issuer"}
 
 
+def test_decisions_need_edges_that_may_ask_and_a_place_of_their_own(bench: Bench) -> None:
+    server = {"decision_listen": "127.0.0.1:81", "trusted_edges": ["127.0.0.0/8"]}
+    settings = bench.load({f"server.{key}": value for key, value in server.items()})
+    assert str(settings.server.decision_listen) == "127.0.0.1:81"
+    assert set(bench.problems({"server.decision_listen": "127.0.0.1:81"})) == {"server.trusted_edges"}
+    for taken in ("127.0.0.1:8080", "0.0.0.0:9090"):
+        problems = bench.problems({"server.trusted_edges": ["::1/128"], "server.decision_listen": taken})
+        assert set(problems) == {"server.decision_listen"}
+
+
 @pytest.mark.parametrize(
     ("listen", "ops"),
     [("127.0.0.1:80", "127.0.0.1:80"), ("0.0.0.0:80", "127.0.0.1:80"), ("127.0.0.1:80", "[::]:80")],

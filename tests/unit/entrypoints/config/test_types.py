@@ -19,7 +19,6 @@ from talaria.entrypoints.config.types import (
     pattern,
     seconds_of,
     within,
-    write_rate,
     write_seconds,
     write_size,
 )
@@ -57,7 +56,6 @@ def test_sizes_become_bytes(text: str, size_in_bytes: int) -> None:
 )
 def test_rates_become_limits(text: str, limit: RateLimit | None) -> None:
     assert read(RATE, text) == limit
-    assert write_rate(limit) == text
 
 
 REFUSED: list[tuple[Any, list[Any]]] = [
@@ -84,13 +82,6 @@ def test_what_is_not_in_the_form_is_refused_with_what_to_write(form: Any, value:
 def test_paths_start_from_the_files_folder() -> None:
     assert read(File, "keys/a.pem") == Path("/etc/talaria/keys/a.pem")
     assert read(File, "/run/secrets/a.pem") == Path("/run/secrets/a.pem")
-
-
-@given(st.integers(1, 9_999_999), st.sampled_from("smh"), st.integers(1, 9_999_999))
-def test_a_rate_that_is_rendered_reads_back(amount: int, unit: str, burst: int) -> None:
-    limit = read(RATE, f"{amount}/{unit} burst {burst}")
-    again = read(RATE, write_rate(limit))
-    assert (again.per_second, again.burst) == (pytest.approx(limit.per_second), limit.burst)
 
 
 @given(st.integers(0, 10**9))

@@ -15,6 +15,7 @@ No timer is set for a request: the listener calls `enforce_timeouts` once a seco
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -50,8 +51,12 @@ _LINGER_SECONDS: Final = 2.0
 
 @dataclass(slots=True)
 class ListenerState:
-    """What the connections of one listener share: themselves, the requests under way, one batch of writes."""
+    """What the connections of one listener share: themselves, the requests under way, one batch of writes.
 
+    `admit` gives whether a TCP peer may connect: where it may not, its connection is closed unread.
+    """
+
+    admit: Callable[[str], bool] = field(default=lambda peer: True)
     connections: "set[Connection]" = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     batcher: WriteBatcher = field(default_factory=WriteBatcher)
@@ -96,6 +101,10 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.peer = unmap_ipv4(peer[0]) if isinstance(peer, tuple) else ""
         self.scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
+        if not self._state.admit(self.peer):
+            self._discarding = True
+            transport.abort()
+            return
         self._state.connections.add(self)
 
     # What arrives
@@ -218,13 +227,12 @@ class Connection(asyncio.Protocol):
 
     def _on_parse_error(self, error: httptools.HttpParserError, data: bytes) -> None:
         cycle = self.cycle
-        if cycle is not None and not self._in_head:
-            if cycle.more_body:
-                self._break_body(cycle)
-                return
-            if not cycle.keep_alive:  # nothing behind the last request is read
-                self._discarding = True
-                return
+        if cycle is not None and cycle.more_body:
+            self._break_body(cycle)
+            return
+        if cycle is not None and not cycle.keep_alive:  # nothing behind the last request is read
+            self._discarding = True
+            return
         line = b"" if self._partly_counted else self._line + data  # behind another request its place is not known
         if self._received > self._limits.header_limit:
             line = b""
@@ -254,7 +262,6 @@ class Connection(asyncio.Protocol):
         """Close so that the client can read what was sent: our side first, theirs within two seconds."""
         self._discarding = True
         self.pipeline.close()
-        self._state.batcher.flush()
         self._since, self._time_limit = self.loop.time(), _LINGER_SECONDS
         self.resume_reading()
         if self.transport.can_write_eof():
@@ -322,7 +329,7 @@ class Connection(asyncio.Protocol):
     def enforce_timeouts(self, now: float) -> None:
         """End what has waited for too long, and what its client has left. `now` in seconds of the loop's clock."""
         transport, pipeline = self.transport, self.pipeline
-        slow = transport.is_closing() or pipeline.closed or self.write_paused
+        slow = pipeline.closed or self.write_paused
         unsent = unsent_bytes(transport) if slow else 0
         if unsent != self._unsent and slow:
             self._since = now  # the client reads, slowly

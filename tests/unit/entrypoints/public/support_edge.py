@@ -1,0 +1,83 @@
+"""An edge proxy that asks for decisions without a socket, and what it gets."""
+
+import json
+from base64 import urlsafe_b64encode
+
+from talaria.domain.errors import Refusal
+from talaria.domain.events import RequestFinished
+from talaria.domain.http import Headers
+from talaria.domain.resilience import ConcurrencyLimiter
+from talaria.entrypoints.public import problems
+from talaria.entrypoints.public.decisions import Decisions
+from talaria.testing import MemoryRecorder
+from tests.unit.domain.support_memory_gateway import Door
+from tests.unit.entrypoints.public.support_cycle import arrived
+
+WALL = 1_800_000_000.0
+Question = tuple[bytes, bytes]
+GOOD: Headers = [(b"host", b"api.example"), (b"x-api-tag", b"wind"), (b"authorization", b"Bearer t-1")]
+
+
+def jwt_of(exp: float) -> bytes:
+    """The form of a JWT: neither its header nor its signature is read here."""
+    return b"h." + urlsafe_b64encode(json.dumps({"exp": exp}).encode()).rstrip(b"=") + b".s"
+
+
+def by_headers(*more: Question, method: bytes = b"GET", target: bytes = b"/rides?a=1") -> Headers:
+    """What nginx, Caddy, HAProxy and Traefik send to /decide."""
+    return [*GOOD, (b"x-forwarded-method", method), (b"x-forwarded-uri", target), *more]
+
+
+class Answer:
+    """What the edge got."""
+
+    def __init__(self, written: bytes, event: RequestFinished | None) -> None:
+        head, _, self.body = written.partition(b"\r\n\r\n")
+        first, *lines = head.split(b"\r\n")
+        self.status = int(first.split(b" ")[1])
+        pairs = [line.partition(b": ")[::2] for line in lines]
+        self.headers = dict(pairs)
+        assert len(self.headers) == len(pairs)
+        self._event = event
+
+    @property
+    def event(self) -> RequestFinished:
+        assert self._event is not None
+        return self._event
+
+    def problem(self) -> str:
+        """The reason, which the head says too."""
+        reason = str(json.loads(self.body)["reason"])
+        assert self.headers[b"x-talaria-reason"] == reason.encode()
+        assert self.headers[b"cache-control"] == b"no-store"
+        assert self.status == problems.ROWS[reason].status
+        return reason
+
+
+class Edge:
+    """An edge proxy that asks. Times are those of the gateway's own clock; `WALL` is the time of tokens."""
+
+    def __init__(self, door: Door | None = None, max_age: float = 0.0) -> None:
+        self.door = door or Door()
+        self.recorder = MemoryRecorder()
+        self.limiter = ConcurrencyLimiter(2)
+        self.decisions = Decisions(
+            self.door.gateway, self.recorder, self.door.world.clock, self.limiter, max_age=max_age, wall=lambda: WALL
+        )
+
+    async def ask(
+        self,
+        target: bytes = b"/decide",
+        headers: Headers | None = None,
+        method: str = "GET",
+        refusal: Refusal | None = None,
+    ) -> Answer:
+        given = by_headers() if headers is None else headers
+        cycle, link = arrived(target, method=method, headers=given, refusal=refusal)
+        before = len(self.recorder.events)
+        await self.decisions(cycle)
+        assert link.completed == [cycle]
+        events = [event for event in self.recorder.events[before:] if isinstance(event, RequestFinished)]
+        assert len(events) <= 1
+        assert not self.door.upstream.received, "a decision asks no upstream"
+        return Answer(link.written, events[0] if events else None)
