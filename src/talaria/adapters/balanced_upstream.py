@@ -61,6 +61,10 @@ class UpstreamClient(Protocol):
         """The response within `timeout` seconds. Raises Http1Errors, or what the request's body raises."""
         ...
 
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the url's name has no longer."""
+        ...
+
     async def aclose(self) -> None:
         """Close every connection."""
         ...
@@ -105,7 +109,10 @@ class BalancedUpstream:
             fault = _translated(error)
             in_a_hurry = isinstance(fault, TimedOut) and request.client_deadline
             failed = isinstance(fault, DependencyFault) and not in_a_hurry
-            (backend.breaker.failed if failed else backend.breaker.cancelled)(permit, self._now())
+            if failed:
+                backend.breaker.failed(permit, self._now(), str(error))
+            else:
+                backend.breaker.cancelled(permit, self._now())
             raise fault from None
         except BaseException:
             backend.breaker.cancelled(permit, self._now())
@@ -126,6 +133,11 @@ class BalancedUpstream:
         tries = 1 if another else self._tries
         return any(tried.count(backend) < tries and backend.breaker.refused_for(now) == 0 for backend in self._backends)
 
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the urls' names have no longer."""
+        for backend in self._backends:
+            await backend.client.follow_names()
+
     async def aclose(self) -> None:
         """Close every connection of every backend."""
         for backend in self._backends:
@@ -134,17 +146,15 @@ class BalancedUpstream:
     def _choose(self, tried: list[Backend]) -> tuple[Backend, Permit]:
         """A backend that may be tried, and its breaker's permit. Raises CircuitOpen."""
         now = self._now()
-        for backend in self._in_order():
+        for backend in self._backends if len(self._backends) == 1 else self._in_order():
             if tried.count(backend) < self._tries:
                 permit = backend.breaker.admit(now)
                 if permit is not None:
                     return backend, permit
-        wait = min(backend.breaker.refused_for(now) for backend in self._backends)
-        raise CircuitOpen("upstream", self._name, retry_after=wait)
+        soonest = min((backend.breaker for backend in self._backends), key=lambda breaker: breaker.refused_for(now))
+        raise CircuitOpen("upstream", f"{self._name}: {soonest.refusal(now)}", retry_after=soonest.refused_for(now))
 
     def _in_order(self) -> Sequence[Backend]:
-        if len(self._backends) == 1:
-            return self._backends
         self._turn = (self._turn + 1) % len(self._backends)
         turned = self._backends[self._turn :] + self._backends[: self._turn]
         return sorted(turned, key=lambda backend: backend.client.in_flight)
@@ -199,7 +209,7 @@ class _MonitoredBody:
         except Http1Error as error:
             breaker = None if isinstance(error, ReadTimeout) else self._hand_back()
             if breaker is not None:
-                breaker.body_failed(self._permit, self._since, self._now())
+                breaker.body_failed(self._permit, self._since, self._now(), str(error))
             raise _translated(error) from None
 
     def _hand_back(self) -> CircuitBreaker | None:

@@ -5,7 +5,7 @@ State machine of the breaker:
     closed ──(5 failures in a row, or half of at least 20 in 10 s)──> open ──(its pause is over)──> half-open
       ^                                                                ^                               │
       └──────────────── the probe succeeds: counts are reset ──────────┼───────────────────────────────┤
-                                      open twice as long, 60 s at most └───── the probe fails ─────────┘
+                              open twice as long, `longest_pause` at most └───── the probe fails ──────┘
 
 1. A call asks `admit` first and gets a permit, or None: then nothing may be sent.
 2. Each permit is handed back exactly once: `succeeded`, `failed`, `cancelled` where the outcome is unknown, or
@@ -20,7 +20,7 @@ State machine of the breaker:
 """
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
 from talaria.domain.errors import GatewayOverloaded
@@ -31,7 +31,7 @@ Permit = int
 WINDOW = 10
 FAILURES_IN_A_ROW = 5
 ENOUGH_CALLS = 20
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 10.0
 PROBE_TAKES = 1.0
 
 REQUESTS_PER_RETRY = 5
@@ -75,6 +75,9 @@ class Window:
         last[1] += all_
         last[2] += some
 
+    def __len__(self) -> int:
+        return len(self._seconds)
+
     def counts(self, now: float) -> tuple[int, int]:
         """Both, as they are at `now`."""
         recent = [second for second in self._seconds if second[0] > int(now) - WINDOW]
@@ -84,19 +87,50 @@ class Window:
 class CircuitBreaker:
     """Stops calls to a dependency that fails and probes whether it is back: the state machine above.
 
-    `state`, and `opened_until` (seconds; it means something while open) are for metrics and readiness.
+    `longest_pause` is in seconds: so late the end of an outage may be noticed, at most. `state`, and `opened_until`
+    (seconds; it means something while open) are for metrics and readiness. `since` is when the first failure came that
+    no success has followed yet, None where there is none; `cause` is the last one's. `on_change` gets each new state.
     """
 
-    __slots__ = ("_broken_in_a_row", "_calls", "_failures_in_a_row", "_pause", "_phase", "opened_until", "state")
+    __slots__ = (
+        "_broken_in_a_row",
+        "_calls",
+        "_failures_in_a_row",
+        "_longest_pause",
+        "_pause",
+        "_phase",
+        "cause",
+        "on_change",
+        "opened_until",
+        "since",
+        "state",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, longest_pause: float = LONGEST_PAUSE) -> None:
+        self._longest_pause = longest_pause
         self.state: State = "closed"
         self.opened_until = 0.0
+        self.cause = ""
+        self.since: float | None = None
+        self.on_change: Callable[[State], None] | None = None
         self._phase = 0
         self._pause = FIRST_PAUSE
         self._failures_in_a_row = 0
         self._broken_in_a_row = 0
         self._calls = Window()
+
+    @property
+    def health(self) -> str:
+        """The state in a word for operators: "ok" or "failing" while closed; "not asked yet" before any outcome."""
+        if self.state != "closed":
+            return self.state
+        if self.since is not None:
+            return "failing"
+        return "ok" if self._phase or self._calls else "not asked yet"
+
+    def refusal(self, now: float) -> str:
+        """Why a call is refused now: for how long the dependency has been failing, and why it failed last."""
+        return f"failing for {now - (self.since or now):.0f} s, last: {self.cause or 'unknown'}"
 
     def refused_for(self, now: float) -> float:
         """Seconds until a call may be tried, 0.0 where it may be tried now. Changes nothing."""
@@ -108,9 +142,9 @@ class CircuitBreaker:
 
     def admit(self, now: float) -> Permit | None:
         """A permit for one call, or None."""
-        if self.refused_for(now) > 0:
-            return None
-        if self.state == "open":
+        if self.state != "closed":
+            if self.refused_for(now) > 0:
+                return None
             self._enter("half-open")
         return self._phase
 
@@ -119,6 +153,8 @@ class CircuitBreaker:
         if permit != self._phase:
             return
         self._broken_in_a_row = 0
+        if self.since is not None:
+            self.since = None
         if self.state == "half-open":
             self._close()
             return
@@ -135,21 +171,23 @@ class CircuitBreaker:
         """The body of such a response came to its end."""
         self._broken_in_a_row = 0
 
-    def body_failed(self, permit: Permit, since: float, now: float) -> None:
+    def body_failed(self, permit: Permit, since: float, now: float, cause: str = "") -> None:
         """The body of a response broke, by the dependency's fault; its head came at `since`."""
         if permit != self._phase or now - since > WINDOW:
             return
+        self._note(now, cause)
         self._broken_in_a_row += 1
         self._calls.add(now, 0, 1)
         if self._broken_in_a_row >= FAILURES_IN_A_ROW or self._half_fail(now):
             self._open(now)
 
-    def failed(self, permit: Permit, now: float) -> None:
+    def failed(self, permit: Permit, now: float, cause: str = "") -> None:
         """The call failed by the dependency's fault."""
         if permit != self._phase:
             return
+        self._note(now, cause)
         if self.state == "half-open":
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._pause = min(2 * self._pause, self._longest_pause)
             self._open(now)
             return
         self._failures_in_a_row += 1
@@ -161,6 +199,11 @@ class CircuitBreaker:
         """The call was cancelled before its outcome was known."""
         if permit == self._phase and self.state == "half-open":
             self._enter("open")
+
+    def _note(self, now: float, cause: str) -> None:
+        self.cause = cause
+        if self.since is None:
+            self.since = now
 
     def _half_fail(self, now: float) -> bool:
         calls, failures = self._calls.counts(now)
@@ -179,10 +222,16 @@ class CircuitBreaker:
     def _enter(self, state: State) -> None:
         self.state = state
         self._phase += 1
+        if self.on_change is not None:
+            self.on_change(state)
 
 
 class RetryBudget:
-    """Bounds retries: a fifth of the requests of the last ten seconds, but at least three."""
+    """Bounds retries that are not answered: a fifth of the requests of the last ten seconds, but at least three.
+
+    A retry takes a token and gives it back once it is answered: a dependency that fails now and then gets its retries,
+    one that fails altogether gets a fifth more calls at most.
+    """
 
     __slots__ = ("_window",)
 
@@ -200,6 +249,10 @@ class RetryBudget:
             return False
         self._window.add(now, 0, 1)
         return True
+
+    def answered(self, now: float) -> None:
+        """The retry that was taken last was answered: it does not count."""
+        self._window.add(now, 0, -1)
 
 
 class ConcurrencyLimiter:

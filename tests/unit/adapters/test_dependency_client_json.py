@@ -1,9 +1,11 @@
 """What a dependency's answer may say, whatever it says."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,9 +44,14 @@ def read(body: bytes) -> Shape | BadAnswer:
         return refusal
 
 
-@given(st.binary(max_size=40) | _JSON.map(lambda value: json.dumps(value).encode()))
+_SHAPED = st.fixed_dictionaries({"id": st.text(max_size=3), "value": st.text(max_size=5)}, optional={"x": _JSON})
+outcomes: Counter[type] = Counter()
+
+
+@given(st.binary(max_size=40) | (_JSON | _SHAPED).map(lambda value: json.dumps(value).encode()))
 def test_a_body_is_of_the_shape_or_a_bad_answer_that_does_not_quote_it(body: bytes) -> None:
     found = read(body)
+    outcomes[type(found)] += 1
     if isinstance(found, Shape):
         told: Any = json.loads(body)
         assert (found.id, found.value) == (told["id"], told["value"])
@@ -52,6 +59,30 @@ def test_a_body_is_of_the_shape_or_a_bad_answer_that_does_not_quote_it(body: byt
         assert (found.cause, found.__cause__) == ("status 200 without the JSON of the contract", None)
 
 
+def test_the_property_met_bodies_of_the_shape_and_others() -> None:
+    test_a_body_is_of_the_shape_or_a_bad_answer_that_does_not_quote_it()
+    assert outcomes.keys() == {Shape, BadAnswer}
+
+
 @given(st.integers(1, 2000))
 def test_no_depth_breaks_the_reader(depth: int) -> None:
     assert isinstance(read(b"[" * depth), BadAnswer)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id": "a", "value": "b", "value": "c"}',
+        b'{"id": "a", "value": "b", "value": "b"}',
+        b'{"id": "a", "value": "b", "v\\u0061lue": "c"}',
+        b'{"id": "a", "value": "b", "x": {"y": 1, "y": 2}}',
+        b'{"id": "a", "value": "b", "x": 1, "x": 2}',
+    ],
+)
+def test_a_success_with_a_name_twice_is_a_bad_answer(body: bytes) -> None:
+    assert isinstance(read(body), BadAnswer)
+
+
+def test_what_names_no_person_may_be_sloppy() -> None:
+    body = b'{"id": "a", "value": "b", "value": "c"}'
+    assert DependencyResponse(404, body).json(Shape, PERSONAL.bad_answer) == Shape("a", "c")
