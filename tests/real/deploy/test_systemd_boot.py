@@ -126,10 +126,10 @@ async def test_the_unit_does_what_deploy_md_says(machine: Machine, sandbox: Sand
     config.write_text(good)
     await machine.run("systemctl", "start", "talaria")
     assert await status(f"{sandbox.ops_url}/readyz") == 200
-    await machine.run("systemctl", "kill", "--signal=KILL", "--kill-who=main", "talaria")
+    await machine.run("kill", "-KILL", await machine.shows("MainPID"))
     await machine.until("NRestarts", "1")
     await machine.until("ActiveState", "active")
-    await machine.run("systemctl", "kill", "--signal=STOP", "--kill-who=main", "talaria")
+    await machine.run("kill", "-STOP", await machine.shows("MainPID"))
     await machine.until("NRestarts", "2")
     await machine.until("ActiveState", "active")
     assert await status(f"{sandbox.public_url}/echo", **sandbox.headers()) == 200
