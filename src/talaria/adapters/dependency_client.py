@@ -33,6 +33,7 @@ from talaria.adapters.dependency_messages import (
     DependencyRequest,
     DependencyResponse,
     SignedRequest,
+    is_encoded,
     retry_after_seconds,
 )
 from talaria.adapters.http1 import errors
@@ -365,7 +366,7 @@ class DependencyClient:
         status = response.status_code
         violation = ""
         body = bytearray()
-        if any(coding.strip().lower() not in ("", "identity") for coding in _codings(response)):
+        if is_encoded(response.headers.get("content-encoding", "")):
             violation = "an encoded answer"
         else:
             async for chunk in response.aiter_raw():
@@ -392,11 +393,6 @@ class DependencyClient:
     def _circuit_open(self, now: float) -> CircuitOpen:
         wait = self.breaker.refused_for(now)
         return CircuitOpen(self._faults.origin, f"{self.name}: {self.breaker.refusal(now)}", retry_after=wait)
-
-
-def _codings(response: httpx.Response) -> list[str]:
-    value: str = response.headers.get("content-encoding", "")
-    return value.split(",")
 
 
 def _outcome(status: int, word: str = "ok") -> str:
