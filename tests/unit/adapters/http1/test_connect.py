@@ -85,7 +85,10 @@ class Network:
         doing = self.doing[address]
         if isinstance(doing, OSError):
             raise doing
-        await (asyncio.Event().wait() if doing is None else asyncio.sleep(doing))
+        if doing is None:
+            await asyncio.Event().wait()
+        else:
+            await asyncio.sleep(doing)  # as long as connecting takes: milliseconds
         ours, theirs = socket.socketpair()
         self.sockets[address] = ours
         self._ends.append(theirs)
