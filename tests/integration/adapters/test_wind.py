@@ -5,8 +5,10 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from talaria.adapters.clock import MonotonicClock
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.http1.transport import Http1Transport
+from talaria.adapters.partner_kit import AdapterAccounts, PartnerContext, PartnerHttp, Sensitive
 from talaria.adapters.partners.wind import Accounts
 from talaria.domain.errors import PARTNER
 from talaria.sandbox import wind
@@ -23,7 +25,10 @@ from tests.integration.adapters.support_dependencies import SCRIPTS, client_of
 
 class _Accounts:
     def __init__(self, service: wind.SimulatedWind, client: DependencyClient) -> None:
-        self.accounts = Accounts(client, service.api_key)
+        http = PartnerHttp(client)
+        key = Sensitive(service.api_key)
+        context = PartnerContext("wind", None, key, http, lambda _: http, MonotonicClock())
+        self.accounts = AdapterAccounts(Accounts(context), http)
         self._service = service
 
     async def set_failure(self, failure: Failure | None) -> None:

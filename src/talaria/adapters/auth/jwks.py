@@ -20,7 +20,8 @@ from contextlib import suppress
 from math import inf
 
 from talaria.adapters.auth.jwk import ALGORITHMS, BadKeySet, VerifyingKey, pick, read_key_set
-from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
+from talaria.adapters.dependency_client import DependencyClient
+from talaria.adapters.dependency_messages import DependencyResponse
 from talaria.domain.errors import KeysUnavailable, Refusal
 from talaria.domain.events import HopContext
 from talaria.domain.ports import Clock

@@ -4,12 +4,14 @@ A test (or a partner team) swaps any part before the first one is asked for:
 
     container = Container(settings=settings)
     container.phone_directory.override(MemoryPhoneDirectory({"ppid-anna": "+4915112345678"}))
+    container.partners.override({"wind": MemoryPartnerAccounts({"+4915112345678": "wu-anna"})})  # the others stay
 
 There are two lifetimes. What is in the ProcessContainer goes on for as long as the process; the rest belongs to one
 configuration, and a reload builds it anew. How each part is made stands in `factories.py`, and in
-`upstream_factories.py` for what calls others. No provider is called while a request runs.
+`upstream_factories.py` and `partner_factories.py` for what calls others. No provider is called while a request runs.
 """
 
+from collections.abc import Mapping
 from secrets import token_bytes
 
 from dependency_injector import containers, providers
@@ -20,10 +22,11 @@ from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import FailureLog
 from talaria.domain.exchange import Exchange
 from talaria.domain.gateway import Gateway
+from talaria.domain.ports import PartnerAccounts
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.admin import LocalAdmin
-from talaria.entrypoints.runtime import factories, upstream_factories
+from talaria.entrypoints.runtime import factories, partner_factories, upstream_factories
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry, caller_rate_limits
 from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
 from talaria.entrypoints.runtime.siblings import SharedIdentityCache, Siblings
@@ -54,7 +57,8 @@ class ProcessContainer(containers.DeclarativeContainer):
 class Container(containers.DeclarativeContainer):
     """Every part of one configuration, each built once and when it is first asked for.
 
-    `resources` may be given those of the configuration before, to take over what need not change.
+    `resources` may be given those of the configuration before, to take over what need not change. `partners`: accounts
+    that stand in place of what a partner's adapter would be.
     """
 
     settings = providers.Dependency(instance_of=Settings)
@@ -68,13 +72,15 @@ class Container(containers.DeclarativeContainer):
     phone_directory = providers.Singleton(
         upstream_factories.phone_directory, settings, process.recorder, process.clock, resources
     )
+    partners: providers.Object[Mapping[str, PartnerAccounts]] = providers.Object({})
     partner_accounts = providers.Singleton(
-        upstream_factories.partner_accounts,
+        partner_factories.partner_accounts,
         settings,
         process.recorder,
         process.clock,
         resources,
         process.rate_limiters,
+        partners,
     )
     targets = providers.Singleton(upstream_factories.targets, settings, process.recorder, process.clock, resources)
 

@@ -37,7 +37,7 @@ class CacheKeyMeaning:
     """What the names in a cache key stand for: another url or issuer is another partner or caller."""
 
     def __init__(self, settings: Settings) -> None:
-        self.partners = {id: (one.adapter, one.url) for id, one in settings.partners.items()}
+        self.partners = {id: (one.adapter, one.url, repr(one.options)) for id, one in settings.partners.items()}
         self.callers = {name: (one.issuer, one.phone_id_claim) for name, one in settings.callers.items()}
         self._known: dict[tuple[str, str], str] = {}
 
