@@ -11,7 +11,7 @@ def test_a_time_is_good_for_the_window(at: str) -> None:
     assert ReplayProtection(30.0, MemoryClock(1000.0).now).admits(at, "n")
 
 
-@pytest.mark.parametrize("at", ["969", "1031", "", "soon", "-1", "1000.0", "١٠٠٠"])
+@pytest.mark.parametrize("at", ["969", "1031", "", "soon", "-1", "1000.0", "1000 "])
 def test_another_time_is_not(at: str) -> None:
     assert not ReplayProtection(30.0, MemoryClock(1000.0).now).admits(at, "n")
 
