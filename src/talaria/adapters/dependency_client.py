@@ -33,6 +33,7 @@ from talaria.adapters.dependency_messages import (
     DependencyRequest,
     DependencyResponse,
     SignedRequest,
+    is_encoded,
     retry_after_seconds,
 )
 from talaria.adapters.http1 import errors
@@ -246,7 +247,7 @@ class DependencyClient:
         permit = self.breaker.admit(now)
         if permit is None:
             raise self._circuit_open(now)
-        answered = False
+        answered, cause = False, "no answer in time"
         try:
             result = await ask(hop)
             hop.note_answered()
@@ -256,7 +257,8 @@ class DependencyClient:
             hop.note_answered()
             answered = True
             raise
-        except DependencyFault:
+        except DependencyFault as fault:
+            cause = fault.cause
             hop.note_answered("bad-answer", failed=True)
             raise
         except (asyncio.CancelledError, TimeoutError) as error:
@@ -269,8 +271,12 @@ class DependencyClient:
             if answered and hop.mended:
                 self._budget.answered(now)
             # A client that left or was in a hurry tells nothing about the dependency, however many of them there are.
-            unanswered = self.breaker.failed if hop.failed else self.breaker.cancelled
-            (self.breaker.succeeded if answered else unanswered)(permit, now)
+            if answered:
+                self.breaker.succeeded(permit, now)
+            elif hop.failed:
+                self.breaker.failed(permit, now, cause)
+            else:
+                self.breaker.cancelled(permit, now)
 
     async def retried(self, hop: Hop, request: DependencyRequest) -> DependencyResponse:
         """`Hop.send` by rule 4."""
@@ -360,7 +366,7 @@ class DependencyClient:
         status = response.status_code
         violation = ""
         body = bytearray()
-        if any(coding.strip().lower() not in ("", "identity") for coding in _codings(response)):
+        if is_encoded(response.headers.get("content-encoding", "")):
             violation = "an encoded answer"
         else:
             async for chunk in response.aiter_raw():
@@ -386,12 +392,7 @@ class DependencyClient:
 
     def _circuit_open(self, now: float) -> CircuitOpen:
         wait = self.breaker.refused_for(now)
-        return CircuitOpen(self._faults.origin, f"{self.name} failed too often", retry_after=wait)
-
-
-def _codings(response: httpx.Response) -> list[str]:
-    value: str = response.headers.get("content-encoding", "")
-    return value.split(",")
+        return CircuitOpen(self._faults.origin, f"{self.name}: {self.breaker.refusal(now)}", retry_after=wait)
 
 
 def _outcome(status: int, word: str = "ok") -> str:

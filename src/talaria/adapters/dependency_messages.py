@@ -97,3 +97,8 @@ def retry_after_seconds(value: str, wall: float) -> float | None:
     except (ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def is_encoded(content_encoding: str) -> bool:
+    """Whether a field value names a coding other than `identity`: without case, empty elements are none (RFC 9110)."""
+    return any(coding.strip().lower() not in ("", "identity") for coding in content_encoding.split(","))

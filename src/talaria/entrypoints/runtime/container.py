@@ -18,7 +18,6 @@ from dependency_injector import containers, providers
 
 from talaria.adapters.auth.key_rotation import KeyHistory
 from talaria.adapters.clock import MonotonicClock, wall
-from talaria.adapters.identity_cache import LruIdentityCache
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import FailureLog
 from talaria.domain.exchange import Exchange
@@ -30,6 +29,7 @@ from talaria.entrypoints.ops.admin import LocalAdmin
 from talaria.entrypoints.runtime import factories, partner_factories, upstream_factories
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry, caller_rate_limits
 from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
+from talaria.entrypoints.runtime.siblings import SharedIdentityCache, Siblings
 
 
 class ProcessContainer(containers.DeclarativeContainer):
@@ -41,16 +41,17 @@ class ProcessContainer(containers.DeclarativeContainer):
 
     clock = providers.Singleton(MonotonicClock)
     limiter = providers.Singleton(ConcurrencyLimiter, settings.provided.server.max_in_flight)
-    identities = providers.Singleton(LruIdentityCache, settings.provided.identities.max_entries)
+    identities = providers.Singleton(SharedIdentityCache, settings.provided.identities.max_entries)
     rate_limiters = providers.Singleton(RateLimiterRegistry)
+    siblings = providers.Singleton(Siblings, identities)
     key_history = providers.Singleton(KeyHistory, wall)
 
-    health = providers.Singleton(HealthRegistry)
-    metrics = providers.Singleton(factories.metrics, settings, identities, limiter)
+    health = providers.Singleton(HealthRegistry, clock, wall)
+    metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health)
     access_log = providers.Singleton(AccessLog, access_descriptor)
     failure_log = providers.Singleton(FailureLog, states=health.provided.states)
     recorder = providers.Singleton(factories.recorder, metrics, access_log, failure_log)
-    admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.states, key_history)
+    admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.dependencies, key_history)
 
 
 class Container(containers.DeclarativeContainer):
