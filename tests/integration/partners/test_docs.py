@@ -45,6 +45,7 @@ async def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
         "PIP_NO_INDEX": "1",
         "PYTEST_ADDOPTS": "-p no:cacheprovider",
     }
+    output = b""
     for what, name, language, text in blocks("tutorial.md"):
         if what:
             with (folder / name).open("a" if what == "append" else "w", encoding="utf-8") as file:
@@ -80,8 +81,8 @@ async def test_each_recipe_can_be_built(at: int) -> None:
     assert language == "python"
     module: dict[str, Any] = {"__name__": f"recipe_{at}"}
     exec(compile(text, "credentials.md", "exec"), module)  # noqa: S102 - our own document
-    values = dict.fromkeys(("key_id", "client_id"), "talaria") | {"token_url": "http://127.0.0.1:1"}
-    secrets = {name: Sensitive("secret") for name in ("signing_secret", "client_secret")}
+    values: dict[str, object] = {"key_id": "talaria", "client_id": "talaria", "token_url": "http://127.0.0.1:1"}
+    values |= {name: Sensitive("secret") for name in ("signing_secret", "client_secret")}
     async with client_of("http://127.0.0.1:1") as http:
 
         def client(url: str) -> PartnerHttp:
@@ -89,5 +90,5 @@ async def test_each_recipe_can_be_built(at: int) -> None:
 
         for kind in [one for name, one in module.items() if name.startswith("With")]:
             shape = getattr(kind, "Options", None)
-            options = options_of(shape, values | secrets) if shape else None
+            options = options_of(shape, values) if shape else None
             assert kind(PartnerContext("comet", options, Sensitive("key"), http, client, MonotonicClock())).sign
