@@ -6,7 +6,7 @@ import random
 import httpx
 import pytest
 
-from talaria.adapters.dependency_client import DependencyResponse
+from talaria.adapters.dependency_messages import DependencyResponse
 from talaria.adapters.http1.errors import ConnectError
 from talaria.domain.errors import (
     BadAnswer,

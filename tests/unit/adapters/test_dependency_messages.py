@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.adapters.dependency_client import LONGEST_RETRY_AFTER, DependencyResponse, retry_after_seconds
+from talaria.adapters.dependency_messages import LONGEST_RETRY_AFTER, DependencyResponse, retry_after_seconds
 from talaria.domain.errors import PERSONAL, BadAnswer
 
 WALL = 1_795_000_000.0
@@ -39,7 +39,7 @@ _JSON = st.recursive(
 def read(body: bytes) -> Shape | BadAnswer:
     """The shape in this body, or the refusal of it."""
     try:
-        return DependencyResponse(200, body).json(Shape, PERSONAL.bad_answer)
+        return DependencyResponse(200, body, bad_answer=PERSONAL.bad_answer).json(Shape)
     except BadAnswer as refusal:
         return refusal
 
@@ -85,4 +85,4 @@ def test_a_success_with_a_name_twice_is_a_bad_answer(body: bytes) -> None:
 
 def test_what_names_no_person_may_be_sloppy() -> None:
     body = b'{"id": "a", "value": "b", "value": "c"}'
-    assert DependencyResponse(404, body).json(Shape, PERSONAL.bad_answer) == Shape("a", "c")
+    assert DependencyResponse(404, body).json(Shape) == Shape("a", "c")
