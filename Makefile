@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Where it is set, every start compiles all the libraries and all the tests again, which takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test test-real image verify-deploy check lock lock-check lock-resolve bench instructions bench-setup audit soak scorecard mutants clean
+.PHONY: help setup run test test-real image verify-deploy docs check lock lock-check lock-resolve bench instructions bench-setup audit soak scorecard mutants clean
 
 help:
 	@echo "make run            the gateway with its sandbox: one request, then a curl line to paste"
@@ -16,6 +16,7 @@ help:
 	@echo "make check          ruff, mypy, import contracts, locks"
 	@echo "make setup          .venv only             make lock        pin the dependencies again"
 	@echo "make image          the container image    make verify-deploy   all of deploy/, the image too"
+	@echo "make docs           the documentation as a site, in build/site"
 	@echo "make bench          measure                make audit       known vulnerabilities in the locks"
 	@echo "make soak           rough weather          make scorecard   failures in, failures out"
 	@echo "make mutants ARGS=domain    small faults in the code: how many do the unit tests notice?"
@@ -41,7 +42,7 @@ test: setup
 	@$(BIN)/pytest -q
 
 # Installs what it needs: wheels into .venv, Debian's packages where the user is root. ARGS="-k prometheus" for a part.
-test-real: $(VENV)/.installed-real
+test-real: $(VENV)/.installed-real $(VENV)/.installed-docs
 	@$(BIN)/python -m tests.real.support_programs
 	@$(BIN)/pytest -q tests/real -m "not image" $(ARGS)
 
@@ -53,6 +54,10 @@ image: setup
 verify-deploy: $(VENV)/.installed-real
 	@$(BIN)/python -m tests.real.support_programs image
 	@$(BIN)/pytest -v tests/real/deploy $(ARGS)
+
+# The site in build/site; ARGS=... for zensical.
+docs: $(VENV)/.installed-docs
+	@$(BIN)/zensical build --strict $(ARGS)
 
 # What one target alone needs: a group of pyproject.toml, with a lock of its own.
 $(VENV)/.installed-%: requirements-%.lock $(STAMP)
@@ -67,7 +72,7 @@ check: setup lock-check
 	@$(BIN)/lint-imports --no-cache
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
-GROUPS := real
+GROUPS := real docs
 LOCKS := requirements.lock requirements-dev.lock $(GROUPS:%=requirements-%.lock)
 
 # Writes each lock into the folder $(1); what stands there already is preferred.
@@ -129,4 +134,4 @@ audit: setup
 		{ echo "not clean: a known vulnerability, or no database to ask (PIP_AUDIT_VULNERABILITY_SERVICE=osv: another)" >&2; exit 1; }
 
 clean:
-	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -71,7 +71,7 @@ MUSTS = [
 
 def verdict(record: Record) -> Table:
     """What was measured against what must be; what was not measured is left out."""
-    table = Table("The bounds", ["measure", "must be under", "is", ""])
+    table = Table("The bounds", ["measure", "must be under", "is", "held"])
     for must, value in _found(record):
         table.add(must.measure, must.bound, value, "kept" if value <= must.bound else "NOT kept")
     return table

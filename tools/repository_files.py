@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 def repository_files(root: Path = ROOT) -> list[Path]:
     """Absolute, sorted, and there: a file that is listed and deleted is left out."""
     names = _listed(root)
-    return sorted(path for path in (_walked(root) if names is None else names) if path.is_file())
+    return sorted({path for path in (_walked(root) if names is None else names) if path.is_file()})
 
 
 def _listed(root: Path) -> list[Path] | None:

@@ -4,9 +4,6 @@ import re
 from pathlib import Path
 
 from talaria.entrypoints.config import load
-from talaria.entrypoints.runtime.container import Container
-from talaria.entrypoints.runtime.process import start
-from talaria.testing import MemoryPhoneDirectory
 from tests.integration.gateway.support_client import ask, request
 from tests.integration.gateway.support_gateway import town_at
 
@@ -19,12 +16,7 @@ async def test_the_readmes_lines_swap_an_adapter(tmp_path: Path) -> None:
     before, after = block[1].split("...\n")
     async with town_at(tmp_path) as town:
         town.wind.users["+4915112345678"] = "anna-at-wind"
-        names = {
-            "Container": Container,
-            "MemoryPhoneDirectory": MemoryPhoneDirectory,
-            "start": start,
-            "settings": load(town.configure(), environ={}),
-        }
+        names: dict[str, object] = {"settings": load(town.configure(), environ={})}
         await _run(before, names)
         got = await ask(names["running"].public_url, request(town.token("ppid-anna")))  # type: ignore[attr-defined]
         await _run(after, names)
@@ -35,5 +27,5 @@ async def test_the_readmes_lines_swap_an_adapter(tmp_path: Path) -> None:
 async def _run(lines: str, names: dict[str, object]) -> None:
     """Lines with `await` in them, as in the middle of a test."""
     body = "".join(f"    {line}\n" for line in lines.splitlines())
-    exec(f"async def lines():\n    global running\n{body}", names)  # noqa: S102 - the README's own text
+    exec(f"async def lines():\n    global Container, MemoryPhoneDirectory, container, running, start\n{body}", names)  # noqa: S102 - the README's own text
     await names["lines"]()  # type: ignore[operator]

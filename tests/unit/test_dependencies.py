@@ -15,10 +15,11 @@ ROOT = Path(__file__).parents[2]
 OURS = {"talaria", "tests", "bench", "tools", "deploy"}
 
 
-def declared(*, with_dev: bool) -> set[str]:
+def declared(*, with_groups: bool) -> set[str]:
     """The names of the distributions in pyproject.toml, in their plain form."""
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    listed = project["project"]["dependencies"] + (project["dependency-groups"]["dev"] if with_dev else [])
+    groups = project["dependency-groups"].values() if with_groups else []
+    listed = sum(groups, project["project"]["dependencies"])
     return {plain(re.split(r"[\[<>=!~; ]", one)[0]) for one in listed}
 
 
@@ -38,12 +39,12 @@ def imported(folder: Path) -> Iterator[tuple[str, Path]]:
                     yield top, path
 
 
-@pytest.mark.parametrize(("folder", "with_dev"), [("src", False), ("tests", True)])
-def test_every_library_that_is_imported_is_declared(folder: str, with_dev: bool) -> None:
-    known, from_where = declared(with_dev=with_dev), packages_distributions()
+@pytest.mark.parametrize(("folder", "with_groups"), [("src", False), ("tests", True)])
+def test_every_library_that_is_imported_is_declared(folder: str, with_groups: bool) -> None:
+    known, from_where = declared(with_groups=with_groups), packages_distributions()
     undeclared = {
         f"{path.relative_to(ROOT)}: {top}"
         for top, path in imported(ROOT / folder)
-        if not known & {plain(one) for one in from_where.get(top, [])}
+        if not known & {plain(one) for one in from_where.get(top, [top])}
     }
     assert undeclared == set()

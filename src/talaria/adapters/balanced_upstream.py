@@ -61,6 +61,10 @@ class UpstreamClient(Protocol):
         """The response within `timeout` seconds. Raises Http1Errors, or what the request's body raises."""
         ...
 
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the url's name has no longer."""
+        ...
+
     async def aclose(self) -> None:
         """Close every connection."""
         ...
@@ -126,6 +130,11 @@ class BalancedUpstream:
         tries = 1 if another else self._tries
         return any(tried.count(backend) < tries and backend.breaker.refused_for(now) == 0 for backend in self._backends)
 
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the urls' names have no longer."""
+        for backend in self._backends:
+            await backend.client.follow_names()
+
     async def aclose(self) -> None:
         """Close every connection of every backend."""
         for backend in self._backends:
@@ -134,7 +143,7 @@ class BalancedUpstream:
     def _choose(self, tried: list[Backend]) -> tuple[Backend, Permit]:
         """A backend that may be tried, and its breaker's permit. Raises CircuitOpen."""
         now = self._now()
-        for backend in self._in_order():
+        for backend in self._backends if len(self._backends) == 1 else self._in_order():
             if tried.count(backend) < self._tries:
                 permit = backend.breaker.admit(now)
                 if permit is not None:
@@ -143,8 +152,6 @@ class BalancedUpstream:
         raise CircuitOpen("upstream", self._name, retry_after=wait)
 
     def _in_order(self) -> Sequence[Backend]:
-        if len(self._backends) == 1:
-            return self._backends
         self._turn = (self._turn + 1) % len(self._backends)
         turned = self._backends[self._turn :] + self._backends[: self._turn]
         return sorted(turned, key=lambda backend: backend.client.in_flight)

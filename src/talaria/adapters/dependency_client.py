@@ -18,6 +18,7 @@ Rules of a hop:
 """
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -46,7 +47,7 @@ from talaria.adapters.http1.transport import Http1Transport
 from talaria.domain.errors import (
     CircuitOpen,
     DependencyFault,
-    Faults,
+    DependencyFaults,
     GatewayOverloaded,
     InternalError,
     Refusal,
@@ -75,7 +76,7 @@ _KINDS: Final[tuple[tuple[type[Http1Error], _ErrorKind, bool], ...]] = (
     (ReadTimeout, "timeout", False),
     (WriteTimeout, "timeout", False),
 )
-"""What an error of the client is among the dependency's `Faults`, and whether it may be gone at the next attempt."""
+"""What an error of the client is among `DependencyFaults`, and whether it may be gone at the next attempt."""
 
 T = TypeVar("T")
 
@@ -93,12 +94,22 @@ class DependencyResponse:
     def json(self, shape: type[T], bad_answer: Callable[[str], DependencyFault]) -> T:
         """The body as a `shape` of msgspec; fields that the shape does not name are ignored.
 
-        Raises `bad_answer` where it is no JSON, or not of this shape. msgspec's own text can quote the body: it is cut.
+        Raises `bad_answer` where it is no JSON, or not of this shape, or where a success names something twice: two
+        programs could take it for two persons. msgspec's own text can quote the body: it is cut.
         """
         try:
-            return msgspec.json.decode(self.body, type=shape)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            found = msgspec.json.decode(self.body, type=shape)
+            if self.status < 300:
+                json.loads(self.body, object_pairs_hook=_check_unique)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             raise bad_answer(f"status {self.status} without the JSON of the contract") from None
+        return found
+
+
+def _check_unique(pairs: list[tuple[str, object]]) -> None:
+    """Called for each object of a document; RFC 8259, section 4: names should be unique, or readers differ."""
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a name twice in one object")
 
 
 def retry_after_seconds(value: str, wall: float) -> float | None:
@@ -125,14 +136,14 @@ class _Failed(Exception):
 
 @dataclass(slots=True)
 class _Hop:
-    """One question on its way, and what bounds it. `failed`: an attempt has; `ended_with`: the last one's failure."""
+    """One question on its way, and what bounds it. `failed`: an attempt has; `met`: the last one's failure."""
 
     request: httpx.Request
     call: HopContext
     ends: float
     scope: asyncio.Timeout
     failed: bool = False
-    ended_with: _Failed | None = None
+    met: _Failed | None = None
 
 
 class DependencyClient:
@@ -147,7 +158,7 @@ class DependencyClient:
         self,
         name: str,
         base_url: str,
-        faults: Faults,
+        faults: DependencyFaults,
         *,
         timeout: float,
         attempts: int,
@@ -173,8 +184,9 @@ class DependencyClient:
         self._rate_limiter = rate_limiter
         self._slots = asyncio.Semaphore(max_concurrent)
         self._sleep, self._jitter, self._wall = sleep, jitter, wall
+        self._transport = transport or Http1Transport(max_connections=max_concurrent)
         self._client = httpx.AsyncClient(
-            transport=transport or Http1Transport(max_connections=max_concurrent),
+            transport=self._transport,
             headers=_HEADERS,
             timeout=httpx.Timeout(None, connect=self._share),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -203,6 +215,11 @@ class DependencyClient:
     ) -> T:
         """Like `post`, without a body. An empty `path` asks for the base url to the letter."""
         return await self._ask(partial(self._request, "GET", path, headers, call, None), call, read)
+
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the url's name has no longer."""
+        if isinstance(self._transport, Http1Transport):
+            await self._transport.follow_names()
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -261,9 +278,12 @@ class DependencyClient:
         except _Failed as failure:
             raise failure.fault from None
         finally:
+            now = self._now()
+            if answered and hop.met is not None:
+                self._budget.answered(now)
             # A client that left or was in a hurry tells nothing about the dependency, however many of them there are.
             unanswered = self.breaker.failed if hop.failed else self.breaker.cancelled
-            (self.breaker.succeeded if answered else unanswered)(permit, self._now())
+            (self.breaker.succeeded if answered else unanswered)(permit, now)
 
     def _should_stop(self, hop: _Hop, state: RetryCallState) -> bool:
         now = self._now()
@@ -284,8 +304,8 @@ class DependencyClient:
 
     async def _attempt(self, hop: _Hop, read: Callable[[DependencyResponse], T]) -> T:
         """One request, its response read and understood, or the failure of both; and its event."""
-        if hop.ended_with is not None and self.breaker.state != "closed":  # since the pause began
-            raise hop.ended_with
+        if hop.met is not None and self.breaker.state != "closed":  # since the pause began
+            raise hop.met
         started = self._now()
         status, outcome, failed = 0, "error", False
         try:
@@ -296,7 +316,7 @@ class DependencyClient:
             outcome = _outcome(status)
             return result
         except _Failed as failure:
-            outcome, failed, hop.ended_with = failure.outcome, True, failure
+            outcome, failed, hop.met = failure.outcome, True, failure
             raise
         except UnknownUser:
             outcome = _outcome(status)

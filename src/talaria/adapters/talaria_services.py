@@ -40,26 +40,44 @@ class TalariaServices:
         try:
             response = await self._upstream.send(request, request.timeout, tried)
         except DependencyFault as fault:
-            if not self._may_retry(request, fault, started, tried):
+            if not self._may_retry(request, started, tried, fault):
                 raise
-            response = await self._send_again(request, started, tried)
+            response = await self._send_again(request, started, tried, fault)
         if response.status in _UNKNOWN_USER_STATUSES:
             response.user_unknown = UNKNOWN_USER in response.headers
         return response
+
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the urls' names have no longer."""
+        await self._upstream.follow_names()
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._upstream.aclose()
 
-    async def _send_again(self, request: UpstreamRequest, started: float, tried: list[Backend]) -> UpstreamResponse:
+    async def _send_again(
+        self, request: UpstreamRequest, started: float, tried: list[Backend], fault: BaseException
+    ) -> UpstreamResponse:
+        """Until a try is answered, or no other may follow."""
+
+        def may_follow(met: BaseException) -> bool:
+            nonlocal fault
+            fault = met
+            return self._may_retry(request, started, tried, met)
+
         async def send() -> UpstreamResponse:
             return await self._upstream.send(request, self._left(request, started), tried)
 
-        retry = retry_if_exception(lambda fault: self._may_retry(request, fault, started, tried))
-        return await AsyncRetrying(retry=retry, reraise=True)(send)
+        response: UpstreamResponse = await AsyncRetrying(retry=retry_if_exception(may_follow), reraise=True)(send)
+        if isinstance(fault, DependencyFault) and fault.request_sent:
+            self._budget.answered(self._now())
+        return response
 
-    def _may_retry(self, request: UpstreamRequest, fault: BaseException, started: float, tried: list[Backend]) -> bool:
-        """Is the request safe to send again, is time left, and is there a url to send it to?"""
+    def _may_retry(self, request: UpstreamRequest, started: float, tried: list[Backend], fault: BaseException) -> bool:
+        """Is the request safe to send again, is time left, and is there a url to send it to?
+
+        Where something was sent, only a broken connection is worth it, and a token of the budget is taken.
+        """
         if not isinstance(fault, DependencyFault) or self._left(request, started) <= 0:
             return False
         if not may_retry(request.method, fault.request_sent, request.body):

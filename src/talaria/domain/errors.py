@@ -264,7 +264,7 @@ class InternalError(GatewayFault):
     reason = "internal-error"
 
 
-class Faults(NamedTuple):
+class DependencyFaults(NamedTuple):
     """The constructors of one dependency's faults, so that one client serves every dependency."""
 
     origin: Origin
@@ -274,11 +274,11 @@ class Faults(NamedTuple):
     overloaded: Callable[..., DependencyFault]
 
 
-def faults_of(origin: Origin) -> Faults:
+def faults_of(origin: Origin) -> DependencyFaults:
     """The faults of this origin."""
-    return Faults(origin, *(partial(kind, origin) for kind in (Unreachable, BadAnswer, TimedOut, Overloaded)))
+    return DependencyFaults(origin, *(partial(kind, origin) for kind in (Unreachable, BadAnswer, TimedOut, Overloaded)))
 
 
 PERSONAL = faults_of("personal")
 PARTNER = faults_of("partner")
-CALLER_KEYS = Faults("caller-keys", KeysUnavailable, KeysUnavailable, KeysUnavailable, KeysUnavailable)
+CALLER_KEYS = DependencyFaults("caller-keys", KeysUnavailable, KeysUnavailable, KeysUnavailable, KeysUnavailable)

@@ -11,6 +11,9 @@ Header = tuple[bytes, bytes]
 
 Headers = list[Header]
 
+BODYLESS_STATUSES = frozenset({204, 304})
+"""Responses of these never have a body (RFC 9110, sections 15.3.5 and 15.4.5)."""
+
 _NO_CONTENT: Header = (b"content-length", b"0")
 _CHUNKED: Header = (b"transfer-encoding", b"chunked")
 
@@ -61,7 +64,8 @@ class ClientRequest:
 class UpstreamRequest:
     """A request to an upstream. Framing is not among the headers: it follows from `body` and `length`.
 
-    `body` None: no body (`length` 0 then asks for an explicit `content-length: 0`). `length` None with a body: chunked.
+    `body`: a stream, or bytes, which can be sent again; `length` None with a stream: chunked. None: no body (`length` 0
+    then asks for an explicit `content-length: 0`).
     `timeout`: seconds from the end of the request, its body included, to the head of the response. `idle_timeout`: the
     longest silence inside a body, either way.
     `client_deadline`: the client's own deadline bounds the time, so running out of it is not the upstream's failure.
@@ -71,7 +75,7 @@ class UpstreamRequest:
     method: str
     target: bytes = field(repr=False)
     headers: Headers = field(repr=False)
-    body: AsyncIterator[bytes] | None
+    body: AsyncIterator[bytes] | bytes | None = field(repr=False)
     length: int | None
     timeout: float
     idle_timeout: float

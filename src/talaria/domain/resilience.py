@@ -5,7 +5,7 @@ State machine of the breaker:
     closed ──(5 failures in a row, or half of at least 20 in 10 s)──> open ──(its pause is over)──> half-open
       ^                                                                ^                               │
       └──────────────── the probe succeeds: counts are reset ──────────┼───────────────────────────────┤
-                                      open twice as long, 60 s at most └───── the probe fails ─────────┘
+                              open twice as long, `longest_pause` at most └───── the probe fails ──────┘
 
 1. A call asks `admit` first and gets a permit, or None: then nothing may be sent.
 2. Each permit is handed back exactly once: `succeeded`, `failed`, `cancelled` where the outcome is unknown, or
@@ -31,7 +31,7 @@ Permit = int
 WINDOW = 10
 FAILURES_IN_A_ROW = 5
 ENOUGH_CALLS = 20
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 10.0
 PROBE_TAKES = 1.0
 
 REQUESTS_PER_RETRY = 5
@@ -84,12 +84,23 @@ class Window:
 class CircuitBreaker:
     """Stops calls to a dependency that fails and probes whether it is back: the state machine above.
 
-    `state`, and `opened_until` (seconds; it means something while open) are for metrics and readiness.
+    `longest_pause` is in seconds: so late the end of an outage may be noticed, at most. `state`, and `opened_until`
+    (seconds; it means something while open) are for metrics and readiness.
     """
 
-    __slots__ = ("_broken_in_a_row", "_calls", "_failures_in_a_row", "_pause", "_phase", "opened_until", "state")
+    __slots__ = (
+        "_broken_in_a_row",
+        "_calls",
+        "_failures_in_a_row",
+        "_longest_pause",
+        "_pause",
+        "_phase",
+        "opened_until",
+        "state",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, longest_pause: float = LONGEST_PAUSE) -> None:
+        self._longest_pause = longest_pause
         self.state: State = "closed"
         self.opened_until = 0.0
         self._phase = 0
@@ -108,9 +119,9 @@ class CircuitBreaker:
 
     def admit(self, now: float) -> Permit | None:
         """A permit for one call, or None."""
-        if self.refused_for(now) > 0:
-            return None
-        if self.state == "open":
+        if self.state != "closed":
+            if self.refused_for(now) > 0:
+                return None
             self._enter("half-open")
         return self._phase
 
@@ -149,7 +160,7 @@ class CircuitBreaker:
         if permit != self._phase:
             return
         if self.state == "half-open":
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._pause = min(2 * self._pause, self._longest_pause)
             self._open(now)
             return
         self._failures_in_a_row += 1
@@ -182,7 +193,11 @@ class CircuitBreaker:
 
 
 class RetryBudget:
-    """Bounds retries: a fifth of the requests of the last ten seconds, but at least three."""
+    """Bounds retries that are not answered: a fifth of the requests of the last ten seconds, but at least three.
+
+    A retry takes a token and gives it back once it is answered: a dependency that fails now and then gets its retries,
+    one that fails altogether gets a fifth more calls at most.
+    """
 
     __slots__ = ("_window",)
 
@@ -200,6 +215,10 @@ class RetryBudget:
             return False
         self._window.add(now, 0, 1)
         return True
+
+    def answered(self, now: float) -> None:
+        """The retry that was taken last was answered: it does not count."""
+        self._window.add(now, 0, -1)
 
 
 class ConcurrencyLimiter:

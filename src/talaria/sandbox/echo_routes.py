@@ -22,13 +22,13 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Any method, anything below `/echo`: says what was received. Credentials are shown shortened."""
     while (await receive()).get("more_body", False):
         pass
-    body = json.dumps(shown(scope["state"]["received"]), ensure_ascii=False).encode()
+    body = json.dumps(shown_request(scope["state"]["received"]), ensure_ascii=False).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def shown(received: RecordedRequest) -> dict[str, Any]:
+def shown_request(received: RecordedRequest) -> dict[str, Any]:
     """A request as the echo shows it: method, raw target, header pairs in order, size and digest of the body."""
     return {
         "method": received.method,
@@ -69,7 +69,7 @@ async def _blocks(size: int) -> AsyncIterator[bytes]:
 
 
 @asgi("/v1/answers", is_mount=True, copy_scope=True)
-async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+async def scripted_response(scope: Scope, receive: Receive, send: Send) -> None:
     """`/v1/answers/418?header=name:value&header=...`: that status, and those header lines in that order."""
     status = int(scope["raw_path"].rpartition(b"/")[2])
     body = b"" if status in (204, 304) else b"answer\n"
@@ -87,4 +87,4 @@ def _asked(scope: Scope) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-ROUTES = (echo, upload, download, answer)
+ROUTES = (echo, upload, download, scripted_response)

@@ -5,8 +5,8 @@ import time
 from typing import Any
 
 from talaria.sandbox.faults import Faults, FaultScript
-from talaria.sandbox.listener import ConnectionInfo
 from talaria.sandbox.request_log import RecordedRequest, RequestLog
+from talaria.sandbox.service_listener import ConnectionInfo
 
 CONTROL = b"/_sandbox/"
 _SCRIPTED = '{"code":"scripted","message":"The sandbox was told to answer this."}'

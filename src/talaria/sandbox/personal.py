@@ -30,7 +30,7 @@ class Phone(msgspec.Struct):
     value: str
 
 
-def check_credentials(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+def check_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """A guard: the bearer token, if this personal wants one; the request id; JSON."""
     wanted = connection.app.state.service.token
     given = connection.headers.get("authorization", "")
@@ -47,7 +47,7 @@ def check_form(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         raise ServiceError(415, "unsupported_media_type", "The body must be application/json.")
 
 
-@post("/v1/phones/retrieve", status_code=200, guards=[check_credentials], sync_to_thread=False)
+@post("/v1/phones/retrieve", status_code=200, guards=[check_token], sync_to_thread=False)
 def retrieve_phone(data: JSONBody[RetrievePhone], request: Request[Any, Any, Any]) -> Phone:
     """The phone number behind a personal_phone_id."""
     phone = request.app.state.service.phones.get(data.id)

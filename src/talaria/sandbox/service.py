@@ -13,9 +13,9 @@ from talaria.entrypoints.public.server.sockets import bind, url_of
 from talaria.sandbox.fault_injection import FaultInjection
 from talaria.sandbox.faults import Faults, FaultScript
 from talaria.sandbox.folder import SandboxFolder
-from talaria.sandbox.listener import service_listener
 from talaria.sandbox.request_log import RequestLog
-from talaria.sandbox.service_errors import render
+from talaria.sandbox.service_errors import render_service_error
+from talaria.sandbox.service_listener import service_listener
 
 
 class NotLoopback(ValueError):
@@ -91,7 +91,7 @@ class SimulatedService:
         return Litestar(
             [*self.routes, control],
             state=State({"service": self}, deep_copy=False),
-            exception_handlers={HTTPException: render},
+            exception_handlers={HTTPException: render_service_error},
             openapi_config=None,
             logging_config=None,
             request_max_body_size=None,

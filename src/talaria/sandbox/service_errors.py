@@ -14,7 +14,7 @@ class ServiceError(HTTPException):
         self.code = code
 
 
-def render(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
+def render_service_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, str]]:
     """The exception handler of every simulated service. Litestar's own details can quote the input: left out."""
     if isinstance(error, ServiceError):
         content = {"code": error.code, "message": error.detail}

@@ -30,7 +30,7 @@ class User(msgspec.Struct):
     user_id: str
 
 
-def check_credentials(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+def check_api_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """A guard: the API key, the idempotency key, the request id, JSON."""
     wind: SimulatedWind = connection.app.state.service
     if not hmac.compare_digest(connection.headers.get("x-api-key", "").encode(), wind.api_key.encode()):
@@ -40,7 +40,7 @@ def check_credentials(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRou
     check_form(connection)
 
 
-@post("/v1/users/resolve", status_code=200, guards=[check_credentials], sync_to_thread=False)
+@post("/v1/users/resolve", status_code=200, guards=[check_api_key], sync_to_thread=False)
 def resolve_user(data: JSONBody[ResolveUser], request: Request[Any, Any, Any]) -> Response[User]:
     """The user that belongs to a phone number, created if there is none."""
     wind: SimulatedWind = request.app.state.service

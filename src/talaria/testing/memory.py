@@ -9,7 +9,15 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from talaria.domain.errors import PARTNER, PERSONAL, Faults, IdentityUnknown, InvalidToken, PartnerUserUnknown, Refusal
+from talaria.domain.errors import (
+    PARTNER,
+    PERSONAL,
+    DependencyFaults,
+    IdentityUnknown,
+    InvalidToken,
+    PartnerUserUnknown,
+    Refusal,
+)
 from talaria.domain.events import Attempt, Event, HopContext
 from talaria.domain.model import (
     CachedIdentity,
@@ -37,7 +45,7 @@ class DependencyScript:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    async def play(self, name: str, call: HopContext, faults: Faults) -> None:
+    async def play(self, name: str, call: HopContext, faults: DependencyFaults) -> None:
         """One call of the dependency `name`: raises what the script says, or a timeout past `call.timeout`."""
         self.calls += 1
         outcome = "timeout"

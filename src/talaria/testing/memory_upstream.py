@@ -10,12 +10,12 @@ one before it has been read.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Literal, Self
 
 from talaria.domain.errors import BadAnswer, DependencyFault, Refusal, TimedOut, Unreachable
 from talaria.domain.events import Attempt
-from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
+from talaria.domain.http import BODYLESS_STATUSES, Headers, UpstreamRequest, UpstreamResponse
 
 Handler = Callable[["MemoryBackendRequest"], Awaitable[None]]
 _ENDS: dict[str, type[DependencyFault]] = {"reset": Unreachable, "nonsense": BadAnswer}
@@ -36,7 +36,7 @@ class MemoryBackendRequest:
         self.gone = asyncio.Event()
         self.begun: asyncio.Future[tuple[int, Headers]] = asyncio.get_running_loop().create_future()
         self.chunks: asyncio.Queue[bytes | Refusal] = asyncio.Queue(1)
-        self._body = request.body
+        self._body = _once(request.body) if isinstance(request.body, bytes) else request.body
 
     async def read(self) -> bytes:
         """The next piece of the request's body, b"" at its end."""
@@ -91,6 +91,10 @@ class MemoryBackendRequest:
         await self.chunks.put(refusal or b"")
 
 
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
 class MemoryUpstream:
     """The port `Upstream`, served by `handler`, which may be changed at any time."""
 
@@ -124,7 +128,7 @@ class MemoryUpstream:
             raise TimedOut("upstream", "no answer in time") if late else error from None
         finally:
             request.attempts.append(Attempt(self._name, 0.0, 0.0, outcome, self._address))
-        if request.method == "HEAD" or status in (204, 304):
+        if request.method == "HEAD" or status in BODYLESS_STATUSES:
             await body.aclose()
             return UpstreamResponse(status, headers, body, complete_body=b"")
         return UpstreamResponse(status, headers, body)

@@ -7,24 +7,24 @@ import httpx
 
 from talaria.adapters.clock import MonotonicClock
 from talaria.adapters.dependency_client import DependencyClient
-from talaria.domain.errors import Faults
-from talaria.sandbox.faults import Faults as Script
+from talaria.domain.errors import DependencyFaults
+from talaria.sandbox.faults import Faults
 from talaria.sandbox.service import SimulatedService
 from talaria.testing import MemoryRecorder
 from talaria.testing.contracts.dependencies import Failure
 
-SCRIPTS: dict[Failure | None, Script] = {
-    None: Script(),
-    "unreachable": Script(error_rate=1, reset=True),
-    "bad_answer": Script(error_rate=1, status=200, body="[]"),
-    "timeout": Script(latency=60),
-    "overloaded": Script(error_rate=1, status=503, retry_after="7"),
+SCRIPTS: dict[Failure | None, Faults] = {
+    None: Faults(),
+    "unreachable": Faults(error_rate=1, reset=True),
+    "bad_answer": Faults(error_rate=1, status=200, body="[]"),
+    "timeout": Faults(latency=60),
+    "overloaded": Faults(error_rate=1, status=503, retry_after="7"),
 }
 
 
 @asynccontextmanager
 async def client_of(
-    service: SimulatedService, faults: Faults, transport: httpx.AsyncBaseTransport
+    service: SimulatedService, faults: DependencyFaults, transport: httpx.AsyncBaseTransport
 ) -> AsyncIterator[DependencyClient]:
     """A client of the service, which runs meanwhile on a free port."""
     service.bind("127.0.0.1", 0)

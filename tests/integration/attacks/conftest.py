@@ -10,5 +10,7 @@ import uvloop
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop by its name."""
+    """The loop by its name. One that writes at once is needed where the order of two writes decides."""
+    if item.get_closest_marker("writes_at_once"):
+        return {"asyncio": asyncio.SelectorEventLoop}
     return {"uvloop": uvloop.new_event_loop}

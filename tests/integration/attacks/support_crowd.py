@@ -93,10 +93,3 @@ def open_at(field: Field) -> int:
     """The gateway's open files, but for its connections to the services."""
     open_files = len(os.listdir(f"/proc/{field.gateway.process.pid}/fd"))
     return open_files - sum(service.server.open for service in field.town.services)
-
-
-async def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Wait for a condition that nothing announces."""
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.05)

@@ -11,6 +11,7 @@ from tests.integration.attacks.support_crowd import (
     CROWD,
     HEAD,
     KEPT,
+    PATIENCE,
     SLOW_BODY,
     Hold,
     kept,
@@ -19,12 +20,12 @@ from tests.integration.attacks.support_crowd import (
     room_for,
     slow_body,
     slow_head,
-    until,
 )
 from tests.integration.attacks.support_field import Field, field_in
 from tests.integration.attacks.support_seen import secrets_in
 from tests.integration.gateway.support_client import Client, ask, request
 from tests.integration.gateway.support_gateway import Town
+from tests.support_waiting import until
 
 GOOD = 4
 
@@ -53,7 +54,7 @@ async def test_two_thousand_connections_delay_no_request(tmp_path: Path) -> None
             for hold, count in CROWD.items():
                 opened = [connections.enter_async_context(field.gateway.connected()) for _ in range(count)]
                 holding += [(hold, client) for client in await asyncio.gather(*opened)]
-            await until(lambda: open_at(field) >= before + sum(CROWD.values()))
+            await until(lambda: open_at(field) >= before + sum(CROWD.values()), PATIENCE)
             over = asyncio.Event()
             async with contextlib.AsyncExitStack() as good, asyncio.TaskGroup() as group:
                 lines = [await good.enter_async_context(field.gateway.connected()) for _ in range(GOOD)]
@@ -62,7 +63,7 @@ async def test_two_thousand_connections_delay_no_request(tmp_path: Path) -> None
                 over.set()
             served = sum(task.result() for task in asking)
             await connections.aclose()
-            await until(lambda: open_at(field) <= before)
+            await until(lambda: open_at(field) <= before, PATIENCE)
             await all_was_noted(field, served)
 
 
@@ -75,7 +76,7 @@ async def all_was_noted(field: Field, served: int) -> None:
             (499, "client-gone"): CROWD[slow_head],
         }
     )
-    await until(lambda: len(field.gateway.lines()) >= expected.total())
+    await until(lambda: len(field.gateway.lines()) >= expected.total(), PATIENCE)
     assert Counter((line["status"], line["reason"]) for line in field.gateway.lines()) == expected
     assert served > 20 * GOOD
     slow = [one.body for one in field.town.upstream.seen if b" /slow " in one.head.first]

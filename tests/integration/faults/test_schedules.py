@@ -19,12 +19,13 @@ async def test_known_persons_see_no_failure(
 
 
 async def test_three_in_ten_calls_to_personal_fail_and_the_circuit_stays_closed() -> None:
-    """Each faulty call costs a retry or, once a fifth of the requests have been retried, an answer. Not one more."""
+    """Each faulty call costs a retry or an answer, not one more; and retries mend nearly all of them."""
     score = await schedules.cold_while_personal_fails(persons=300, attempts=3)
     retries = score.calls - len(score.seen)
     assert {seen.outcome for seen in score.failed} <= {(503, "personal-overloaded")}
     assert len(score.failed) == score.faulty - retries
-    assert 0.17 <= retries / len(score.seen) <= 0.2
+    assert len(score.failed) <= 0.06 * len(score.seen), "2.9 % are to be expected"
+    assert score.calls <= 1.5 * len(score.seen), "1.39 are to be expected"
 
 
 async def test_one_of_two_urls_is_enough() -> None:

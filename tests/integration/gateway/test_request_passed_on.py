@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from talaria.domain.routing import ANY_METHOD
 from tests.integration.gateway.support_client import request
 from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in
+from tests.integration.gateway.support_problem import refused
 from tests.integration.gateway.support_raw import Head
 from tests.integration.gateway.support_services import SERVICES_API_KEY
 
@@ -84,10 +86,28 @@ async def test_the_target_goes_on_byte_for_byte(gateway: Gateway, target: str) -
     assert head.first == f"GET {target} HTTP/1.1".encode()
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])
-async def test_the_method_goes_on(gateway: Gateway, town: Town, method: str) -> None:
-    assert (await gateway.ask(method=method)).status == 200
-    assert town.upstream.seen[-1].head.first.startswith(f"{method} ".encode())
+async def test_every_method_of_http_goes_on_as_it_is(gateway: Gateway, town: Town) -> None:
+    for method in sorted(ANY_METHOD):
+        assert (await gateway.ask(method=method)).status == 200
+        assert town.upstream.seen[-1].head.first.startswith(f"{method} ".encode())
+
+
+@pytest.mark.parametrize("method", ["LIST", "UPDATE", "VERSION-CONTROL", "FLUSH", "get"])
+async def test_a_method_that_is_none_of_http_goes_nowhere(gateway: Gateway, town: Town, method: str) -> None:
+    await refused(gateway, await gateway.ask(method=method), "method-not-implemented")
+    assert not town.upstream.seen
+
+
+async def test_an_offer_to_upgrade_is_ignored_on_a_connection_that_is_kept(gateway: Gateway, town: Town) -> None:
+    """As Java's HttpClient makes it on its first request."""
+    offer = ["connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAEAAEAAAAIAAAAA"]
+    async with gateway.connected() as client:
+        for body in (b"", b"hello", [b"hel", b"lo"]):
+            got = await client.ask(request(town.token(), "/", *offer, method="POST", body=body))
+            assert (got.status, got.head.all("connection")) == (200, [])
+            seen = town.upstream.seen[-1]
+            assert seen.body == (b"".join(body) if isinstance(body, list) else body)
+            assert not [name for name in seen.head.names() if name in ("upgrade", "http2-settings")]
 
 
 NEVER = [

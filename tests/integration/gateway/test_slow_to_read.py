@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from talaria.entrypoints.public.server.pipeline import MAX_QUEUED
-from tests.integration.gateway.support_client import request
+from tests.integration.gateway.support_client import chunked, request
 from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in, process_of
+from tests.integration.gateway.support_raw import Head, Line
 from tests.integration.gateway.support_services import answer
 
 MIB = 1 << 20
@@ -55,6 +56,29 @@ async def test_a_slow_reader_gets_all_of_its_last_answer(town: Town) -> None:
         with deaf(gateway.url) as sock:
             await asyncio.get_running_loop().sock_sendall(sock, request(town.token(), "/", "connection: close"))
             assert await _read_slowly(sock, 100_000) == size
+
+
+async def test_a_client_that_does_not_read_a_stream_costs_little_and_is_cut(town: Town) -> None:
+    """An upstream without an end is held up by the client, not by the gateway's memory."""
+
+    async def endless(head: Head, line: Line) -> None:
+        await line.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        while True:
+            await line.send(chunked(b"x" * 65_536))
+
+    config = town.configure({"routes": {"wind": {"idle_timeout": "1s"}}})
+    async with process_of(town, config) as gateway:
+        assert (await gateway.ask()).status == 200
+        before = gateway.resident
+        town.upstream.fault = endless
+        with deaf(gateway.url) as sock:
+            await asyncio.get_running_loop().sock_sendall(sock, request(town.token(), "/", "x-request-id: unread"))
+            line = await gateway.line(lambda line: line["request_id"] == "unread")
+            assert (line["status"], line["reason"]) == (499, "client-gone")
+            assert gateway.resident - before < 8 * MIB
+        await town.upstream.server.until(lambda: town.upstream.server.open <= 1)
+        town.upstream.fault = None
+        assert (await gateway.ask()).status == 200
 
 
 async def _read_slowly(sock: socket.socket, pace: int) -> int:

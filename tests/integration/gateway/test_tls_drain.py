@@ -18,6 +18,7 @@ from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import bind
 from talaria.testing import MemoryRecorder
 from tests.integration.support_certificates import write_certificate
+from tests.support_waiting import until
 
 ASK = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
@@ -67,9 +68,7 @@ async def silent(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[socket.s
     yield clients
     for client in clients:
         client.close()
-    await asyncio.sleep(
-        0.1
-    )  # the loop hears of it: a client half-way through a handshake would hold its end for a minute
+    await asyncio.sleep(0.1)  # until the loop has seen it: a handshake half-way would hold its end for a minute
 
 
 async def test_silent_clients_do_not_hold_up_a_drain(tmp_path: Path, silent: list[socket.socket]) -> None:
@@ -86,8 +85,7 @@ async def test_a_kept_connection_hears_of_a_drain_while_others_are_let_in(
     await served.open()
     async with served.kept() as (reader, writer):
         stopping = asyncio.create_task(served.listener.stop())
-        while not silent:
-            await asyncio.sleep(0)
+        await until(lambda: bool(silent))
         writer.write(ASK)
         answer = await asyncio.wait_for(reader.readuntil(b"hello"), 5)
         await asyncio.wait_for(stopping, 20)

@@ -10,6 +10,7 @@ import pytest
 
 from talaria.adapters.http1.connect import ATTEMPT_DELAY, happy_eyeballs
 from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ConnectTimeout
+from talaria.adapters.http1.resolver import Address
 from talaria.adapters.http1.upstream import Http1Upstream
 from tests.integration.http1.support_peers import HELLO, forever, read, request, upstream
 from tests.integration.http1.support_tls import client_context, server_context
@@ -67,7 +68,7 @@ async def test_a_connection_that_is_closed_at_once() -> None:
         writer.close()
 
     async with upstream(handler) as raw:
-        with pytest.raises(ConnectionClosed):
+        with pytest.raises((ConnectError, ConnectionClosed)):
             await Http1Upstream(raw.url).send(request())
 
 
@@ -145,37 +146,45 @@ async def test_a_handshake_that_hangs_is_given_up_and_closed() -> None:
 
 
 async def test_an_address_that_hangs_costs_a_head_start() -> None:
+    failed: list[Address] = []
     async with upstream(forever) as raw:
         good = ("127.0.0.1", int(raw.url.rsplit(":", 1)[1]))
         with hanging() as bad:
             started = asyncio.get_running_loop().time()
-            sock = await happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, good)], None)
+            sock, address = await happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, good)], None, failed.append)
             took = asyncio.get_running_loop().time() - started
         with sock:
-            assert sock.getpeername() == good
+            assert (sock.getpeername(), address) == (good, (socket.AF_INET, good))
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert failed == [(socket.AF_INET, bad)]
         assert ATTEMPT_DELAY - 0.05 < took < ATTEMPT_DELAY + 0.5
 
 
 async def test_an_address_that_refuses_costs_nothing() -> None:
+    failed: list[Address] = []
     async with upstream(forever) as raw:
         good = ("127.0.0.1", int(raw.url.rsplit(":", 1)[1]))
         with refusing() as bad:
             started = asyncio.get_running_loop().time()
-            sock = await happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, good)], None)
+            sock, _ = await happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, good)], None, failed.append)
             took = asyncio.get_running_loop().time() - started
         sock.close()
         assert took < ATTEMPT_DELAY
+        assert failed == [(socket.AF_INET, bad)]
 
 
 async def test_all_addresses_refuse() -> None:
+    failed: list[Address] = []
     with refusing() as bad, refusing() as worse, pytest.raises(ConnectionRefusedError):
-        await happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, worse)], None)
+        await happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, worse)], None, failed.append)
 
 
 async def test_a_race_that_is_given_up_leaves_nothing() -> None:
+    failed: list[Address] = []
     with hanging() as bad, hanging() as worse:
-        racing = asyncio.create_task(happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, worse)], None))
+        racing = asyncio.create_task(
+            happy_eyeballs([(socket.AF_INET, bad), (socket.AF_INET, worse)], None, failed.append)
+        )
         await asyncio.wait([racing], timeout=ATTEMPT_DELAY + 0.05)
         racing.cancel()
         await asyncio.wait([racing])
@@ -183,3 +192,71 @@ async def test_a_race_that_is_given_up_leaves_nothing() -> None:
             await asyncio.sleep(0)
         assert racing.cancelled()
         assert len(asyncio.all_tasks()) == 1
+        assert failed == [(socket.AF_INET, bad), (socket.AF_INET, worse)]
+
+
+def at(client: Http1Upstream, *addresses: tuple[str, int]) -> Http1Upstream:
+    """The same client, with a name that has these addresses."""
+    found = [(socket.AF_INET, address) for address in addresses]
+    client._pool._endpoint.resolver.look_up = lambda host, port: found
+    return client
+
+
+async def test_addresses_behind_several_that_hang_are_reached() -> None:
+    async with upstream(forever) as raw:
+        good = ("127.0.0.1", int(raw.url.rsplit(":", 1)[1]))
+        with hanging() as bad, hanging() as worse, hanging() as worst:
+            client = at(Http1Upstream("http://name", connect_timeout=1 / 3), bad, worse, worst, good)
+            failures = 0
+            for _ in range(4):
+                try:
+                    response = await client.send(request())
+                except ConnectTimeout:
+                    failures += 1
+                else:
+                    await response.body.aclose()
+                    client._pool._idle[0].close()
+        assert failures <= 2, "what failed goes last"
+        await client.aclose()
+
+
+async def test_new_connections_are_spread() -> None:
+    async with upstream(forever) as one, upstream(forever) as two, upstream(forever) as three:
+        addresses = [("127.0.0.1", int(raw.url.rsplit(":", 1)[1])) for raw in (one, two, three)]
+        client = at(Http1Upstream("http://name"), *addresses)
+        await asyncio.gather(*[client.send(request()) for _ in range(12)])
+        assert [raw.connections for raw in (one, two, three)] == [4, 4, 4]
+        await client.aclose()
+
+
+async def test_a_dot_at_the_end_of_a_name_is_no_part_of_what_is_verified(tmp_path: Path) -> None:
+    names: list[str | None] = []
+    tls = server_context(tmp_path, "svc.example")
+    tls.sni_callback = lambda connection, name, context: names.append(name)
+    async with upstream(forever, tls=tls) as raw:
+        port = int(raw.url.rsplit(":", 1)[1])
+        client = Http1Upstream(f"https://svc.example.:{port}", ssl_context=client_context(tmp_path))
+        at(client, ("127.0.0.1", port))
+        assert (await client.send(request())).complete_body == b"hello"
+        assert names == ["svc.example"]
+        await client.aclose()
+
+
+async def test_a_server_that_fails_to_speak_tls_goes_last(tmp_path: Path) -> None:
+    async def no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.read(1)
+        writer.write(b"nonsense")
+
+    async with upstream(no_tls) as bad, upstream(forever, tls=server_context(tmp_path, "name")) as good:
+        addresses = [("127.0.0.1", int(raw.url.rsplit(":", 1)[1])) for raw in (bad, good)]
+        client = at(Http1Upstream("https://name", ssl_context=client_context(tmp_path)), *addresses)
+        failures = 0
+        for _ in range(6):
+            try:
+                await client.send(request())
+            except ConnectError:
+                failures += 1
+            else:
+                client._pool._idle[0].close()
+        assert failures <= 1
+        await client.aclose()

@@ -7,7 +7,7 @@ from typing import cast
 import httpx
 
 from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
-from talaria.domain.errors import PERSONAL, BadAnswer, Faults
+from talaria.domain.errors import PERSONAL, BadAnswer, DependencyFaults
 from talaria.domain.events import HopContext
 from talaria.testing import MemoryClock, MemoryRecorder
 
@@ -19,7 +19,9 @@ Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
 class Bench:
     """What a test sees: requests, pauses between attempts, events, and the client. `meanwhile`: happens in a pause."""
 
-    def __init__(self, *answers: object, faults: Faults = PERSONAL, attempts: int = 3, timeout: float = 1.0) -> None:
+    def __init__(
+        self, *answers: object, faults: DependencyFaults = PERSONAL, attempts: int = 3, timeout: float = 1.0
+    ) -> None:
         self.requests: list[httpx.Request] = []
         self.pauses: list[float] = []
         self.clock = MemoryClock()

@@ -78,6 +78,9 @@ class ScriptedClient:
         self.timeouts.append(timeout)
         return self.doing(sent)
 
+    async def follow_names(self) -> None:
+        """There is no name."""
+
     async def aclose(self) -> None:
         """Nothing to close."""
 

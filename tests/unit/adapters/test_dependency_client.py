@@ -198,10 +198,17 @@ async def test_an_answer_may_have_64_kib(size: int) -> None:
             await bench.ask()
 
 
-async def test_an_encoded_answer_is_not_decoded() -> None:
-    bench = Bench(httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"x")))
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "identity, gzip", "gzip, identity", "x"])
+async def test_an_encoded_answer_is_not_decoded(coding: str) -> None:
+    bench = Bench(httpx.Response(200, headers={"content-encoding": coding}, stream=httpx.ByteStream(b"x")))
     with pytest.raises(BadAnswer, match="an encoded answer", check=by("personal")):
         await bench.ask()
+
+
+@pytest.mark.parametrize("coding", ["", " ", "identity", "Identity", "IDENTITY", "identity, identity", ", identity,"])
+async def test_an_answer_without_a_coding_may_say_so_in_any_way(coding: str) -> None:
+    bench = Bench(httpx.Response(200, headers={"content-encoding": coding}, stream=httpx.ByteStream(b"plain")))
+    assert (await bench.ask()).body == b"plain"
 
 
 async def test_an_overloaded_dependency_may_say_so_at_length() -> None:

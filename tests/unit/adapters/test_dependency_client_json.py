@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,3 +56,22 @@ def test_a_body_is_of_the_shape_or_a_bad_answer_that_does_not_quote_it(body: byt
 @given(st.integers(1, 2000))
 def test_no_depth_breaks_the_reader(depth: int) -> None:
     assert isinstance(read(b"[" * depth), BadAnswer)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id": "a", "value": "b", "value": "c"}',
+        b'{"id": "a", "value": "b", "value": "b"}',
+        b'{"id": "a", "value": "b", "v\\u0061lue": "c"}',
+        b'{"id": "a", "value": "b", "x": {"y": 1, "y": 2}}',
+        b'{"id": "a", "value": "b", "x": 1, "x": 2}',
+    ],
+)
+def test_a_success_with_a_name_twice_is_a_bad_answer(body: bytes) -> None:
+    assert isinstance(read(body), BadAnswer)
+
+
+def test_what_names_no_person_may_be_sloppy() -> None:
+    body = b'{"id": "a", "value": "b", "value": "c"}'
+    assert DependencyResponse(404, body).json(Shape, PERSONAL.bad_answer) == Shape("a", "c")

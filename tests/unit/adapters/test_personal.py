@@ -102,3 +102,9 @@ async def test_what_breaks_the_contract_is_a_bad_answer_that_shows_nothing(body:
     assert "4915" not in repr(caught.value)
     assert "ppid" not in repr(caught.value)
     assert len(bench.requests) == 1
+
+
+async def test_an_answer_with_two_numbers_is_a_bad_answer() -> None:
+    body = b'{"id": "ppid-anna", "value": "+4915112345678", "value": "+4915187654321"}'
+    with pytest.raises(BadAnswer, check=by("personal")):
+        await ask(Bench(answer(200, body)))

@@ -84,6 +84,7 @@ class ScriptedUpstream:
     async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
         """As the port says."""
         self.received.append(outbound)
+        assert not isinstance(outbound.body, bytes), "a client's body is a stream"
         self.bodies.append(b"".join([chunk async for chunk in outbound.body]) if outbound.body else b"")
         await self.gate.wait()
         if self.late:

@@ -12,7 +12,7 @@ from talaria.domain.errors import (
     CircuitOpen,
     ClientFault,
     ClientGone,
-    Faults,
+    DependencyFaults,
     GatewayFault,
     MethodNotAllowed,
     PartnerBadAnswer,
@@ -65,7 +65,7 @@ def test_client_faults_are_the_clients(reason: str) -> None:
 
 
 @pytest.mark.parametrize(("faults", "origin"), [(PERSONAL, "personal"), (PARTNER, "partner")])
-def test_the_faults_of_a_dependency_are_its_own(faults: Faults, origin: str) -> None:
+def test_the_faults_of_a_dependency_are_its_own(faults: DependencyFaults, origin: str) -> None:
     assert [fault().origin for fault in faults[1:]] == [origin] * 4
 
 

@@ -1,5 +1,7 @@
 """The breaker and the budget, by example."""
 
+import random
+
 import pytest
 
 from talaria.domain.resilience import CircuitBreaker, RetryBudget, Window
@@ -132,18 +134,33 @@ def test_an_abandoned_probe_frees_its_place() -> None:
     assert state_of(breaker) == "closed"
 
 
-def test_pauses_double_up_to_a_minute_and_start_anew_after_a_success() -> None:
-    breaker, now, pauses = opened(), 100.0, []
-    for _ in range(6):
-        pauses.append(breaker.opened_until - now)
+@pytest.mark.parametrize(
+    ("longest_pause", "pauses"), [(10.0, [5.0, 10.0, 10.0, 10.0]), (30.0, [5.0, 10.0, 20.0, 30.0])]
+)
+def test_pauses_double_up_to_the_longest_and_start_anew_after_a_success(
+    longest_pause: float, pauses: list[float]
+) -> None:
+    breaker, now, seen = CircuitBreaker(longest_pause), 100.0, []
+    fail(breaker, now, times=5)
+    for _ in range(4):
+        seen.append(breaker.opened_until - now)
         now = breaker.opened_until
         fail(breaker, now)
-    assert pauses == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
+    assert seen == pauses
     permit = breaker.admit(breaker.opened_until)
     assert permit is not None
     breaker.succeeded(permit, now)
     fail(breaker, now, times=5)
     assert breaker.opened_until - now == 5.0
+
+
+def test_a_breaker_pauses_for_ten_seconds_at_most_where_nothing_is_said() -> None:
+    breaker = opened()
+    for _ in range(5):
+        fail(breaker, breaker.opened_until)
+    at = breaker.opened_until
+    fail(breaker, at)
+    assert breaker.opened_until - at == 10.0
 
 
 def test_what_was_in_flight_when_it_opened_says_nothing() -> None:
@@ -286,3 +303,33 @@ def test_when_all_fails_a_fifth_more_is_sent() -> None:
         budget.requested(now)
         calls += 1 + sum(budget.take(now) for _ in range(2))
     assert 1150 < calls <= 1200
+
+
+def test_a_retry_that_is_answered_gives_its_token_back() -> None:
+    budget = RetryBudget()
+    for _ in range(100):
+        assert budget.take(50.0)
+        budget.answered(50.0)
+    assert [budget.take(50.0) for _ in range(4)] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(("failing", "success", "calls"), [(0.3, 0.97, 1.42), (1.0, 0.0, 1.2)])
+def test_three_in_ten_that_fail_are_mended_and_an_outage_costs_a_fifth(
+    failing: float, success: float, calls: float
+) -> None:
+    rng = random.Random(7)
+    budget, sent, succeeded = RetryBudget(), 0, 0
+    for request in range(10_000):
+        now = request / 100
+        budget.requested(now)
+        for attempt in range(3):
+            if attempt and not budget.take(now):
+                break
+            sent += 1
+            if rng.random() >= failing:
+                succeeded += 1
+                if attempt:
+                    budget.answered(now)
+                break
+    assert succeeded >= success * 10_000
+    assert sent <= calls * 10_000

@@ -78,7 +78,7 @@ class BreakerMachine(RuleBasedStateMachine):
             self.enter("closed")
             return
         if result == "failed":
-            self.pause = min(self.pause * 2, 60.0)
+            self.pause = min(self.pause * 2, 10.0)
             self.until = self.now + self.pause
         self.enter("open")
 
@@ -107,6 +107,7 @@ class BudgetMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.requests: list[float] = []
         self.retries: list[float] = []
+        self.answers: list[float] = []
 
     def recent(self, times: list[float]) -> list[float]:
         return [at for at in times if int(at) > int(self.now) - 10]
@@ -115,6 +116,7 @@ class BudgetMachine(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         self.requests, self.retries = self.recent(self.requests), self.recent(self.retries)
+        self.answers = self.recent(self.answers)
 
     @rule(times=st.integers(1, 40))
     def request(self, times: int) -> None:
@@ -125,10 +127,16 @@ class BudgetMachine(RuleBasedStateMachine):
     @rule(times=st.integers(1, 10))
     def retry(self, times: int) -> None:
         for _ in range(times):
-            may = len(self.retries) < max(3, len(self.requests) // 5)
+            may = len(self.retries) - len(self.answers) < max(3, len(self.requests) // 5)
             assert self.budget.take(self.now) == may
             if may:
                 self.retries.append(self.now)
+
+    @precondition(lambda self: len(self.retries) > len(self.answers))
+    @rule()
+    def answer(self) -> None:
+        self.budget.answered(self.now)
+        self.answers.append(self.now)
 
 
 LONG = settings(times(4), stateful_step_count=60)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from talaria.domain.errors import PARTNER, PERSONAL, ExpiredToken, Faults, PartnerUserRefused
+from talaria.domain.errors import PARTNER, PERSONAL, DependencyFaults, ExpiredToken, PartnerUserRefused
 from talaria.domain.events import ExchangeFinished
 from talaria.domain.model import PartnerUserId, PersonalPhoneId, Principal, ServiceClaims
 from talaria.testing import (
@@ -34,7 +34,7 @@ from talaria.testing.contracts.service_tokens import ServiceTokensContract
 from talaria.testing.contracts.token_verifier import TokenVerifierContract
 
 
-def script_trouble(script: DependencyScript, faults: Faults, failure: Failure | None) -> None:
+def script_trouble(script: DependencyScript, faults: DependencyFaults, failure: Failure | None) -> None:
     script.gate.set()
     script.failing = None
     if failure == "timeout":

@@ -99,6 +99,10 @@ class JwksClient:
             self._begin_fetch()
         return key
 
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the url's name has no longer."""
+        await self._client.follow_names()
+
     async def aclose(self) -> None:
         """Give up a fetch that is under way, and close the connections."""
         if self._running is not None:

@@ -10,7 +10,6 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, zip_longest
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -76,27 +75,30 @@ async def connect(endpoint: Endpoint, protocol: Callable[[], _P]) -> _P:
     """
     via = endpoint.proxy
     try:
-        sock = await _open_socket(via or endpoint, endpoint.local_address)
+        sock, address = await _open_socket(via or endpoint, endpoint.local_address)
     except OSError as error:
         raise _translated(error, "egress proxy: " if via else "") from None
     try:
         if via is not None:
             await _open_tunnel(sock, Tunnel(endpoint.target))
-        name = endpoint.host if endpoint.tls is not None else None
+        # A dot at the end is no part of the name that is sent and verified (RFC 6066, section 3).
+        name = endpoint.host.removesuffix(".") if endpoint.tls is not None else None
         loop = asyncio.get_running_loop()
         _, connected = await loop.create_connection(protocol, sock=sock, ssl=endpoint.tls, server_hostname=name)
-    except OSError as error:
+    except BaseException as error:
+        if via is None:
+            endpoint.resolver.failed(address)
         sock.close()
-        raise _translated(error) from None
-    except BaseException:
-        sock.close()
+        if isinstance(error, OSError):
+            raise _translated(error) from None
         raise
     return connected
 
 
-async def _open_socket(endpoint: Endpoint, local_address: str | None) -> socket.socket:
-    addresses = await endpoint.resolver.addresses_of(endpoint.host, endpoint.port)
-    return await happy_eyeballs(addresses, local_address)
+async def _open_socket(endpoint: Endpoint, local_address: str | None) -> tuple[socket.socket, Address]:
+    resolver = endpoint.resolver
+    addresses = await resolver.in_order(endpoint.host, endpoint.port)
+    return await happy_eyeballs(addresses, local_address, resolver.failed)
 
 
 async def _open_tunnel(sock: socket.socket, tunnel: Tunnel) -> None:
@@ -130,37 +132,35 @@ def why(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else "connection failed"
 
 
-async def happy_eyeballs(addresses: Sequence[Address], local_address: str | None) -> socket.socket:
-    """The first socket that connects; the next address is tried after ATTEMPT_DELAY, or once the one before failed."""
-    addresses = _interleaved(addresses)
-    if len(addresses) == 1:
-        return await _connected(addresses[0], local_address)
-    racing: set[asyncio.Task[socket.socket]] = set()
+async def happy_eyeballs(
+    addresses: Sequence[Address], local_address: str | None, failed: Callable[[Address], None]
+) -> tuple[socket.socket, Address]:
+    """The first socket that connects, and its address.
+
+    The next address is tried after ATTEMPT_DELAY, or once the one before failed. `failed` is told of each address that
+    was tried and has no connection by then. Raises OSError, that of the address that failed first.
+    """
+    racing: dict[asyncio.Task[socket.socket], Address] = {}
     errors: list[BaseException] = []
     waiting = list(addresses)
     try:
         while waiting or racing:
             if waiting:
-                racing.add(asyncio.create_task(_connected(waiting.pop(0), local_address)))
-            done, racing = await asyncio.wait(
-                racing, timeout=ATTEMPT_DELAY if waiting else None, return_when=asyncio.FIRST_COMPLETED
-            )
-            won = [task for task in done if task.exception() is None]
-            racing.update(won[1:])
-            if won:
-                return won[0].result()
-            errors += [error for task in done if (error := task.exception()) is not None]
+                address = waiting.pop(0)
+                racing[asyncio.create_task(_connected(address, local_address))] = address
+            delay = ATTEMPT_DELAY if waiting else None
+            done, _ = await asyncio.wait(racing, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                error = task.exception()
+                if error is None:
+                    return task.result(), racing.pop(task)
+                failed(racing.pop(task))
+                errors.append(error)
     finally:
-        for task in racing:
+        for task, address in racing.items():
+            failed(address)
             _withdraw(task)
     raise errors[0] if errors else OSError("no address")
-
-
-def _interleaved(addresses: Sequence[Address]) -> Sequence[Address]:
-    """Families take turns, the resolver's first choice first."""
-    first = [address for address in addresses if address[0] == addresses[0][0]]
-    others = [address for address in addresses if address[0] != addresses[0][0]]
-    return [address for address in chain.from_iterable(zip_longest(first, others)) if address is not None]
 
 
 def _withdraw(task: "asyncio.Task[socket.socket]") -> None:

@@ -12,7 +12,8 @@ Everything that moves a connection from one state to another is in this file, an
 
 IDLE     Only the pool holds the connection. Nothing may arrive: a byte, an end of file, a loss closes it.
 HEAD     A request owns it, by the future that `begin` returned. The head of the request is written at the end of the
-         turn; with a body, a task of the connection writes both. Bytes that arrive before that are no response.
+         turn; with a body, a task of the connection writes both. Bytes that arrive before that are no response, and
+         neither are those that lie in the socket when it is written: the socket of a kept connection is asked first.
          Interim responses (1xx, at most 20, never 101) are skipped.
 BODY     The reader of the response's body owns it. Only bytes of the response arrive, nothing is written.
 CLOSED   The pool has forgotten it. There is no way back.
@@ -21,8 +22,8 @@ Only the request that owns the connection writes, in HEAD. The final head ends t
 a body is cancelled then, and the connection is not used again.
 
 From the last byte it goes back to IDLE only where all of these hold: the request was sent to its end, both sides said
-keep-alive, the body had an end of its own, and not one byte came after it. Else it is closed. So a surplus byte never
-becomes the start of another response.
+keep-alive, the body had an end of its own, and not one byte came after it, nor can more be held back by TLS, which
+gives at most a full buffer at once. Else it is closed. So a surplus byte never becomes the start of another response.
 
 What ends it: a refusal of the strict reader (RemoteProtocolError), a loss (ConnectionClosed), the clock (ReadTimeout,
 WriteTimeout), an error of the request's body (unchanged), the owner giving up. The owner gets it once. An owner that
@@ -33,6 +34,7 @@ silence. While a request's body is awaited there is none: its source has limits 
 """
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Callable
 from typing import Final, cast
 
@@ -58,6 +60,7 @@ CLOSED: Final = 3
 JOINED_AT_MOST: Final = 16 * 1024
 """A request's body of up to so many bytes is awaited and leaves together with the head: one write."""
 
+_NOT_IDLE: Final = "something arrived on the idle connection"
 _YIELD_EVERY: Final = 128 * 1024
 """Bytes of a request's body after which the loop gets a turn, though neither body nor transport should wait for it."""
 
@@ -66,7 +69,7 @@ class Connection(asyncio.BufferedProtocol):
     """See the state machine above.
 
     `served` counts the responses that it has brought; `heard` says whether the present request has had any byte back;
-    `used_since_sweep` belongs to the pool. `on_idle` and `on_closed` are told of these two states.
+    `used_since_sweep` and `expires_at` belong to the pool. `on_idle` and `on_closed` are told of these two states.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Connection(asyncio.BufferedProtocol):
         self.served = 0
         self.heard = False
         self.used_since_sweep = True
+        self.expires_at = NEVER
         self._buffer = buffer
         self._batcher = batcher
         self._on_idle = on_idle
@@ -94,7 +98,8 @@ class Connection(asyncio.BufferedProtocol):
         self._head_parser = ResponseHeadParser()
         self._deadline = MovableDeadline(loop, self._on_timeout)
         self._idle_timeout = 0.0
-        self._to_head = self._reusable = self._written = False
+        self._to_head = self._reusable = self._written = self._buffer_full = False
+        self._socket = select.poll()
         self._request_body: BodyWriter | None = None
         self._body_task: asyncio.Task[None] | None = None
         self._pending_response: PendingResponseReader | None = None
@@ -106,6 +111,12 @@ class Connection(asyncio.BufferedProtocol):
     def closed(self) -> bool:
         """Is this connection of no use any more?"""
         return self._state == CLOSED
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The address and the port at the other end."""
+        address: tuple[str, int] = self._transport.get_extra_info("peername", ("", 0))[:2]
+        return address
 
     def begin(
         self, request: bytes, to_head: bool, deadline: float, idle_timeout: float, body: BodyWriter | None = None
@@ -125,6 +136,8 @@ class Connection(asyncio.BufferedProtocol):
         future = self._future = self.loop.create_future()
         if body is None:
             self._batcher.write(self.loop, self._send, request)
+        elif self._is_not_idle():
+            self._fail_closed(_NOT_IDLE)
         else:
             self._request_body = body
             self._begin_request_body(request, body, deadline - self.loop.time())
@@ -164,9 +177,17 @@ class Connection(asyncio.BufferedProtocol):
     # Writing.
 
     def _send(self, request: bytes) -> None:
-        if self._state == HEAD and not self._transport.is_closing():
-            self._written = True
-            self._write(request)
+        if self._state != HEAD or self._transport.is_closing():
+            return
+        if self.served and self._socket.poll(0):  # `_is_not_idle`, without a call for each request
+            self._fail_closed(_NOT_IDLE)
+            return
+        self._written = True
+        self._write(request)
+
+    def _is_not_idle(self) -> bool:
+        """Before the first write on a kept connection: has something arrived that the loop has not read yet?"""
+        return self.served > 0 and bool(self._socket.poll(0))
 
     def _begin_request_body(self, head: bytes, body: BodyWriter, timeout: float) -> None:
         if body.length is None or body.length > JOINED_AT_MOST:
@@ -185,6 +206,8 @@ class Connection(asyncio.BufferedProtocol):
         self._deadline.at = NEVER
         try:
             async for piece in pieces:
+                if not self._written and self._is_not_idle():
+                    raise ConnectionClosed(_NOT_IDLE)
                 self._written = True
                 self._write(piece)
                 unbroken += len(piece)
@@ -228,6 +251,9 @@ class Connection(asyncio.BufferedProtocol):
         """Connected, TLS included."""
         self._transport = cast(asyncio.Transport, transport)
         self._write = self._transport.write
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            self._socket.register(sock.fileno(), select.POLLIN | select.POLLRDHUP)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read to. One buffer serves all connections, for what is read is copied out at once."""
@@ -235,6 +261,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes of the peer."""
+        self._buffer_full = nbytes == len(self._buffer)
         self._receive(self._buffer[:nbytes].tobytes())
 
     def _receive(self, data: bytes) -> None:
@@ -298,8 +325,10 @@ class Connection(asyncio.BufferedProtocol):
     def _on_head(self, head: ResponseHead, rest: bytes) -> None:
         """The final head is here, and the first bytes of what follows."""
         future = self._future
-        self._reusable = head.keep_alive and (self._request_body is None or self._request_body.complete)
-        self._stop_request_body()
+        self._reusable = head.keep_alive
+        if self._request_body is not None:
+            self._reusable = self._reusable and self._request_body.complete
+            self._stop_request_body()
         complete = self._begin_body(head, rest)
         body = self._body or BufferedBody(complete or b"")
         self._future = None
@@ -340,7 +369,7 @@ class Connection(asyncio.BufferedProtocol):
             self._body.end()
             self._body = self._body_reader = None
         self.served += 1
-        if reusable:
+        if reusable and not self._buffer_full:
             self._state = IDLE
             self._deadline.at = NEVER
             self._on_idle(self)

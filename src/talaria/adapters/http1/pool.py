@@ -7,6 +7,7 @@ request waits, no connection is idle.
 """
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import NamedTuple, Protocol
 from talaria.adapters.http1.connect import Endpoint, connect
 from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ConnectTimeout, PoolExhausted
-from talaria.adapters.http1.timer import MovableDeadline
+from talaria.adapters.http1.timer import NEVER, MovableDeadline
 from talaria.adapters.http1.write_batcher import WriteBatcher
 
 _READ_AT_MOST = 64 * 1024
@@ -24,12 +25,16 @@ _CLOSED = "this gateway has closed its connections"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one pool. `max_waiting` is the longest queue. An idle connection is closed within `idle_seconds`."""
+    """Of one pool. `max_waiting` is the longest queue. An idle connection is closed within `idle_seconds`.
+
+    A connection is not used again past `max_age` seconds, less up to 10 % at random.
+    """
 
     connect_timeout: float = 1.0
     max_connections: int = 256
     max_waiting: int = 1024
     idle_seconds: float = 30.0
+    max_age: float = 300.0
 
 
 class Connect(Protocol):
@@ -75,9 +80,14 @@ class Pool:
         """Connections that are kept and not in use."""
         return len(self._idle)
 
-    def take(self) -> Connection | None:
-        """The connection that came back last, if one is idle."""
-        return self._idle.pop() if self._idle else None
+    def take(self, now: float) -> Connection | None:
+        """The connection that came back last, if one is idle and young enough at `now`."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.expires_at > now:
+                return connection
+            connection.close()
+        return None
 
     async def get(self, deadline: float, *, new: bool = False, connect_timeout: float | None = None) -> Connection:
         """A connection: an idle one, or else a new one, or else one's turn in the queue.
@@ -87,8 +97,8 @@ class Pool:
         machine has no socket left, ConnectError, ConnectTimeout.
         """
         while not self._closed:
-            if not new and self._idle:
-                return self._idle.pop()
+            if not new and (idle := self.take(self.now())) is not None:
+                return idle
             if new and self._idle and self._full():
                 self._idle[0].close()
             if not self._full():
@@ -106,6 +116,21 @@ class Pool:
             handed.close()
             return await self._open(deadline, connect_timeout)
         raise ConnectError(_CLOSED)
+
+    async def follow_name(self) -> None:
+        """Use no connection again to an address that the name has no longer. An unknown name changes nothing."""
+        if not self._members:
+            return
+        where = self._endpoint.proxy or self._endpoint
+        try:
+            addresses = await where.resolver.addresses_of(where.host, where.port)
+        except OSError:
+            return
+        known = {address[1][:2] for address in addresses}
+        for connection in [member for member in self._members if member.peer not in known]:
+            connection.expires_at = -NEVER
+            if connection in self._idle:
+                connection.close()
 
     async def aclose(self) -> None:
         """Close everything, requests under way too. Nothing can be sent after that."""
@@ -126,7 +151,7 @@ class Pool:
 
     def _on_idle(self, connection: Connection) -> None:
         """The oldest waiter gets it, or it is kept."""
-        if self._closed:
+        if self._closed or (self._waiters and connection.expires_at <= self.now()):
             connection.close()
         elif (waiter := self._next_waiter()) is not None:
             waiter.set_result(connection)
@@ -175,6 +200,7 @@ class Pool:
 
     def _admit(self, connection: Connection) -> Connection:
         self._members.add(connection)
+        connection.expires_at = self.now() + self._limits.max_age * (1 - random.random() / 10)  # noqa: S311 - no secret
         if self._closed:
             connection.fail(ConnectionClosed(_CLOSED, request_sent=False))
         if connection.closed:

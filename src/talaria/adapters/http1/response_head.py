@@ -12,7 +12,7 @@ import httptools
 
 from talaria.adapters.http1.body_framing import CHUNKED, UNTIL_CLOSE
 from talaria.adapters.http1.errors import RemoteProtocolError
-from talaria.domain.http import Headers
+from talaria.domain.http import BODYLESS_STATUSES, Headers
 from talaria.domain.memo import BoundedMemo
 
 HEAD_END: Final = b"\r\n\r\n"
@@ -80,7 +80,9 @@ class ResponseHead:
         self.status = status
         if self._coded and not is_1_1:
             self.violation = "a transfer coding in HTTP/1.0"
-        if to_head or status < 200 or status == 204 or status == 304:
+        if status == 204:  # it has no body and no length, whatever it says (RFC 9110, section 8.6)
+            self.headers = [header for header in self.headers if header[0] != b"content-length"]
+        if to_head or status < 200 or status in BODYLESS_STATUSES:
             self.length = 0
         elif self._coded:
             self.length = CHUNKED

@@ -55,6 +55,11 @@ class Http1Transport(httpx.AsyncBaseTransport):
             extensions={"http_version": b"HTTP/1.1"},
         )
 
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that their names have no longer."""
+        for upstream in self._upstreams.values():
+            await upstream.follow_names()
+
     async def aclose(self) -> None:
         """Close every connection."""
         for upstream in self._upstreams.values():
@@ -103,8 +108,10 @@ def _request_of(request: httpx.Request, connect_timeout: float, idle_timeout: fl
         else:
             headers.append((name, value))
     length = int(framing[b"content-length"]) if b"content-length" in framing else None
-    body: AsyncIterator[bytes] | None = None
-    if length or b"transfer-encoding" in framing:
+    body: AsyncIterator[bytes] | bytes | None = None
+    if isinstance(request.stream, httpx.ByteStream):
+        body = request.content or None
+    elif length or b"transfer-encoding" in framing:
         body = aiter(request.stream)  # type: ignore[arg-type]
     timeout = connect_timeout + idle_timeout
     return UpstreamRequest(request.method, request.url.raw_path, headers, body, length, timeout, idle_timeout)

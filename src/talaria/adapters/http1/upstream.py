@@ -39,10 +39,11 @@ class Http1Upstream:
     """Requests to one url.
 
     `name` and `address` are what its attempts carry. `ssl_context`: else `client_tls` without files. `local_address`:
-    the address to call from. `egress_proxy`: the url of an http proxy to tunnel through. `now`: monotonic seconds for
-    the attempts; deadlines go by the loop's clock. Every attempt is noted in `request.attempts`; its outcome is "ok",
-    the status from 500 on, "connect" where nothing can have been received, "broken", "timeout", "bad-answer",
-    "overloaded", "cancelled", or "client" where the request's own body failed.
+    the address to call from. `egress_proxy`: the url of an http proxy to tunnel through. `max_connection_age` in
+    seconds, less up to 10 % at random. `now`: monotonic seconds for the attempts; deadlines go by the loop's clock.
+    Every attempt is noted in `request.attempts`; its outcome is "ok", the status from 500 on, "connect" where nothing
+    can have been received, "broken", "timeout", "bad-answer", "overloaded", "cancelled", or "client" where the
+    request's own body failed.
     """
 
     def __init__(
@@ -54,15 +55,16 @@ class Http1Upstream:
         connect_timeout: float = 1.0,
         max_connections: int = 256,
         idle_seconds: float = 30.0,
+        max_connection_age: float = 300.0,
         ssl_context: ssl.SSLContext | None = None,
         local_address: str | None = None,
         egress_proxy: str = "",
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         endpoint = Endpoint.of(url, ssl_context, local_address, egress_proxy)
-        limits = Limits(connect_timeout, max_connections, 4 * max_connections, idle_seconds)
+        limits = Limits(connect_timeout, max_connections, 4 * max_connections, idle_seconds, max_connection_age)
         self._pool = Pool(endpoint, limits)
-        self._line_end = b" HTTP/1.1\r\nhost: " + endpoint.authority
+        self._host = b"host: " + endpoint.authority
         self._name = name
         self._address = address
         self._now = now
@@ -71,6 +73,10 @@ class Http1Upstream:
     def in_flight(self) -> int:
         """Requests that are under way or wait for a connection, bodies of responses included."""
         return self._pool.in_flight
+
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that the url's name has no longer."""
+        await self._pool.follow_name()
 
     async def aclose(self) -> None:
         """Close every connection, those in use too."""
@@ -87,15 +93,19 @@ class Http1Upstream:
         attempt, on a new connection; nothing else is ever sent twice. Raises an Http1Error, or what reading the
         request's body raises; reading the response's body raises ConnectionClosed, RemoteProtocolError or ReadTimeout.
         """
-        head = serialize_head(request, self._line_end)
+        head = serialize_head(request, self._host)
         pool = self._pool
-        deadline = pool.now() + (request.timeout if timeout is None else timeout)
+        now = pool.now()
+        deadline = now + (request.timeout if timeout is None else timeout)
         since = self._now()
-        connection = pool.take()
+        connection = pool.take(now)
         if connection is None:
             connection = await self._connect(request, deadline, since, connect_timeout, new=False)
+        stream = request.body
+        if isinstance(stream, bytes):
+            head, stream = head + stream, None
         while True:
-            body = None if request.body is None else BodyWriter(request.body, request.length)
+            body = None if stream is None else BodyWriter(stream, request.length)
             future: asyncio.Future[UpstreamResponse] | None = None
             try:
                 future = connection.begin(head, request.method == "HEAD", deadline, request.idle_timeout, body)
@@ -124,23 +134,23 @@ class Http1Upstream:
         request.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self._address))
 
 
-def serialize_head(request: UpstreamRequest, line_end: bytes) -> bytes:
+def serialize_head(request: UpstreamRequest, host: bytes) -> bytes:
     """The head of a request, the empty line included: one join, framing from its `body` and `length`.
 
-    `line_end`: what follows the target, up to the authority. Raises LocalProtocolError where a header or the target
+    `host`: the line that names the authority. Raises LocalProtocolError where a header or the target
     holds a line break or the target a space: never sent.
     """
-    headers = request.headers
+    method = _METHODS.get(request.method) or request.method.encode("ascii") + b" "
+    request_line = method + request.target + b" HTTP/1.1"
+    lines = [request_line, host, *map(b": ".join, request.headers)]
     framing = request.framing()
     if framing is not None:
-        headers = [*headers, framing]
-    method = _METHODS.get(request.method) or request.method.encode("ascii") + b" "
-    first = method + request.target + line_end
-    head = b"\r\n".join([first, *map(b": ".join, headers), b"\r\n"])
-    lines = len(headers) + 3
-    if head.count(b"\n") != lines or head.count(b"\r") != lines or first.count(b" ") != 3:
+        lines.append(b": ".join(framing))
+    content = b"".join(lines)
+    if b"\n" in content or b"\r" in content or request_line.count(b" ") != 2:
         raise LocalProtocolError("a request head with a line break inside a line")
-    return head
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
 
 
 def _may_go_again(error: BaseException, request: UpstreamRequest, connection: Connection) -> bool:

@@ -1,11 +1,11 @@
 """Requests that are passed on: validated, run through the gateway, their responses streamed back."""
 
 from talaria.domain.gateway import Gateway
-from talaria.domain.http import ClientResponse
+from talaria.domain.http import BODYLESS_STATUSES, ClientResponse
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.public.served_request import ServedRequest
-from talaria.entrypoints.public.server.cycle import BODYLESS_STATUSES, RequestResponseCycle
+from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.validation import to_client_request
 
 

@@ -77,6 +77,7 @@ class GatewayServer:
         self._ops = ops
         self._ops_listener = None if ops is None else AsgiListener(create_ops_app(self._admin))
         self._retirements: set[asyncio.Task[None]] = set()
+        self._following: asyncio.Task[None] | None = None
         self._show_configuration()
 
     @property
@@ -120,6 +121,8 @@ class GatewayServer:
         retirement = asyncio.create_task(self._retire(old, new, under_way))
         self._retirements.add(retirement)
         retirement.add_done_callback(self._retirements.discard)
+        self._stop_following()
+        self._following = asyncio.create_task(_follow_names(new))
 
     def reload_failed(self) -> None:
         """What should have come in force can't: say so where operators look."""
@@ -134,6 +137,7 @@ class GatewayServer:
         await asyncio.gather(self._listener.stop(), *([] if self._edges is None else [self._edges.stop()]))
         if self._ops_listener is not None:
             await self._ops_listener.stop()
+        self._stop_following()
         await asyncio.gather(*self._retirements)
         await self.container.exchange().close()
         for resource in self.container.resources():
@@ -160,6 +164,10 @@ class GatewayServer:
         identities.keep_only(same)
         # What the old requests still bring may be about another partner of the same name.
         old.exchange().detach_cache(LruIdentityCache(_DETACHED_CACHE_SIZE))
+
+    def _stop_following(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
 
     async def _retire(self, old: Container, new: Container, under_way: "set[asyncio.Task[None]]") -> None:
         if under_way:
@@ -191,6 +199,11 @@ def _cache_key_meaning(settings: Settings) -> dict[tuple[str, str], tuple[str, .
     partners = {("partner", id): (one.adapter, one.url) for id, one in settings.partners.items()}
     callers = {("caller", name): (one.issuer, one.phone_id_claim) for name, one in settings.callers.items()}
     return {**partners, **callers}
+
+
+async def _follow_names(container: Container) -> None:
+    """A reload is also how an operator says that names have other addresses now."""
+    await asyncio.gather(*[resource.follow_names() for resource in container.resources()])
 
 
 def _key_parts(key: IdentityKey) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -7,6 +7,10 @@ from typing import Any, Protocol, TypeVar, cast
 class Resource(Protocol):
     """Something with connections of its own."""
 
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that their names have no longer."""
+        ...
+
     async def aclose(self) -> None:
         """Close every connection."""
         ...

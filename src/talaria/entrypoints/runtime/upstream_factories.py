@@ -14,16 +14,19 @@ from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.adapters.personal import Personal
 from talaria.adapters.talaria_services import TalariaServices
 from talaria.adapters.tls import client_tls
-from talaria.domain.errors import PARTNER, PERSONAL, Faults
+from talaria.domain.errors import PARTNER, PERSONAL, DependencyFaults
 from talaria.domain.gateway import UpstreamTarget
 from talaria.domain.ports import Clock, PartnerAccounts, PhoneDirectory, Recorder
 from talaria.domain.rate_limits import RateLimiter
+from talaria.domain.resilience import LONGEST_PAUSE, CircuitBreaker
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import PartnerSettings, PersonalSettings, TlsSettings, UpstreamSettings
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
 from talaria.entrypoints.runtime.resources import ResourceRegistry
 
 _NO_SECRET = Secret("")
+_LONGEST_PAUSE_BESIDE_A_SIBLING = 30.0
+"""Of a breaker, in seconds: requests have another url meanwhile."""
 
 
 def phone_directory(
@@ -63,7 +66,7 @@ def partner_accounts(
 def _client(
     name: str,
     dependency: PersonalSettings | PartnerSettings,
-    faults: Faults,
+    faults: DependencyFaults,
     source_address: str | None,
     recorder: Recorder,
     clock: Clock,
@@ -105,7 +108,8 @@ def targets(
 
 
 def _upstream(upstream: UpstreamSettings, recorder: Recorder, clock: Clock) -> TalariaServices:
-    backends = [Backend(_http1_upstream(upstream, url, clock)) for url in upstream.urls]
+    pause = _LONGEST_PAUSE_BESIDE_A_SIBLING if len(upstream.urls) > 1 else LONGEST_PAUSE
+    backends = [Backend(_http1_upstream(upstream, url, clock), CircuitBreaker(pause)) for url in upstream.urls]
     return TalariaServices(BalancedUpstream(upstream.name, backends, clock, recorder), clock)
 
 
@@ -116,6 +120,7 @@ def _http1_upstream(upstream: UpstreamSettings, url: str, clock: Clock) -> Http1
         address=url,
         connect_timeout=upstream.connect_timeout,
         max_connections=upstream.max_connections,
+        max_connection_age=upstream.max_connection_age,
         ssl_context=ssl_context(upstream.tls),
         local_address=upstream.source_address,
         egress_proxy=upstream.egress_proxy,

@@ -8,7 +8,7 @@ from talaria.domain.errors import (
     PARTNER,
     PERSONAL,
     DependencyFault,
-    Faults,
+    DependencyFaults,
     IdentityUnknown,
     PartnerUserRefused,
     PartnerUserUnknown,
@@ -19,7 +19,7 @@ from talaria.domain.ports import PartnerAccounts, PhoneDirectory
 from talaria.testing.contracts import raised
 
 Failure = Literal["unreachable", "bad_answer", "timeout", "overloaded"]
-"""A field of `Faults`. "overloaded" asks to come again in 7 seconds."""
+"""A field of `DependencyFaults`. "overloaded" asks to come again in 7 seconds."""
 
 PHONES = {"ppid-anna": "+4915112345678", "ppid-bob": "+4366012345678"}
 USERS = {"+4915112345678": "wu-anna", "+4366012345678": "wu-bob"}
@@ -59,7 +59,7 @@ def call(timeout: float = 5.0) -> HopContext:
 class HopContract(Generic[W]):
     """What both ports have in common: their failures."""
 
-    faults: ClassVar[Faults]
+    faults: ClassVar[DependencyFaults]
 
     def harness(self) -> AbstractAsyncContextManager[W]:
         """A dependency that works."""

@@ -13,8 +13,10 @@ from talaria.domain.http import UpstreamResponse
 class FakeTransport(asyncio.Transport):
     """Keeps what is written; `ended` says how it was ended."""
 
+    PEER = ("192.0.2.1", 80)
+
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__({"peername": self.PEER})
         self.written = b""
         self.writes = 0
         self.ended = ""

@@ -70,7 +70,8 @@ def _by_h11(raw: bytes, method: str) -> Outcome:
         return "refused"
     if not isinstance(event, h11.EndOfMessage):
         return "refused"
-    return status, [header for header in headers if header[0] != b"transfer-encoding"], body, False
+    dropped = {b"transfer-encoding", *([b"content-length"] if status == 204 else [])}
+    return status, [header for header in headers if header[0] not in dropped], body, False
 
 
 def _we_are_stricter(raw: bytes) -> bool:

@@ -1,7 +1,8 @@
 """The pool: which request gets which connection, which one waits, and that every slot comes back."""
 
 import asyncio
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -9,6 +10,7 @@ from talaria.adapters.http1.connect import Endpoint
 from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ConnectTimeout, PoolExhausted
 from talaria.adapters.http1.pool import Limits, Pool
+from talaria.adapters.http1.resolver import Address
 from tests.unit.adapters.http1.support_http1 import FakeTransport
 
 HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
@@ -38,13 +40,27 @@ class Connector:
 class PoolHarness:
     """A pool of two connections at most, with a queue of three."""
 
-    def __init__(self, idle_seconds: float = 30.0) -> None:
+    def __init__(self, idle_seconds: float = 30.0, max_age: float = 300.0) -> None:
         self.connector = Connector()
-        limits = Limits(connect_timeout=0.05, max_connections=2, max_waiting=3, idle_seconds=idle_seconds)
+        limits = Limits(0.05, max_connections=2, max_waiting=3, idle_seconds=idle_seconds, max_age=max_age)
         self.pool = Pool(ENDPOINT, limits, self.connector)
 
     async def get(self, *, new: bool = False, patience: float = 5.0) -> Connection:
         return await self.pool.get(asyncio.get_running_loop().time() + patience, new=new)
+
+    def take(self) -> Connection | None:
+        return self.pool.take(asyncio.get_running_loop().time())
+
+    async def moved_to(self, address: tuple[str, int] | None) -> None:
+        """The endpoint's name has this address now, or none; and the pool follows it."""
+
+        def look_up(host: str, port: int) -> Sequence[Address]:
+            if address is None:
+                raise socket.gaierror
+            return [(socket.AF_INET, address)]
+
+        ENDPOINT.resolver.look_up = look_up
+        await self.pool.follow_name()
 
     def asking(self, *, new: bool = False) -> "asyncio.Task[Connection]":
         return asyncio.create_task(self.get(new=new))
@@ -72,9 +88,9 @@ async def test_the_last_one_back_is_the_first_one_out() -> None:
     harness.answer(first)
     harness.answer(second)
     assert harness.counts() == (0, 2)
-    assert harness.pool.take() is second
+    assert harness.take() is second
     assert await harness.get() is first
-    assert harness.pool.take() is None
+    assert harness.take() is None
     assert harness.connector.opened == 2
 
 
@@ -109,7 +125,7 @@ async def test_no_request_overtakes_the_queue() -> None:
     waiting = harness.asking()
     await _settle()
     harness.answer(first)
-    assert harness.pool.take() is None
+    assert harness.take() is None
     late = harness.asking()
     assert await waiting is first
     await _settle()
@@ -279,3 +295,83 @@ async def test_a_connect_that_ends_after_the_closing_is_closed() -> None:
     with pytest.raises(ConnectError):
         await asking
     assert harness.counts() == (0, 0)
+
+
+@pytest.mark.parametrize(("patience", "seconds"), [(5.0, 0.05), (0.02, 0.02)])
+async def test_connecting_ends_at_the_earlier_of_its_own_time_and_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, patience: float, seconds: float
+) -> None:
+    ends: list[float] = []
+    timeout_at = asyncio.timeout_at
+
+    def remembering(when: float) -> asyncio.Timeout:
+        ends.append(when)
+        return timeout_at(when)
+
+    monkeypatch.setattr(asyncio, "timeout_at", remembering)
+    harness = PoolHarness()
+    harness.connector.gate.clear()
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(ConnectTimeout):
+        await harness.get(patience=patience)
+    assert [end - started for end in ends] == [pytest.approx(seconds, abs=0.01)]
+
+
+async def test_a_connection_that_is_too_old_is_not_used_again() -> None:
+    harness = PoolHarness(max_age=100.0)
+    connection = await harness.get()
+    now = harness.pool.now()
+    assert now + 89 < connection.expires_at < now + 101, "up to 10 % earlier"
+    harness.answer(connection)
+    assert harness.pool.take(connection.expires_at - 1) is connection
+    harness.answer(connection)
+    assert harness.pool.take(connection.expires_at) is None
+    assert (connection.closed, harness.counts()) == (True, (0, 0))
+
+
+async def test_ages_end_at_random() -> None:
+    ends = set()
+    for _ in range(20):
+        connection = await PoolHarness(max_age=100.0).get()
+        ends.add(round(connection.expires_at - connection.loop.time(), 3))
+    assert len(ends) > 10
+    assert max(ends) - min(ends) < 11
+
+
+async def test_a_connection_that_grew_too_old_in_use_goes_to_no_waiter() -> None:
+    harness = PoolHarness()
+    first, _ = await harness.get(), await harness.get()
+    waiting = harness.asking()
+    await _settle()
+    first.expires_at = 0.0
+    harness.answer(first)
+    assert await waiting is not first
+    assert (first.closed, harness.counts()) == (True, (2, 0))
+
+
+async def test_a_name_that_moved_is_followed() -> None:
+    harness = PoolHarness()
+    idle, busy = await harness.get(), await harness.get()
+    harness.answer(idle)
+    await harness.moved_to(FakeTransport.PEER)
+    assert not idle.closed
+    await harness.moved_to(None)
+    assert not idle.closed, "nothing is known of the name"
+    await harness.moved_to(("192.0.2.9", 80))
+    assert (idle.closed, busy.closed) == (True, False)
+    harness.answer(busy)
+    assert harness.take() is None
+    assert (busy.closed, harness.counts()) == (True, (0, 0))
+
+
+async def test_what_was_used_since_the_last_sweep_outlives_this_one() -> None:
+    harness = PoolHarness(idle_seconds=3600.0)
+    first, second = await harness.get(), await harness.get()
+    harness.answer(first)
+    harness.answer(second)
+    harness.pool._sweep()
+    assert harness.take() is second
+    harness.answer(second)
+    harness.pool._sweep()
+    assert (first.closed, second.closed) == (True, False)
+    await harness.pool.aclose()

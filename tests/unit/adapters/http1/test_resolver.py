@@ -121,3 +121,42 @@ async def test_without_a_thread_left_it_fails_and_the_next_one_may_succeed(mocke
         assert is_local(caught.value)
         mocker.stop(started)
         assert await resolver.addresses_of("name", 80) == FOUND
+
+
+V4 = [(socket.AF_INET, (f"192.0.2.{number}", 80)) for number in (1, 2, 3)]
+V6 = [(socket.AF_INET6, (f"2001:db8::{number}", 80, 0, 0)) for number in (1, 2)]
+
+
+def knowing(*addresses: Address, demoted_for: float = 30.0) -> Resolver:
+    """A resolver of a name with these addresses."""
+    return Resolver(lambda host, port: addresses, demoted_for=demoted_for)
+
+
+async def test_connections_are_spread_over_the_addresses() -> None:
+    resolver = knowing(*V4)
+    firsts = [(await resolver.in_order("name", 80))[0] for _ in range(30)]
+    assert [firsts.count(address) for address in V4] == [10, 10, 10]
+    assert sorted(await resolver.in_order("name", 80)) == sorted(V4), "and none is left out"
+
+
+@pytest.mark.parametrize("addresses", [[*V6, *V4], [V6[0], *V4, V6[1]]])
+async def test_families_take_turns_the_systems_first_choice_first(addresses: list[Address]) -> None:
+    resolver = knowing(*addresses)
+    for _ in range(6):
+        found = await resolver.in_order("name", 80)
+        families = [family for family, _ in found]
+        assert families[:4] == [socket.AF_INET6, socket.AF_INET, socket.AF_INET6, socket.AF_INET]
+        assert sorted(found) == sorted(addresses)
+
+
+async def test_an_address_that_failed_goes_last_for_a_while() -> None:
+    resolver = knowing(*V4)
+    resolver.failed(V4[0])
+    for _ in range(3):
+        assert (await resolver.in_order("name", 80))[2] == V4[0]
+    for address in V4:
+        resolver.failed(address)
+    assert sorted(await resolver.in_order("name", 80)) == sorted(V4), "where all failed, all are tried"
+    resolver = knowing(*V4, demoted_for=0.0)
+    resolver.failed(V4[0])
+    assert {(await resolver.in_order("name", 80))[0] for _ in range(3)} == set(V4)

@@ -203,3 +203,15 @@ def test_no_bytes_make_a_reader_hold_more_than_its_limit(pieces: list[bytes]) ->
         for piece in pieces * 3000:
             reader.read(piece, to_head=False)
     assert len(reader._held or b"") <= HEAD_LIMIT + 40
+
+
+def test_a_204_has_no_length() -> None:
+    head = parse_head(b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nx: y\r\n\r\n", False)
+    assert (head.headers, head.length, head.keep_alive) == ([(b"x", b"y")], 0, True)
+
+
+@pytest.mark.parametrize(("status", "to_head"), [(b"304 Not Modified", False), (b"200 OK", True), (b"204 No", True)])
+def test_only_a_204_loses_its_length(status: bytes, to_head: bool) -> None:
+    head = parse_head(b"HTTP/1.1 " + status + b"\r\ncontent-length: 5\r\n\r\n", to_head)
+    assert head.headers == ([] if status.startswith(b"204") else [(b"content-length", b"5")])
+    assert head.length == 0

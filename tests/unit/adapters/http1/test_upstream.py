@@ -26,7 +26,7 @@ def _head(
     length: int | None = None,
 ) -> bytes:
     sent = UpstreamRequest(method, target, headers or [], _Body() if body else None, length, 1.0, 1.0)
-    return serialize_head(sent, b" HTTP/1.1\r\nhost: up:81")
+    return serialize_head(sent, b"host: up:81")
 
 
 def test_no_body_has_no_framing() -> None:

@@ -110,3 +110,9 @@ async def test_a_user_id_of_another_form_is_a_bad_answer(body: object) -> None:
 
 async def test_the_longest_user_id() -> None:
     assert (await ask(bench_of(answer(200, {"user_id": "x" * 128})))).reveal() == "x" * 128
+
+
+@pytest.mark.parametrize("status", [200, 201])
+async def test_an_answer_with_two_users_is_a_bad_answer(status: int) -> None:
+    with pytest.raises(PartnerBadAnswer):
+        await ask(bench_of(answer(status, b'{"user_id": "wu-anna", "user_id": "wu-boris"}')))

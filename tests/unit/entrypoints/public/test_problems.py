@@ -2,14 +2,19 @@
 
 import json
 import re
+from http import HTTPStatus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_mock import MockerFixture
 
 from talaria.domain import errors
+from talaria.entrypoints.public import problems
 from talaria.entrypoints.public.problems import ROWS, render
+from talaria.testing import MemoryRecorder
 from tests.support_refusals import MAKERS
+from tests.unit.entrypoints.public.support_events import finished
 
 CONTRACT = {
     "missing-api-tag": 400,
@@ -148,3 +153,60 @@ def test_an_odd_request_id_can_not_break_the_answer() -> None:
     _, headers, body = render(errors.MissingToken(), 'é"')
     assert json.loads(body)["request_id"] == 'é"'
     assert dict(headers)[b"x-request-id"] == b'?"'
+
+
+def test_the_date_is_written_once_a_second(mocker: MockerFixture) -> None:
+    write = mocker.spy(problems, "formatdate")
+    mocker.patch("talaria.entrypoints.public.problems.time").time.side_effect = [1e9, 1e9 + 0.9, 1e9 + 1]
+    assert [problems.date_header() for _ in range(3)] == [
+        (b"date", b"Sun, 09 Sep 2001 01:46:40 GMT"),
+        (b"date", b"Sun, 09 Sep 2001 01:46:40 GMT"),
+        (b"date", b"Sun, 09 Sep 2001 01:46:41 GMT"),
+    ]
+    assert write.call_count == 2
+
+
+@pytest.mark.parametrize("refusal", [errors.BadRequest("x : y"), errors.UploadTimeout("silent")])
+def test_a_rejected_head_gets_a_whole_response_the_last_of_its_connection(refusal: errors.Refusal) -> None:
+    recorder = MemoryRecorder()
+    head, _, body = problems.RejectedHeads(recorder).refuse(refusal).partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    headers = dict(line.split(b": ", 1) for line in lines)
+    assert first == b"HTTP/1.1 %d %b" % (
+        ROWS[refusal.reason].status,
+        HTTPStatus(ROWS[refusal.reason].status).phrase.encode(),
+    )
+    assert len(headers) == len(lines)
+    assert (headers[b"connection"], int(headers[b"content-length"])) == (b"close", len(body))
+    assert b"date" in headers
+    event = finished(recorder)
+    assert (event.method, event.status, event.reason, event.origin) == (
+        "",
+        ROWS[refusal.reason].status,
+        refusal.reason,
+        "client",
+    )
+    assert (event.cause, event.bytes_out, event.seconds) == (refusal.cause, len(body), 0.0)
+    assert event.context.request_id == json.loads(body)["request_id"] == headers[b"x-request-id"].decode()
+
+
+def test_a_head_that_is_cut_off_is_recorded_as_a_client_that_left() -> None:
+    recorder = MemoryRecorder()
+    problems.RejectedHeads(recorder).cut_off("slow with its head")
+    event = finished(recorder)
+    assert (event.status, event.reason, event.origin, event.cause) == (
+        499,
+        "client-gone",
+        "client",
+        "slow with its head",
+    )
+    assert (event.bytes_in, event.bytes_out, len(event.context.request_id)) == (0, 0, 32)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [([b"r-1"], True), ([b"r-1", b"r-1"], False), ([b"r 1"], False), ([b""], False), ([], False)]
+)
+def test_the_request_id_is_the_clients_where_it_is_usable(given: list[bytes], kept: bool) -> None:
+    found = problems.request_id_of([(b"x-request-id", value) for value in given])
+    assert (found == "r-1") is kept
+    assert kept or re.fullmatch("[0-9a-f]{32}", found)

@@ -108,6 +108,17 @@ def test_a_client_that_has_left_gets_nothing_and_is_recorded_as_such(begun: bool
     run(main())
 
 
+def test_a_refusal_behind_the_head_stays_one_though_the_client_has_left() -> None:
+    async def main() -> None:
+        serving = Serving()
+        serving.cycle.begin(200, LENGTH)
+        serving.cycle.disconnect()
+        serving.end(BadAnswer("upstream", "cut"))
+        assert finished(serving.recorder).reason == "upstream-bad-answer"
+
+    run(main())
+
+
 def test_a_refusal_of_a_client_that_has_left_meanwhile_is_no_refusal() -> None:
     async def main() -> None:
         serving = Serving()
@@ -152,7 +163,8 @@ def test_what_ends_the_process_passes_and_is_recorded(kind: type[BaseException])
         serving = Serving()
         with pytest.raises(kind):
             serving.end(kind())
-        assert finished(serving.recorder)
+        assert finished(serving.recorder).reason == ""
+        assert (serving.link.written, serving.link.ended) == (b"", "")
 
     run(main())
 

@@ -8,6 +8,9 @@ from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegist
 class Pool:
     """A resource with connections."""
 
+    async def follow_names(self) -> None:
+        """It has none."""
+
     async def aclose(self) -> None:
         """It has none."""
 

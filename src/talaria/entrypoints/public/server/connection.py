@@ -227,13 +227,12 @@ class Connection(asyncio.Protocol):
 
     def _on_parse_error(self, error: httptools.HttpParserError, data: bytes) -> None:
         cycle = self.cycle
-        if cycle is not None and not self._in_head:
-            if cycle.more_body:
-                self._break_body(cycle)
-                return
-            if not cycle.keep_alive:  # nothing behind the last request is read
-                self._discarding = True
-                return
+        if cycle is not None and cycle.more_body:
+            self._break_body(cycle)
+            return
+        if cycle is not None and not cycle.keep_alive:  # nothing behind the last request is read
+            self._discarding = True
+            return
         line = b"" if self._partly_counted else self._line + data  # behind another request its place is not known
         if self._received > self._limits.header_limit:
             line = b""
@@ -263,7 +262,6 @@ class Connection(asyncio.Protocol):
         """Close so that the client can read what was sent: our side first, theirs within two seconds."""
         self._discarding = True
         self.pipeline.close()
-        self._state.batcher.flush()
         self._since, self._time_limit = self.loop.time(), _LINGER_SECONDS
         self.resume_reading()
         if self.transport.can_write_eof():
@@ -331,7 +329,7 @@ class Connection(asyncio.Protocol):
     def enforce_timeouts(self, now: float) -> None:
         """End what has waited for too long, and what its client has left. `now` in seconds of the loop's clock."""
         transport, pipeline = self.transport, self.pipeline
-        slow = transport.is_closing() or pipeline.closed or self.write_paused
+        slow = pipeline.closed or self.write_paused
         unsent = unsent_bytes(transport) if slow else 0
         if unsent != self._unsent and slow:
             self._since = now  # the client reads, slowly

@@ -12,14 +12,13 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from talaria.domain.errors import ClientGone, Refusal
-from talaria.domain.http import Headers
+from talaria.domain.http import BODYLESS_STATUSES, Headers
 from talaria.entrypoints.public.server.framing import NO_BODY, Framing
 
 _STATUS_LINES = {
     status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase if status in set(HTTPStatus) else ''}\r\n".encode()
     for status in range(100, 600)
 }
-BODYLESS_STATUSES = frozenset({204, 304})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 

@@ -73,14 +73,14 @@ class Listener:
 
     async def stop(self) -> None:
         """Drain: accept nothing new, let what is in flight end within the drain timeout, then close everything."""
-        if self._sweeping is None:
+        if self._sweeping is None or self._socket is None or self._server is None:
             return
         self._sweeping.cancel()
         self._sweeping = None
         try:
             async with asyncio.timeout(self._drain_timeout):
                 self._begin_drain()
-                await self._stop_accepting()
+                await self._stop_accepting(self._socket, self._server)
                 self._begin_drain()  # also on the connections that were accepted meanwhile
                 await self._drained()
         except TimeoutError:
@@ -99,13 +99,11 @@ class Listener:
         for connection in list(self._state.connections):
             connection.begin_drain()
 
-    async def _stop_accepting(self) -> None:
+    async def _stop_accepting(self, listening: socket.socket, server: asyncio.Server) -> None:
         """Connections in the accept queue would be reset: accept them before closing."""
-        if self._socket is None or self._server is None:
-            return
-        await stop_accepting(self._socket)
-        waiting = accept_waiting(self._socket)
-        self._server.close()
+        await stop_accepting(listening)
+        waiting = accept_waiting(listening)
+        server.close()
         await accepted()  # uvloop has gone on until here
         loop = asyncio.get_running_loop()
         patience = None if self._tls is None else _DRAIN_HANDSHAKE_LIMIT

@@ -29,6 +29,14 @@ class ClientTransport(FakeTransport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self.sock if name == "socket" else self.extra.get(name, default)
 
+    def pause_reading(self) -> None:
+        assert self.reading, "a loop does not let reading be paused twice"
+        super().pause_reading()
+
+    def resume_reading(self) -> None:
+        assert not self.reading, "a loop does not let reading be resumed twice"
+        super().resume_reading()
+
     def can_write_eof(self) -> bool:
         return True
 
@@ -129,6 +137,11 @@ class Harness:
         """The client has taken everything."""
         self.transport.unsent = 0
         self.connection.resume_writing()
+        await settled()
+
+    async def lost(self) -> None:
+        """The connection is lost."""
+        self.connection.connection_lost(None)
         await settled()
 
     def enforce_timeouts(self, later: float) -> None:

@@ -1,5 +1,7 @@
 """What a client's connection makes of the bytes that come: framing, limits, offers, and the order of the answers."""
 
+import asyncio
+
 import pytest
 
 from talaria.domain.errors import BadRequest, HeadersTooLarge, MethodNotImplemented, TargetTooLong
@@ -171,7 +173,73 @@ async def test_nothing_behind_the_last_request_of_a_connection_is_read(behind: b
     await harness.feed(get("/", "connection: close") + behind)
     await harness.answer()
     assert (harness.targets, harness.refused) == ([b"/"], [])
-    assert harness.transport.finished or harness.transport.ended == "closed"
+    lingers = behind != b"\r\n"  # so that unread bytes make no reset of the response
+    assert (harness.transport.finished, harness.transport.ended) == (lingers, "" if lingers else "closed")
+
+
+@pytest.mark.parametrize(("begun", "refusal"), [("/", TargetTooLong), ("/ HTTP/1.1\r\nx-a: ", HeadersTooLarge)])
+async def test_a_head_without_an_end_is_refused_at_the_limit(begun: str, refusal: type[Exception]) -> None:
+    harness = Harness()
+    await harness.feed(f"GET {begun}".encode(), b"a" * 900)
+    assert harness.refused == []
+    await harness.feed(b"a" * 200)
+    assert ([type(refused) for refused in harness.refused], harness.began) == ([refusal], [])
+
+
+@pytest.mark.parametrize("version", [b"0.9", b"2.0"])
+async def test_another_version_of_http_is_refused(version: bytes) -> None:
+    harness = Harness()
+    await harness.feed(get("/").replace(b"1.1", version, 1))
+    assert [type(cycle.refusal) for cycle in harness.began] == [BadRequest]
+    assert not harness.began[0].keep_alive
+
+
+async def test_a_body_that_makes_no_progress_is_broken() -> None:
+    harness = Harness()
+    await harness.feed(get("/", "transfer-encoding: chunked") + b"1;")
+    await harness.feed(*[b"x" * 30_000] * 4)
+    cycle = harness.began[0]
+    assert (cycle.broken, cycle.keep_alive, harness.refused) == (True, False, [])
+
+
+async def test_a_waiting_reader_hears_that_its_body_is_broken() -> None:
+    harness = Harness()
+    await harness.feed(get("/", "transfer-encoding: chunked"))
+    reading = asyncio.create_task(harness.began[0].receive())
+    await settled()
+    await harness.feed(b"no chunk\r\n")
+    assert await reading == (b"", True)
+    assert harness.began[0].broken
+
+
+async def test_a_writer_waits_until_the_client_reads_or_is_lost() -> None:
+    harness = Harness()
+    await harness.connection.drain()
+    for released in (harness.taken, harness.lost):
+        await harness.stuck()
+        draining = asyncio.create_task(harness.connection.drain())
+        await settled()
+        assert not draining.done()
+        await released()
+        await draining
+
+
+async def test_a_writer_that_gave_up_leaves_the_next_one_its_turn() -> None:
+    harness = Harness()
+    await harness.stuck()
+    given_up, draining = (asyncio.create_task(harness.connection.drain()) for _ in range(2))
+    await settled()
+    given_up.cancel()
+    await harness.taken()
+    await draining
+
+
+async def test_names_are_compared_without_case_and_trailers_are_dropped() -> None:
+    harness = Harness()
+    await harness.feed(get("/", "X-New-Name: a ", "x-NEW-name:\tb", "transfer-encoding: chunked"))
+    await harness.feed(b"0\r\nx-new-name: trailer\r\n\r\n")
+    headers = harness.began[0].headers
+    assert [value for name, value in headers if name == b"x-new-name"] == [b"a", b"b"]
 
 
 LONG = {
@@ -209,8 +277,9 @@ async def test_some_empty_lines_are_nothing() -> None:
     harness = Harness()
     await harness.feed(get("/"))
     await harness.answer()
-    await harness.feed(b"\r\n" * 100, get("/2"))
+    await harness.feed(b"\r\n" * 100, b"\r\n" * 20_000, get("/2"))
     assert (harness.targets, harness.refused) == ([b"/", b"/2"], [])
+    assert [cycle.ended_at for cycle in harness.began] == [None, None]
 
 
 UNKNOWN = [b"LIST", b"UPDATE", b"VERSION-CONTROL", b"FLUSH", b"DESCRIBE", b"get", b"GETX", b"Post", b"brew!"]

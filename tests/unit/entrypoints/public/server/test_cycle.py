@@ -115,6 +115,15 @@ async def test_a_client_that_has_its_response_is_not_told_to_continue() -> None:
     assert CONTINUE not in link.written
 
 
+async def test_a_waiting_reader_hears_that_the_body_is_broken() -> None:
+    cycle, _ = arrived(framing=CHUNKED)
+    reading = asyncio.create_task(cycle.receive())
+    await asyncio.sleep(0)
+    cycle.break_body()
+    assert await reading == (b"", True)
+    assert not cycle.keep_alive
+
+
 # The response
 
 

@@ -19,17 +19,35 @@ DRAIN = 20.0
 OTHER = ConnectionLimits(header_limit=10, header_timeout=1.0, keepalive_timeout=1.0)
 
 
+class Accepted:
+    """A socket that a client has connected."""
+
+    blocking = True
+
+    def setblocking(self, blocking: bool) -> None:
+        self.blocking = blocking
+
+
 class Socket:
-    """A listening socket that is closed already, so that the kernel is asked nothing."""
+    """A listening socket that is closed already, so that the kernel is asked nothing.
+
+    `waiting`: connections that are complete and not accepted yet. `options`: those that were set.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[Accepted] = []
+        self.options: list[tuple[object, ...]] = []
 
     def fileno(self) -> int:
         return -1
 
     def setsockopt(self, *option: object) -> None:
-        """Nothing is filtered here."""
+        self.options.append(option)
 
     def accept(self) -> Any:
-        raise BlockingIOError
+        if not self.waiting:
+            raise BlockingIOError
+        return self.waiting.pop(0), ("203.0.113.7", 1)
 
 
 class Server:
@@ -76,6 +94,8 @@ class World:
         self.gate = asyncio.Event()
         self.listener = Listener(self._serve, Rejected(), LIMITS, DRAIN)
         self.server: Server
+        self.socket = Socket()
+        self.let_in: list[tuple[Connection, dict[str, Any]]] = []
         self._tls = tls
 
     async def start(self) -> "World":
@@ -85,13 +105,18 @@ class World:
             self.server = Server(factory, given)
             return self.server
 
+        async def connect_accepted_socket(factory: Any, sock: Accepted, **given: Any) -> None:
+            assert not sock.blocking
+            self.let_in.append((self.connect(factory)[0], given))
+
         clock().create_server = create_server  # type: ignore[method-assign, assignment]  # of this loop alone
-        await self.listener.start(cast(socket.socket, Socket()), self._tls)
+        clock().connect_accepted_socket = connect_accepted_socket  # type: ignore[method-assign, assignment]
+        await self.listener.start(cast(socket.socket, self.socket), self._tls)
         return self
 
-    def connect(self, *, answers: bool = True) -> tuple[Connection, PoliteTransport]:
+    def connect(self, factory: Any = None, *, answers: bool = True) -> tuple[Connection, PoliteTransport]:
         """A new client."""
-        connection = self.server.factory()
+        connection = (factory or self.server.factory)()
         transport = PoliteTransport(connection, answers=answers)
         connection.connection_made(transport)
         return connection, transport
@@ -240,5 +265,48 @@ def test_a_drain_waits_for_handshakes_that_no_protocol_knows_of() -> None:
         before = clock().now()
         await world.listener.stop()
         assert clock().now() - before == pytest.approx(HANDSHAKE_SECONDS)
+
+    run(main())
+
+
+def test_a_socket_that_another_process_has_stopped_accepts_again() -> None:
+    async def main() -> None:
+        assert (await World().start()).socket.options != []
+
+    run(main())
+
+
+@pytest.mark.parametrize("tls", [None, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)])
+def test_what_waits_in_the_accept_queue_is_accepted_and_its_response_is_the_last(tls: ssl.SSLContext | None) -> None:
+    async def main() -> None:
+        world = await World(tls).start()
+        world.gate.set()
+        world.socket.waiting = [Accepted(), Accepted()]
+        stopping = asyncio.create_task(world.listener.stop())
+        while len(world.let_in) < 2:
+            await asyncio.sleep(0)
+        assert world.server.closed
+        for connection, given in world.let_in:
+            assert given["ssl"] is tls
+            assert (given["ssl_handshake_timeout"] is None) is (tls is None)
+            connection.data_received(get("/"))
+        await settle()
+        for connection, _ in world.let_in:
+            assert b"connection: close" in cast(ClientTransport, connection.transport).written
+        await stopping
+
+    run(main())
+
+
+def test_a_client_that_is_gone_before_it_is_accepted_does_not_end_the_drain() -> None:
+    async def main() -> None:
+        async def gone(*given: object, **more: object) -> None:
+            raise ConnectionResetError
+
+        world = await World().start()
+        world.socket.waiting = [Accepted()]
+        clock().connect_accepted_socket = gone  # type: ignore[method-assign, assignment]  # of this loop alone
+        await world.listener.stop()
+        assert world.server.closed
 
     run(main())

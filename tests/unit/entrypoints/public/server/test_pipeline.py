@@ -7,6 +7,7 @@ import pytest
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.server.pipeline import MAX_QUEUED
 from tests.unit.entrypoints.public.server.support_server import Harness, get, post, settled
+from tests.unit.entrypoints.public.support_cycle import arrived
 
 CLOSE = (b"connection", b"close")
 
@@ -53,6 +54,7 @@ async def test_no_request_starts_while_the_client_takes_nothing() -> None:
     await harness.stuck()
     await harness.answer()
     assert (harness.targets, harness.transport.reading) == (numbers(1), False)
+    assert not harness.connection.is_idle
     await harness.taken()
     assert (harness.targets, harness.transport.reading) == (numbers(2), False)
     await harness.answer()
@@ -211,3 +213,12 @@ async def test_no_byte_behind_its_length_is_written() -> None:
     await harness.began[0].write(b"x")
     await harness.began[0].write(b"HTTP/1.1 200 OK")
     assert harness.transport.written.endswith(b"\r\n\r\nx")
+
+
+async def test_a_closed_pipeline_takes_no_request() -> None:
+    harness = Harness()
+    pipeline = harness.connection.pipeline
+    cycle, _ = arrived()
+    pipeline.close()
+    assert not pipeline.add(cycle)
+    assert (pipeline.idle, harness.began) == (True, [])

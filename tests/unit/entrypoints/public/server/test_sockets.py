@@ -9,15 +9,21 @@ import pytest
 
 from talaria.entrypoints.config import Address
 from talaria.entrypoints.public.server.sockets import (
+    CannotListen,
+    accept_waiting,
+    bind,
     is_port_served,
     loopback_for_wildcard,
     peer_has_closed,
     reset_on_close,
+    resume_accepting,
     stop_accepting,
     unsent_bytes,
     url_of,
 )
 from tests.unit.entrypoints.public.server.support_server import ClientTransport
+
+WAITS: Any = "a connection waits"
 
 
 def transport_of(sock: object) -> ClientTransport:
@@ -33,12 +39,12 @@ class Bound:
 
     def __init__(self, *name: object) -> None:
         self._name = name
-        self.options: list[tuple[int, int, bytes]] = []
+        self.options: list[Any] = []
 
     def getsockname(self) -> tuple[object, ...]:
         return self._name
 
-    def setsockopt(self, level: int, name: int, value: bytes) -> None:
+    def setsockopt(self, level: int, name: int, value: object) -> None:
         self.options.append((level, name, value))
 
 
@@ -95,3 +101,85 @@ async def test_a_closed_socket_accepts_nothing_already() -> None:
     closed = socket.socket()
     closed.close()
     await stop_accepting(closed)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_port_is_served_where_a_connection_is_accepted(answers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+    kept, other = socket.socketpair()
+
+    def create_connection(*given: object) -> socket.socket:
+        asked.append(given)
+        if not answers:
+            raise ConnectionRefusedError
+        return kept
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    assert is_port_served(Address("::", 8080)) is answers
+    assert [address for address, _ in asked] == [("::1", 8080)]
+    assert (kept.fileno() < 0) is answers
+    kept.close()
+    other.close()
+
+
+@pytest.mark.parametrize(("state", "closed"), [(1, False), (4, False), (7, True), (8, True), (None, True)])
+def test_a_client_that_has_closed_is_known_by_the_state_of_its_socket(state: int | None, closed: bool) -> None:
+    class Tcp:
+        family = socket.AF_INET
+
+        def getsockopt(self, level: int, name: int, size: int) -> bytes:
+            assert (level, name, size) == (socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+            if state is None:
+                raise OSError
+            return bytes([state])
+
+    assert peer_has_closed(transport_of(Tcp())) is closed
+
+
+async def test_no_connection_opens_between_the_last_accept_and_the_end_of_a_socket() -> None:
+    one, other = socket.socketpair()
+
+    class Listening(Bound):
+        def fileno(self) -> int:
+            return one.fileno()
+
+        def accept(self) -> Any:
+            if self.options.count(WAITS):
+                self.options.remove(WAITS)
+                return one, ""
+            raise BlockingIOError
+
+    listening: Any = Listening()
+    with one, other:
+        await stop_accepting(listening)
+        (level, option, program) = listening.options.pop()
+        assert (level, option, struct.unpack("HP", program)[0]) == (socket.SOL_SOCKET, 26, 5)
+        resume_accepting(listening)
+        assert listening.options.pop() == (socket.SOL_SOCKET, 27, 0)
+        listening.options = [WAITS, WAITS]
+        assert accept_waiting(listening) == [one, one]
+        assert not one.getblocking()
+
+
+def test_an_address_that_can_not_be_had_names_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    class Refused(Bound):
+        closed = False
+
+        def bind(self, name: object) -> None:
+            raise OSError(98, "Address already in use")
+
+        def close(self) -> None:
+            self.closed = True
+
+    def make(*kind: object) -> Any:
+        made.append((kind, Refused()))
+        return made[-1][1]
+
+    monkeypatch.setattr(socket, "socket", make)
+    with pytest.raises(CannotListen, match=r"^server\.listen: can't listen on ::1:80 \(Address already in use\)"):
+        bind("::1", 80, "server.listen", shared=True)
+    ((kind, refused),) = made
+    assert (kind[0], refused.closed) == (socket.AF_INET6, True)
+    assert [(name, value) for _, name, value in refused.options] == [(socket.SO_REUSEADDR, 1), (socket.SO_REUSEPORT, 1)]

@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from talaria.entrypoints.ops.listener import AsgiListener
 
 
-class Connection(HttpToolsProtocol):
+class ObservedConnection(HttpToolsProtocol):
     """uvicorn's protocol, telling the app three things more, in the scope's extensions as `sandbox`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -42,4 +42,4 @@ class ConnectionInfo:
 
 def service_listener(app: Any) -> AsgiListener:
     """A listener for one service. `stop` cuts every connection at once."""
-    return AsgiListener(app, http=Connection, drain_seconds=0.0)
+    return AsgiListener(app, http=ObservedConnection, drain_seconds=0.0)
