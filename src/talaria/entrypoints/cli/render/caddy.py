@@ -39,6 +39,7 @@ def _upstream(number: int, upstream: EdgeUpstream, facts: Facts) -> list[str]:
         f"reverse_proxy @tags{number} {' '.join(f'{one.scheme}://{one}' for one in upstream.endpoints)} {{",
         "\theader_up Host {upstream_hostport}",
         *(f"\theader_down -{name}" for name in hidden),
+        "\theader_down X-Request-Id {http.request.header.X-Request-Id}",
         "\tflush_interval -1",
         "\ttransport http {",
         f"\t\tdial_timeout {_milliseconds(facts.connect_timeout)}",

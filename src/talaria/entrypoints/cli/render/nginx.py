@@ -91,6 +91,8 @@ def _plain(facts: Facts) -> dict[str, str | Sequence[str]]:
         "    set $talaria_way refused;",
         "    proxy_pass http://talaria_decisions/refusals/$talaria_reason?request_id=$talaria_id;",
         *(f"    {line}" for line in _WITHOUT_BODY),
+        "    proxy_hide_header www-authenticate;  # nginx has copied the decision's",
+        "    proxy_hide_header x-talaria-reason;",
         "    proxy_hide_header allow;",
         "    proxy_hide_header retry-after;",
         "    add_header allow $talaria_allow always;",
