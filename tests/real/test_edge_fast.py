@@ -55,7 +55,7 @@ async def counts(client: Client) -> tuple[int, int]:
     """The decisions and the requests that the gateway has told of, once it has told of all."""
     before = -1
     while before != (before := len(client.gateway.lines())):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
     return decided(client), before - decided(client)
 
 
@@ -192,7 +192,7 @@ async def test_a_kept_yes_outlives_a_silent_gateway_for_its_age_alone(client: Cl
         assert (await client.ask(token=token))[0].status == 200
         async with asyncio.timeout(40.0):
             while (got := (await client.ask(token=token))[0]).status == 200:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.05)
         assert got.status in (502, 503, 504)
         assert json.loads(got.body)["reason"] == "decision-failed"
     finally:
@@ -234,7 +234,7 @@ async def test_nginx_writes_the_access_lines_of_what_it_forwards(client: Client)
     assert got.status == 200
     async with asyncio.timeout(5.0):
         while not (lines := [line for line in told(client) if line["request_id"] == "told-fast"]):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
     (line,) = lines
     assert {name: line[name] for name in ("event", "tag", "method", "status", "reason", "origin", "edge")} == {
         "event": "request", "tag": "wind", "method": "POST", "status": 200, "reason": "", "origin": "upstream",

@@ -23,6 +23,7 @@ def balance(facts: Facts) -> str:
     values = {
         **_limits(facts),
         "claims": claims,
+        "type": _type(facts.gateways),
         "idle_timeout": _seconds(facts.read_timeout),
         "replicas": [f"- {_endpoint(one, check_port=port)}" for one in facts.gateways],
         "tls": [_transport_socket({})] if facts.gateways[0].scheme == "https" else [],
@@ -40,6 +41,8 @@ def edge(facts: Facts) -> str:
         "set": [f"- {{ exact: {name} }}" for name in (*_DECIDED, *users)],
         "hidden": ", ".join((*_HIDDEN, *users)),
         "routes": [_route(tag, one, facts) for one in facts.upstreams for tag in one.tags],
+        "decision_type": _type(facts.decisions),
+        "gateway_type": _type(facts.gateways),
         "decision_endpoints": ", ".join(map(_endpoint, facts.decisions)),
         "gateway_endpoints": ", ".join(map(_endpoint, facts.gateways)),
         "clusters": [line for one in facts.upstreams for line in _cluster(one, facts)],
@@ -61,6 +64,11 @@ def _limits(facts: Facts) -> dict[str, str | Sequence[str]]:
     }
 
 
+def _type(endpoints: Sequence[Endpoint]) -> str:
+    """Of several names Envoy begins with the first that is resolved, and the others are missing still: not so here."""
+    return "STATIC" if all(endpoint.is_ip for endpoint in endpoints) else "STRICT_DNS"
+
+
 def _endpoint(endpoint: Endpoint, check_port: int | None = None) -> str:
     address = f"{{ socket_address: {{ address: {json.dumps(endpoint.host)}, port_value: {endpoint.port} }} }}"
     check = "" if check_port is None else f", health_check_config: {{ port_value: {check_port} }}"
@@ -79,7 +87,7 @@ def _cluster(upstream: EdgeUpstream, facts: Facts) -> list[str]:
     endpoints = ", ".join(map(_endpoint, upstream.endpoints))
     lines = [
         f"- name: {name}",
-        "  type: STRICT_DNS",
+        f"  type: {_type(upstream.endpoints)}",
         "  lb_policy: LEAST_REQUEST",
         f"  connect_timeout: {_seconds(facts.connect_timeout)}",
         f"  load_assignment: {{ cluster_name: {name}, endpoints: [ {{ lb_endpoints: [ {endpoints} ] }} ] }}",

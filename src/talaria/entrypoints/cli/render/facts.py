@@ -38,6 +38,15 @@ class Endpoint:
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
+    def is_ip(self) -> bool:
+        """Is the host an address, and no name?"""
+        try:
+            ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+    @property
     def authority(self) -> str:
         """As `Host` has it: without the scheme's own port."""
         return str(self) if self.port != _DEFAULT_PORTS[self.scheme] else str(self).rpartition(":")[0]

@@ -33,7 +33,7 @@ def _filled(line: str, values: Values) -> list[str]:
     whole = _LINE.fullmatch(line)
     if whole is not None and not isinstance(lines := values[whole[2]], str):
         return [f"{whole[1]}{each}" for each in lines]
-    return [_PLACE.sub(lambda place: _text(values[place[1]]), line)]
+    return [_PLACE.sub(lambda place: _text(values[place[1]]), line).rstrip()]
 
 
 def _text(value: str | Sequence[str]) -> str:
