@@ -44,7 +44,7 @@ test: setup
 # Installs what it needs: wheels into .venv, Debian's packages where the user is root. ARGS="-k prometheus" for a part.
 test-real: $(VENV)/.installed-real $(VENV)/.installed-docs
 	@$(BIN)/python -m tests.real.support_programs
-	@$(BIN)/pytest -q tests/real -m "not image" $(ARGS)
+	@$(BIN)/pytest -q tests/real -m "not built" $(ARGS)
 
 # BASE=debian where no registry of images is at hand; deploy/image.sh says more.
 image: setup
@@ -52,7 +52,7 @@ image: setup
 
 # Everything in deploy/, by the programs that read it. Builds the image and runs it.
 verify-deploy: $(VENV)/.installed-real
-	@$(BIN)/python -m tests.real.support_programs image
+	@$(BIN)/python -m tests.real.support_programs built
 	@$(BIN)/pytest -v tests/real/deploy $(ARGS)
 
 # The site in build/site; ARGS=... for zensical.

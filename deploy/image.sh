@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds the image talaria-proxy:VERSION. Called by `make image`, with the project's environment in .venv.
+# `deploy/image.sh wheels` only fills build/image/wheels.
 #
 #   BASE     the image to start from, with the Python that .venv has; best by digest. Default: python:3.N-slim.
 #            BASE=debian: where no registry is at hand, a root of Debian's packages made by mmdebstrap (as root)
@@ -62,6 +63,10 @@ build() {
     "$builder" build --tag "$tag" --file "$folder/Containerfile" "$@" "$folder"
 }
 
+if [ "${1:-}" = wheels ]; then
+    wheels
+    exit
+fi
 builder=$(builder)
 # Where there are no user namespaces (a container, CI) buildah and podman still build in a chroot.
 export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot}

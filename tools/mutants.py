@@ -131,6 +131,8 @@ class Mutation:
         waiting = [(source, mutant) for source in self.sources for mutant in self._chosen(source)]
         running: dict[int, tuple[float, Source, Mutant]] = {}
         while waiting or running:
+            if sys.stderr.isatty():
+                print(f"\r{len(waiting)} mutants are left ", end="", file=sys.stderr)
             while waiting and len(running) < self._options.jobs:
                 source, mutant = waiting.pop(0)
                 tally = self.tallies[source.path]

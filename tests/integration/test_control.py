@@ -13,10 +13,12 @@ import pytest
 
 from talaria.entrypoints.ops.control import (
     BACKLOG_LIMIT,
+    ELDEST,
     SIBLINGS,
     SUPERVISOR,
     ControlConnection,
     FrameReader,
+    Handler,
     frame,
     notice,
     read_heartbeat,
@@ -55,7 +57,9 @@ class Processes:
 
     async def start(self) -> None:
         sockets = [self.hub.connect(number) for number in range(3)]
-        self.ends = [await ControlConnection.open(end, self.closed.set) for end in sockets]
+        self.handlers: list[dict[str, Handler]] = [{}, {}, {}]
+        pairs = zip(sockets, self.handlers, strict=True)
+        self.ends = [await ControlConnection.open(end, handlers, self.closed.set) for end, handlers in pairs]
         self._thread.start()
 
     async def stop(self) -> None:
@@ -89,8 +93,8 @@ async def test_a_request_is_answered_by_the_process_that_it_names(processes: Pro
         await asyncio.sleep(0)
         return [word, "one"]
 
-    processes.ends[0].handlers["say"] = lambda word: [word, "zero"]
-    processes.ends[1].handlers["say"] = later
+    processes.handlers[0]["say"] = lambda word: [word, "zero"]
+    processes.handlers[1]["say"] = later
     async with asyncio.timeout(5):
         answers = await asyncio.gather(
             *(processes.ends[OPS].request(number, list[str], "say", "x") for number in (0, 1, 0))
@@ -100,7 +104,7 @@ async def test_a_request_is_answered_by_the_process_that_it_names(processes: Pro
 
 @pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])
 async def test_a_payload_of_any_size_comes_whole(processes: Processes, size: int) -> None:
-    processes.ends[0].handlers["echo"] = lambda data: data
+    processes.handlers[0]["echo"] = lambda data: data
     async with asyncio.timeout(20):
         assert await processes.ends[OPS].request(0, bytes, "echo", b"x" * size) == b"x" * size
 
@@ -117,12 +121,21 @@ async def test_what_is_told_to_the_siblings_reaches_the_other_workers_alone(proc
 
         return handler
 
-    for receiver, end in enumerate(processes.ends):
-        end.handlers["tell"] = take(receiver)
+    for receiver, handlers in enumerate(processes.handlers):
+        handlers["tell"] = take(receiver)
     for number in range(100):
         processes.ends[0].notify(SIBLINGS, "tell", number)
     await asyncio.wait_for(all_told.wait(), 5)
     assert told == [(1, number) for number in range(100)]
+
+
+async def test_the_eldest_of_the_other_workers_is_asked(processes: Processes) -> None:
+    for number in (0, 1, OPS):
+        processes.handlers[number]["name"] = lambda number=number: number
+    async with asyncio.timeout(5):
+        assert await processes.ends[0].request(ELDEST, int, "name") == 1
+        assert await processes.ends[1].request(ELDEST, int, "name") == 0
+        assert await processes.ends[OPS].request(ELDEST, int, "name") == 0
 
 
 async def test_a_heartbeat_is_the_supervisors(processes: Processes) -> None:
@@ -137,8 +150,8 @@ async def test_a_heartbeat_is_the_supervisors(processes: Processes) -> None:
 async def test_a_request_that_fails_is_logged_without_what_it_was_about(
     processes: Processes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    processes.ends[0].handlers["fail"] = lambda person: {}[person]
-    processes.ends[0].handlers["fine"] = lambda: True
+    processes.handlers[0]["fail"] = lambda person: {}[person]
+    processes.handlers[0]["fine"] = lambda: True
     processes.ends[OPS].notify(0, "fail", "ppid-canary")
     processes.ends[OPS].notify(0, "not there", "ppid-canary")
     async with asyncio.timeout(5):
@@ -157,7 +170,7 @@ async def test_a_reply_that_is_not_waited_for_any_more_is_no_error(
         await left.wait()
         return True
 
-    processes.ends[0].handlers |= {"slow": slow, "fine": lambda: True}
+    processes.handlers[0] |= {"slow": slow, "fine": lambda: True}
     asking = asyncio.create_task(processes.ends[OPS].request(0, bool, "slow"))
     await asyncio.wait_for(asked.wait(), 5)
     asking.cancel()
@@ -174,7 +187,7 @@ async def test_a_process_that_reads_nothing_holds_up_no_other(processes: Process
     transport = processes.ends[0]._transport
     assert isinstance(transport, asyncio.ReadTransport)
     transport.pause_reading()
-    processes.ends[1].handlers["echo"] = lambda data: len(data)
+    processes.handlers[1]["echo"] = lambda data: len(data)
     piece = os.urandom(1024 * 1024)
     async with asyncio.timeout(30):
         for _ in range(BACKLOG_LIMIT // len(piece) + 8):
@@ -200,9 +213,8 @@ async def test_a_successor_gets_nothing_of_what_was_meant_for_its_predecessor(pr
     async with asyncio.timeout(5):
         while not halves:
             await asyncio.sleep(0.01)
-    successor = await ControlConnection.open(halves[0], lambda: None)
     said = asyncio.Event()
-    successor.handlers["hello"] = said.set
+    successor = await ControlConnection.open(halves[0], {"hello": said.set}, lambda: None)
     await asyncio.wait_for(said.wait(), 5)
     successor.close()
 

@@ -58,6 +58,9 @@ async def test_a_key_set_out_of_reach_is_shown_and_does_not_make_unready() -> No
         (entry,) = (await client.get(f"{sandbox.ops_url}/5xx?last=1")).json()["entries"]
     assert refused.json()["reason"] == "keys-unavailable"
     assert entry["cause"] == "caller-keys:app: connection refused"
-    assert before["routes"][0]["dependencies"][0] == {"name": "caller-keys:app", "state": "ok"}
-    assert after.json()["routes"][0]["dependencies"][0] == {"name": "caller-keys:app", "state": "unavailable"}
+    assert before["routes"][0]["dependencies"][0] == {"name": "caller-keys:app", "state": "not asked yet"}
+    keys = after.json()["routes"][0]["dependencies"][0]
+    assert (keys["name"], keys["state"], keys["cause"]) == ("caller-keys:app", "unavailable", "connection refused")
+    assert keys["since"].endswith("Z")
+    assert keys["retry_in_seconds"] > 0
     assert (after.status_code, after.json()["ready"]) == (200, True)

@@ -88,10 +88,15 @@ PROGRAMS: dict[str, Debian | Wheel | Elsewhere] = {
     "promtool": Debian(("prometheus",)),
     "systemd-analyze": Debian(("systemd",)),
 }
-IMAGE_PROGRAMS = {"mmdebstrap": Debian(("mmdebstrap",)), "podman": Debian(("podman", "buildah", "runc"))}
-"""What the image takes beside: minutes to install, so only for `make verify-deploy`."""
+BUILDING_PROGRAMS = {
+    "mmdebstrap": Debian(("mmdebstrap",)),
+    "nsenter": Debian(("util-linux",)),
+    "podman": Debian(("podman", "buildah", "runc")),
+    "systemd-nspawn": Debian(("systemd-container",)),
+}
+"""What the tests marked `built` take beside, in `make verify-deploy` alone."""
 
-_ALL = PROGRAMS | IMAGE_PROGRAMS
+_ALL = PROGRAMS | BUILDING_PROGRAMS
 
 
 def program(name: str) -> str:
@@ -152,8 +157,8 @@ def no_server_starts() -> Iterator[None]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Install what is missing, and name what can't be had. `image` among the arguments: for the image, too."""
-    names = [*PROGRAMS, *(IMAGE_PROGRAMS if "image" in arguments else ())]
+    """Install what is missing, and name what can't be had. `built` among the arguments: for those tests, too."""
+    names = [*PROGRAMS, *(BUILDING_PROGRAMS if "built" in arguments else ())]
     install(names)
     for sentence in missing(names):
         print(sentence, file=sys.stderr)

@@ -33,6 +33,7 @@ SCHEDULES: dict[str, Callable[[], Awaitable[Score]]] = {
     "one of two urls of the upstream is down, GET and POST": lambda: schedules.one_url_down(seconds=4.0),
     "the upstream closes connections at random, GET": lambda: schedules.closing_connections(1000, politely=True),
     "the upstream resets connections at random, GET": lambda: schedules.closing_connections(1000, politely=False),
+    "personal hangs, timeout 600 ms, persons unknown, one after the other": lambda: schedules.hanging(4, timeout=0.6),
     "personal's circuit is open, persons unknown, one after the other": lambda: schedules.open_circuit(requests=400),
     "cold start of 1,000 persons, 500 of them at once": lambda: schedules.cold_start(persons=1000, clients=500),
 }

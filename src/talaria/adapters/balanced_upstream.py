@@ -109,7 +109,10 @@ class BalancedUpstream:
             fault = _translated(error)
             in_a_hurry = isinstance(fault, TimedOut) and request.client_deadline
             failed = isinstance(fault, DependencyFault) and not in_a_hurry
-            (backend.breaker.failed if failed else backend.breaker.cancelled)(permit, self._now())
+            if failed:
+                backend.breaker.failed(permit, self._now(), str(error))
+            else:
+                backend.breaker.cancelled(permit, self._now())
             raise fault from None
         except BaseException:
             backend.breaker.cancelled(permit, self._now())
@@ -148,8 +151,8 @@ class BalancedUpstream:
                 permit = backend.breaker.admit(now)
                 if permit is not None:
                     return backend, permit
-        wait = min(backend.breaker.refused_for(now) for backend in self._backends)
-        raise CircuitOpen("upstream", self._name, retry_after=wait)
+        soonest = min((backend.breaker for backend in self._backends), key=lambda breaker: breaker.refused_for(now))
+        raise CircuitOpen("upstream", f"{self._name}: {soonest.refusal(now)}", retry_after=soonest.refused_for(now))
 
     def _in_order(self) -> Sequence[Backend]:
         self._turn = (self._turn + 1) % len(self._backends)
@@ -206,7 +209,7 @@ class _MonitoredBody:
         except Http1Error as error:
             breaker = None if isinstance(error, ReadTimeout) else self._hand_back()
             if breaker is not None:
-                breaker.body_failed(self._permit, self._since, self._now())
+                breaker.body_failed(self._permit, self._since, self._now(), str(error))
             raise _translated(error) from None
 
     def _hand_back(self) -> CircuitBreaker | None:

@@ -1,8 +1,8 @@
 """The exchange results that one worker keeps. Only their number is bounded here; their ages are the exchange's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from cachetools import LRUCache
+from cachetools import Cache, LRUCache
 
 from talaria.domain.model import CachedIdentity, IdentityKey
 
@@ -48,6 +48,12 @@ class LruIdentityCache:
         """Forget every pair with a key that is not wanted."""
         for key in [key for key in self._kept if not wanted(key)]:
             del self._kept[key]
+
+    def items(self) -> Iterator[tuple[IdentityKey, CachedIdentity]]:
+        """What is kept now, one after the other; it may change meanwhile. None of it counts as got."""
+        for key in list(self._kept):
+            if key in self._kept:
+                yield key, Cache.__getitem__(self._kept, key)
 
     def __len__(self) -> int:
         return len(self._kept)

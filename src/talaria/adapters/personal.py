@@ -2,8 +2,9 @@
 
 import msgspec
 
-from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
-from talaria.domain.errors import PERSONAL, BadAnswer, IdentityUnknown
+from talaria.adapters.dependency_client import DependencyClient
+from talaria.adapters.dependency_messages import DependencyResponse
+from talaria.domain.errors import BadAnswer, IdentityUnknown
 from talaria.domain.events import HopContext
 from talaria.domain.model import PersonalPhoneId, PhoneNumber
 
@@ -42,11 +43,11 @@ def _phone_in(response: DependencyResponse, asked: PersonalPhoneId) -> PhoneNumb
         raise BadAnswer("personal", "our credentials were refused")
     if response.status == 404:
         # Without the contract's error this is a wrong address, not an unknown person.
-        response.json(_Error, PERSONAL.bad_answer)
+        response.json(_Error)
         raise IdentityUnknown
     if response.status != 200:
         raise BadAnswer("personal", f"status {response.status}")
-    answer = response.json(_Phone, PERSONAL.bad_answer)
+    answer = response.json(_Phone)
     if answer.id != asked.reveal():
         raise BadAnswer("personal", "the answer is about another id")
     phone = PhoneNumber.parse(answer.value)

@@ -280,5 +280,5 @@ def faults_of(origin: Origin) -> DependencyFaults:
 
 
 PERSONAL = faults_of("personal")
-PARTNER = faults_of("partner")
+PARTNER = faults_of("partner")._replace(bad_answer=PartnerBadAnswer)
 CALLER_KEYS = DependencyFaults("caller-keys", KeysUnavailable, KeysUnavailable, KeysUnavailable, KeysUnavailable)

@@ -20,7 +20,7 @@ State machine of the breaker:
 """
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
 from talaria.domain.errors import GatewayOverloaded
@@ -75,6 +75,9 @@ class Window:
         last[1] += all_
         last[2] += some
 
+    def __len__(self) -> int:
+        return len(self._seconds)
+
     def counts(self, now: float) -> tuple[int, int]:
         """Both, as they are at `now`."""
         recent = [second for second in self._seconds if second[0] > int(now) - WINDOW]
@@ -85,7 +88,8 @@ class CircuitBreaker:
     """Stops calls to a dependency that fails and probes whether it is back: the state machine above.
 
     `longest_pause` is in seconds: so late the end of an outage may be noticed, at most. `state`, and `opened_until`
-    (seconds; it means something while open) are for metrics and readiness.
+    (seconds; it means something while open) are for metrics and readiness. `since` is when the first failure came that
+    no success has followed yet, None where there is none; `cause` is the last one's. `on_change` gets each new state.
     """
 
     __slots__ = (
@@ -95,7 +99,10 @@ class CircuitBreaker:
         "_longest_pause",
         "_pause",
         "_phase",
+        "cause",
+        "on_change",
         "opened_until",
+        "since",
         "state",
     )
 
@@ -103,11 +110,27 @@ class CircuitBreaker:
         self._longest_pause = longest_pause
         self.state: State = "closed"
         self.opened_until = 0.0
+        self.cause = ""
+        self.since: float | None = None
+        self.on_change: Callable[[State], None] | None = None
         self._phase = 0
         self._pause = FIRST_PAUSE
         self._failures_in_a_row = 0
         self._broken_in_a_row = 0
         self._calls = Window()
+
+    @property
+    def health(self) -> str:
+        """The state in a word for operators: "ok" or "failing" while closed; "not asked yet" before any outcome."""
+        if self.state != "closed":
+            return self.state
+        if self.since is not None:
+            return "failing"
+        return "ok" if self._phase or self._calls else "not asked yet"
+
+    def refusal(self, now: float) -> str:
+        """Why a call is refused now: for how long the dependency has been failing, and why it failed last."""
+        return f"failing for {now - (self.since or now):.0f} s, last: {self.cause or 'unknown'}"
 
     def refused_for(self, now: float) -> float:
         """Seconds until a call may be tried, 0.0 where it may be tried now. Changes nothing."""
@@ -130,6 +153,8 @@ class CircuitBreaker:
         if permit != self._phase:
             return
         self._broken_in_a_row = 0
+        if self.since is not None:
+            self.since = None
         if self.state == "half-open":
             self._close()
             return
@@ -146,19 +171,21 @@ class CircuitBreaker:
         """The body of such a response came to its end."""
         self._broken_in_a_row = 0
 
-    def body_failed(self, permit: Permit, since: float, now: float) -> None:
+    def body_failed(self, permit: Permit, since: float, now: float, cause: str = "") -> None:
         """The body of a response broke, by the dependency's fault; its head came at `since`."""
         if permit != self._phase or now - since > WINDOW:
             return
+        self._note(now, cause)
         self._broken_in_a_row += 1
         self._calls.add(now, 0, 1)
         if self._broken_in_a_row >= FAILURES_IN_A_ROW or self._half_fail(now):
             self._open(now)
 
-    def failed(self, permit: Permit, now: float) -> None:
+    def failed(self, permit: Permit, now: float, cause: str = "") -> None:
         """The call failed by the dependency's fault."""
         if permit != self._phase:
             return
+        self._note(now, cause)
         if self.state == "half-open":
             self._pause = min(2 * self._pause, self._longest_pause)
             self._open(now)
@@ -172,6 +199,11 @@ class CircuitBreaker:
         """The call was cancelled before its outcome was known."""
         if permit == self._phase and self.state == "half-open":
             self._enter("open")
+
+    def _note(self, now: float, cause: str) -> None:
+        self.cause = cause
+        if self.since is None:
+            self.since = now
 
     def _half_fail(self, now: float) -> bool:
         calls, failures = self._calls.counts(now)
@@ -190,6 +222,8 @@ class CircuitBreaker:
     def _enter(self, state: State) -> None:
         self.state = state
         self._phase += 1
+        if self.on_change is not None:
+            self.on_change(state)
 
 
 class RetryBudget:

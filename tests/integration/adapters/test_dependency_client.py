@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from talaria.adapters.clock import MonotonicClock
-from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
+from talaria.adapters.dependency_client import DependencyClient
+from talaria.adapters.dependency_messages import DependencyResponse
 from talaria.adapters.http1.transport import Http1Transport
 from talaria.domain.errors import PERSONAL, BadAnswer, Unreachable
 from talaria.domain.events import HopContext

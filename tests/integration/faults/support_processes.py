@@ -14,6 +14,7 @@ import httpx
 from talaria.sandbox.stack import Sandbox
 
 STARTING = 15.0
+EXEC = 'exec "$@"'
 
 
 class Served:
@@ -57,23 +58,28 @@ class Served:
         return await self.process.wait()
 
 
-async def serve(sandbox: Sandbox, log: Path, ops_port: int, *, descriptors: str = "", **settings: str) -> Served:
-    """Start one from the sandbox's files; `settings` are variables below TALARIA__SERVER__. Returns once it is ready.
+async def launch(sandbox: Sandbox, log: Path, ops_port: int, *, script: str = EXEC, **settings: str) -> Served:
+    """Start one from the sandbox's files; `settings` are variables below TALARIA__SERVER__. It may not be ready yet.
 
-    `descriptors`: the arguments of `ulimit`, where it gets fewer than we have.
+    `script`: how a shell starts it, from its arguments.
     """
     changes = {"ops_listen": f"{sandbox.host}:{ops_port}", **settings}
     environ = {f"TALARIA__SERVER__{name.upper()}": value for name, value in changes.items()}
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *("sh", "-c", f'{descriptors and f"ulimit {descriptors} && "}exec "$@"', "sh"),
+            *("sh", "-c", script, "sh"),
             *(sys.executable, "-m", "talaria", "serve", "--config", str(sandbox.config_path)),
             env={**os.environ, **environ},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
-    served = Served(process, f"http://{sandbox.host}:{ops_port}", log)
+    return Served(process, f"http://{sandbox.host}:{ops_port}", log)
+
+
+async def serve(sandbox: Sandbox, log: Path, ops_port: int, *, script: str = EXEC, **settings: str) -> Served:
+    """Like `launch`, and returns once it is ready."""
+    served = await launch(sandbox, log, ops_port, script=script, **settings)
     try:
         await served.ready()
     except BaseException:
@@ -92,10 +98,10 @@ def held(sandbox: Sandbox) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def serving(sandbox: Sandbox, log: Path, *, descriptors: str = "", **settings: str) -> AsyncIterator[Served]:
+async def serving(sandbox: Sandbox, log: Path, *, script: str = EXEC, **settings: str) -> AsyncIterator[Served]:
     """One that is killed at the end, where it still runs."""
     with held(sandbox):
-        served = await serve(sandbox, log, sandbox.ports.ops, descriptors=descriptors, **settings)
+        served = await serve(sandbox, log, sandbox.ports.ops, script=script, **settings)
         try:
             yield served
         finally:

@@ -189,6 +189,14 @@ async def _close_at_random(running: Harness, politely: bool, every: float) -> No
         await asyncio.sleep(chance.uniform(0.0, 2 * every))  # the pace of the trouble
 
 
+async def hanging(requests: int, timeout: float) -> Score:
+    """personal takes calls and never answers; `requests` stay below the failures that open its circuit."""
+    config = {"personal": {"attempts": 1, "timeout": f"{round(timeout * 1000)}ms"}}
+    async with _counting("personal", config) as (running, counted):
+        await running.relays["personal"].poison("request", Toxic("timeout"))
+        return await counted.score(await crowd(running, running.sandbox.add_persons(requests), clients=1))
+
+
 async def open_circuit(requests: int) -> Score:
     """personal fails until its circuit opens; then each request of an unknown person is refused without a call."""
     async with _counting("personal", {"personal": {"attempts": 1}}) as (running, counted):

@@ -6,7 +6,7 @@ from talaria.sandbox.faults import Faults
 from tests.integration.faults.support_faults import Harness, harness
 from tests.support_late import again_if_late, within
 
-SLACK = 0.1
+SLACK = 0.5
 
 
 def told(running: Harness) -> int:
@@ -43,10 +43,10 @@ async def test_the_upstream_gets_what_the_exchange_has_left() -> None:
             running.sandbox.personal.faults = Faults(latency=0.2)
             assert (await running.get(cold, **{"x-request-timeout-ms": "600"})).status == 200
             assert told(running) <= 400
-            within(0.35, 0.6 - told(running) / 1000)  # that the exchange took
+            within(0.5, 0.6 - told(running) / 1000)  # that the exchange took
             await running.get(warm, **{"x-request-timeout-ms": "600"})
             assert told(running) <= 600
-            within(0.1, 0.6 - told(running) / 1000)
+            within(0.3, 0.6 - told(running) / 1000)
 
     await again_if_late(check)
 

@@ -36,7 +36,7 @@ async def ask_at_once(clients: list[KeptClient]) -> list[int]:
 async def test_without_a_socket_left_the_gateway_is_overloaded(tmp_path: Path) -> None:
     async with (
         running_sandbox(gateway=False) as sandbox,
-        serving(sandbox, tmp_path / "log", descriptors=f"-n {LIMIT}") as served,
+        serving(sandbox, tmp_path / "log", script=f'ulimit -n {LIMIT} && exec "$@"') as served,
     ):
         assert f'"limit": {LIMIT}, "wanted": 2048' in served.log.read_text()
         clients = [KeptClient(sandbox.public_url, sandbox.headers()) for _ in range(CLIENTS)]
@@ -61,7 +61,7 @@ async def test_without_a_socket_left_the_gateway_is_overloaded(tmp_path: Path) -
 async def test_the_limit_is_raised_as_far_as_it_may_be(tmp_path: Path) -> None:
     async with (
         running_sandbox(gateway=False) as sandbox,
-        serving(sandbox, tmp_path / "log", descriptors=f"-Sn {LIMIT // 2}") as served,
+        serving(sandbox, tmp_path / "log", script=f'ulimit -Sn {LIMIT // 2} && exec "$@"') as served,
     ):
         for writer in await take(sandbox, served):
             writer.close()

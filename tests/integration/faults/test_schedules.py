@@ -42,6 +42,12 @@ async def test_connections_that_end_at_random_cost_no_get(politely: bool) -> Non
     assert score.failed == []
 
 
+async def test_a_dependency_that_hangs_costs_its_timeout() -> None:
+    score = await schedules.hanging(requests=2, timeout=0.1)
+    assert {seen.outcome for seen in score.seen} == {(504, "personal-timeout")}
+    assert score.calls == score.faulty == 2
+
+
 async def test_an_open_circuit_calls_nothing() -> None:
     score = await schedules.open_circuit(requests=40)
     assert score.calls == 0

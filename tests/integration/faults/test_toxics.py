@@ -1,7 +1,7 @@
 """Every way in which a network fails, at each dependency, in both directions: what the client gets is in the tables.
 
 A cell: two requests meet the toxic while another person's requests go on steadily beside them. Each of the two ends as
-its table says, within the time of the hop that fails plus 100 ms; the requests beside them do not notice; once the
+its table says, within the time of the hop that fails and a second; the requests beside them do not notice; once the
 network is well again a new request succeeds within 2 s.
 
 A cell makes four failing calls at most, one fewer than open a breaker: a breaker that has opened does not try for 5 s,
@@ -22,7 +22,7 @@ from tests.support_late import again_if_late, within
 from tests.support_waiting import until
 
 HOP, ROUTE = 0.6, 1.0  # a retry comes up to 0.25 s after the failure, and has to have time left
-SLACK, RECOVERY = 0.1, 2.0
+SLACK, RECOVERY = 1.0, 2.0  # less than a toxic's latency; how much is exceeded is measured by the scorecard
 CONFIG: dict[str, Any] = {
     "callers": {"app": {"jwks_timeout": "1s"}},
     "personal": {"timeout": "600ms", "attempts": 2},

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Any, cast
 
 import httpx
 
-from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
+from talaria.adapters.dependency_client import DependencyClient
+from talaria.adapters.dependency_messages import DependencyResponse
+from talaria.adapters.partner_kit import AdapterAccounts, PartnerAdapter, PartnerContext, PartnerHttp
 from talaria.domain.errors import PERSONAL, BadAnswer, DependencyFaults
 from talaria.domain.events import HopContext
+from talaria.domain.model import Sensitive
 from talaria.testing import MemoryClock, MemoryRecorder
 
 WALL = 1_800_000_000.0
@@ -51,6 +54,18 @@ class Bench:
     async def ask(self, call: HopContext | None = None) -> DependencyResponse:
         """Post `{}`; a 200 is good, anything else a bad answer."""
         return await self.client.post("/question", b"{}", {"x-own": "1"}, call or HopContext("request-1", 5.0), read)
+
+    def context(self, options: object = None, api_key: str = "") -> PartnerContext:
+        """What an adapter gets: every url is asked through this client."""
+        http = PartnerHttp(self.client)
+        return PartnerContext(
+            "wind", options, Sensitive(api_key) if api_key else None, http, lambda _: http, self.clock
+        )
+
+    def accounts(self, adapter: Callable[[PartnerContext], PartnerAdapter], **given: Any) -> AdapterAccounts:
+        """The adapter, as the exchange asks it."""
+        context = self.context(**given)
+        return AdapterAccounts(adapter(context), context.http)
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from talaria.adapters.dependency_client import DependencyResponse, retry_after_seconds
+from talaria.adapters.dependency_messages import DependencyResponse, retry_after_seconds
 from talaria.adapters.http1.errors import (
     ConnectError,
     ConnectionClosed,

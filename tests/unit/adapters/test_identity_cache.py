@@ -70,3 +70,15 @@ def test_only_what_is_wanted_is_kept() -> None:
     kept.put(key("b"), pair("b"))
     kept.keep_only(lambda one: one == key("b"))
     assert (kept.get(key("a")), kept.get(key("b"))) == (None, pair("b"))
+
+
+def test_to_list_what_is_kept_is_no_use_of_it_and_it_may_change_meanwhile() -> None:
+    kept = LruIdentityCache(3)
+    for name in "abc":
+        kept.put(key(name), pair(name))
+    items = kept.items()
+    assert next(items) == (key("a"), pair("a"))
+    kept.drop(key("c"))
+    assert list(items) == [(key("b"), pair("b"))]
+    kept.resize(1)
+    assert kept.get(key("b")) is not None

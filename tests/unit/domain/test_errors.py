@@ -18,6 +18,7 @@ from talaria.domain.errors import (
     PartnerBadAnswer,
     Refusal,
     Unreachable,
+    faults_of,
 )
 from talaria.domain.model import Origin
 from tests.support_refusals import FAULTS, MAKERS, kinds, leaves
@@ -51,6 +52,15 @@ def test_what_an_adapter_raises_is_the_partners_bad_answer() -> None:
     assert (refusal.reason, refusal.origin, refusal.cause) == ("partner-bad-answer", "partner", "no user id")
     assert refusal.retry_after == 1.0
     assert isinstance(refusal, BadAnswer)
+
+
+@pytest.mark.parametrize("origin", ["personal", "partner"])
+def test_the_faults_of_an_origin_are_one_of_each_kind(origin: Origin) -> None:
+    faults = faults_of(origin)
+    made = [make("why", retry_after=1.0) for make in faults[1:]]
+    assert [fault.reason for fault in made] == [f"{origin}-{kind.kind}" for kind in FAULTS[origin]]
+    assert {(fault.origin, fault.cause, fault.retry_after) for fault in made} == {(origin, "why", 1.0)}
+    assert faults.origin == origin
 
 
 @every_leaf

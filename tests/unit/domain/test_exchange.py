@@ -12,7 +12,7 @@ from talaria.domain.errors import (
     Refusal,
     Unreachable,
 )
-from talaria.domain.events import RequestContext
+from talaria.domain.events import ExchangeFinished, RequestContext
 from talaria.domain.exchange import CachePolicy
 from talaria.domain.model import CachedIdentity, PartnerUserId, PersonalPhoneId
 from talaria.testing import MemoryIdentityCache
@@ -44,6 +44,24 @@ def test_caller_partner_and_person_each_make_another_pair() -> None:
         assert await world.ask(person("p-2")) == "u-2"
         assert await world.ask(partner="bolt") == "bolt-1"
         assert world.results == ["miss"] * 4
+
+    run(main())
+
+
+def test_each_result_is_recorded_under_its_partner() -> None:
+    async def main() -> None:
+        world = World()
+        for partner in ("bolt", "wind", "bolt"):
+            await world.ask(partner=partner)
+        world.directory.script.failing = Unreachable("personal")
+        with pytest.raises(Unreachable):
+            await world.ask(person("p-2"), partner="bolt")
+        assert world.recorder.events == [
+            ExchangeFinished("bolt", "miss"),
+            ExchangeFinished("wind", "miss"),
+            ExchangeFinished("bolt", "hit"),
+            ExchangeFinished("bolt", "failed"),
+        ]
 
     run(main())
 

@@ -59,6 +59,17 @@ def test_what_the_upstream_gets() -> None:
     run(main())
 
 
+def test_a_clients_trace_goes_on_and_names_the_request_in_lines() -> None:
+    async def main() -> None:
+        door, context = Door(), RequestContext()
+        parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        await door.knock((b"traceparent", parent), (b"tracestate", b"a=1"), context=context)
+        assert (door.sent()[b"traceparent"], door.sent()[b"tracestate"]) == (parent, b"a=1")
+        assert context.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
+
+    run(main())
+
+
 def test_the_service_token_names_user_caller_and_audience() -> None:
     async def main() -> None:
         door = Door()

@@ -65,6 +65,14 @@ def test_a_token_does_not_replace_the_key_nor_a_key_the_token() -> None:
     run(main())
 
 
+def test_without_any_key_no_key_is_good() -> None:
+    async def main() -> None:
+        with pytest.raises(InvalidToken):
+            await Door().knock(KEY, token=b"", tag=b"jobs")
+
+    run(main())
+
+
 def test_a_caller_with_a_key_uses_its_own_routes_alone() -> None:
     async def main() -> None:
         gate = Door(api_keys=ApiKeys({"batch": [KEY[1]]}))

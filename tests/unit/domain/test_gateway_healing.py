@@ -139,12 +139,13 @@ def test_where_the_exchange_fails_the_first_answer_goes_on_unclosed(fault: Refus
 @pytest.mark.parametrize("definite", [IdentityUnknown, PartnerUserUnknown, PartnerUserRefused])
 def test_a_definite_answer_closes_the_first_and_is_said(definite: type[Refusal]) -> None:
     async def main() -> None:
-        door = Door()
+        door, context = Door(), RequestContext()
         await warm(door)
         door.world.directory.script.fail_next.append(definite())
         with pytest.raises(definite):
-            await door.knock()
+            await door.knock(context=context)
         assert (len(door.upstream.received), door.upstream.open_bodies) == (1, 0)
+        assert context.phase == "exchange"
 
     run(main())
 

@@ -23,6 +23,16 @@ def test_the_upstream_is_told_how_much_time_is_left(asked: bytes | None, told: i
     run(main())
 
 
+def test_the_least_time_that_is_told_is_a_millisecond() -> None:
+    async def main() -> None:
+        door = Door()
+        await door.knock()
+        await door.knock((b"x-request-timeout-ms", b"1"))
+        assert door.sent()[b"x-request-timeout-ms"] == b"1"
+
+    run(main())
+
+
 def test_the_exchange_takes_its_part_of_the_time() -> None:
     async def main() -> None:
         door = Door(World())

@@ -283,6 +283,7 @@ def test_no_wish_makes_the_time_longer_or_negative(lines: list[bytes]) -> None:
         ([b"a,, b"], b"a, b, x"),
         ([b", a"], b"a, x"),
         ([b"a,"], b"a, x"),
+        ([b",Xa X,"], b"Xa X, x"),
         ([b"a", b"", b"b"], b"a, b, x"),
         ([b"1.1 a (one,, two), ,b"], b"1.1 a (one,, two), b, x"),
         ([b'for="a,,b", ,for=c'], b'for="a,,b", for=c, x'),

@@ -73,6 +73,18 @@ def test_anything_else_is_no_trace_and_none_is_begun(parents: list[bytes]) -> No
     assert NO_TRACE.headers() == []
 
 
+@pytest.mark.parametrize("at", range(55))
+def test_each_character_has_its_own_form(at: int) -> None:
+    for byte in (b"g", b"G", b"-", b" ", b"\xff", b"A"):
+        if GOOD[at : at + 1] != byte:
+            assert trace_of(head([GOOD[:at] + byte + GOOD[at + 1 :]])) == NO_TRACE, byte
+
+
+@pytest.mark.parametrize("more", [b"-", b"-x", b"--"])
+def test_a_later_version_may_be_longer_from_a_dash_on(more: bytes) -> None:
+    assert trace_of(head([b"01" + GOOD[2:] + more])).parent == b"01" + GOOD[2:] + more
+
+
 @pytest.mark.parametrize(
     ("states", "passed"),
     [

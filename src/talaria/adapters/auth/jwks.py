@@ -15,11 +15,13 @@ Rules of JwksClient:
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from math import inf
 
 from talaria.adapters.auth.jwk import ALGORITHMS, BadKeySet, VerifyingKey, pick, read_key_set
-from talaria.adapters.dependency_client import DependencyClient, DependencyResponse
+from talaria.adapters.dependency_client import DependencyClient
+from talaria.adapters.dependency_messages import DependencyResponse
 from talaria.domain.errors import KeysUnavailable, Refusal
 from talaria.domain.events import HopContext
 from talaria.domain.ports import Clock
@@ -61,7 +63,8 @@ class JwksClient:
     """The port `KeySource` on a key set behind the url of `client`, kept as the rules above say.
 
     `timeout` bounds one fetch, in seconds; a key is usable where it verifies one of `algorithms`. `cause` is why the
-    last fetch failed, in fixed words; empty where it did not. Where no usable set was fetched within the last day,
+    last fetch failed, in fixed words; empty where it did not; `since` is when that began (monotonic seconds).
+    `on_fetched` gets each document that was fetched, and when. Where no usable set was fetched within the last day,
     `key_for` raises KeysUnavailable with `retry_after` in seconds.
     """
 
@@ -70,6 +73,8 @@ class JwksClient:
     ) -> None:
         self.generation = 0
         self.cause = ""
+        self.since: float | None = None
+        self.on_fetched: Callable[[bytes, float], None] = lambda document, fetched_at: None
         self._client = client
         self._now = clock.now
         self._timeout = timeout
@@ -88,6 +93,16 @@ class JwksClient:
             return "ok"
         return "failing" if self._serves() else "unavailable"
 
+    @property
+    def health(self) -> str:
+        """The state, or "not asked yet"."""
+        return "not asked yet" if self._begun_at == self._fetched_at == -inf else self.state
+
+    def refused_for(self, now: float) -> float:
+        """Seconds until the next fetch may begin."""
+        pause = self._begun_at + RETRY_AFTER - now if self.cause else 0.0
+        return max(pause, self._client.breaker.refused_for(now))
+
     async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
         if not self._serves():
             return await self._first_key_for(kid, algorithm)
@@ -98,6 +113,17 @@ class JwksClient:
         if self._age() >= FRESH_SECONDS:
             self._begin_fetch()
         return key
+
+    def known(self) -> tuple[bytes, float] | None:
+        """The document that serves, and when it was fetched (monotonic seconds)."""
+        return (self._document, self._fetched_at) if self._serves() else None
+
+    def adopt(self, document: bytes, fetched_at: float) -> None:
+        """Take a document that another process fetched, where it is newer and has a usable key."""
+        if fetched_at > self._fetched_at:
+            with suppress(KeysUnavailable):
+                self._replace(document, fetched_at)
+                self._fetched("")
 
     async def follow_names(self) -> None:
         """Renew the connections to addresses that the url's name has no longer."""
@@ -112,7 +138,7 @@ class JwksClient:
     async def _first_key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
         await _wait_for(self._begin_fetch())
         if not self._serves():
-            retry_after = max(self._refused_for(), RETRY_AFTER)
+            retry_after = max(self.refused_for(self._now()), RETRY_AFTER)
             raise KeysUnavailable(f"{self._client.name}: {self.cause}", retry_after=retry_after)
         key = pick(self._keys, kid, algorithm)
         if key is None:
@@ -139,15 +165,10 @@ class JwksClient:
     def _begin_fetch(self) -> asyncio.Task[None] | None:
         """The fetch that runs, or a new one; None while a failure is waited out."""
         running = self._running_fetch()
-        if running is None and self._refused_for() <= 0:
+        if running is None and self.refused_for(self._now()) <= 0:
             self._begun_at = self._now()
             running = self._running = asyncio.create_task(self._fetch(), name=self._client.name)
         return running
-
-    def _refused_for(self) -> float:
-        now = self._now()
-        pause = self._begun_at + RETRY_AFTER - now if self.cause else 0.0
-        return max(pause, self._client.breaker.refused_for(now))
 
     async def _fetch(self) -> None:
         try:
@@ -156,9 +177,14 @@ class JwksClient:
             self._fetched(error.cause if isinstance(error, Refusal) else "could not be read")
         else:
             self._fetched("")
+            self.on_fetched(self._document, self._fetched_at)
 
     def _fetched(self, cause: str) -> None:
         before, self.cause = self.cause, cause
+        if not cause:
+            self.since = None
+        elif self.since is None:
+            self.since = self._now()
         extra = {"dependency": self._client.name, "state": self.state}
         if cause and not before:
             _logger.warning("a caller's key set can't be had", extra={**extra, "cause": cause})
@@ -169,11 +195,14 @@ class JwksClient:
         """Make the answer the set. What is raised here counts for the breaker."""
         if response.status != 200:
             raise KeysUnavailable(f"status {response.status}")
-        if response.body != self._document:
-            self._keys = self._usable(response.body)
-            self._document = response.body
+        self._replace(response.body, self._now())
+
+    def _replace(self, document: bytes, fetched_at: float) -> None:
+        if document != self._document:
+            self._keys = self._usable(document)
+            self._document = document
             self.generation += 1
-        self._fetched_at = self._now()
+        self._fetched_at = fetched_at
 
     def _usable(self, document: bytes) -> tuple[VerifyingKey, ...]:
         try:

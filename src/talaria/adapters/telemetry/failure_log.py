@@ -1,8 +1,7 @@
 """The last answers of 500 and above, ours or passed on, with their origin. In memory, bounded."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
 from time import time_ns
 
 import msgspec
@@ -12,6 +11,8 @@ from talaria.adapters.telemetry.timestamps import Timestamps
 from talaria.domain.events import Attempt, Event, RequestFinished
 
 KEPT = 1000
+_REFUSALS_KEPT = 100
+_CIRCUIT_OPEN = "circuit-open"
 
 PASSED_ON = "passed on"
 """The `phase` of an answer of the upstream's own that reached its end: nothing ended it before."""
@@ -57,10 +58,44 @@ class FailureRecord(msgspec.Struct, frozen=True):
 _SHARED = set(FailureRecord.__struct_fields__) & set(RequestLine.__struct_fields__) - {"attempts"}
 
 
-class FailureLog:
-    """Keeps the records; a handler of the event bus.
+class FailureRecords:
+    """Keeps the newest records, in memory. `recorded`: how many there were.
 
-    `states` gives the breakers' states by name, `clock` nanoseconds since the epoch. `recorded`: how many there were.
+    The refusals of an open circuit are many and say nothing new: a few are kept apart, so that one can be found, and
+    take the place of no failure.
+    """
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self.recorded = 0
+        self._failures: deque[tuple[int, FailureRecord]] = deque(maxlen=kept)
+        self._refusals: deque[tuple[int, FailureRecord]] = deque(maxlen=_REFUSALS_KEPT)
+
+    def add(self, record: FailureRecord) -> None:
+        """Keep one more."""
+        self.recorded += 1
+        kept = self._refusals if record.reason == _CIRCUIT_OPEN else self._failures
+        kept.append((self.recorded, record))
+
+    def find(self, request_id: str) -> FailureRecord | None:
+        """The newest record of this request id."""
+        found = [record for record in reversed(self.after(0)) if record.request_id == request_id]
+        return max(found, key=lambda record: record.time, default=None)
+
+    def last(self, count: int) -> list[FailureRecord]:
+        """The newest failures, newest first."""
+        records = [record for _, record in reversed(self._failures)]
+        return sorted(records, key=lambda record: record.time, reverse=True)[:count]
+
+    def after(self, recorded: int) -> list[FailureRecord]:
+        """What is kept of the records after the first so many, oldest first."""
+        together = sorted([*self._failures, *self._refusals], key=lambda numbered: numbered[0])
+        return [record for number, record in together if number > recorded]
+
+
+class FailureLog:
+    """Records failures; a handler of the event bus.
+
+    `states` gives the breakers' states by name, `clock` nanoseconds since the epoch.
     """
 
     def __init__(
@@ -70,24 +105,14 @@ class FailureLog:
         clock: Callable[[], int] = time_ns,
         kept: int = KEPT,
     ) -> None:
-        self.recorded = 0
+        self.records = FailureRecords(kept)
         self._states = states
         self._timestamp = Timestamps(clock).now
-        self._records: deque[FailureRecord] = deque(maxlen=kept)
 
     def record(self, event: Event) -> None:
         """Keep the end of a request that failed; other events pass."""
         if type(event) is RequestFinished and event.status >= 500:
-            self._records.append(self._record_of(event))
-            self.recorded += 1
-
-    def find(self, request_id: str) -> FailureRecord | None:
-        """The newest record of this request id."""
-        return next((record for record in reversed(self._records) if record.request_id == request_id), None)
-
-    def last(self, count: int) -> list[FailureRecord]:
-        """The newest records, newest first."""
-        return list(islice(reversed(self._records), count))
+            self.records.add(self._record_of(event))
 
     def _record_of(self, event: RequestFinished) -> FailureRecord:
         context = event.context
@@ -98,11 +123,6 @@ class FailureLog:
             breakers=dict(self._states()),
             **{name: getattr(line, name) for name in _SHARED},
         )
-
-
-def newest_first(records: Iterable[FailureRecord], count: int) -> list[FailureRecord]:
-    """The newest of the records of several logs."""
-    return sorted(records, key=lambda record: record.time, reverse=True)[:count]
 
 
 def _attempt_record(attempt: Attempt, began: float) -> AttemptRecord:

@@ -6,7 +6,7 @@ into samples when they are read. The tallies of several workers can be sent, and
 
 import platform
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -68,6 +68,7 @@ _DURATIONS = {
 _GAUGES = {
     "identity_cache_entries": _GaugeFamily("Exchange results kept."),
     "requests_in_flight": _GaugeFamily("Requests under way."),
+    "dependency_state": _GaugeFamily("0: well. 1: failing. 2: not asked any more.", ("dependency",), max),
     "build_info": _GaugeFamily("Always 1.", ("version", "python"), max),
     "config_last_reload_success": _GaugeFamily("1: the last reload was taken.", combine=min),
     "config_last_reload_success_timestamp_seconds": _GaugeFamily(
@@ -109,15 +110,22 @@ class Metrics:
     """Counts events. `handlers`: the event bus' handler for each kind of event.
 
     `tags`: the routes' tags; any other is counted as `other`. `identities`: how many exchange results are kept.
-    `in_flight`: how many requests are under way.
+    `in_flight`: how many requests are under way. `severities`: how bad the state of each dependency is.
     """
 
     def __init__(
-        self, *, tags: Iterable[str], identities: Callable[[], int], in_flight: Callable[[], int], version: str
+        self,
+        *,
+        tags: Iterable[str],
+        identities: Callable[[], int],
+        in_flight: Callable[[], int],
+        severities: Callable[[], Mapping[str, float]] = dict,
+        version: str,
     ) -> None:
         self._tags = frozenset(tags)
         self._outcomes: set[str] = set()
         self._measured = {"identity_cache_entries": identities, "requests_in_flight": in_flight}
+        self._severities = severities
         self._tallies = _nothing()
         self._gauges = self._tallies.gauges
         self._gauges["build_info"] = {(version, platform.python_version()): 1}
@@ -154,6 +162,7 @@ class Metrics:
         """Everything up to now."""
         for name, value in self._measured.items():
             self._gauges[name] = {(): value()}
+        self._gauges["dependency_state"] = {(name,): state for name, state in self._severities().items()}
         return self._tallies
 
     def _request(self, event: RequestFinished) -> None:

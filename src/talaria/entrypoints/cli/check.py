@@ -89,11 +89,12 @@ def _key_source(caller: CallerSettings) -> str:
 
 
 def _partners(settings: Settings) -> Table:
-    table = _table("Partners", "partner", "adapter", "url", "way", "user id header", "timeout", "attempts")
+    table = _table("Partners", "partner", "adapter", "from", "url", "way", "user id header", "timeout", "attempts")
     for id, partner in settings.partners.items():
         way = _way(partner.egress_proxy, partner.source_address)
         times = write_seconds(partner.timeout), str(partner.attempts)
-        _add(table, id, partner.adapter, partner.url, way, partner.user_id_header, *times)
+        source = f"{partner.found.distribution} {partner.found.version}" if partner.found is not None else ""
+        _add(table, id, partner.adapter, source, partner.url, way, partner.user_id_header, *times)
     return table
 
 

@@ -120,10 +120,10 @@ class Decoder:
         if not isinstance(value, dict):
             self._invalid(key, f"{kind_of(value)} stands here", f"write tables: [{key}.<name>]")
             return {}
-        name_type, table = get_args(bare)
+        name_type, kind = get_args(bare)
         for name in value:
             self._value(name, name_type, path(key, name))
-        return {name: self.table(one, table, path(key, name)) for name, one in value.items()}
+        return {name: self._value(one, kind, path(key, name)) for name, one in value.items()}
 
 
 _LEAVE_OUT = ", or leave the key out"

@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from talaria.adapters import partners
 from talaria.entrypoints.config import environment, rules, warnings
+from talaria.entrypoints.config.adapters import read_adapters
 from talaria.entrypoints.config.decoding import Decoder
 from talaria.entrypoints.config.files import digest_of, files_of
 from talaria.entrypoints.config.keys import read_keys
@@ -23,18 +23,17 @@ _BYTE_ORDER_MARK = "\ufeff"
 """Some editors begin a file with it, and show nothing of it."""
 
 
-def load(
-    path: Path, environ: Mapping[str, str] = os.environ, known_adapters: Collection[str] | None = None
-) -> Settings:
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings in the TOML file at `path`, with the overrides in `environ`.
 
-    Relative paths in the file start from its folder. `known_adapters` are the partners' adapters that exist; the
-    registry's by default. Raises ConfigurationError with every problem there is.
+    Relative paths in the file start from its folder. The adapters that it names are imported. Raises
+    ConfigurationError with every problem there is.
     """
     file = _File(path, environ)
     diagnostics = file.diagnostics
     settings = read_tls(read_keys(rules.fill_in(file.settings), diagnostics.refuse), diagnostics)
-    rules.check(settings, partners.known() if known_adapters is None else known_adapters, diagnostics.refuse)
+    settings = read_adapters(settings, diagnostics.refuse)
+    rules.check(settings, diagnostics.refuse)
     file.raise_problems(diagnostics.problems)
     named = list(files_of(settings))
     warnings.warn(settings, named, diagnostics)

@@ -54,12 +54,10 @@ def _fitting(route: RouteSettings, callers: Mapping[str, CallerSettings]) -> tup
     return tuple(name for name, caller in callers.items() if (caller.api_key is not None) == without_person)
 
 
-def check(settings: Settings, known_adapters: Collection[str], refuse: Refuse) -> None:
+def check(settings: Settings, refuse: Refuse) -> None:
     """Refuse what breaks a rule."""
     for rule in _RULES:
         rule(settings, refuse)
-    for id, partner in settings.partners.items():
-        _refer(f"partners.{id}.adapter", "adapter", [partner.adapter], known_adapters, refuse)
 
 
 def _something_to_serve(settings: Settings, refuse: Refuse) -> None:

@@ -46,8 +46,8 @@ def _type(hint: Any) -> Any:
     if is_table(bare):
         return Annotated[_as_written(bare), notes]
     if get_origin(bare) is dict:
-        name, table = get_args(bare)
-        return Annotated[GenericAlias(dict, (name, _as_written(table))), Meta(min_length=least)]
+        name, kind = get_args(bare)
+        return Annotated[GenericAlias(dict, (name, _type(kind))), Meta(min_length=least, description=notes.description)]
     if get_origin(bare) is tuple:
         elements = Meta(min_length=least, description=notes.description, extra_json_schema={"uniqueItems": True})
         return Annotated[GenericAlias(tuple, (_type(get_args(bare)[0]), ...)), elements]

@@ -6,11 +6,12 @@ docs/settings.md all read it. The attributes are named as the keys are. What is 
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
 from talaria.adapters.auth.jwk import ALGORITHMS
+from talaria.adapters.partners import Adapter
 from talaria.domain.rate_limits import RateLimit
 from talaria.domain.routing import ANY_METHOD
 from talaria.entrypoints.config.problems import Problem
@@ -166,12 +167,18 @@ class PersonalSettings(Struct, frozen=True, kw_only=True):
 
 
 class PartnerSettings(Struct, frozen=True, kw_only=True):
-    """[partners.<id>]: a partner's back end."""
+    """[partners.<id>]: a partner's back end. `adapter_options` is of the adapter's own type."""
 
     id: Annotated[str, LOADED] = ""
+    found: Annotated[Adapter | None, LOADED] = None
+    adapter_options: Annotated[Any, LOADED] = None
     adapter: Annotated[Text, about("the adapter that speaks its API; default: the table's name")] = ""
     url: Annotated[str, BASE_URL, about("where the partner is")]
-    api_key: Annotated[Secret, HEADER_SECRET, about("the key that the partner gave us")]
+    api_key: Annotated[Secret | None, HEADER_SECRET, about("the key that the partner gave us, where it wants one")] = (
+        None
+    )
+    options: Annotated[dict[Name, Any], about("the adapter's own settings")] = {}
+    secrets: Annotated[dict[Name, Annotated[Secret, SECRET]], about("the adapter's further secrets, by name")] = {}
     user_id_header: Annotated[HeaderName, about("what names its user; default: x-<id>-user-id")] = ""
     timeout: HopTimeout = 2.0
     attempts: Attempts = 3

@@ -12,7 +12,7 @@ from talaria.adapters.telemetry.metrics import Metrics, Tallies
 from talaria.domain.exchange import Exchange
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.config import Settings
-from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness
+from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness, worst
 
 
 class GatewayAdmin(Protocol):
@@ -48,7 +48,8 @@ class GatewayAdmin(Protocol):
 
 
 class WorkerReport(msgspec.Struct):
-    """What one worker tells the operators' process. `failures`: those after the `recorded` of its last report."""
+    """What one worker tells the operators' process. `failures`: those after the `recorded` of its last report,
+    oldest first."""
 
     pid: int
     readiness: Readiness
@@ -59,7 +60,7 @@ class WorkerReport(msgspec.Struct):
 
 
 class LocalAdmin:
-    """The GatewayAdmin of this process. `draining` is set when it shuts down. `states`: by dependency.
+    """The GatewayAdmin of this process. `draining` is set when it shuts down. `health`: of each dependency, by name.
 
     `settings` hold until the first `switch`.
     """
@@ -69,7 +70,7 @@ class LocalAdmin:
         settings: Settings,
         metrics: Metrics,
         failure_log: FailureLog,
-        states: Callable[[], Mapping[str, str]],
+        health: Callable[[], Mapping[str, Dependency]],
         key_history: KeyHistory,
     ) -> None:
         self.draining = False
@@ -78,7 +79,7 @@ class LocalAdmin:
         self._exchanges: list[Exchange] = []
         self._metrics = metrics
         self._failure_log = failure_log
-        self._states = states
+        self._health = health
         self._key_history = key_history
 
     def switch(self, settings: Settings, exchange: Exchange) -> None:
@@ -97,8 +98,8 @@ class LocalAdmin:
             pid,
             self._readiness(),
             self._metrics.tallies(),
-            log.recorded,
-            log.last(log.recorded - recorded),
+            log.records.recorded,
+            log.records.after(recorded),
             self._key_history.uses(),
         )
 
@@ -117,29 +118,25 @@ class LocalAdmin:
         return sum([exchange.invalidate_all() for exchange in self._exchanges])
 
     async def find_failure(self, request_id: str) -> FailureRecord | None:
-        return self._failure_log.find(request_id)
+        return self._failure_log.records.find(request_id)
 
     async def last_failures(self, count: int) -> list[FailureRecord]:
-        return self._failure_log.last(count)
+        return self._failure_log.records.last(count)
 
     async def signing_keys(self) -> list[KeyUse]:
         return self._key_history.uses()
 
     def _readiness(self) -> Readiness:
-        states = self._states()
-        routes = [self._route(tag, states) for tag in self._settings.routes]
+        health = self._health()
+        routes = [self._route(tag, health) for tag in self._settings.routes]
         return Readiness(not self.draining, self.draining, routes, self.configured)
 
-    def _route(self, tag: str, states: Mapping[str, str]) -> RouteReadiness:
+    def _route(self, tag: str, health: Mapping[str, Dependency]) -> RouteReadiness:
         route = self._settings.routes[tag]
         identity = ["personal", route.partner] if route.identity == "required" else []
         urls = self._settings.upstreams[route.upstream].urls
         needed = [*self._key_sets(route.callers), *identity, *(f"{route.upstream} {url}" for url in urls)]
-        return RouteReadiness(tag, [Dependency(name, _worded(states.get(name, "closed"))) for name in needed])
+        return RouteReadiness(tag, [worst([health.get(name, Dependency(name, "ok"))]) for name in needed])
 
     def _key_sets(self, callers: Iterable[str]) -> list[str]:
         return [keys_behind_url(name) for name in callers if self._settings.callers[name].jwks_url is not None]
-
-
-def _worded(state: str) -> str:
-    return "ok" if state == "closed" else state

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -22,6 +22,8 @@ logger = logging.getLogger("talaria.control")
 SUPERVISOR = -1
 SIBLINGS = -2
 """All other workers."""
+ELDEST = -3
+"""Of the other workers the one that has been running for the longest time."""
 
 HEARTBEAT_SECONDS = 1.0
 HEADER = struct.Struct("!Ih")
@@ -92,13 +94,13 @@ class FrameReader:
 
 
 class ControlConnection(asyncio.Protocol):
-    """A process's end of its socket pair. Answers requests by `handlers`, which may be added to, and sends its own.
+    """A process's end of its socket pair. Answers requests by `handlers`, and sends its own.
 
     `on_closed` is called when the supervisor is gone.
     """
 
-    def __init__(self, on_closed: Callable[[], None]) -> None:
-        self.handlers: dict[str, Handler] = {}
+    def __init__(self, handlers: Mapping[str, Handler], on_closed: Callable[[], None]) -> None:
+        self._handlers = handlers
         self._on_closed = on_closed
         self._transport: asyncio.WriteTransport | None = None
         self._reader = FrameReader()
@@ -107,10 +109,12 @@ class ControlConnection(asyncio.Protocol):
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def open(cls, end: socket.socket, on_closed: Callable[[], None]) -> "ControlConnection":
+    async def open(
+        cls, end: socket.socket, handlers: Mapping[str, Handler], on_closed: Callable[[], None]
+    ) -> "ControlConnection":
         """Talk over this end of a pair from now on."""
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_unix_connection(lambda: cls(on_closed), sock=end)
+        _, connection = await loop.create_unix_connection(lambda: cls(handlers, on_closed), sock=end)
         return connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -164,7 +168,7 @@ class ControlConnection(asyncio.Protocol):
     def _handle(self, sender: int, request: ControlRequest) -> None:
         """Requests are begun in the order in which they came."""
         try:
-            result = self.handlers[request.method](*request.arguments)
+            result = self._handlers[request.method](*request.arguments)
         except Exception:
             _log_failure(request)
             return

@@ -6,7 +6,7 @@ from html import escape
 from urllib.parse import quote
 
 from talaria.adapters.telemetry.failure_log import FailureRecord
-from talaria.entrypoints.ops.readiness import Readiness
+from talaria.entrypoints.ops.readiness import Dependency, Readiness
 
 SHOWN = 20
 REFRESH_SECONDS = 10
@@ -20,7 +20,6 @@ th { border-bottom: 1px solid #999; } .good { color: #176b2c; } .bad { color: #b
 @media (prefers-color-scheme: dark) { body { background: #111; color: #ddd; } .good { color: #6fce84; }
 .bad { color: #ff7b87; } a { color: #8ab4f8; } }
 """
-_GOOD_STATES = frozenset({"closed", "ok"})
 
 
 def render(version: str, readiness: Readiness, failures: Sequence[FailureRecord]) -> str:
@@ -32,6 +31,7 @@ def render(version: str, readiness: Readiness, failures: Sequence[FailureRecord]
             f"<title>talaria: {_headline(readiness)}</title><style>{_STYLE}</style></head><body>",
             f"<h1>talaria {escape(version)}: {_marked(_headline(readiness), readiness.ready)}</h1>",
             *_configuration(readiness),
+            *_workers(readiness),
             _links(),
             "<h2>Routes</h2>",
             _table(("route", "depends on", "state"), _route_rows(readiness)),
@@ -56,6 +56,11 @@ def _configuration(readiness: Readiness) -> Iterable[str]:
         yield f"<p>{text}: {_marked(taken, now.last_reload_ok)}</p>"
 
 
+def _workers(readiness: Readiness) -> Iterable[str]:
+    if readiness.answered < readiness.workers:
+        yield f"<p>{_marked(f'{readiness.answered} of {readiness.workers} workers answered', good=False)}</p>"
+
+
 def _links() -> str:
     paths = ("readyz", "metrics", "5xx", "keys", "schema")
     return "<p>" + " &middot; ".join(f'<a href="/{path}">/{path}</a>' for path in paths) + "</p>"
@@ -64,8 +69,20 @@ def _links() -> str:
 def _route_rows(readiness: Readiness) -> Iterable[Sequence[str]]:
     for route in readiness.routes:
         for dependency in route.dependencies:
-            state = _marked(dependency.state, dependency.state in _GOOD_STATES)
+            state = _marked(_state(dependency), not dependency.severity)
             yield escape(route.tag), escape(dependency.name), state
+
+
+def _state(dependency: Dependency) -> str:
+    """Such as "open in 1 of 2 workers since 21:30:05: connection refused; asked again in 4 s"."""
+    text = dependency.state
+    if dependency.of_workers > 1:
+        text += f" in {dependency.affected_workers} of {dependency.of_workers} workers"
+    if dependency.since:
+        text += f" since {dependency.since}: {dependency.cause or 'no cause is known'}"
+    if dependency.retry_in_seconds:
+        text += f"; asked again in {dependency.retry_in_seconds:.0f} s"
+    return text
 
 
 def _failures(failures: Sequence[FailureRecord]) -> Iterable[str]:
@@ -75,21 +92,15 @@ def _failures(failures: Sequence[FailureRecord]) -> Iterable[str]:
     counts = Counter((failure.reason or str(failure.status), failure.origin) for failure in failures)
     rows = [(escape(reason), escape(origin), str(count)) for (reason, origin), count in counts.most_common()]
     yield _table(("reason", "origin", f"of {len(failures)}"), rows)
-    headings = ("time (UTC)", "status", "reason", "origin", "route", "ended in", "request id")
+    headings = ("time (UTC)", "status", "reason", "origin", "cause", "route", "ended in", "request id")
     yield _table(headings, [_failure_row(failure) for failure in failures[:SHOWN]])
     yield "<p>More about one of them: <code>talaria explain REQUEST-ID --config FILE</code></p>"
 
 
 def _failure_row(failure: FailureRecord) -> Sequence[str]:
     link = f'<a href="/5xx/{escape(quote(failure.request_id, safe=""))}">{escape(failure.request_id)}</a>'
-    texts = (
-        failure.time,
-        str(failure.status),
-        failure.reason or "-",
-        failure.origin,
-        failure.tag or "-",
-        failure.phase,
-    )
+    status, reason, cause, tag = str(failure.status), failure.reason, failure.cause, failure.tag
+    texts = (failure.time, status, reason or "-", failure.origin, cause or "-", tag or "-", failure.phase)
     return (*map(escape, texts), link)
 
 

@@ -7,17 +7,17 @@ goes on in the sums, and its failure records stay.
 import asyncio
 import logging
 import os
-from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 from talaria.adapters.auth import key_rotation
 from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, newest_first
+from talaria.adapters.telemetry.failure_log import FailureRecord, FailureRecords
 from talaria.adapters.telemetry.metrics import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import LocalAdmin, WorkerReport
-from talaria.entrypoints.ops.control import ControlConnection
-from talaria.entrypoints.ops.readiness import Readiness
+from talaria.entrypoints.ops.control import ControlConnection, Handler
+from talaria.entrypoints.ops.readiness import Readiness, merged
 
 logger = logging.getLogger("talaria.control")
 
@@ -27,11 +27,11 @@ _INVALIDATION_SECONDS = 2.0
 
 
 class ControlServer:
-    """A worker's side: answers the operators' process from its LocalAdmin."""
+    """A worker's side: `handlers` answer the operators' process from its LocalAdmin."""
 
-    def __init__(self, connection: ControlConnection, admin: LocalAdmin) -> None:
+    def __init__(self, admin: LocalAdmin) -> None:
         self._admin = admin
-        connection.handlers |= {
+        self.handlers: Mapping[str, Handler] = {
             "report": self._report,
             "invalidate": self._invalidate,
             "invalidate_all": admin.invalidate_all,
@@ -46,31 +46,27 @@ class ControlServer:
 
 
 class WorkersAdmin:
-    """The GatewayAdmin of `count` workers, over the operators' process's control connection."""
+    """The GatewayAdmin of `count` workers, once it is connected. `handlers`: for what the supervisor tells it."""
 
-    def __init__(self, connection: ControlConnection, count: int) -> None:
-        self._connection = connection
+    def __init__(self, count: int) -> None:
+        self.handlers: Mapping[str, Handler] = {"exited": self._exited}
+        self._connection: ControlConnection | None = None
         self._count = count
         self._reports: dict[int, WorkerReport] = {}
         self._ended = Tallies()
         self._restarts: dict[Labels, int] = {}
-        self._failures: deque[FailureRecord] = deque(maxlen=KEPT)
-        connection.handlers["exited"] = self._exited
+        self._failures = FailureRecords()
 
-    async def keep_collecting(self) -> None:
-        """Collect reports for ever."""
+    async def keep_collecting(self, connection: ControlConnection) -> None:
+        """Collect reports over this connection, for ever."""
+        self._connection = connection
         while True:
             await self._collect()
             await asyncio.sleep(REPORT_SECONDS)
 
     async def readiness(self) -> Readiness:
-        """Ready while any worker is: another one that just died is being replaced. A refused reload is shown."""
-        await self._collect()
-        known = [report.readiness for report in self._reports.values()]
-        if not known:
-            return Readiness(False, False, [])
-        ready = [one for one in known if one.ready] or known
-        return min(ready, key=lambda one: one.configuration is None or one.configuration.last_reload_ok)
+        answered = await self._collect()
+        return merged([report.readiness for report in self._reports.values()], self._count, answered)
 
     async def tallies(self) -> Tallies:
         await self._collect()
@@ -85,35 +81,37 @@ class WorkersAdmin:
 
     async def find_failure(self, request_id: str) -> FailureRecord | None:
         await self._collect()
-        found = newest_first((record for record in self._failures if record.request_id == request_id), 1)
-        return found[0] if found else None
+        return self._failures.find(request_id)
 
     async def last_failures(self, count: int) -> list[FailureRecord]:
         await self._collect()
-        return newest_first(self._failures, count)
+        return self._failures.last(count)
 
     async def signing_keys(self) -> list[KeyUse]:
         await self._collect()
         return key_rotation.merge(report.signing_keys for report in self._reports.values())
 
-    async def _collect(self) -> None:
-        await asyncio.gather(*map(self._collect_from, range(self._count)))
+    async def _collect(self) -> int:
+        """A report of each worker; how many answered. What one said last holds until its end."""
+        return sum(await asyncio.gather(*map(self._collect_from, range(self._count))))
 
-    async def _collect_from(self, number: int) -> None:
+    async def _collect_from(self, number: int) -> bool:
         before = self._reports.get(number)
         known = (before.pid, before.recorded) if before is not None else (0, 0)
         try:
             async with asyncio.timeout(_REPLY_SECONDS):
-                report = await self._connection.request(number, WorkerReport, "report", *known)
+                report = await self._request(number, WorkerReport, "report", *known)
         except TimeoutError:
-            return  # what it said last holds
+            return False
         now = self._reports.get(number)
         if now is not None and now.pid != report.pid:
             self._end(number)
             now = None
         fresh = report.recorded - (now.recorded if now is not None else 0)  # another collection may have been quicker
         self._reports[number] = report
-        self._failures.extend(reversed(report.failures[:fresh]))
+        for record in report.failures[-fresh:] if fresh > 0 else ():
+            self._failures.add(record)
+        return True
 
     def _exited(self, number: int, how: str) -> None:
         self._restarts[how,] = self._restarts.get((how,), 0) + 1
@@ -128,11 +126,16 @@ class WorkersAdmin:
     async def _invalidated(self, method: str, *arguments: Any) -> int:
         async def ask(number: int) -> int:
             async with asyncio.timeout(_INVALIDATION_SECONDS):
-                return int(await self._connection.request(number, int, method, *arguments))
+                return int(await self._request(number, int, method, *arguments))
 
         counts = await asyncio.gather(*map(ask, range(self._count)), return_exceptions=True)
         answered = [count for count in counts if isinstance(count, int)]
         if len(answered) < self._count:
             missing = self._count - len(answered)
             logger.warning("%d of %d workers did not answer", missing, self._count, extra={"order": method})
-        return sum(answered)
+        return max(answered, default=0)
+
+    async def _request(self, number: int, kind: Any, method: str, *arguments: Any) -> Any:
+        if self._connection is None:
+            raise TimeoutError
+        return await self._connection.request(number, kind, method, *arguments)

@@ -7,6 +7,7 @@ from litestar import Litestar, Response, route
 from litestar.enums import HttpMethod
 
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
+from talaria.domain.errors import InternalError
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.public import problems
@@ -58,5 +59,7 @@ class PublicApp:
                 page = AsgiCycle(cycle, served.request_id, served.complete)
                 await self._pages(page.scope, page.receive, page.send)  # type: ignore[arg-type] # Litestar's TypedDicts
                 served.status, served.bytes_out = page.status, page.bytes_out
+                if page.status >= 500:
+                    served.reason, served.origin = InternalError.reason, InternalError.origin
             finally:
                 self._limiter.release()

@@ -4,29 +4,32 @@ A test (or a partner team) swaps any part before the first one is asked for:
 
     container = Container(settings=settings)
     container.phone_directory.override(MemoryPhoneDirectory({"ppid-anna": "+4915112345678"}))
+    container.partners.override({"wind": MemoryPartnerAccounts({"+4915112345678": "wu-anna"})})  # the others stay
 
 There are two lifetimes. What is in the ProcessContainer goes on for as long as the process; the rest belongs to one
 configuration, and a reload builds it anew. How each part is made stands in `factories.py`, and in
-`upstream_factories.py` for what calls others. No provider is called while a request runs.
+`upstream_factories.py` and `partner_factories.py` for what calls others. No provider is called while a request runs.
 """
 
+from collections.abc import Mapping
 from secrets import token_bytes
 
 from dependency_injector import containers, providers
 
 from talaria.adapters.auth.key_rotation import KeyHistory
 from talaria.adapters.clock import MonotonicClock, wall
-from talaria.adapters.identity_cache import LruIdentityCache
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import FailureLog
 from talaria.domain.exchange import Exchange
 from talaria.domain.gateway import Gateway
+from talaria.domain.ports import PartnerAccounts
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.admin import LocalAdmin
-from talaria.entrypoints.runtime import factories, upstream_factories
+from talaria.entrypoints.runtime import factories, partner_factories, upstream_factories
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry, caller_rate_limits
 from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
+from talaria.entrypoints.runtime.siblings import SharedIdentityCache, Siblings
 
 
 class ProcessContainer(containers.DeclarativeContainer):
@@ -38,22 +41,24 @@ class ProcessContainer(containers.DeclarativeContainer):
 
     clock = providers.Singleton(MonotonicClock)
     limiter = providers.Singleton(ConcurrencyLimiter, settings.provided.server.max_in_flight)
-    identities = providers.Singleton(LruIdentityCache, settings.provided.identities.max_entries)
+    identities = providers.Singleton(SharedIdentityCache, settings.provided.identities.max_entries)
     rate_limiters = providers.Singleton(RateLimiterRegistry)
+    siblings = providers.Singleton(Siblings, identities)
     key_history = providers.Singleton(KeyHistory, wall)
 
-    health = providers.Singleton(HealthRegistry)
-    metrics = providers.Singleton(factories.metrics, settings, identities, limiter)
+    health = providers.Singleton(HealthRegistry, clock, wall)
+    metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health)
     access_log = providers.Singleton(AccessLog, access_descriptor)
     failure_log = providers.Singleton(FailureLog, states=health.provided.states)
     recorder = providers.Singleton(factories.recorder, metrics, access_log, failure_log)
-    admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.states, key_history)
+    admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.dependencies, key_history)
 
 
 class Container(containers.DeclarativeContainer):
     """Every part of one configuration, each built once and when it is first asked for.
 
-    `resources` may be given those of the configuration before, to take over what need not change.
+    `resources` may be given those of the configuration before, to take over what need not change. `partners`: accounts
+    that stand in place of what a partner's adapter would be.
     """
 
     settings = providers.Dependency(instance_of=Settings)
@@ -67,13 +72,15 @@ class Container(containers.DeclarativeContainer):
     phone_directory = providers.Singleton(
         upstream_factories.phone_directory, settings, process.recorder, process.clock, resources
     )
+    partners: providers.Object[Mapping[str, PartnerAccounts]] = providers.Object({})
     partner_accounts = providers.Singleton(
-        upstream_factories.partner_accounts,
+        partner_factories.partner_accounts,
         settings,
         process.recorder,
         process.clock,
         resources,
         process.rate_limiters,
+        partners,
     )
     targets = providers.Singleton(upstream_factories.targets, settings, process.recorder, process.clock, resources)
 

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-from talaria.entrypoints.ops.control import BACKLOG_LIMIT, SIBLINGS, SUPERVISOR, FrameReader, frame
+from talaria.entrypoints.ops.control import BACKLOG_LIMIT, ELDEST, SIBLINGS, SUPERVISOR, FrameReader, frame
 
 _RECEIVED_AT_MOST = 256 * 1024
 
@@ -99,10 +99,17 @@ class ControlHub:
         if receiver == SUPERVISOR:
             self._on_heartbeat(sender, payload)
         elif receiver == SIBLINGS:
-            for number in self._workers - {sender}:
+            for number in self._others(sender):
+                self.send(number, sender, payload)
+        elif receiver == ELDEST:
+            for number in self._others(sender)[:1]:
                 self.send(number, sender, payload)
         else:
             self.send(receiver, sender, payload)
+
+    def _others(self, sender: int) -> list[int]:
+        """The other workers, the eldest first: the order in which they were connected."""
+        return [number for number in self._peers if number in self._workers and number != sender]
 
     def _flush(self, peer: _Peer) -> None:
         with suppress(OSError):  # full, or gone: then reading says so

@@ -30,18 +30,21 @@ from talaria.domain.ports import Clock, IdentityCache, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import CallerSettings, TlsSettings
-from talaria.entrypoints.runtime.resources import ResourceRegistry
+from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
 
 _NO_PARTNER = Partner("", b"")
 _NO_SECRET = Secret("")
 
 
-def metrics(settings: Settings, identities: IdentityCache, limiter: ConcurrencyLimiter) -> Metrics:
+def metrics(
+    settings: Settings, identities: IdentityCache, limiter: ConcurrencyLimiter, health: HealthRegistry
+) -> Metrics:
     """The counters of this process."""
     return Metrics(
         tags=settings.routes,
         identities=lambda: len(identities),
         in_flight=lambda: limiter.in_flight,
+        severities=health.severities,
         version=__version__,
     )
 
@@ -135,6 +138,7 @@ def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources
         make = partial(_jwks_client, *key, caller.algorithms, recorder, clock)
         keys = resources.get_or_create(("keys", *key, caller.algorithms), make)
         resources.watch(keys_behind_url(caller.name), keys)
+        resources.key_sets[f"{caller.name} {caller.jwks_url}"] = keys
         return keys
     if caller.secret is not None:
         return StaticKeys([secret_key(caller.secret.reveal().encode())], any_kid=True)

@@ -19,7 +19,6 @@ from talaria import __version__
 from talaria.adapters.identity_cache import LruIdentityCache
 from talaria.adapters.telemetry.timestamps import rfc3339
 from talaria.adapters.tls import load_certificate, server_tls
-from talaria.domain.model import IdentityKey
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.app import create_ops_app
 from talaria.entrypoints.ops.listener import AsgiListener
@@ -109,7 +108,6 @@ class GatewayServer:
         self._reload_certificate(settings)
         # Nothing below can fail, and nothing below waits.
         self.container = new
-        self._evict_changed_identities(old, new)
         self._proxy.pass_on_by(gateway, settings.server.body_limit)
         self._listener.set_protocol(limits_of(settings), settings.server.drain_timeout)
         if self._edges is not None:
@@ -117,7 +115,9 @@ class GatewayServer:
         self._jwks = tokens.jwks
         self.process.limiter().resize(settings.server.max_in_flight)
         self.process.metrics().set_known_tags(settings.routes)
-        self._show_configuration()
+        if self._show_configuration():
+            # What the old requests still bring may be about another partner of the same name.
+            old.exchange().detach_cache(LruIdentityCache(_DETACHED_CACHE_SIZE))
         retirement = asyncio.create_task(self._retire(old, new, under_way))
         self._retirements.add(retirement)
         retirement.add_done_callback(self._retirements.discard)
@@ -150,21 +150,6 @@ class GatewayServer:
         if self._tls is not None and tls.cert_file is not None and tls.stamp != self.settings.server.tls.stamp:
             load_certificate(self._tls, tls.cert_file, tls.key_file)
 
-    def _evict_changed_identities(self, old: Container, new: Container) -> None:
-        """Evict the cached identities of partners and callers that are not the same any more."""
-        identities = self.process.identities()
-        identities.resize(new.settings().identities.max_entries)
-        before, now = _cache_key_meaning(old.settings()), _cache_key_meaning(new.settings())
-        if before == now:
-            return
-
-        def same(key: IdentityKey) -> bool:
-            return all(part in now and before.get(part) == now[part] for part in _key_parts(key))
-
-        identities.keep_only(same)
-        # What the old requests still bring may be about another partner of the same name.
-        old.exchange().detach_cache(LruIdentityCache(_DETACHED_CACHE_SIZE))
-
     def _stop_following(self) -> None:
         if self._following is not None:
             self._following.cancel()
@@ -177,8 +162,8 @@ class GatewayServer:
         for resource in old.resources().not_taken_over_by(new.resources()):
             await resource.aclose()
 
-    def _show_configuration(self) -> None:
-        """Operators see the configuration that is in force, and the state of its dependencies."""
+    def _show_configuration(self) -> bool:
+        """Tell the process's parts which configuration is in force; whether cached identities may mean another now."""
         container, settings = self.container, self.settings
         keys = [(key.kid, key.algorithm) for key in container.service_tokens().keys]
         self.process.key_history().publish(keys, settings.signing.lifetime)
@@ -187,6 +172,8 @@ class GatewayServer:
         self._admin.switch(settings, container.exchange())
         self._admin.configured = Configured(settings.digest, rfc3339(now))
         self.process.metrics().configured(settings.digest, now)
+        changed: bool = self.process.siblings().configure(settings, container.resources().key_sets)
+        return changed
 
 
 def _server_tls(settings: Settings) -> ssl.SSLContext | None:
@@ -194,17 +181,6 @@ def _server_tls(settings: Settings) -> ssl.SSLContext | None:
     return None if tls.cert_file is None or tls.key_file is None else server_tls(tls.cert_file, tls.key_file)
 
 
-def _cache_key_meaning(settings: Settings) -> dict[tuple[str, str], tuple[str, ...]]:
-    """What the names in a cache key stand for: another url or issuer is another partner or caller."""
-    partners = {("partner", id): (one.adapter, one.url) for id, one in settings.partners.items()}
-    callers = {("caller", name): (one.issuer, one.phone_id_claim) for name, one in settings.callers.items()}
-    return {**partners, **callers}
-
-
 async def _follow_names(container: Container) -> None:
     """A reload is also how an operator says that names have other addresses now."""
     await asyncio.gather(*[resource.follow_names() for resource in container.resources()])
-
-
-def _key_parts(key: IdentityKey) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("partner", key[0]), ("caller", key[1])

@@ -27,7 +27,7 @@ from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.gateway_server import GatewayServer, ServingSockets
 from talaria.entrypoints.runtime.reload import Reloader, latest
 from talaria.entrypoints.runtime.sd_notify import ServiceManager
-from talaria.entrypoints.runtime.supervisor import Supervisor
+from talaria.entrypoints.runtime.supervisor import Supervisor, ended_processes
 
 logger = logging.getLogger("talaria")
 
@@ -100,6 +100,7 @@ def run(settings: Settings, config_path: Path) -> int:
         return _supervise(settings, config_path, workers, ops)
     if os.getpid() == 1:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the orphans that it gives to process 1
+        list(ended_processes())  # but those that ended before
     uvloop.run(_run_single(GatewayServer(Container(settings=settings), sockets, ops), config_path))
     return 0
 
@@ -146,12 +147,19 @@ def _freeze_gc() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
-async def _serve_until(stop: asyncio.Event, server: GatewayServer, config_path: Path, manager: ServiceManager) -> None:
+async def _serve_until(
+    stop: asyncio.Event,
+    server: GatewayServer,
+    config_path: Path,
+    manager: ServiceManager,
+    on_serving: Callable[[], None] = lambda: None,
+) -> None:
     reloader = Reloader(server, config_path, manager=manager)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one may wait since the configuration was read
     await server.start()
     manager.ready()
+    on_serving()
     _freeze_gc()
     reloading = asyncio.create_task(reloader.watch())
     await stop.wait()
@@ -189,7 +197,7 @@ def _supervise(settings: Settings, config_path: Path, workers: list[ServingSocke
         server = GatewayServer(container, sockets, None)
         if begins_with is settings:
             server.reload_failed()
-        uvloop.run(_run_worker(server, config_path, control))
+        uvloop.run(_run_worker(server, config_path, number, control))
 
     def operate(number: int, listening: socket.socket, control: socket.socket) -> None:
         uvloop.run(_run_ops(len(workers), listening, control))
@@ -197,23 +205,30 @@ def _supervise(settings: Settings, config_path: Path, workers: list[ServingSocke
     return Supervisor(workers, work, ops, operate).run()
 
 
-async def _run_worker(server: GatewayServer, config_path: Path, control: socket.socket) -> None:
+async def _run_worker(server: GatewayServer, config_path: Path, number: int, control: socket.socket) -> None:
     """One of several workers. Where the supervisor is gone, it drains: nothing would replace or stop it."""
     stop = _stop_event(supervised=True)
-    connection = await ControlConnection.open(control, stop.set)
-    ControlServer(connection, server.process.admin())
-    beating = _beat(connection, lambda: server.settings.server.drain_timeout)
-    await _serve_until(stop, server, config_path, ServiceManager({}))  # the supervisor speaks for all
-    beating.cancel()
+    siblings = server.process.siblings()
+    handlers = {**ControlServer(server.process.admin()).handlers, **siblings.handlers}
+    connection = await ControlConnection.open(control, handlers, stop.set)
+    beats: list[asyncio.Task[None]] = []
+
+    def on_serving() -> None:
+        beats.append(_beat(connection, lambda: server.settings.server.drain_timeout))
+
+    await siblings.connect(connection, number)
+    await _serve_until(stop, server, config_path, ServiceManager({}), on_serving)  # the supervisor speaks for all
+    for beat in beats:
+        beat.cancel()
     connection.close()
 
 
 async def _run_ops(workers: int, listening: socket.socket, control: socket.socket) -> None:
     """The operators' process of several workers."""
     stop = _stop_event(supervised=True)
-    connection = await ControlConnection.open(control, stop.set)
-    admin = WorkersAdmin(connection, workers)
-    tasks = [_beat(connection, lambda: 0.0), asyncio.create_task(admin.keep_collecting())]
+    admin = WorkersAdmin(workers)
+    connection = await ControlConnection.open(control, admin.handlers, stop.set)
+    tasks = [_beat(connection, lambda: 0.0), asyncio.create_task(admin.keep_collecting(connection))]
     listener = AsgiListener(create_ops_app(admin))
     await listener.start(listening)
     logger.info("serving operators", extra={"ops": url_of(listening), "version": __version__})

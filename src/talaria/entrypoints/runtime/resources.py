@@ -1,7 +1,17 @@
 """What holds connections, or knows how a dependency does: it goes on from one configuration to the next."""
 
+import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol, TypeVar, cast
+
+from talaria.adapters.auth.jwks import JwksClient
+from talaria.adapters.telemetry.timestamps import rfc3339
+from talaria.domain.ports import Clock
+from talaria.domain.resilience import CircuitBreaker
+from talaria.entrypoints.ops.readiness import SEVERITY, Dependency
+
+logger = logging.getLogger("talaria.health")
 
 
 class Resource(Protocol):
@@ -16,12 +26,31 @@ class Resource(Protocol):
         ...
 
 
-class HasState(Protocol):
-    """A circuit breaker, or a key set behind a url."""
+class Watched(Protocol):
+    """What knows how a dependency does: a circuit breaker, or a key set behind a url."""
 
     @property
     def state(self) -> str:
-        """The health of the dependency, in a word."""
+        """The state that it is in."""
+        ...
+
+    @property
+    def health(self) -> str:
+        """The same in a word for operators: one of `readiness.SEVERITY`."""
+        ...
+
+    @property
+    def cause(self) -> str:
+        """Why the last request that failed did, in fixed words."""
+        ...
+
+    @property
+    def since(self) -> float | None:
+        """When the trouble of now began, in monotonic seconds."""
+        ...
+
+    def refused_for(self, now: float) -> float:
+        """Seconds until it may be asked again."""
         ...
 
 
@@ -33,10 +62,12 @@ class ResourceRegistry:
 
     Those of `before` are taken over where the key is equal. So a reload that changes one partner leaves the
     connections, the breakers and the key sets of the others alone. `watched`: what has a state, by the dependency.
+    `key_sets`: those behind a url, by caller and url.
     """
 
     def __init__(self, before: "ResourceRegistry | None" = None) -> None:
-        self.watched: dict[str, HasState] = {}
+        self.watched: dict[str, Watched] = {}
+        self.key_sets: dict[str, JwksClient] = {}
         self._before: dict[Hashable, Resource] = before._resources if before is not None else {}
         self._resources: dict[Hashable, Resource] = {}
 
@@ -48,7 +79,7 @@ class ResourceRegistry:
         self._resources[key] = found
         return cast(T, found)
 
-    def watch(self, dependency: str, watched: HasState) -> None:
+    def watch(self, dependency: str, watched: Watched) -> None:
         """The state of this dependency is that of `watched`."""
         self.watched[dependency] = watched
 
@@ -62,15 +93,46 @@ class ResourceRegistry:
 
 
 class HealthRegistry:
-    """The state of every dependency of the configuration in force."""
+    """How every dependency of the configuration in force does. `now`: monotonic seconds, `wall`: since the epoch.
 
-    def __init__(self) -> None:
-        self._watched: Mapping[str, HasState] = {}
+    Each change of a circuit breaker is said in a line.
+    """
 
-    def replace_with(self, watched: Mapping[str, HasState]) -> None:
+    def __init__(self, clock: Clock, wall: Callable[[], float]) -> None:
+        self._now = clock.now
+        self._wall = wall
+        self._watched: Mapping[str, Watched] = {}
+
+    def replace_with(self, watched: Mapping[str, Watched]) -> None:
         """From now on these."""
         self._watched = watched
+        for name, one in watched.items():
+            if isinstance(one, CircuitBreaker):
+                one.on_change = partial(_log_change, name, one)
 
     def states(self) -> dict[str, str]:
         """The state of each, by the dependency."""
         return {name: one.state for name, one in self._watched.items()}
+
+    def dependencies(self) -> dict[str, Dependency]:
+        """The health of each, by the dependency."""
+        return {name: self._dependency(name, one) for name, one in self._watched.items()}
+
+    def severities(self) -> dict[str, float]:
+        """0 where a dependency is well, 1 where it fails, 2 where nothing is asked of it any more."""
+        return {name: SEVERITY[one.health] for name, one in self._watched.items()}
+
+    def _dependency(self, name: str, watched: Watched) -> Dependency:
+        if not SEVERITY[watched.health] or watched.since is None:
+            return Dependency(name, watched.health)
+        now = self._now()
+        since = rfc3339(self._wall() - (now - watched.since))
+        return Dependency(name, watched.health, since, watched.cause, round(watched.refused_for(now), 1))
+
+
+def _log_change(dependency: str, breaker: CircuitBreaker, state: str) -> None:
+    extra = {"dependency": dependency, "state": state}
+    if state == "open":
+        logger.warning("a circuit breaker is open", extra={**extra, "cause": breaker.cause})
+    else:
+        logger.info("a circuit breaker is %s", state, extra=extra)

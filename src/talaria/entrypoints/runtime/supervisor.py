@@ -69,7 +69,8 @@ class _Child:
     started_at: float = 0.0
     silent_at: float = 0.0
     """When it counts as hung, unless there is a heartbeat before."""
-    drain_timeout: float = 0.0
+    drain_timeout: float = 2.0
+    """As its last heartbeat says; before the first, it may still wait for what its siblings know."""
     hung: bool = False
 
 
@@ -93,6 +94,7 @@ class Supervisor:
         self._signals.open()
         self._hub.watch(self._signals.fileno(), lambda: None)
         self._polled_at = time.monotonic()
+        self._reap()  # orphans that ended before signals were taken
         while self._kill_at is None or any(child.pid for child in self._workers):
             self._start_due()
             if not self._poll():
@@ -179,7 +181,7 @@ class Supervisor:
                 os.kill(child.pid, signal.SIGKILL)
 
     def _reap(self) -> None:
-        for pid, status in _ended_processes():
+        for pid, status in ended_processes():
             for child in self._children:
                 if child.pid == pid:
                     self._ended(child, status)
@@ -235,7 +237,7 @@ class Supervisor:
                 os.kill(child.pid, number)
 
 
-def _ended_processes() -> Iterable[tuple[int, int]]:
+def ended_processes() -> Iterable[tuple[int, int]]:
     """The pid and the wait status of each process below this one that has ended."""
     while True:
         try:

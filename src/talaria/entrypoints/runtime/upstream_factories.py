@@ -1,12 +1,10 @@
-"""The ways out: personal, the partners and the upstreams, each with connections of its own, made of the settings."""
+"""The ways out: personal and the upstreams, each with connections of its own, made of the settings."""
 
 import ssl
-from collections.abc import Mapping
 from functools import partial
 
 from msgspec.structs import replace
 
-from talaria.adapters import partners
 from talaria.adapters.balanced_upstream import Backend, BalancedUpstream
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.http1.transport import Http1Transport
@@ -14,17 +12,15 @@ from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.adapters.personal import Personal
 from talaria.adapters.talaria_services import TalariaServices
 from talaria.adapters.tls import client_tls
-from talaria.domain.errors import PARTNER, PERSONAL, DependencyFaults
+from talaria.domain.errors import PERSONAL, DependencyFaults
 from talaria.domain.gateway import UpstreamTarget
-from talaria.domain.ports import Clock, PartnerAccounts, PhoneDirectory, Recorder
+from talaria.domain.ports import Clock, PhoneDirectory, Recorder
 from talaria.domain.rate_limits import RateLimiter
 from talaria.domain.resilience import LONGEST_PAUSE, CircuitBreaker
-from talaria.entrypoints.config import Secret, Settings
+from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import PartnerSettings, PersonalSettings, TlsSettings, UpstreamSettings
-from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
 from talaria.entrypoints.runtime.resources import ResourceRegistry
 
-_NO_SECRET = Secret("")
 _LONGEST_PAUSE_BESIDE_A_SIBLING = 30.0
 """Of a breaker, in seconds: requests have another url meanwhile."""
 
@@ -36,7 +32,7 @@ def phone_directory(
     personal = settings.personal
 
     def client() -> DependencyClient:
-        return _client("personal", personal, PERSONAL, None, recorder, clock)
+        return dependency_client("personal", personal, PERSONAL, None, recorder, clock)
 
     # What is sent with each request is no matter of the connections.
     asked = resources.get_or_create(("personal", replace(personal, token=None)), client)
@@ -44,26 +40,7 @@ def phone_directory(
     return Personal(asked, personal.token.reveal() if personal.token else "")
 
 
-def partner_accounts(
-    settings: Settings,
-    recorder: Recorder,
-    clock: Clock,
-    resources: ResourceRegistry,
-    rate_limiters: RateLimiterRegistry,
-) -> Mapping[str, PartnerAccounts]:
-    """Each partner by its adapter; each with a client, a pool, a breaker and a budget of its own."""
-    accounts: dict[str, PartnerAccounts] = {}
-    for name, partner in settings.partners.items():
-        made_of = ("partner", replace(partner, api_key=_NO_SECRET))
-        limiter = rate_limiters.limiter(f"partners.{name}.rate_limit", partner.rate_limit)
-        make = partial(_client, name, partner, PARTNER, partner.source_address, recorder, clock, limiter)
-        client = resources.get_or_create(made_of, make)
-        resources.watch(name, client.breaker)
-        accounts[name] = partners.build(partner.adapter, client, partner.api_key.reveal())
-    return accounts
-
-
-def _client(
+def dependency_client(
     name: str,
     dependency: PersonalSettings | PartnerSettings,
     faults: DependencyFaults,
@@ -71,10 +48,12 @@ def _client(
     recorder: Recorder,
     clock: Clock,
     rate_limiter: RateLimiter | None = None,
+    url: str = "",
 ) -> DependencyClient:
+    """A client with the limits and the way of this dependency, for another `url` where one is given."""
     return DependencyClient(
         name,
-        dependency.url,
+        url or dependency.url,
         faults,
         timeout=dependency.timeout,
         attempts=dependency.attempts,

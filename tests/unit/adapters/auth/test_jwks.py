@@ -345,3 +345,38 @@ async def test_nameless_keys_of_several_algorithms_serve() -> None:
 async def test_a_nameless_key_given_twice_is_one_key() -> None:
     keys = [public_key(KEYS["ec-1"].public_key()) for _ in range(2)]
     assert await StaticKeys(keys, any_kid=True).key_for("whatever", "ES256") is keys[0]
+
+
+async def test_what_was_fetched_is_told_and_can_be_adopted(issuer: Issuer) -> None:
+    told: list[tuple[bytes, float]] = []
+    issuer.keys.on_fetched = lambda document, fetched_at: told.append((document, fetched_at))
+    assert issuer.keys.known() is None
+    await issuer.knows("ec-1")
+    assert told == [issuer.keys.known()]
+    sibling = Issuer()
+    sibling.answer = DOWN
+    sibling.keys.adopt(*told[0])
+    assert await sibling.knows("ec-1")
+    assert sibling.asked == 0
+
+
+async def test_an_older_set_is_not_adopted_nor_one_without_a_usable_key(issuer: Issuer) -> None:
+    await issuer.knows("ec-1")
+    now = issuer.clock.now()
+    issuer.keys.adopt(TWO, now - 1)
+    issuer.keys.adopt(UNUSABLE[0], now + 1)
+    assert await issuer.knows("ec-1")
+    issuer.keys.adopt(TWO, now + 1)
+    assert await issuer.knows("ec-2")
+    assert issuer.asked == 1
+
+
+async def test_an_adopted_set_ends_a_failure(issuer: Issuer) -> None:
+    issuer.answer = DOWN
+    with pytest.raises(KeysUnavailable):
+        await issuer.knows("ec-1")
+    assert issuer.keys.state == "unavailable"
+    issuer.keys.adopt(ONE, issuer.clock.now())
+    assert issuer.keys.state == "ok"
+    assert await issuer.knows("ec-1")
+    assert issuer.asked == 1

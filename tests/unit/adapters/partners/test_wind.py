@@ -20,7 +20,7 @@ def answer(status: int, body: object) -> httpx.Response:
 
 
 async def ask(bench: Bench) -> PartnerUserId:
-    return await Accounts(bench.client, "the-key").user_of(PhoneNumber(PHONE), HopContext("request-1", 5.0))
+    return await bench.accounts(Accounts, api_key="the-key").user_of(PhoneNumber(PHONE), HopContext("request-1", 5.0))
 
 
 def bench_of(*answers: object) -> Bench:

@@ -7,7 +7,7 @@ import pytest
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from talaria.adapters.telemetry.failure_log import PASSED_ON, AttemptRecord, FailureLog, FailureRecord, newest_first
+from talaria.adapters.telemetry.failure_log import PASSED_ON, AttemptRecord, FailureLog, FailureRecord, FailureRecords
 from talaria.adapters.telemetry.request_line import request_line
 from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RequestFinished
 from talaria.testing.contracts.recorder import RecorderContract
@@ -29,7 +29,7 @@ def test_a_record_tells_how_the_request_went() -> None:
     context.person, context.started = "0123456789ab", 99.25
     kept = failure_log(states=lambda: {"wind": "open"})
     kept.record(ended(context=context))
-    assert kept.find("r-1") == replace(
+    assert kept.records.find("r-1") == replace(
         failure_record(),
         time="1970-01-01T00:00:00.500Z",
         attempts=[
@@ -47,7 +47,7 @@ def test_the_upstreams_own_answer_ended_nowhere_but_at_its_end() -> None:
             RequestContext("r-1", "t-1", "wind", "app", "body"), "GET", 500, "", "upstream", 0, 90, 0.75, ""
         )
     )
-    assert (kept.last(1)[0].phase, kept.last(1)[0].reason) == (PASSED_ON, "")
+    assert (kept.records.last(1)[0].phase, kept.records.last(1)[0].reason) == (PASSED_ON, "")
 
 
 @pytest.mark.parametrize("status", [200, 404, 499])
@@ -55,7 +55,7 @@ def test_what_is_no_5xx_is_not_kept(status: int) -> None:
     kept = failure_log()
     kept.record(ended(status=status))
     kept.record(ExchangeFinished("wind", "failed"))
-    assert kept.last(10) == []
+    assert kept.records.last(10) == []
 
 
 def test_the_states_are_those_of_the_moment() -> None:
@@ -63,7 +63,7 @@ def test_the_states_are_those_of_the_moment() -> None:
     kept = failure_log(states=lambda: states)
     kept.record(ended())
     states["wind"] = "closed"
-    (record,) = kept.last(1)
+    (record,) = kept.records.last(1)
     assert record.breakers == {"wind": "open"}
 
 
@@ -71,34 +71,57 @@ def test_the_oldest_goes_first() -> None:
     kept = failure_log(kept=3)
     for number in range(5):
         kept.record(ended(f"r-{number}"))
-    assert [record.request_id for record in kept.last(10)] == ["r-4", "r-3", "r-2"]
-    assert [record.request_id for record in kept.last(2)] == ["r-4", "r-3"]
-    assert kept.find("r-1") is None
+    assert [record.request_id for record in kept.records.last(10)] == ["r-4", "r-3", "r-2"]
+    assert [record.request_id for record in kept.records.last(2)] == ["r-4", "r-3"]
+    assert kept.records.find("r-1") is None
 
 
 def test_of_several_of_one_id_the_newest_is_found() -> None:
     kept = failure_log()
     kept.record(ended(status=502))
     kept.record(ended(status=504))
-    record = kept.find("r-1")
+    record = kept.records.find("r-1")
     assert record is not None
     assert record.status == 504
 
 
-def test_records_of_several_logs_are_merged_by_time() -> None:
+def test_records_of_several_logs_are_listed_by_time() -> None:
     moments = iter([1_000_000_000, 3_000_000_000, 2_000_000_000])
     first, second = failure_log(clock=lambda: next(moments)), failure_log(clock=lambda: next(moments))
     first.record(ended("r-1"))
     first.record(ended("r-3"))
     second.record(ended("r-2"))
-    merged = newest_first([*first.last(10), *second.last(10)], 2)
-    assert [record.request_id for record in merged] == ["r-3", "r-2"]
+    together = FailureRecords()
+    for record in [*first.records.after(0), *second.records.after(0)]:
+        together.add(record)
+    assert [record.request_id for record in together.last(2)] == ["r-3", "r-2"]
+
+
+def test_the_refusals_of_an_open_circuit_take_the_place_of_no_failure_and_can_be_found() -> None:
+    kept = failure_log(kept=3)
+    kept.record(ended("r-1"))
+    for number in range(1000):
+        kept.record(ended(f"c-{number}", 503)._replace(reason="circuit-open"))
+    kept.record(ended("r-2"))
+    assert [record.request_id for record in kept.records.last(10)] == ["r-2", "r-1"]
+    assert kept.records.find("c-999") is not None
+    assert kept.records.find("c-0") is None
+    assert kept.records.recorded == 1002
+
+
+def test_what_came_after_so_many_is_told_once() -> None:
+    kept = failure_log()
+    for number in range(3):
+        kept.record(ended(f"r-{number}"))
+    assert [record.request_id for record in kept.records.after(0)] == ["r-0", "r-1", "r-2"]
+    assert [record.request_id for record in kept.records.after(2)] == ["r-2"]
+    assert kept.records.after(3) == []
 
 
 def test_a_record_survives_its_way_as_json() -> None:
     kept = failure_log()
     kept.record(ended())
-    (record,) = kept.last(1)
+    (record,) = kept.records.last(1)
     assert msgspec.json.decode(msgspec.json.encode(record), type=FailureRecord) == record
 
 
@@ -106,7 +129,7 @@ def test_it_counts_what_it_does_not_keep_any_more() -> None:
     kept = failure_log(kept=3)
     for number in range(5):
         kept.record(ended(f"r-{number}"))
-    assert (kept.recorded, len(kept.last(10))) == (5, 3)
+    assert (kept.records.recorded, len(kept.records.last(10))) == (5, 3)
 
 
 def test_what_the_access_line_says_too_is_the_same_there() -> None:
@@ -114,7 +137,7 @@ def test_what_the_access_line_says_too_is_the_same_there() -> None:
     kept = failure_log()
     kept.record(event)
     line = to_builtins(request_line(event, "1970-01-01T00:00:00.500Z"))
-    record = to_builtins(kept.last(1)[0])
+    record = to_builtins(kept.records.last(1)[0])
     shared = (line.keys() & record.keys()) - {"attempts"}
     assert {"time", "request_id", "cause", "total_ms"} < shared
     assert {name: line[name] for name in shared} == {name: record[name] for name in shared}

@@ -18,7 +18,6 @@ Check = Callable[..., Result]
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What `talaria init` writes, with the registry's wind."""
-    monkeypatch.setattr("talaria.adapters.partners.known", lambda: frozenset({"wind"}))
     assert CliRunner().invoke(cli, ["init", str(tmp_path)]).exit_code == 0
     return tmp_path / "talaria.toml"
 

@@ -27,7 +27,6 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr("talaria.adapters.partners.known", lambda: frozenset({"wind"}))
     CliRunner().invoke(init, [str(tmp_path)])
     config = str(tmp_path / "talaria.toml")
 

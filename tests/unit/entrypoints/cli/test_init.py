@@ -29,7 +29,7 @@ def test_what_it_writes_loads_once_the_variables_that_it_names_are_set(tmp_path:
     named = re.search(r"set ([A-Z_, ]+)\.", result.output)
     assert named
     environ = dict.fromkeys(named[1].split(", "), "secret")
-    settings = load(tmp_path / "new/folder/talaria.toml", environ, {"wind"})
+    settings = load(tmp_path / "new/folder/talaria.toml", environ)
     assert settings.warnings == ()
     assert len(environ) == 3
 

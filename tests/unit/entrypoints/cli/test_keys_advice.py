@@ -39,7 +39,6 @@ def test_an_old_key_goes_once_its_last_token_has_expired() -> None:
 
 @pytest.fixture
 def config(tmp_path: Path, mocker: MockerFixture) -> Path:
-    mocker.patch("talaria.adapters.partners.known", return_value=frozenset({"wind"}))
     mocker.patch("talaria.entrypoints.cli.keys.time").time.return_value = 1000.0
     CliRunner().invoke(init, [str(tmp_path)])
     return tmp_path / "talaria.toml"

@@ -37,7 +37,6 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Path]]:
     module = ModuleType("talaria.entrypoints.runtime.process")
     module.__dict__["run"] = run
     monkeypatch.setitem(sys.modules, "talaria.entrypoints.runtime.process", module)
-    monkeypatch.setattr("talaria.adapters.partners.known", lambda: frozenset({"wind"}))
     return calls
 
 

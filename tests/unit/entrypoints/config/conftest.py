@@ -35,7 +35,7 @@ class Bench:
     def load_text(self, text: str, environ: Mapping[str, str] = ENVIRON) -> Settings:
         """The settings of this text."""
         self.file.write_text(text)
-        return load(self.file, environ, {"wind"})
+        return load(self.file, environ)
 
     def problems(
         self, changes: Mapping[str, Any] | None = None, environ: Mapping[str, str] = ENVIRON

@@ -112,21 +112,21 @@ def test_zero_stands_for_no_limit_and_for_never(bench: Bench) -> None:
 def test_what_is_not_toml_is_one_problem_with_its_place(bench: Bench, content: bytes, sentence: str) -> None:
     bench.file.write_bytes(content)
     with pytest.raises(ConfigurationError, match=sentence) as refused:
-        load(bench.file, ENVIRON, {"wind"})
+        load(bench.file, ENVIRON)
     assert len(refused.value.problems) == 1
 
 
 def test_a_byte_order_mark_is_passed_over(bench: Bench) -> None:
     bench.load()
     bench.file.write_bytes(b"\xef\xbb\xbf" + bench.file.read_bytes())
-    load(bench.file, ENVIRON, {"wind"})
+    load(bench.file, ENVIRON)
 
 
 def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="talaria init"):
-        load(tmp_path / "missing.toml", {}, {"wind"})
+        load(tmp_path / "missing.toml", {})
     with pytest.raises(ConfigurationError, match="can't be read"):
-        load(tmp_path, {}, {"wind"})
+        load(tmp_path, {})
 
 
 def test_an_empty_file_lists_what_every_configuration_needs(bench: Bench) -> None:

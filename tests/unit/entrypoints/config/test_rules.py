@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 
 from talaria.domain import headers
-from talaria.entrypoints.config import load
 from tests.unit.entrypoints.config.conftest import GOOD, Bench
-from tests.unit.entrypoints.config.support_config import ENVIRON
 
 HEADER = "partners.wind.user_id_header"
 OTHER_PARTNER = {"url": "https://b.example", "api_key": {"env": "WIND_API_KEY"}, "adapter": "wind"}
@@ -26,14 +24,6 @@ def test_a_name_must_exist(bench: Bench, key: str, value: Any, meant: str) -> No
     problems = bench.problems({key: value})
     assert set(problems) == {key}
     assert problems[key].hint == f'did you mean "{meant}"?'
-
-
-def test_the_adapters_are_those_of_the_registry(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("talaria.adapters.partners.known", lambda: frozenset({"wind", "other"}))
-    bench.load()
-    assert load(bench.file, ENVIRON).partners["wind"].adapter == "wind"
-    bench.problems({"partners.wind.adapter": "other"})
-    assert load(bench.file, ENVIRON).partners["wind"].adapter == "other"
 
 
 @pytest.mark.parametrize("section", ["callers", "partners", "upstreams", "routes"])

@@ -54,7 +54,7 @@ def test_a_configuration_is_taken_or_its_problems_are_said(room: Bench, changes:
 def test_a_file_is_taken_or_its_problem_is_said(room: Bench, text: bytes) -> None:
     room.file.write_bytes(text)
     with pytest.raises(ConfigurationError):
-        load(room.file, {}, {"wind"})
+        load(room.file, {})
 
 
 READERS: list[Callable[[bytes], object]] = [load_signing_key, load_public_keys, check_key_set]

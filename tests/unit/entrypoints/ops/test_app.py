@@ -8,6 +8,7 @@ from litestar.testing import TestClient
 
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.app import create_ops_app
+from talaria.entrypoints.ops.readiness import Dependency
 from tests.unit.entrypoints.ops.support_ops import MemoryAdmin, failure_record
 
 ENCODED = "ppid-canary%2F7a%252F"
@@ -39,6 +40,8 @@ def test_readiness_says_what_each_route_depends_on(client: Any) -> None:
         "draining": False,
         "routes": [{"tag": "wind", "dependencies": dependencies}],
         "configuration": None,
+        "workers": 2,
+        "answered": 2,
     }
 
 
@@ -152,7 +155,7 @@ def test_a_browser_elsewhere_may_not_invalidate(client: Any) -> None:
 
 
 def test_the_page_shows_what_matters_and_fetches_nothing(client: Any, admin: MemoryAdmin) -> None:
-    admin.state = "open"
+    admin.trouble = Dependency("wind", "open", "2026-11-18T12:00:00Z", "connection refused", 4.4, 1, 2)
     admin.failures = [failure_record("<script>r-1")]
     answer = client.get("/")
     assert answer.headers["content-type"].startswith("text/html")
@@ -161,7 +164,9 @@ def test_the_page_shows_what_matters_and_fetches_nothing(client: Any, admin: Mem
         "ready",
         "wind",
         'href="/keys"',
-        '<span class="bad">open</span>',
+        '<span class="bad">open in 1 of 2 workers since 2026-11-18T12:00:00Z: connection refused; '
+        "asked again in 4 s</span>",
+        "<td>refused</td>",
         "partner-unreachable",
         "&lt;script&gt;r-1",
     ):
@@ -169,6 +174,12 @@ def test_the_page_shows_what_matters_and_fetches_nothing(client: Any, admin: Mem
     assert "<script" not in answer.text
     assert "http://" not in answer.text
     assert "https://" not in answer.text
+
+
+def test_the_page_says_how_many_workers_answer(client: Any, admin: MemoryAdmin) -> None:
+    assert "workers answered" not in client.get("/").text
+    admin.answered = 1
+    assert '<span class="bad">1 of 2 workers answered</span>' in client.get("/").text
 
 
 @pytest.mark.parametrize(("draining", "headline"), [(False, "ready"), (True, "draining")])

@@ -1,7 +1,7 @@
 """What the operators' process makes of its workers' reports."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from talaria.adapters.telemetry.failure_log import FailureRecord
 from talaria.adapters.telemetry.metrics import Tallies
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import WorkerReport
-from talaria.entrypoints.ops.readiness import Configured, Readiness
+from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness
 from talaria.entrypoints.ops.workers import WorkersAdmin
 from tests.unit.entrypoints.ops.support_ops import failure_record
 
@@ -36,8 +36,7 @@ class Worker:
     def report(self, pid: int, recorded: int) -> WorkerReport:
         known = recorded if pid == self.pid else 0
         tallies = Tallies({"requests": {REQUESTS: self.requests}}, gauges={"requests_in_flight": {(): 1.0}})
-        newest_first = self.failures[known:][::-1]
-        return WorkerReport(self.pid, self.readiness, tallies, len(self.failures), newest_first, self.keys)
+        return WorkerReport(self.pid, self.readiness, tallies, len(self.failures), self.failures[known:], self.keys)
 
     def invalidate(self, *key: str) -> int:
         self.invalidated.append(key)
@@ -52,7 +51,6 @@ class Connection:
 
     def __init__(self, workers: list[Worker]) -> None:
         self.workers = workers
-        self.handlers: dict[str, Callable[..., Any]] = {}
 
     async def request(self, receiver: int, kind: Any, method: str, *arguments: Any) -> Any:
         worker = self.workers[receiver]
@@ -73,13 +71,13 @@ def workers() -> list[Worker]:
 
 
 @pytest.fixture
-def connection(workers: list[Worker]) -> Connection:
-    return Connection(workers)
-
-
-@pytest.fixture
-def admin(connection: Connection) -> WorkersAdmin:
-    return WorkersAdmin(connection, len(connection.workers))  # type: ignore[arg-type] # a connection in memory
+async def admin(workers: list[Worker]) -> AsyncIterator[WorkersAdmin]:
+    admin = WorkersAdmin(len(workers))
+    connection: Any = Connection(workers)
+    collecting = asyncio.create_task(admin.keep_collecting(connection))
+    await asyncio.sleep(0)
+    yield admin
+    collecting.cancel()
 
 
 async def counted(admin: WorkersAdmin) -> tuple[int, float]:
@@ -97,13 +95,13 @@ async def test_the_workers_are_summed(admin: WorkersAdmin, workers: list[Worker]
 
 @pytest.mark.parametrize("told", [True, False])
 async def test_a_dead_worker_s_counts_stay_and_its_gauges_go(
-    admin: WorkersAdmin, workers: list[Worker], connection: Connection, told: bool
+    admin: WorkersAdmin, workers: list[Worker], told: bool
 ) -> None:
     workers[0].requests, workers[1].requests = 3, 4
     await admin.tallies()
     workers[0].answers = False
     if told:
-        connection.handlers["exited"](0, "died")
+        admin.handlers["exited"](0, "died")
         assert await counted(admin) == (7, 1.0)
     workers[0] = Worker(13)
     assert await counted(admin) == (7, 2.0)
@@ -116,22 +114,24 @@ async def test_a_worker_that_does_not_answer_goes_on_as_it_was(admin: WorkersAdm
     await admin.tallies()
     workers[0].answers, workers[1].requests = False, 5
     assert await counted(admin) == (8, 2.0)
+    readiness = await admin.readiness()
+    assert (readiness.workers, readiness.answered) == (2, 1)
 
 
-async def test_restarts_are_counted_by_how(admin: WorkersAdmin, connection: Connection) -> None:
+async def test_restarts_are_counted_by_how(admin: WorkersAdmin) -> None:
     for how in ("died", "hung", "died"):
-        connection.handlers["exited"](0, how)
+        admin.handlers["exited"](0, how)
     tallies = await admin.tallies()
     assert tallies.counters["worker_restarts"] == {("died",): 2, ("hung",): 1}
 
 
 async def test_failures_of_all_workers_are_listed_by_time_and_survive_their_worker(
-    admin: WorkersAdmin, workers: list[Worker], connection: Connection
+    admin: WorkersAdmin, workers: list[Worker]
 ) -> None:
     workers[0].failures = [replace(failure_record(f"r-{second}"), time=f"12:00:0{second}") for second in (1, 3)]
     workers[1].failures = [replace(failure_record("r-2"), time="12:00:02")]
     assert [record.request_id for record in await admin.last_failures(10)] == ["r-3", "r-2", "r-1"]
-    connection.handlers["exited"](0, "died")
+    admin.handlers["exited"](0, "died")
     workers[0] = Worker(13)
     workers[0].failures = [replace(failure_record("r-4"), time="12:00:04")]
     assert [record.request_id for record in await admin.last_failures(3)] == ["r-4", "r-3", "r-2"]
@@ -156,10 +156,8 @@ async def test_it_is_ready_while_any_worker_is(admin: WorkersAdmin, workers: lis
     assert not (await admin.readiness()).ready
 
 
-async def test_it_is_not_ready_before_any_worker_is(admin: WorkersAdmin, workers: list[Worker]) -> None:
-    for worker in workers:
-        worker.answers = False
-    assert await admin.readiness() == Readiness(False, False, [])
+async def test_it_is_not_ready_before_any_worker_is() -> None:
+    assert await WorkersAdmin(2).readiness() == Readiness(False, False, [], None, 2, 0)
 
 
 async def test_a_reload_that_one_worker_refused_is_seen(admin: WorkersAdmin, workers: list[Worker]) -> None:
@@ -168,10 +166,19 @@ async def test_a_reload_that_one_worker_refused_is_seen(admin: WorkersAdmin, wor
     assert (await admin.readiness()).configuration == refused
 
 
+async def test_the_worst_state_of_all_workers_is_seen(admin: WorkersAdmin, workers: list[Worker]) -> None:
+    bad = Dependency("personal", "open", "2026-11-18T12:00:00Z", "connection refused", 3.5, 1, 1)
+    for worker, personal in zip(workers, [Dependency("personal", "ok"), bad], strict=True):
+        worker.readiness = Readiness(True, False, [RouteReadiness("wind", [personal])])
+    readiness = await admin.readiness()
+    assert readiness.routes == [RouteReadiness("wind", [replace(bad, of_workers=2)])]
+    assert (readiness.workers, readiness.answered) == (2, 2)
+
+
 async def test_an_invalidation_reaches_every_worker(admin: WorkersAdmin, workers: list[Worker]) -> None:
     await admin.invalidate("wind", "app", ANNA)
     assert [worker.invalidated for worker in workers] == [[("wind", "app", "ppid-anna")]] * 2
-    assert await admin.invalidate_all() > 0
+    assert await admin.invalidate_all() == 3, "a pair is known to each worker, and counts once"
 
 
 async def test_a_worker_that_misses_an_invalidation_is_said(

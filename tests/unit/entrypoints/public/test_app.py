@@ -139,9 +139,12 @@ def test_a_page_that_fails_is_a_fault_of_ours(caplog: pytest.LogCaptureFixture) 
         raise ValueError("secret")
 
     async def main() -> None:
-        link = await World(jwks_app(fails)).ask()
+        world = World(jwks_app(fails))
+        link = await world.ask()
         _, body = head_and_body(link)
-        assert json.loads(body)["reason"] == "internal-error"
+        event = finished(world.recorder)
+        assert json.loads(body)["reason"] == event.reason == "internal-error"
+        assert (event.status, event.origin) == (500, "gateway")
         assert b"secret" not in link.written
         assert caplog.records
 

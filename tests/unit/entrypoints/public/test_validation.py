@@ -1,5 +1,7 @@
 """Which request targets go on byte for byte, and which are refused."""
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,8 +67,21 @@ def test_whatever_passes_has_no_dot_segment_after_any_number_of_decodings(target
         path = path.replace(b"%25", b"%")
 
 
-@given(st.binary(max_size=30))
+visible = st.binary(max_size=12).map(lambda path: b"/" + bytes(0x21 + byte % 0x5E for byte in path))
+spoilt = st.builds(
+    lambda path, at, byte: path[:at] + byte + path[at:], visible, st.integers(0, 13), st.binary(max_size=1)
+)
+outcomes: Counter[bool] = Counter()
+
+
+@given(visible | spoilt)
 def test_whatever_passes_is_visible_ascii_in_origin_form(target: bytes) -> None:
+    outcomes[refused(target)] += 1
     if not refused(target):
         assert target[:1] == b"/"
         assert all(0x21 <= byte <= 0x7E for byte in target)
+
+
+def test_the_property_met_targets_that_pass_and_others() -> None:
+    test_whatever_passes_is_visible_ascii_in_origin_form()
+    assert outcomes.keys() == {True, False}

@@ -1,8 +1,12 @@
 """What goes on from one configuration to the next."""
 
-from dataclasses import dataclass
+import pytest
 
+from talaria.adapters.telemetry.timestamps import rfc3339
+from talaria.domain.resilience import CircuitBreaker
+from talaria.entrypoints.ops.readiness import Dependency
 from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
+from talaria.testing import MemoryClock
 
 
 class Pool:
@@ -13,13 +17,6 @@ class Pool:
 
     async def aclose(self) -> None:
         """It has none."""
-
-
-@dataclass
-class Breaker:
-    """Something with a state."""
-
-    state: str
 
 
 def test_what_is_made_of_the_same_is_taken_over() -> None:
@@ -46,12 +43,74 @@ def test_what_was_left_is_not_found_again_later() -> None:
     assert ResourceRegistry(second).get_or_create("wind", Pool) is not pool
 
 
-def test_the_states_are_those_of_the_configuration_in_force() -> None:
+@pytest.fixture
+def clock() -> MemoryClock:
+    return MemoryClock()
+
+
+@pytest.fixture
+def health(clock: MemoryClock) -> HealthRegistry:
+    return HealthRegistry(clock, lambda: 1_000_000.0 + clock.now())
+
+
+def fail(breaker: CircuitBreaker, now: float, times: int = 1) -> None:
+    """The last one is refused."""
+    for number in range(times):
+        permit = breaker.admit(now)
+        assert permit is not None
+        breaker.failed(permit, now, "refused" if number == times - 1 else "timeout")
+
+
+def test_the_states_are_those_of_the_configuration_in_force(health: HealthRegistry) -> None:
     first, second = ResourceRegistry(), ResourceRegistry()
-    first.watch("wind", Breaker("closed"))
-    second.watch("bolt", Breaker("open"))
-    health = HealthRegistry()
+    first.watch("wind", CircuitBreaker())
+    bolt = CircuitBreaker()
+    fail(bolt, 0.0, 5)
+    second.watch("bolt", bolt)
     health.replace_with(first.watched)
     assert health.states() == {"wind": "closed"}
     health.replace_with(second.watched)
     assert health.states() == {"bolt": "open"}
+
+
+def test_a_dependency_says_since_when_why_and_when_it_is_asked_again(
+    health: HealthRegistry, clock: MemoryClock
+) -> None:
+    breaker = CircuitBreaker()
+    health.replace_with({"wind": breaker})
+    assert health.dependencies() == {"wind": Dependency("wind", "not asked yet")}
+    clock.move(100.0)
+    fail(breaker, clock.now())
+    since = rfc3339(1_000_000.0 + clock.now())
+    assert health.dependencies() == {"wind": Dependency("wind", "failing", since, "refused")}
+    clock.move(2.0)
+    fail(breaker, clock.now(), 4)
+    assert health.dependencies() == {"wind": Dependency("wind", "open", since, "refused", 5.0)}
+    clock.move(1.0)
+    assert health.dependencies()["wind"].retry_in_seconds == 4.0
+    assert health.severities() == {"wind": 2}
+    clock.move(4.0)
+    permit = breaker.admit(clock.now())
+    assert permit is not None
+    assert health.severities() == {"wind": 1}
+    breaker.succeeded(permit, clock.now())
+    assert health.dependencies() == {"wind": Dependency("wind", "ok")}
+
+
+def test_each_change_of_a_breaker_is_said(
+    health: HealthRegistry, clock: MemoryClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    breaker = CircuitBreaker()
+    health.replace_with({"wind": breaker})
+    fail(breaker, clock.now(), 5)
+    permit = breaker.admit(clock.now() + 5)
+    assert permit is not None
+    breaker.succeeded(permit, clock.now() + 5)
+    assert caplog.messages == [
+        "a circuit breaker is open",
+        "a circuit breaker is half-open",
+        "a circuit breaker is closed",
+    ]
+    opened = vars(caplog.records[0])
+    assert (opened["dependency"], opened["cause"], opened["levelname"]) == ("wind", "refused", "WARNING")

@@ -28,7 +28,7 @@ _REQUEST_LINE: Final = re.compile(_TOKEN + rb" +[^\r\n]+ HTTP/1\.[01]\r\n")
 _UNFINISHED_LINE: Final = re.compile(_TOKEN + rb"(?: [^\r\n]*\r?)?")
 _PREFACE: Final = b"PRI"
 """The method of HTTP/2's connection preface, which is no method at all."""
-_LENIENCIES: Final = (
+_LENIENCIES: Final = [
     "lenient_headers",
     "lenient_chunked_length",
     "lenient_keep_alive",
@@ -39,7 +39,7 @@ _LENIENCIES: Final = (
     "lenient_optional_cr_before_lf",
     "lenient_optional_crlf_after_chunk",
     "lenient_spaces_after_chunk_size",
-)
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import fcntl
 import ipaddress
+import logging
 import socket
 import struct
 import sys
@@ -14,6 +15,8 @@ from contextlib import suppress
 from typing import Final
 
 from talaria.entrypoints.config import Address
+
+logger = logging.getLogger("talaria.sockets")
 
 BACKLOG: Final = 2048
 _PROBE_SECONDS: Final = 0.2
@@ -112,8 +115,11 @@ def _drop_new_syns(listener: socket.socket) -> None:
     if sys.platform == "linux":
         code = ctypes.create_string_buffer(_NO_SYN)
         program = struct.pack("HP", len(_NO_SYN) // 8, ctypes.addressof(code))
-        with suppress(OSError):
+        try:
             listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        except OSError as error:
+            # Not as root, on some kernels.
+            logger.info("a connection in the last moment of this drain may be reset: no filter (%s)", error.strerror)
 
 
 def accept_waiting(listener: socket.socket) -> list[socket.socket]:

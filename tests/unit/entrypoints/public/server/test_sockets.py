@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+import sys
 from typing import Any, cast
 
 import pytest
@@ -101,6 +102,22 @@ async def test_a_closed_socket_accepts_nothing_already() -> None:
     closed = socket.socket()
     closed.close()
     await stop_accepting(closed)
+
+
+class Unprivileged(socket.socket):
+    """A socket of a user that may attach no filter."""
+
+    def setsockopt(self, level: int, option: int, value: Any) -> None:  # type: ignore[override] # it has overloads
+        raise PermissionError(1, "Operation not permitted")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a filter of Linux")
+async def test_a_filter_that_is_refused_is_said_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "talaria.sockets"), Unprivileged() as listener:
+        await stop_accepting(listener)
+    assert caplog.messages == [
+        "a connection in the last moment of this drain may be reset: no filter (Operation not permitted)"
+    ]
 
 
 @pytest.mark.parametrize("answers", [True, False])

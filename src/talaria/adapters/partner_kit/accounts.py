@@ -1,0 +1,60 @@
+"""An adapter as the port that the exchange knows: one hop for each question, one border for its errors."""
+
+import traceback
+from pathlib import Path
+from typing import Protocol
+
+from talaria.adapters.partner_kit.http import PartnerCall, PartnerHttp
+from talaria.domain.errors import PartnerBadAnswer, Refusal
+from talaria.domain.events import HopContext
+from talaria.domain.model import PartnerUserId, PhoneNumber
+
+
+class PartnerAdapter(Protocol):
+    """What a partner's adapter has, beside `contract = 1`, which is looked at when it is found.
+
+    `Options`, `api_key_required`, `probe(call)` and `aclose()` are optional.
+    """
+
+    async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
+        """The partner's user. Raises PartnerUserUnknown, PartnerUserRefused or PartnerBadAnswer."""
+        ...
+
+
+class AdapterAccounts:
+    """The port `PartnerAccounts`. All that an adapter asks in one `user_of` is one hop of `http`.
+
+    What it raises and may not is a bad answer, with the exception's type and place: its text could quote a person.
+    """
+
+    def __init__(self, adapter: PartnerAdapter, http: PartnerHttp) -> None:
+        self.adapter = adapter
+        self._http = http
+
+    async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
+        async def ask(whole: PartnerCall) -> PartnerUserId:
+            try:
+                user_id = await self.adapter.user_of(phone, whole)
+            except (Refusal, TimeoutError):
+                raise
+            except Exception as error:
+                raise PartnerBadAnswer(_described(error)) from None
+            if not isinstance(user_id, PartnerUserId):
+                raise PartnerBadAnswer(f"the adapter gave a {type(user_id).__name__}, not a user id")
+            return user_id
+
+        return await self._http.whole(call, ask)
+
+    async def follow_names(self) -> None:
+        """Nothing: its clients have the connections."""
+
+    async def aclose(self) -> None:
+        """Close what the adapter has opened itself."""
+        aclose = getattr(self.adapter, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+
+def _described(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"the adapter failed: {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

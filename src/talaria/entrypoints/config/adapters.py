@@ -1,0 +1,83 @@
+"""The adapters that the partners name: found, and asked what options and secrets of their own they take."""
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import FieldInfo, fields, replace
+
+from talaria.adapters import partners
+from talaria.adapters.partners import Adapter, BadAdapter
+from talaria.domain.model import Sensitive
+from talaria.entrypoints.config.problems import Refuse, did_you_mean, one_of
+from talaria.entrypoints.config.settings import PartnerSettings, Settings
+from talaria.entrypoints.config.types import unwrap
+
+
+def read_adapters(settings: Settings, refuse: Refuse) -> Settings:
+    """The settings with `found` and `adapter_options` filled in, as far as they are good."""
+    found = {id: _partner(f"partners.{id}", partner, refuse) for id, partner in settings.partners.items()}
+    return replace(settings, partners=found)
+
+
+def _partner(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettings:
+    try:
+        found = partners.find(partner.adapter)
+    except LookupError:
+        wrong = f'there is no adapter "{partner.adapter}"'
+        refuse(f"{at}.adapter", wrong, did_you_mean(partner.adapter, partners.known()))
+        return partner
+    except BadAdapter as bad:
+        hint = "install another version of it, or name another adapter"
+        refuse(f"{at}.adapter", f'the adapter "{partner.adapter}" can\'t be used: {bad}', hint)
+        return partner
+    if getattr(found.kind, "api_key_required", False) and partner.api_key is None:
+        refuse(f"{at}.api_key", "this key is missing", "write api_key = ... (the key that the partner gave us)")
+    return replace(partner, found=found, adapter_options=_options(at, partner, found, refuse))
+
+
+def _options(at: str, partner: PartnerSettings, found: Adapter, refuse: Refuse) -> msgspec.Struct | None:
+    shape: type[msgspec.Struct] | None = getattr(found.kind, "Options", None)
+    keys = {field.encode_name: field for field in fields(shape)} if shape is not None else {}
+    secrets = {name for name, field in keys.items() if _is_secret(field)}
+    given = {"secrets": partner.secrets, "options": partner.options}
+    good = True
+    for table, takes in (("secrets", secrets), ("options", keys.keys() - secrets)):
+        for name in given[table].keys() - takes:
+            wrong = f'the adapter "{partner.adapter}" has no such {table.removesuffix("s")}'
+            other = "secrets" if name in secrets else "options"
+            hint = f"write it under {other}" if name in keys else did_you_mean(name, takes) if takes else one_of(())
+            refuse(f"{at}.{table}.{name}", wrong, hint)
+            good = False
+    for name, field in keys.items():
+        table = "secrets" if name in secrets else "options"
+        if name in given[table]:
+            good &= _fits(f"{at}.{table}.{name}", given[table][name], field, refuse)
+        elif field.required:
+            refuse(f"{at}.{table}.{name}", "this key is missing", f'the adapter "{partner.adapter}" needs it')
+            good = False
+    if shape is None or not good:
+        return None
+    try:
+        options: msgspec.Struct = _converted({**given["options"], **given["secrets"]}, shape)
+        return options
+    except (msgspec.ValidationError, ValueError) as error:
+        refuse(f"{at}.options", f"the adapter refuses them ({error})", "see what the adapter's Options say")
+        return None
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    bare, _ = unwrap(field.type)
+    return isinstance(bare, type) and issubclass(bare, Sensitive)
+
+
+def _fits(key: str, value: object, field: FieldInfo, refuse: Refuse) -> bool:
+    try:
+        _converted(value, field.type)
+    except msgspec.ValidationError as error:
+        refuse(key, str(error), "write what the adapter's Options say")
+        return False
+    return True
+
+
+def _converted(value: object, shape: Any) -> Any:
+    return msgspec.convert(value, shape, dec_hook=lambda _, secret: secret)

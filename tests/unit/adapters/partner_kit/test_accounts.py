@@ -1,0 +1,81 @@
+"""The border: what an adapter may raise passes, what it may not is a bad answer that quotes nothing."""
+
+import asyncio
+
+import pytest
+
+from talaria.adapters.partner_kit import (
+    AdapterAccounts,
+    PartnerBadAnswer,
+    PartnerHttp,
+    PartnerUserId,
+    PartnerUserRefused,
+    PartnerUserUnknown,
+)
+from talaria.domain.errors import GatewayOverloaded, Refusal
+from talaria.domain.events import HopContext
+from talaria.domain.model import PhoneNumber
+from tests.unit.adapters.partner_kit.support_kit import PHONE, accounts, partner
+
+
+class Closing:
+    """An adapter with something of its own to close."""
+
+    contract = 1
+    closed = False
+
+    async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """Close it."""
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    "refusal", [PartnerUserUnknown(), PartnerUserRefused(), PartnerBadAnswer("why"), GatewayOverloaded()]
+)
+async def test_refusals_pass(refusal: Refusal) -> None:
+    async def refuse(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        raise refusal
+
+    with pytest.raises(type(refusal)) as caught:
+        await accounts(partner(), refuse).user_of(PHONE, HopContext("", 5.0))
+    assert caught.value is refusal
+
+
+async def test_any_other_exception_is_a_bad_answer_with_its_place_and_without_its_text() -> None:
+    async def fail(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        raise KeyError(PHONE.reveal())
+
+    with pytest.raises(PartnerBadAnswer, match=r"^the adapter failed: KeyError at test_accounts.py:\d+$") as caught:
+        await accounts(partner(), fail).user_of(PHONE, HopContext("", 5.0))
+    assert caught.value.__suppress_context__
+
+
+async def test_cancelling_passes() -> None:
+    async def wait(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    asking = asyncio.ensure_future(accounts(partner(), wait).user_of(PHONE, HopContext("", 5.0)))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+@pytest.mark.parametrize("given", [None, "u-1", 7])
+async def test_what_is_no_user_id_is_a_bad_answer(given: object) -> None:
+    async def give(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        return given  # type: ignore[return-value]  # what an adapter without types may do
+
+    with pytest.raises(PartnerBadAnswer, match="not a user id"):
+        await accounts(partner(), give).user_of(PHONE, HopContext("", 5.0))
+
+
+async def test_closing_closes_the_adapter_where_it_wants_it() -> None:
+    adapter, http = Closing(), PartnerHttp(partner().client)
+    await AdapterAccounts(adapter, http).aclose()
+    assert adapter.closed
+    await accounts(partner(), lambda _http, _call: asyncio.Future()).aclose()

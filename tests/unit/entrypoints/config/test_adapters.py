@@ -1,0 +1,99 @@
+"""What a partner's adapter says of its options and secrets is held against the file, before anything starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from talaria.adapters.partners import Adapter
+from tests.support_plugins import ADAPTER, install
+from tests.unit.entrypoints.config.conftest import Bench
+from tests.unit.entrypoints.config.support_config import ENVIRON
+
+COMET = {"url": "https://comet.example"}
+A_SECRET = {"env": "WIND_API_KEY"}
+ENOUGH = {**COMET, "options": {"region": "eu"}, "secrets": {"secret": A_SECRET}}
+REFUSING = "    size: int = 1\n    def __post_init__(self):\n        raise ValueError('no')"
+
+
+@pytest.fixture(autouse=True)
+def comet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adapter from outside, which takes the options `region` and `size` and the secret `secret`."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    install(folder, monkeypatch, "comet")
+
+
+def test_options_and_secrets_become_the_adapters_own_type(bench: Bench) -> None:
+    partner = bench.load({"partners.comet": ENOUGH}).partners["comet"]
+    assert (partner.adapter_options.region, partner.adapter_options.size) == ("eu", 1)
+    assert partner.adapter_options.secret.reveal() == ENVIRON["WIND_API_KEY"]
+    assert ENVIRON["WIND_API_KEY"] not in repr(partner)
+    assert isinstance(partner.found, Adapter)
+    assert (partner.found.distribution, partner.found.version) == ("talaria-partner-comet", "1.2")
+    assert partner.api_key is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "says"),
+    [
+        ({"options": {}}, "options.region", "missing"),
+        ({"secrets": {}}, "secrets.secret", "missing"),
+        ({"options": {"region": 7}}, "options.region", "Expected `str`, got `int`"),
+        ({"options": {"region": "eu", "size": "big"}}, "options.size", "Expected `int`"),
+        ({"options": {"region": "eu", "regoin": "eu"}}, "options.regoin", 'did you mean "region"'),
+        ({"options": {"region": "eu", "secret": "s3"}}, "options.secret", "write it under secrets"),
+        (
+            {"secrets": {"secret": {"env": "WIND_API_KEY"}, "region": {"env": "WIND_API_KEY"}}},
+            "secrets.region",
+            "options",
+        ),
+        ({"secrets": {"secret": "plain"}}, "secrets.secret", "never written into the configuration"),
+        ({"options": "eu"}, "options", "a string stands here"),
+    ],
+)
+def test_what_does_not_fit_is_a_problem_where_it_stands(
+    bench: Bench, changes: dict[str, Any], key: str, says: str
+) -> None:
+    problems = bench.problems({"partners.comet": ENOUGH | changes})
+    assert f"partners.comet.{key}" in problems
+    problem = problems[f"partners.comet.{key}"]
+    assert says in f"{problem.wrong}; {problem.hint}"
+    assert "s3" not in str(problem)
+    assert "plain" not in str(problem)
+
+
+def test_an_adapter_without_options_takes_none(bench: Bench) -> None:
+    problems = bench.problems({"partners.wind.options": {"region": "eu"}})
+    assert set(problems) == {"partners.wind.options.region"}
+
+
+def test_wind_wants_its_api_key(bench: Bench) -> None:
+    assert set(bench.problems({"partners.wind.api_key": None})) == {"partners.wind.api_key"}
+
+
+def test_what_the_options_type_itself_refuses_is_a_problem(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = ADAPTER.replace(
+        "    size: int = 1", "    size: int = 1\n    def __post_init__(self):\n        raise ValueError('no')"
+    )
+    folder = tmp_path / "strict"
+    folder.mkdir()
+    install(folder, monkeypatch, "strict", strict)
+    assert "refuses them (no)" in str(bench.problems({"partners.strict": ENOUGH})["partners.strict.options"])
+
+
+def test_one_that_fails_to_import_is_one_problem_with_its_cause(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    install(folder, monkeypatch, "broken", "import no_such_module")
+    problems = bench.problems({"partners.broken": COMET})
+    assert set(problems) == {"partners.broken.adapter"}
+    assert "No module named 'no_such_module'" in str(problems["partners.broken.adapter"])
+
+
+def test_an_adapter_of_no_distribution_is_no_adapter(bench: Bench) -> None:
+    assert 'did you mean "comet"' in bench.problems({"partners.wind.adapter": "commet"})["partners.wind.adapter"].hint
