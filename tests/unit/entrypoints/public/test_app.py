@@ -83,7 +83,13 @@ def test_a_look_by_head_gets_the_head_alone() -> None:
 
 @pytest.mark.parametrize(
     ("target", "headers"),
-    [(b"/", []), (PATH + b"/", []), (b"/x" + PATH, []), (PATH, [(b"x-api-tag", b"wind")]), (HEALTH, [(b"x-api-tag", b"wind")])],
+    [
+        (b"/", []),
+        (PATH + b"/", []),
+        (b"/x" + PATH, []),
+        (PATH, [(b"x-api-tag", b"wind")]),
+        (HEALTH, [(b"x-api-tag", b"wind")]),
+    ],
 )
 def test_everything_else_and_every_tagged_request_goes_to_the_proxy(target: bytes, headers: Any) -> None:
     async def main() -> None:
