@@ -4,6 +4,7 @@ from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import AttemptRecord, FailureRecord
 from talaria.adapters.telemetry.metrics import Tallies, summed
 from talaria.domain.model import PersonalPhoneId
+from talaria.entrypoints.ops.admin import ConfigurationInForce
 from talaria.entrypoints.ops.readiness import Dependency, Readiness, RouteReadiness
 
 
@@ -38,6 +39,7 @@ class MemoryAdmin:
         self.failures: list[FailureRecord] = []
         self.kept = {("wind", "app", PersonalPhoneId("ppid-canary/7a%2F")), ("wind", "app", PersonalPhoneId("b"))}
         self.broken = False
+        self.level = "info"
 
     async def readiness(self) -> Readiness:
         route = RouteReadiness("wind", [Dependency("personal", "closed"), self.trouble])
@@ -64,6 +66,13 @@ class MemoryAdmin:
 
     async def last_failures(self, count: int) -> list[FailureRecord]:
         return self.failures[:count]
+
+    async def configuration(self) -> ConfigurationInForce | None:
+        return None if self.broken else ConfigurationInForce("0123456789ab", self.level, {"personal": {"token": "***"}})
+
+    async def set_log_level(self, level: str) -> int:
+        self.level = level
+        return 2
 
     async def signing_keys(self) -> list[KeyUse]:
         return [KeyUse("2026-11", "ES256", True, 1000.0, 2060.0), KeyUse("2026-12", "ES256", False, 2000.0, 0.0)]

@@ -149,6 +149,29 @@ def test_no_answer_and_no_line_quotes_an_id(client: Any, admin: MemoryAdmin, cap
     assert not any("canary" in record.getMessage() for record in caplog.records if record.name != "httpx")
 
 
+def test_the_settings_in_force_are_told(client: Any, admin: MemoryAdmin) -> None:
+    admin.level = "debug"
+    told = {"hash": "0123456789ab", "log_level": "debug", "settings": {"personal": {"token": "***"}}}
+    assert client.get("/config").json() == told
+
+
+def test_where_no_worker_answers_no_settings_are_told(client: Any, admin: MemoryAdmin) -> None:
+    admin.broken = True
+    assert client.get("/config").status_code >= 500
+
+
+def test_the_log_level_is_set(client: Any, admin: MemoryAdmin) -> None:
+    answer = client.put("/log-level", json={"level": "debug"})
+    assert (answer.status_code, answer.json()) == (200, {"level": "debug", "workers": 2})
+    assert admin.level == "debug"
+
+
+@pytest.mark.parametrize("body", [b"", b"debug", b'{"level": "loud"}', b'{"level": 10}', b"[]"])
+def test_a_level_that_is_none_is_refused(client: Any, admin: MemoryAdmin, body: bytes) -> None:
+    answer = client.put("/log-level", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["reason"], admin.level) == (400, "bad-request", "info")
+
+
 def test_a_browser_elsewhere_may_not_invalidate(client: Any) -> None:
     headers = {"origin": "https://evil.example", "access-control-request-method": "DELETE"}
     assert "access-control-allow-origin" not in client.options("/identities", headers=headers).headers
