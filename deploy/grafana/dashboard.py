@@ -135,7 +135,12 @@ ROWS = (
                 Query(rate("talaria_requests_total", _TAG, 'status=~"4.."', by="reason"), "{{reason}}"),
                 description="Without a reason: the upstream's own answers.",
             ),
-            graph("Calls by dependency", "reqps", Query(rate(_CALLS, by="dependency"), "{{dependency}}")),
+            graph(
+                "State of dependencies",
+                "short",
+                Query("max by (dependency) (talaria_dependency_state)", "{{dependency}}"),
+                description="0: well. 1: failing. 2: its circuit is open, or it has no key set. The worst instance.",
+            ),
         ),
     ),
     Row(

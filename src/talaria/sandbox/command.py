@@ -21,6 +21,7 @@ from talaria.entrypoints.config import ConfigurationError
 from talaria.entrypoints.public.server.sockets import CannotListen
 from talaria.sandbox import demo, demo_output
 from talaria.sandbox.folder import ForeignFolder
+from talaria.sandbox.partner import SimulatedPartner, simulator_of
 from talaria.sandbox.service import NotLoopback
 from talaria.sandbox.stack import DEFAULT_PORT, OPS_SHIFT, STDOUT, Sandbox, next_free_port, running_sandbox
 
@@ -34,6 +35,7 @@ class Options:
     port: int | None
     host: str
     gateway: bool
+    partners: tuple[type[SimulatedPartner], ...] = ()
 
 
 class DemoFailed(Exception):
@@ -57,18 +59,24 @@ class DemoFailed(Exception):
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
 @click.option("--no-gateway", is_flag=True, help="Only the simulated services, for a `talaria serve` of your own.")
-def command(once: bool, folder: Path | None, port: int | None, host: str, no_gateway: bool) -> None:
+@click.option("--with", "names", metavar="NAME", multiple=True, help="A partner beside wind, by its simulator's name.")
+def command(
+    once: bool, folder: Path | None, port: int | None, host: str, no_gateway: bool, names: tuple[str, ...]
+) -> None:
     """Start the gateway among simulated services on loopback and follow one request through it."""
     if once and no_gateway:
         raise click.UsageError("--once shows a request through the gateway: leave out --no-gateway.")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name may have what the terminal can't show
     try:
-        uvloop.run(_run(Options(once, folder, port, host, not no_gateway)))
+        partners = tuple(map(simulator_of, names))
+        uvloop.run(_run(Options(once, folder, port, host, not no_gateway, partners)))
     except CannotListen as error:
         _fail(f"{error}\nTake other ports with --port N, or free ones with --port 0.")
     except (ConfigurationError, NotLoopback, ForeignFolder, DemoFailed) as error:
         _fail(str(error))
+    except LookupError as error:
+        _fail(str(error.args[0]))
     except OSError as error:
         _fail(f"{error.filename or 'the sandbox'}: {error.strerror}")
 
@@ -98,7 +106,7 @@ async def _run(options: Options) -> None:
 def _sandbox(console: Console, options: Options, descriptor: int) -> AbstractAsyncContextManager[Sandbox]:
     port = options.port
     if port is None:
-        port = next_free_port(options.host)
+        port = next_free_port(options.host, len(options.partners))
         if port != DEFAULT_PORT:
             taken = f"Port {DEFAULT_PORT} or one of its row is taken: the gateway listens on"
             demo_output.line(console, f"{taken} {port or 'a free one'} this time.", "yellow")
@@ -108,12 +116,15 @@ def _sandbox(console: Console, options: Options, descriptor: int) -> AbstractAsy
         gateway=options.gateway,
         folder=options.folder,
         access_descriptor=descriptor,
+        partners=options.partners,
     )
 
 
 async def _show(console: Console, sandbox: Sandbox, options: Options) -> None:
     if options.gateway:
         await _show_demo(console, sandbox)
+        for partner in options.partners:
+            await _show_partner(console, sandbox, partner.name)
         if not options.once:
             demo_output.show_next_steps(console, sandbox)
     else:
@@ -141,3 +152,10 @@ async def _show_demo(console: Console, sandbox: Sandbox) -> None:
     if (cold.status, warm.status) != (200, 200):
         raise DemoFailed(f"the request was answered with {cold.status} and then {warm.status}, not with 200")
     demo_output.show_refused(console, refused)
+
+
+async def _show_partner(console: Console, sandbox: Sandbox, name: str) -> None:
+    result = await demo.run(sandbox, name)
+    demo_output.show_result(console, f"A request of ppid-anna, with x-api-tag: {name}", result)
+    if result.status != 200:
+        raise DemoFailed(f"the request for {name} was answered with {result.status}, not with 200")

@@ -69,10 +69,10 @@ class RefusedResult:
     detail: str
 
 
-async def run(sandbox: Sandbox) -> DemoResult:
-    """Send the request once and collect what was seen. Raises httpx.HTTPError where there is no response."""
+async def run(sandbox: Sandbox, tag: str = "wind") -> DemoResult:
+    """Send the request once, for this tag, and collect what was seen. Raises httpx.HTTPError without a response."""
     host = sandbox.public_url.removeprefix("http://")
-    headers = {"host": host, **sandbox.headers(), **_OWN, **_SMUGGLED}
+    headers = {"host": host, **sandbox.headers(tag=tag), **_OWN, **_SMUGGLED}
     counts = [service.requests.count for service in sandbox.services]
     async with loopback_client() as client:
         began = time.perf_counter()

@@ -8,6 +8,8 @@ from rich.text import Text
 from talaria.sandbox.demo import TARGET, Change, DemoResult, RefusedResult
 from talaria.sandbox.stack import Sandbox
 
+_NOT_OF_THE_EXCHANGE = ("talaria-services", "issuer")
+
 
 def line(console: Console, text: str = "", style: str = "") -> None:
     """One line, never broken: what is to be pasted stays whole."""
@@ -22,7 +24,8 @@ def show_result(console: Console, title: str, result: DemoResult) -> None:
     for hop in result.hops:
         what = f"{hop.summary:<32} {hop.status} in {hop.took:.1f} ms"
         _step(console, hop.at, f"  gateway -> {hop.service}", what)
-    cache = "miss: personal and wind were asked" if result.exchanged else "hit: no exchange"
+    asked = " and ".join(dict.fromkeys(hop.service for hop in result.hops if hop.service not in _NOT_OF_THE_EXCHANGE))
+    cache = f"miss: {asked} were asked" if result.exchanged else "hit: no exchange"
     style = "green" if result.status == 200 else "red"
     what = f"{result.status}, {result.size} bytes; identity cache {cache}"
     _step(console, result.took, "client <- gateway", what, style)

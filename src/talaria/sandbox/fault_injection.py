@@ -56,7 +56,7 @@ class FaultInjection:
         faults, fails = self._script.faults, self._script.next_fails()
         if faults.latency:
             await asyncio.sleep(faults.latency)
-        recorded = _recording_send(send, request, connection)
+        recorded = _recording_send(_dripping_send(send, faults.drip) if faults.drip else send, request, connection)
         if fails:
             await _fail(faults, connection, recorded)
         else:
@@ -85,8 +85,21 @@ def _recording_send(send: Any, request: RecordedRequest, connection: ConnectionI
     return recording
 
 
+def _dripping_send(send: Any, seconds: float) -> Any:
+    async def dripping(message: Any) -> None:
+        body = message.get("body", b"")
+        for at in range(len(body) - 1):
+            await send({**message, "body": body[at : at + 1], "more_body": True})
+            await asyncio.sleep(seconds)
+        await send({**message, "body": body[-1:]} if body else message)
+
+    return dripping
+
+
 async def _fail(faults: Faults, connection: ConnectionInfo, send: Any) -> None:
-    if faults.reset:
+    if faults.hang:
+        await connection.gone
+    elif faults.reset:
         connection.transport.abort()
         await connection.gone
     elif faults.raw is not None:

@@ -16,7 +16,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ones, or by chance with `error_rate` (by a generator of `seed`, so the same run fails the same way).
     A failing request is answered with `status`, `retry_after` (the header, if not empty) and `body` (JSON `{"code":
     "scripted"}` if None); or, with `raw`, with these very bytes and a closed connection; or, with `reset`, by nothing
-    but a reset.
+    but a reset; or, with `hang`, by nothing at all. With `drip` every body comes byte by byte, so many seconds apart.
     """
 
     latency: Seconds = 0.0
@@ -27,6 +27,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     body: str | None = None
     raw: str | None = None
     reset: bool = False
+    hang: bool = False
+    drip: Seconds = 0.0
     seed: int = 1
 
 

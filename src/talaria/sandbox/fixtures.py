@@ -21,9 +21,6 @@ PHONES = {
 }
 """What personal knows."""
 
-USERS = {PHONES[ANNA]: "wind-user-anna", PHONES[BORIS]: "wind-user-boris"}
-"""Users that wind has already; others are created when first asked for."""
-
 
 def user_id_for(phone: str) -> str:
     """The id that wind gives to a new user: always the same for a phone number, and it does not show it."""

@@ -1,26 +1,78 @@
-"""What all simulated partners have in common: an API key, and a table and a route in the gateway's configuration."""
+"""What all simulated partners have in common: persons, secrets, and a table and a route in the configuration."""
 
-from typing import Any, Self
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import Any, ClassVar, Self
 
+from talaria.sandbox import fixtures
 from talaria.sandbox.folder import SandboxFolder, secret_setting
 from talaria.sandbox.service import SimulatedService
 
+GROUP = "talaria.simulators"
+"""The entry points of simulators from other distributions, each under its partner's name."""
+
 
 class SimulatedPartner(SimulatedService):
-    """Its `name` is that of the adapter, of the partner and of the route; the upstream is talaria-services."""
+    """Its `name` is that of the adapter, of the partner and of the route; the upstream is talaria-services.
 
-    def __init__(self, api_key: str) -> None:
+    `users` maps phone numbers to user ids, `blocked` and `without_account` hold phone numbers: all may be changed while
+    it runs. A subclass says which `secret_names` it has (`api_key`, and names of `secrets` in the configuration), two
+    `user_ids` of its form, and of how many `calls` one exchange consists.
+    """
+
+    secret_names: ClassVar[tuple[str, ...]] = ("api_key",)
+    options: ClassVar[Mapping[str, Any]] = {}
+    user_ids: ClassVar[tuple[str, str]] = ("user-anna", "user-boris")
+    calls: ClassVar[int] = 1
+
+    def __init__(self, api_key: str = "", **secrets: str) -> None:
         super().__init__()
         self.api_key = api_key
+        self.secrets = secrets
+        known = (fixtures.PHONES[fixtures.ANNA], fixtures.PHONES[fixtures.BORIS])
+        self.users = dict(zip(known, self.user_ids, strict=True))
+        self.blocked = {fixtures.PHONES[fixtures.BLOCKED]}
+        self.without_account = {fixtures.PHONES[fixtures.NO_ACCOUNT]}
 
     @classmethod
     def create(cls, folder: SandboxFolder) -> Self:
-        """One with the API key in the folder."""
-        return cls(folder.secret(f"{cls.name}-api-key"))
+        """One with the secrets in the folder."""
+        return cls(**{name: folder.secret(cls._secret_file(name)) for name in cls.secret_names})
 
     def configuration(self) -> dict[str, Any]:
         """`[partners.<name>]` and `[routes.<name>]`."""
+        settings = {name: secret_setting(self._secret_file(name)) for name in self.secret_names}
+        table = {"url": self.url, "options": dict(self.options)}
+        if "api_key" in settings:
+            table["api_key"] = settings.pop("api_key")
         return {
-            "partners": {self.name: {"url": self.url, "api_key": secret_setting(f"{self.name}-api-key")}},
+            "partners": {self.name: {**table, "secrets": settings}},
             "routes": {self.name: {"partner": self.name, "upstream": "talaria-services", "callers": ["app"]}},
         }
+
+    @classmethod
+    def _secret_file(cls, name: str) -> str:
+        return f"{cls.name}-{name.replace('_', '-')}"
+
+
+def simulator_of(name: str) -> type[SimulatedPartner]:
+    """The simulator of this partner: of the module of its name beside this one, or an entry point's.
+
+    Raises LookupError where there is none.
+    """
+    module = f"{__package__}.{name}"
+    if name.isidentifier() and find_spec(module) is not None:
+        found = [one for one in vars(import_module(module)).values() if _is_simulator_of(one, name)]
+    else:
+        found = [entry.load() for entry in entry_points(group=GROUP, name=name)]
+    if len(found) != 1:
+        known = ", ".join(sorted(entry_points(group=GROUP).names)) or "none is installed"
+        raise LookupError(f"there is no simulator of {name} (entry points of {GROUP}: {known})")
+    simulator: type[SimulatedPartner] = found[0]
+    return simulator
+
+
+def _is_simulator_of(one: object, name: str) -> bool:
+    return isinstance(one, type) and issubclass(one, SimulatedPartner) and one.name == name

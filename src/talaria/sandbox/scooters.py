@@ -19,7 +19,8 @@ class StartRide(msgspec.Struct):
 
 
 def _rider(request: Request[Any, Any, Any]) -> str:
-    return request.headers.get("x-wind-user-id", "")
+    """The user id, in the one header that the partner has for it."""
+    return next((value for name, value in request.headers.items() if name.endswith("-user-id")), "")
 
 
 @get("/v1/scooters/nearby", sync_to_thread=False)

@@ -1,7 +1,7 @@
 """The simulated services and the gateway among them: the same stack for tests and for `talaria sandbox`."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from talaria.entrypoints.public.server.sockets import CannotListen, bind
 from talaria.sandbox import fixtures
 from talaria.sandbox.folder import SIGNING_KEY, SandboxFolder
 from talaria.sandbox.issuer import SimulatedIssuer
+from talaria.sandbox.partner import SimulatedPartner
 from talaria.sandbox.personal import SimulatedPersonal
 from talaria.sandbox.service import SimulatedService, check_loopback
 from talaria.sandbox.talaria_services import SimulatedTalariaServices
@@ -53,10 +54,9 @@ class Ports:
         """The gateway at `port`, the services next to it, operators at +1010."""
         return cls(port, port + OPS_SHIFT, port + 1) if port else cls()
 
-    @property
-    def services(self) -> list[int]:
-        """One for each of SERVICES, in a row."""
-        return [self.first_service and self.first_service + place for place in range(len(SERVICES))]
+    def services(self, count: int) -> list[int]:
+        """So many, in a row."""
+        return [self.first_service and self.first_service + place for place in range(count)]
 
 
 class Sandbox:
@@ -65,11 +65,13 @@ class Sandbox:
     `public_url` and `ops_url` are the gateway's; without one, where the configuration says that it will be.
     """
 
-    def __init__(self, folder: SandboxFolder, host: str, ports: Ports) -> None:
+    def __init__(
+        self, folder: SandboxFolder, host: str, ports: Ports, partners: Sequence[type[SimulatedPartner]] = ()
+    ) -> None:
         self.folder = folder
         self.host = host
         self.ports = ports
-        self.services = [service.create(folder) for service in SERVICES]
+        self.services = [service.create(folder) for service in (*SERVICES, *partners)]
         self.public_url = self.ops_url = ""
         self.running: GatewayServer | None = None
         self._persons = 0
@@ -121,7 +123,7 @@ class Sandbox:
     def bind_services(self) -> None:
         """Take the addresses of the services: all of them or none. Raises CannotListen."""
         with ExitStack() as taken:
-            for service, port in zip(self.services, self.ports.services, strict=True):
+            for service, port in zip(self.services, self.ports.services(len(self.services)), strict=True):
                 service.bind(self.host, port)
                 taken.callback(service.release)
             taken.pop_all()
@@ -181,11 +183,13 @@ async def running_sandbox(
     config: Mapping[str, Any] | None = None,
     access_descriptor: int = STDOUT,
     make_container: MakeContainer | None = None,
+    partners: Sequence[type[SimulatedPartner]] = (),
 ) -> AsyncIterator[Sandbox]:
     """A running sandbox, all of it stopped at the end; without a `folder` its files go too.
 
     `port` is the gateway's, the others follow from it (see Ports); 0: free ones. `config` is laid over the
-    configuration before it is written (None takes a key away). Without `gateway` only the services run.
+    configuration before it is written (None takes a key away). Without `gateway` only the services run. `partners` run
+    beside wind.
     Raises NotLoopback, CannotListen, ForeignFolder or ConfigurationError.
     """
     check_loopback(host)
@@ -195,7 +199,7 @@ async def running_sandbox(
         ports = Ports.at(port)
         if not gateway and not port:
             ports = replace(ports, gateway=_free_port(host), ops=_free_port(host))
-        sandbox = Sandbox(SandboxFolder(folder), host, ports)
+        sandbox = Sandbox(SandboxFolder(folder), host, ports, partners)
         sandbox.bind_services()
         for service in sandbox.services:
             stack.callback(service.release)  # whatever becomes of the start
@@ -211,19 +215,21 @@ async def running_sandbox(
         yield sandbox
 
 
-def next_free_port(host: str) -> int:
+def next_free_port(host: str, more: int = 0) -> int:
     """The first port from DEFAULT_PORT on, in steps of ten, with a free row of ports; 0 where none of ten has one.
+
+    The row is for `more` services than SERVICES.
 
     Raises NotLoopback.
     """
     check_loopback(host)
     steps = range(DEFAULT_PORT, DEFAULT_PORT + 100, 10)
-    return next((port for port in steps if _is_free(host, Ports.at(port))), 0)
+    return next((port for port in steps if _is_free(host, Ports.at(port), len(SERVICES) + more)), 0)
 
 
-def _is_free(host: str, ports: Ports) -> bool:
+def _is_free(host: str, ports: Ports, services: int) -> bool:
     try:
-        for port in (ports.gateway, ports.ops, *ports.services):
+        for port in (ports.gateway, ports.ops, *ports.services(services)):
             bind(host, port, "sandbox").close()
     except CannotListen:
         return False

@@ -49,21 +49,18 @@ def resolve_user(data: JSONBody[ResolveUser], request: Request[Any, Any, Any]) -
 
 
 class SimulatedWind(SimulatedPartner):
-    """`users` maps phone numbers to user ids; `blocked`, `without_account` and `unsupported` hold phone numbers.
+    """`unsupported` holds phone numbers too; it and `api_key` may be changed while it runs.
 
-    All of it, and `api_key`, may be changed while it runs. `duplicates` counts requests with an idempotency key that
-    had been answered before: they get the same answer again.
+    `duplicates` counts requests with an idempotency key that had been answered before: they get the same answer again.
     """
 
     name = "wind"
+    user_ids = ("wind-user-anna", "wind-user-boris")
     summary = "<phone> is a user of wind"
     routes = (resolve_user,)
 
     def __init__(self, api_key: str) -> None:
         super().__init__(api_key)
-        self.users = dict(fixtures.USERS)
-        self.blocked = {fixtures.PHONES[fixtures.BLOCKED]}
-        self.without_account = {fixtures.PHONES[fixtures.NO_ACCOUNT]}
         self.unsupported = {fixtures.PHONES[fixtures.UNSUPPORTED]}
         self.duplicates = 0
         self._answered: OrderedDict[str, tuple[str, tuple[str, bool]]] = OrderedDict()

@@ -28,9 +28,9 @@ class SimulatedBolt(SimulatedWind):
 
 def test_the_default_ports_stand_in_a_row() -> None:
     assert Ports.at(8080) == Ports(8080, 9090, 8081)
-    assert Ports.at(8080).services == [8081, 8082, 8083, 8084]
+    assert Ports.at(8080).services(4) == [8081, 8082, 8083, 8084]
     assert Ports.at(0) == Ports()
-    assert Ports().services == [0] * 4
+    assert Ports().services(4) == [0] * 4
 
 
 async def test_the_files_are_a_configuration_that_can_be_used() -> None:

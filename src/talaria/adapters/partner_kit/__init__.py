@@ -11,7 +11,7 @@ Importing it imports no HTTP library. docs/partners/ has a tutorial and the refe
 
 from talaria.adapters.dependency_messages import DependencyResponse, RetryOn, Sign, SignedRequest
 from talaria.adapters.partner_kit.accounts import AdapterAccounts, PartnerAdapter
-from talaria.adapters.partner_kit.context import CONTRACT, PartnerContext
+from talaria.adapters.partner_kit.context import CONTRACT, PartnerContext, options_of
 from talaria.adapters.partner_kit.credentials import api_key, client_credentials, hmac_signature
 from talaria.adapters.partner_kit.http import PartnerCall, PartnerHttp
 from talaria.adapters.partner_kit.tokens import AccessToken, TokenCache
@@ -42,4 +42,5 @@ __all__ = [
     "api_key",
     "client_credentials",
     "hmac_signature",
+    "options_of",
 ]

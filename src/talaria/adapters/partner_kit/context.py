@@ -1,8 +1,10 @@
 """What an adapter is given when it is made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from talaria.adapters.partner_kit.http import PartnerHttp
 from talaria.adapters.partner_kit.tokens import Fetch, TokenCache
@@ -11,6 +13,16 @@ from talaria.domain.ports import Clock
 
 CONTRACT = 1
 """The version of this contract: an adapter that says another one is not started."""
+
+T = TypeVar("T")
+
+
+def options_of(shape: type[T], values: Mapping[str, object]) -> T:
+    """The `Options` of an adapter from the configuration's options and secrets; these are `Sensitive` already.
+
+    Raises msgspec.ValidationError.
+    """
+    return msgspec.convert(values, shape, dec_hook=lambda _, secret: secret)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ def render(version: str, readiness: Readiness, failures: Sequence[FailureRecord]
             f"<title>talaria: {_headline(readiness)}</title><style>{_STYLE}</style></head><body>",
             f"<h1>talaria {escape(version)}: {_marked(_headline(readiness), readiness.ready)}</h1>",
             *_configuration(readiness),
+            *_workers(readiness),
             _links(),
             "<h2>Routes</h2>",
             _table(("route", "depends on", "state"), _route_rows(readiness)),
@@ -53,6 +54,11 @@ def _configuration(readiness: Readiness) -> Iterable[str]:
         taken = "the last reload was taken" if now.last_reload_ok else "the last reload was refused: see the log"
         text = f"Configuration <code>{escape(now.digest)}</code> since {escape(now.since)}"
         yield f"<p>{text}: {_marked(taken, now.last_reload_ok)}</p>"
+
+
+def _workers(readiness: Readiness) -> Iterable[str]:
+    if readiness.answered < readiness.workers:
+        yield f"<p>{_marked(f'{readiness.answered} of {readiness.workers} workers answered', good=False)}</p>"
 
 
 def _links() -> str:

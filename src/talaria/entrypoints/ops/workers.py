@@ -68,8 +68,8 @@ class WorkersAdmin:
             await asyncio.sleep(REPORT_SECONDS)
 
     async def readiness(self) -> Readiness:
-        await self._collect()
-        return merged([report.readiness for report in self._reports.values()], self._count)
+        answered = await self._collect()
+        return merged([report.readiness for report in self._reports.values()], self._count, answered)
 
     async def tallies(self) -> Tallies:
         await self._collect()
@@ -103,17 +103,18 @@ class WorkersAdmin:
         set_own_log_level(level)  # of this process, which is none of the workers
         return len(await self._ask_all(_REPLY_SECONDS, int, "set_log_level", level))
 
-    async def _collect(self) -> None:
-        await asyncio.gather(*map(self._collect_from, range(self._count)))
+    async def _collect(self) -> int:
+        """A report of each worker; how many answered. What one said last holds until its end."""
+        return sum(await asyncio.gather(*map(self._collect_from, range(self._count))))
 
-    async def _collect_from(self, number: int) -> None:
+    async def _collect_from(self, number: int) -> bool:
         before = self._reports.get(number)
         known = (before.pid, before.recorded) if before is not None else (0, 0)
         try:
             async with asyncio.timeout(_REPLY_SECONDS):
                 report = await self._request(number, WorkerReport, "report", *known)
         except TimeoutError:
-            return  # what it said last holds
+            return False
         now = self._reports.get(number)
         if now is not None and now.pid != report.pid:
             self._end(number)
@@ -124,6 +125,7 @@ class WorkersAdmin:
         self._reports[number] = report
         for record in report.failures[-fresh:] if fresh > 0 else ():
             self._failures.add(record)
+        return True
 
     def _exited(self, number: int, how: str) -> None:
         self._restarts[how,] = self._restarts.get((how,), 0) + 1

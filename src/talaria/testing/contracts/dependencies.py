@@ -1,6 +1,7 @@
 """What every `PhoneDirectory` and every `PartnerAccounts` does."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -60,6 +61,13 @@ class HopContract(Generic[W]):
     """What both ports have in common: their failures."""
 
     faults: ClassVar[DependencyFaults]
+    calls: ClassVar[int] = 1
+    """How many calls one question consists of."""
+
+    @property
+    def personal(self) -> tuple[str, ...]:
+        """What no fault may say."""
+        return (*PHONES, *PHONES.values())
 
     def harness(self) -> AbstractAsyncContextManager[W]:
         """A dependency that works."""
@@ -87,7 +95,7 @@ class HopContract(Generic[W]):
             assert fault.reason == expected.reason
             assert told.attempts
             assert told.attempts[-1].outcome != "ok"
-            assert not [word for word in (*PHONES, *USERS, *USERS.values()) if word in repr(fault)]
+            assert not [word for word in self.personal if word in repr(fault)]
             await harness.set_failure(None)
             assert await self.ask(harness, call())
         return fault
@@ -112,7 +120,7 @@ class HopContract(Generic[W]):
         async with self.harness() as harness:
             told = call()
             await self.ask(harness, told)
-            assert [attempt.outcome for attempt in told.attempts] == ["ok"]
+            assert [attempt.outcome for attempt in told.attempts] == ["ok"] * self.calls
 
     async def test_cancelling_a_call_hurts_no_other(self) -> None:
         async with self.harness() as harness:
@@ -149,19 +157,24 @@ class PhoneDirectoryContract(HopContract[PhoneDirectoryHarness]):
 
 
 class PartnerAccountsContract(HopContract[PartnerAccountsHarness]):
-    """Derive, and give a `harness`."""
+    """Derive, and give a `harness`; `users`, two phone numbers and their user ids, and `calls` where they differ."""
 
     faults = PARTNER
+    users: ClassVar[Mapping[str, str]] = USERS
+
+    @property
+    def personal(self) -> tuple[str, ...]:
+        return (*super().personal, *self.users, *self.users.values())
 
     async def ask(self, harness: PartnerAccountsHarness, told: HopContext) -> object:
         """For a number that has a user."""
-        return await harness.accounts.user_of(PhoneNumber(next(iter(USERS))), told)
+        return await harness.accounts.user_of(PhoneNumber(next(iter(self.users))), told)
 
     async def test_each_number_has_its_user_however_often_it_is_asked_for(self) -> None:
         async with self.harness() as harness:
-            numbers = list(USERS) * 5
+            numbers = list(self.users) * 5
             users = await asyncio.gather(*(harness.accounts.user_of(PhoneNumber(each), call()) for each in numbers))
-            assert users == [PartnerUserId(USERS[number]) for number in numbers]
+            assert users == [PartnerUserId(self.users[number]) for number in numbers]
 
     async def test_a_number_without_a_user(self) -> None:
         async with self.harness() as harness:

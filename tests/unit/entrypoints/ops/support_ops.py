@@ -35,6 +35,7 @@ class MemoryAdmin:
 
     def __init__(self) -> None:
         self.draining = False
+        self.answered = 2
         self.trouble = Dependency("wind", "closed")
         self.failures: list[FailureRecord] = []
         self.kept = {("wind", "app", PersonalPhoneId("ppid-canary/7a%2F")), ("wind", "app", PersonalPhoneId("b"))}
@@ -43,7 +44,7 @@ class MemoryAdmin:
 
     async def readiness(self) -> Readiness:
         route = RouteReadiness("wind", [Dependency("personal", "closed"), self.trouble])
-        return Readiness(not self.draining, self.draining, [route])
+        return Readiness(not self.draining, self.draining, [route], workers=2, answered=self.answered)
 
     async def tallies(self) -> Tallies:
         if self.broken:

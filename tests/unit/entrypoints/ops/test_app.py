@@ -40,8 +40,8 @@ def test_readiness_says_what_each_route_depends_on(client: Any) -> None:
         "draining": False,
         "routes": [{"tag": "wind", "dependencies": dependencies}],
         "configuration": None,
-        "workers": 1,
-        "answered": 1,
+        "workers": 2,
+        "answered": 2,
     }
 
 
@@ -197,6 +197,12 @@ def test_the_page_shows_what_matters_and_fetches_nothing(client: Any, admin: Mem
     assert "<script" not in answer.text
     assert "http://" not in answer.text
     assert "https://" not in answer.text
+
+
+def test_the_page_says_how_many_workers_answer(client: Any, admin: MemoryAdmin) -> None:
+    assert "workers answered" not in client.get("/").text
+    admin.answered = 1
+    assert '<span class="bad">1 of 2 workers answered</span>' in client.get("/").text
 
 
 @pytest.mark.parametrize(("draining", "headline"), [(False, "ready"), (True, "draining")])

@@ -134,6 +134,8 @@ async def test_a_worker_that_does_not_answer_goes_on_as_it_was(admin: WorkersAdm
     await admin.tallies()
     workers[0].answers, workers[1].requests = False, 5
     assert await counted(admin) == (8, 2.0)
+    readiness = await admin.readiness()
+    assert (readiness.workers, readiness.answered) == (2, 1)
 
 
 async def test_restarts_are_counted_by_how(admin: WorkersAdmin) -> None:

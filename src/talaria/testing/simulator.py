@@ -1,0 +1,97 @@
+"""Simulated partners: a scriptable service, the client that asks it, and an adapter on top."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from talaria.adapters.clock import MonotonicClock
+from talaria.adapters.dependency_client import DependencyClient
+from talaria.adapters.partner_kit import AdapterAccounts, PartnerContext, PartnerHttp, Sensitive, options_of
+from talaria.domain.errors import PARTNER
+from talaria.sandbox.faults import Faults as Script
+from talaria.sandbox.partner import SimulatedPartner
+from talaria.sandbox.replay import ReplayProtection
+from talaria.sandbox.service import SimulatedService
+from talaria.sandbox.service_errors import ServiceError
+from talaria.testing.memory import MemoryRecorder
+
+__all__ = [
+    "ReplayProtection",
+    "Script",
+    "ServiceError",
+    "SimulatedPartner",
+    "SimulatedService",
+    "accounts_of",
+    "client_of",
+    "running",
+]
+
+
+@asynccontextmanager
+async def running(service: SimulatedService) -> AsyncIterator[None]:
+    """The service answers on a free port meanwhile: `service.url`."""
+    service.bind("127.0.0.1", 0)
+    try:
+        await service.start()
+    except BaseException:
+        service.release()
+        raise
+    try:
+        yield
+    finally:
+        await service.stop()
+
+
+@asynccontextmanager
+async def client_of(
+    url: str, *, id: str = "partner", timeout: float = 5.0, attempts: int = 3
+) -> AsyncIterator[PartnerHttp]:
+    """The kit's client of a partner at `url`. `timeout` is in seconds, for the whole hop."""
+    http = _http(url, id, timeout, attempts)
+    try:
+        yield http
+    finally:
+        await http.aclose()
+
+
+@asynccontextmanager
+async def accounts_of(
+    adapter: Callable[[PartnerContext], Any],
+    url: str,
+    *,
+    id: str = "partner",
+    options: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    api_key: str = "",
+    timeout: float = 5.0,
+    attempts: int = 3,
+) -> AsyncIterator[AdapterAccounts]:
+    """An adapter as the gateway runs it, for the partner at `url`. Raises msgspec.ValidationError for wrong options."""
+    async with AsyncExitStack() as stack:
+        main = await stack.enter_async_context(client_of(url, id=id, timeout=timeout, attempts=attempts))
+        others: list[PartnerHttp] = []
+
+        def client(base_url: str) -> PartnerHttp:
+            others.append(_http(base_url, id, timeout, attempts))
+            return others[-1]
+
+        shape: type[msgspec.Struct] | None = getattr(adapter, "Options", None)
+        kept = {name: Sensitive(secret) for name, secret in (secrets or {}).items()}
+        own = None if shape is None else options_of(shape, {**(options or {}), **kept})
+        key = Sensitive(api_key) if api_key else None
+        accounts = AdapterAccounts(adapter(PartnerContext(id, own, key, main, client, MonotonicClock())), main)
+        try:
+            yield accounts
+        finally:
+            await accounts.aclose()
+            for other in others:
+                await other.aclose()
+
+
+def _http(url: str, id: str, timeout: float, attempts: int) -> PartnerHttp:
+    recorder, clock = MemoryRecorder(), MonotonicClock()
+    return PartnerHttp(
+        DependencyClient(id, url, PARTNER, timeout=timeout, attempts=attempts, recorder=recorder, clock=clock)
+    )

@@ -1,0 +1,1 @@
+"""What `pytest --talaria-partner NAME` collects."""
