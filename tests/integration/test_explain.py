@@ -1,14 +1,18 @@
 """`talaria explain` asks a real listener."""
 
+import asyncio
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 
 from talaria.entrypoints.cli.operators import CannotAsk, ask
 from talaria.entrypoints.config import Address
+from talaria.sandbox.stack import running_sandbox
 
 
 class Pages(BaseHTTPRequestHandler):
@@ -53,6 +57,25 @@ def test_no_proxy_of_the_environment_is_asked(address: Address, monkeypatch: pyt
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     assert ask(address, "/5xx/r-1", dict[str, Any]) == {}
+
+
+async def test_a_refusal_of_401_is_found_by_its_status_and_explained() -> None:
+    async with running_sandbox() as sandbox, httpx.AsyncClient(trust_env=False) as client:
+        headers = {"x-api-tag": "wind", "x-request-id": "r-401", "authorization": "Bearer none"}
+        assert (await client.get(f"{sandbox.public_url}/v1", headers=headers)).status_code == 401
+        listed = await talaria("explain", "--status", "401", "--ops", sandbox.ops_url)
+        explained = await talaria("explain", "r-401", "--ops", sandbox.ops_url)
+    assert listed.splitlines()[1].split()[:3] == ["r-401", "401", "invalid-token"]
+    assert explained.startswith("401 invalid-token")
+
+
+async def talaria(*arguments: str) -> str:
+    """What this command prints, as a process that ends with 0."""
+    command = (sys.executable, "-m", "talaria", *arguments)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    return printed.decode()
 
 
 def test_where_nothing_listens_the_systems_own_words_are_told() -> None:

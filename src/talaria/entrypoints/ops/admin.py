@@ -8,7 +8,7 @@ import msgspec
 
 from talaria.adapters.auth.jwks import keys_behind_url
 from talaria.adapters.auth.key_rotation import KeyHistory, KeyUse
-from talaria.adapters.telemetry.failure_log import FailureLog, FailureRecord
+from talaria.adapters.telemetry.failure_log import FAILURES, FailureLog, FailureRecord, RecordFilter
 from talaria.adapters.telemetry.metrics import Metrics, Tallies
 from talaria.domain.exchange import Exchange
 from talaria.domain.model import PersonalPhoneId
@@ -50,8 +50,8 @@ class GatewayAdmin(Protocol):
         """The newest record of this request id."""
         ...
 
-    async def last_failures(self, count: int) -> list[FailureRecord]:
-        """The newest records of all processes, newest first."""
+    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
+        """The newest records of all processes that are asked for, newest first."""
         ...
 
     async def signing_keys(self) -> list[KeyUse]:
@@ -149,8 +149,8 @@ class LocalAdmin:
     async def find_failure(self, request_id: str) -> FailureRecord | None:
         return self._failure_log.records.find(request_id)
 
-    async def last_failures(self, count: int) -> list[FailureRecord]:
-        return self._failure_log.records.last(count)
+    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
+        return self._failure_log.records.last(count, asked)
 
     async def signing_keys(self) -> list[KeyUse]:
         return self._key_history.uses()

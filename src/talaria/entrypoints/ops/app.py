@@ -20,7 +20,7 @@ from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter, S
 from talaria import __version__
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
-from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord
+from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, RecordFilter
 from talaria.adapters.telemetry.metrics import render
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops import status_page
@@ -69,6 +69,9 @@ class LevelSet(msgspec.Struct, frozen=True):
 
 _LOOKS = [HttpMethod.GET, HttpMethod.HEAD]
 Admin = SkipValidation[NamedDependency[GatewayAdmin]]
+
+_MOMENT = r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z)?$"
+Moment = Annotated[str, QueryParameter(pattern=_MOMENT, description="RFC 3339, in UTC")]
 
 _PROBLEM = ResponseSpec(
     problems.Problem, description="A problem (RFC 9457)", media_type=problems.MEDIA_TYPE, generate_examples=False
@@ -126,9 +129,20 @@ async def invalidate_all(admin: Admin) -> Removed:
 
 
 @get("/5xx", summary="The last answers of 500 and above", responses={400: _PROBLEM})
-async def failures(admin: Admin, last: Annotated[int, QueryParameter(ge=1, le=KEPT)] = 20) -> Failures:
-    """Ours and those passed on, newest first."""
-    return Failures(await admin.last_failures(last))
+async def failures(
+    admin: Admin,
+    last: Annotated[int, QueryParameter(ge=1, le=KEPT)] = 20,
+    since: Moment = "",
+    until: Moment = "",
+    caller: Annotated[str, QueryParameter()] = "",
+    route: Annotated[str, QueryParameter()] = "",
+    status: Annotated[str, QueryParameter(pattern=r"^([45][0-9][0-9]|[45]xx)?$")] = "",
+    reason: Annotated[str, QueryParameter()] = "",
+) -> Failures:
+    """Ours and those passed on, newest first. With a `status` or a `reason` also those below 500, the last few of each
+    reason.
+    """
+    return Failures(await admin.last_failures(last, RecordFilter(since, until, caller, route, status, reason)))
 
 
 @get("/5xx/{request_id:str}", summary="One of them", responses={400: _PROBLEM, 404: _PROBLEM})

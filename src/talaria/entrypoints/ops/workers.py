@@ -12,7 +12,7 @@ from typing import Any
 
 from talaria.adapters.auth import key_rotation
 from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.telemetry.failure_log import FailureRecord, FailureRecords
+from talaria.adapters.telemetry.failure_log import FAILURES, FailureRecord, FailureRecords, RecordFilter
 from talaria.adapters.telemetry.metrics import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import ConfigurationInForce, LocalAdmin, LogLevel, WorkerReport, set_own_log_level
@@ -86,9 +86,9 @@ class WorkersAdmin:
         await self._collect()
         return self._failures.find(request_id)
 
-    async def last_failures(self, count: int) -> list[FailureRecord]:
+    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
         await self._collect()
-        return self._failures.last(count)
+        return self._failures.last(count, asked)
 
     async def signing_keys(self) -> list[KeyUse]:
         await self._collect()

@@ -1,7 +1,7 @@
 """A gateway without processes, for the tests of the operators' application."""
 
 from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.telemetry.failure_log import AttemptRecord, FailureRecord
+from talaria.adapters.telemetry.failure_log import FAILURES, AttemptRecord, FailureRecord, RecordFilter
 from talaria.adapters.telemetry.metrics import Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import ConfigurationInForce
@@ -65,8 +65,8 @@ class MemoryAdmin:
     async def find_failure(self, request_id: str) -> FailureRecord | None:
         return next((kept for kept in self.failures if kept.request_id == request_id), None)
 
-    async def last_failures(self, count: int) -> list[FailureRecord]:
-        return self.failures[:count]
+    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
+        return [record for record in self.failures if asked.admits(record)][:count]
 
     async def configuration(self) -> ConfigurationInForce | None:
         return None if self.broken else ConfigurationInForce("0123456789ab", self.level, {"personal": {"token": "***"}})

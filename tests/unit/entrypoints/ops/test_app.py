@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from litestar.testing import TestClient
+from msgspec.structs import replace
 
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.app import create_ops_app
@@ -123,11 +124,30 @@ def test_failures_are_listed_and_found(client: Any, admin: MemoryAdmin) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["r-1"]),
+        ("status=401", ["r-2"]),
+        ("status=4xx&caller=app", ["r-2"]),
+        ("status=4xx&caller=other", []),
+        ("reason=partner-unreachable&route=wind", ["r-1"]),
+        ("since=2026-11-18T12:00:01Z", []),
+    ],
+)
+def test_what_is_asked_for_is_listed(client: Any, admin: MemoryAdmin, query: str, found: list[str]) -> None:
+    admin.failures = [failure_record(), replace(failure_record("r-2"), status=401, reason="invalid-token")]
+    assert [one["request_id"] for one in client.get(f"/5xx?{query}").json()["entries"]] == found
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status", "reason"),
     [
         ("GET", "/5xx/unknown", 404, "not-found"),
         ("GET", "/5xx?last=0", 400, "bad-request"),
         ("GET", "/5xx?last=1001", 400, "bad-request"),
+        ("GET", "/5xx?status=200", 400, "bad-request"),
+        ("GET", "/5xx?status=4x", 400, "bad-request"),
+        ("GET", "/5xx?since=yesterday", 400, "bad-request"),
         ("GET", "/nowhere", 404, "not-found"),
         ("POST", "/identities", 405, "method-not-allowed"),
         ("GET", "/identities/wind/app/b", 405, "method-not-allowed"),
