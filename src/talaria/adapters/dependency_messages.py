@@ -1,6 +1,7 @@
 """What a dependency is asked, and what it answers. Imports no HTTP library: adapters need these types alone."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,10 @@ from talaria.domain.errors import DependencyFault, PartnerBadAnswer
 
 LONGEST_RETRY_AFTER: Final = 86_400.0
 JSON: Final = {"content-type": "application/json"}
+
+_FIELD = re.compile(
+    r"Object missing required field `\w+`( - at `[$.\w]+`)?|Expected `[\w |]+`, got `\w+`( - at `[$.\w]+`)?"
+)
 
 T = TypeVar("T")
 
@@ -50,14 +55,17 @@ class DependencyResponse:
         """The body as a `shape` of msgspec; fields that the shape does not name are ignored.
 
         Raises `bad_answer` where it is no JSON, or not of this shape, or where a success names something twice: two
-        programs could take it for two persons. msgspec's own text can quote the body: it is cut.
+        programs could take it for two persons. The cause names a field that is missing or of another type, never a
+        value: msgspec's other texts can quote the body, and are cut.
         """
         try:
             found = msgspec.json.decode(self.body, type=shape)
             if self.status < 300:
                 json.loads(self.body, object_pairs_hook=_check_unique)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            raise self.bad_answer(f"status {self.status} without the JSON of the contract") from None
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            named = _FIELD.fullmatch(str(error))
+            which = f": {named[0]}" if named else ""
+            raise self.bad_answer(f"status {self.status} without the JSON of the contract{which}") from None
         return found
 
 

@@ -56,31 +56,33 @@ class TalariaServices:
         await self._upstream.aclose()
 
     async def _send_again(
-        self, request: UpstreamRequest, started: float, tried: list[Backend], fault: BaseException
+        self, request: UpstreamRequest, started: float, tried: list[Backend], fault: DependencyFault
     ) -> UpstreamResponse:
         """Until a try is answered, or no other may follow."""
 
         def may_follow(met: BaseException) -> bool:
             nonlocal fault
+            if not isinstance(met, DependencyFault):
+                return False
             fault = met
             return self._may_retry(request, started, tried, met)
 
         async def send() -> UpstreamResponse:
             return await self._upstream.send(request, self._left(request, started), tried)
 
-        response: UpstreamResponse = await AsyncRetrying(retry=retry_if_exception(may_follow), reraise=True)(send)
-        if isinstance(fault, DependencyFault) and fault.request_sent:
+        response: UpstreamResponse = await AsyncRetrying(retry=retry_if_exception(may_follow))(send)
+        if fault.request_sent:
             self._budget.answered(self._now())
         return response
 
-    def _may_retry(self, request: UpstreamRequest, started: float, tried: list[Backend], fault: BaseException) -> bool:
+    def _may_retry(
+        self, request: UpstreamRequest, started: float, tried: list[Backend], fault: DependencyFault
+    ) -> bool:
         """Is the request safe to send again, is time left, and is there a url to send it to?
 
         Where something was sent, only a broken connection is worth it, and a token of the budget is taken.
         """
-        if not isinstance(fault, DependencyFault) or self._left(request, started) <= 0:
-            return False
-        if not may_retry(request.method, fault.request_sent, request.body):
+        if self._left(request, started) <= 0 or not may_retry(request.method, fault.request_sent, request.body):
             return False
         if not fault.request_sent:
             return self._upstream.may_try(tried, another=True)

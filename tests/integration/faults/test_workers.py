@@ -172,6 +172,28 @@ async def test_the_worst_state_of_all_workers_is_shown(sandbox: Sandbox, served:
     assert "failing for 0 s, last: status 503" in log
 
 
+async def test_no_failure_is_forgotten_with_a_worker_or_with_the_operators_process(
+    sandbox: Sandbox, served: Served
+) -> None:
+    sandbox.talaria_services.faults = Faults(error_rate=1)
+    await served.past_the_first_second()
+    with crowd(sandbox) as clients:
+        assert set((await ask_all(clients)).statuses) == {503}
+
+    async def remembered() -> int:
+        async with httpx.AsyncClient(trust_env=False) as operator:
+            return len((await operator.get(f"{served.ops_url}/5xx?last=1000")).json()["entries"])
+
+    assert await remembered() == CLIENTS
+    first, second, operators = served.children()
+    await kill(served, operators)
+    await served.ready()
+    assert await remembered() == CLIENTS
+    for victim in (first, second):
+        await kill(served, victim)
+        assert await remembered() == CLIENTS
+
+
 async def test_wrong_credentials_show_as_failing_before_the_circuit_opens(sandbox: Sandbox, served: Served) -> None:
     sandbox.wind.api_key = "another"
     client, tally = KeptClient(sandbox.public_url, sandbox.headers()), Tally()

@@ -72,6 +72,7 @@ class ScriptedClient:
         self.in_flight = 0
         self.asked = 0
         self.timeouts: list[float] = []
+        self.closed = self.followed = False
 
     async def send(self, sent: UpstreamRequest, timeout: float) -> UpstreamResponse:
         self.asked += 1
@@ -79,10 +80,10 @@ class ScriptedClient:
         return self.doing(sent)
 
     async def follow_names(self) -> None:
-        """There is no name."""
+        self.followed = True
 
     async def aclose(self) -> None:
-        """Nothing to close."""
+        self.closed = True
 
 
 class Balanced:

@@ -18,7 +18,7 @@ from talaria.adapters.http1.errors import (
 )
 from talaria.domain.errors import CircuitOpen, DependencyFault, Refusal, TimedOut, Unreachable
 from talaria.domain.events import Attempt
-from talaria.domain.http import UpstreamRequest
+from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from tests.support_refusals import by
 from tests.unit.adapters.support_upstreams import (
     CUT,
@@ -168,3 +168,75 @@ async def test_the_backend_with_the_fewest_requests_is_asked() -> None:
     for _ in range(5):
         await services.ask()
     assert services.asked == [0, 5, 0]
+
+
+async def test_a_client_in_a_hurry_does_not_excuse_a_broken_connection() -> None:
+    services = Balanced(step(error=ConnectionClosed("broke")))
+    for _ in range(5):
+        with pytest.raises(Unreachable, check=by("upstream")):
+            await services.upstream.send(UpstreamRequest("POST", b"/", [], None, None, 1.0, 1.0, client_deadline=True))
+    assert services.balanced.breakers[0].state == "open"
+
+
+@pytest.mark.parametrize("error", [PoolExhausted("full"), asyncio.CancelledError(), KeyError("the body's")])
+async def test_a_probe_that_says_nothing_of_the_upstream_frees_its_place(error: Exception) -> None:
+    services = Balanced(REFUSED)
+    for _ in range(5):
+        with pytest.raises(Unreachable, check=by("upstream")):
+            await services.ask("POST")
+    services.clock.move(5.0)
+    services.clients[0].doing = step(error=error)
+    with pytest.raises((Refusal, type(error))):
+        await services.ask("POST")
+    services.clients[0].doing = GOOD
+    assert await services.ask("POST") == 200
+
+
+async def test_a_refusal_tells_when_the_first_url_is_tried_again() -> None:
+    services = Balanced(REFUSED, GOOD)
+    for _ in range(12):
+        await services.ask()
+    services.clock.move(3.0)
+    services.clients[1].doing = REFUSED
+    for _ in range(5):
+        with pytest.raises(Unreachable, check=by("upstream")):
+            await services.ask("POST")
+    with pytest.raises(CircuitOpen) as caught:
+        await services.ask()
+    assert caught.value.retry_after == 2.0
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "counts"),
+    [("GET", 413, True), ("POST", 413, False), ("POST", 400, False), ("POST", 399, True)],
+)
+async def test_only_a_refused_upload_may_break_its_response(method: str, status: int, counts: bool) -> None:
+    services = Balanced(lambda request: UpstreamResponse(status, [], Cut(ConnectionClosed("cut"))))
+    for _ in range(5):
+        body = None if method == "GET" else Cut(None)
+        response = await services.upstream.send(UpstreamRequest(method, b"/", [], body, None, 1.0, 1.0))
+        with pytest.raises(Unreachable, check=by("upstream")):
+            [piece async for piece in response.body]
+    assert services.balanced.breakers[0].state == ("open" if counts else "closed")
+
+
+async def test_a_body_that_comes_to_its_end_is_told_once_and_a_closed_one_is_closed() -> None:
+    body = Cut(None)
+    services = Balanced(lambda request: UpstreamResponse(200, [], body))
+    response = await services.upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0))
+    assert await anext(response.body) == b"half"
+    await response.body.aclose()
+    assert [piece async for piece in response.body] == []
+    assert [piece async for piece in body] == [], "the body below is closed too"
+
+
+async def test_broken_bodies_between_which_one_was_completed_open_nothing() -> None:
+    services = Balanced(CUT)
+    for _ in range(4):
+        await services.read()
+    services.clients[0].doing = streamed()
+    await services.read()
+    services.clients[0].doing = CUT
+    for _ in range(4):
+        await services.read()
+    assert services.balanced.breakers[0].state == "closed"

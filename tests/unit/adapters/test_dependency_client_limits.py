@@ -249,3 +249,13 @@ async def test_a_dependency_that_fails_altogether_gets_a_fifth_more_at_most() ->
         with pytest.raises(Overloaded, check=by("personal")):
             await bench.ask()
     assert len(bench.requests) <= 1200
+
+
+async def test_a_client_that_leaves_is_no_timeout() -> None:
+    bench, call = Bench(hang), HopContext("request-1", 5.0)
+    asking = asyncio.ensure_future(bench.ask(call))
+    while not bench.requests:
+        await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert [attempt.outcome for attempt in call.attempts] == ["cancelled"]

@@ -95,6 +95,55 @@ async def test_a_retry_that_is_answered_costs_nothing_of_the_budget() -> None:
     assert services.asked == [5, 5]
 
 
+async def test_requests_bring_tokens_of_the_budget() -> None:
+    services = Balanced(GOOD, GOOD)
+    for _ in range(40):
+        await services.ask()
+    services.clients[0].doing = services.clients[1].doing = BROKEN
+    for _ in range(4):
+        with pytest.raises(Unreachable, check=by("upstream")):
+            await services.ask()
+    assert sum(services.asked) == 40 + 2 * 4
+
+
+async def test_a_retry_of_what_was_not_sent_takes_no_token_and_gives_none_back() -> None:
+    services = Balanced(BROKEN, BROKEN)
+    for _ in range(3):
+        with pytest.raises(Unreachable, check=by("upstream")):
+            await services.ask()
+    services.clients[0].doing, services.clients[1].doing, services.clients[1].in_flight = REFUSED, GOOD, 1
+    assert await services.ask() == 200
+    services.clients[1].doing = BROKEN
+    services.clients[1].in_flight, services.clients[0].in_flight = 0, 1
+    before = sum(services.asked)
+    with pytest.raises(Unreachable, check=by("upstream")):
+        await services.ask()
+    assert sum(services.asked) == before + 1
+
+
+async def test_every_url_may_be_tried_once() -> None:
+    services = Balanced(BROKEN, BROKEN, GOOD)
+    services.clients[1].in_flight, services.clients[2].in_flight = 1, 2
+    assert await services.ask() == 200
+    assert services.asked == [1, 1, 1]
+
+
+async def test_what_a_second_try_meets_that_is_not_the_upstreams_passes_and_ends_it() -> None:
+    services = Balanced(BROKEN, step(error=KeyError("own")), GOOD)
+    services.clients[1].in_flight, services.clients[2].in_flight = 1, 2
+    with pytest.raises(KeyError):
+        await services.ask()
+    assert services.asked == [1, 1, 0]
+
+
+async def test_what_closes_the_services_closes_every_url() -> None:
+    services = Balanced(GOOD, GOOD)
+    await services.upstream.aclose()
+    assert [client.closed for client in services.clients] == [True, True]
+    await services.upstream.follow_names()
+    assert [client.followed for client in services.clients] == [True, True]
+
+
 def says(status: int, headers: Headers) -> Step:
     """A response of this status with these headers."""
 

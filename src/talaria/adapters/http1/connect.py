@@ -127,8 +127,6 @@ def why(error: OSError) -> str:
         return f"TLS: {why_refused(error)}"
     if isinstance(error, ssl.SSLError):
         return "TLS: handshake failed"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
     return os.strerror(error.errno).lower() if error.errno else "connection failed"
 
 

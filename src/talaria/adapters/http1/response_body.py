@@ -104,7 +104,6 @@ class StreamingBody:
     def drop(self) -> None:
         """As `aclose`, without awaiting."""
         self._chunks.clear()
-        self._held = 0
         self._error = None
         source, self._source = self._source, None
         if source is not None:
@@ -132,7 +131,6 @@ class StreamingBody:
         """What has arrived and is not yet read, in one piece."""
         content = b"".join(self._chunks)
         self._chunks.clear()
-        self._held = 0
         return content
 
     def _wake(self) -> None:

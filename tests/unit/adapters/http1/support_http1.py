@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import socket
 from collections.abc import Callable
 
+from talaria.adapters.http1.connect import Endpoint
 from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.errors import Http1Error
 from talaria.adapters.http1.write_batcher import WriteBatcher
@@ -15,8 +17,8 @@ class FakeTransport(asyncio.Transport):
 
     PEER = ("192.0.2.1", 80)
 
-    def __init__(self) -> None:
-        super().__init__({"peername": self.PEER})
+    def __init__(self, sock: socket.socket | None = None) -> None:
+        super().__init__({"peername": self.PEER, "socket": sock})
         self.written = b""
         self.writes = 0
         self.ended = ""
@@ -62,9 +64,9 @@ class Harness:
     `idle` and `forgotten` count what a pool would be told.
     """
 
-    def __init__(self, batcher: WriteBatcher | None = None) -> None:
+    def __init__(self, batcher: WriteBatcher | None = None, sock: socket.socket | None = None) -> None:
         self.loop = asyncio.get_running_loop()
-        self.transport = FakeTransport()
+        self.transport = FakeTransport(sock)
         self.idle = 0
         self.forgotten = 0
         self._buffer = bytearray(64 * 1024)
@@ -131,3 +133,53 @@ def cut(data: bytes, at: list[int]) -> list[bytes]:
     """`data` in pieces, cut at the given places."""
     places = [0, *sorted({place % (len(data) + 1) for place in at}), len(data)]
     return [data[a:b] for a, b in itertools.pairwise(places) if a < b]
+
+
+Answer = bytes | None
+"""Bytes, or None for an end of file."""
+
+
+class AnsweringTransport(FakeTransport):
+    """Answers each write with the next of its answers, in the next turn of the loop; is silent after the last."""
+
+    def __init__(self, answers: list[Answer]) -> None:
+        super().__init__()
+        self.connection: Connection | None = None
+        self._answers = answers
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        super().write(data)
+        if self._answers:
+            asyncio.get_running_loop().call_soon(self._answer, self._answers.pop(0))
+
+    def _answer(self, answer: Answer) -> None:
+        if self.connection is None or self.ended:
+            return
+        if answer is None:
+            self.connection.eof_received()
+            return
+        self.connection.get_buffer(-1)[: len(answer)] = answer
+        self.connection.buffer_updated(len(answer))
+
+
+class Peer:
+    """What is behind an endpoint: for each connection its answers, or the error that connecting meets."""
+
+    def __init__(self, *connections: list[Answer] | BaseException) -> None:
+        self.transports: list[AnsweringTransport] = []
+        self._connections = list(connections)
+
+    async def __call__(self, endpoint: Endpoint, protocol: Callable[[], Connection], /) -> Connection:
+        found = self._connections.pop(0)
+        if isinstance(found, BaseException):
+            raise found
+        transport, connection = AnsweringTransport(found), protocol()
+        transport.connection = connection
+        self.transports.append(transport)
+        connection.connection_made(transport)
+        return connection
+
+    @property
+    def written(self) -> list[bytes]:
+        """What each connection was sent."""
+        return [transport.written for transport in self.transports]

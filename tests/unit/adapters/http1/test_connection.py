@@ -1,6 +1,7 @@
 """The state machine of the connection, state by state, without a socket."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -302,3 +303,84 @@ async def test_an_idle_connection_knows_no_deadline() -> None:
     harness.loop.call_later(0.02, waited.set_result, None)
     await waited
     assert not harness.connection.closed
+
+
+async def test_to_abandon_a_request_that_was_answered_leaves_the_idle_connection_alone() -> None:
+    harness = Harness()
+    future = harness.begin()
+    harness.feed(HELLO)
+    harness.connection.abandon(future)
+    assert (harness.transport.ended, harness.idle) == ("", 1)
+
+
+async def test_the_idle_timeout_begins_with_the_head() -> None:
+    harness = Harness()
+    future = harness.connection.begin(b"x", False, harness.loop.time() + 60, 0.005)
+    harness.feed(HELLO[:-5])
+    with pytest.raises(ReadTimeout, match="silence"):
+        await anext((await future).body)
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 131_072])
+async def test_a_read_that_fills_the_buffer_may_have_left_more_behind(size: int) -> None:
+    harness = Harness()
+    harness.begin()
+    harness.feed(response_of(size))
+    assert (harness.transport.ended, harness.idle) == (("closed", 0) if size % 65_536 == 0 else ("", 1))
+
+
+def response_of(size: int) -> bytes:
+    """A response of so many bytes, head and all."""
+    for digits in (5, 6):
+        length = size - len(b"HTTP/1.1 200 OK\r\ncontent-length: \r\n\r\n") - digits
+        if len(str(length)) == digits:
+            return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % length + b"x" * length
+    raise AssertionError
+
+
+@pytest.mark.parametrize("what", [b"H", b""])
+@pytest.mark.parametrize("body", [None, b"a", b"x" * 20_000])
+async def test_what_lies_in_the_socket_of_a_kept_connection_is_seen_before_it_is_used(
+    what: bytes, body: bytes | None
+) -> None:
+    ours, theirs = socket.socketpair()
+    harness = Harness(sock=ours)
+    harness.begin()
+    harness.feed(HELLO)
+    if what:
+        theirs.send(what)
+    else:
+        theirs.close()
+    writer = None if body is None else BodyWriter(aiter_of(body), len(body))
+    future = harness.connection.begin(b"HEAD|", False, harness.loop.time() + 60, 60.0, writer)
+    assert error_of(future).request_sent is False
+    assert (harness.transport.writes, harness.transport.ended) == (1, "aborted")
+    ours.close()
+    theirs.close()
+
+
+async def test_what_arrives_while_a_small_body_is_awaited_is_seen_before_it_is_written() -> None:
+    ours, theirs = socket.socketpair()
+    harness = Harness(sock=ours)
+    harness.begin()
+    harness.feed(HELLO)
+    body = BodyWriter(aiter_of(b"a"), 1)
+    future = harness.connection.begin(b"HEAD|", False, harness.loop.time() + 60, 60.0, body)
+    theirs.send(b"H")
+    with pytest.raises(ConnectionClosed) as caught:
+        await future
+    assert (caught.value.request_sent, harness.transport.writes) == (True, 1)
+    ours.close()
+    theirs.close()
+
+
+async def test_a_new_connection_is_not_asked() -> None:
+    """TLS may have sent tickets that nothing has read yet."""
+    ours, theirs = socket.socketpair()
+    theirs.send(b"ticket")
+    harness = Harness(sock=ours)
+    future = harness.begin()
+    harness.feed(HELLO)
+    assert future.result().complete_body == b"hello"
+    ours.close()
+    theirs.close()

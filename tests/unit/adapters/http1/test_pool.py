@@ -1,79 +1,15 @@
 """The pool: which request gets which connection, which one waits, and that every slot comes back."""
 
 import asyncio
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
-from talaria.adapters.http1.connect import Endpoint
 from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ConnectTimeout, PoolExhausted
-from talaria.adapters.http1.pool import Limits, Pool
 from talaria.adapters.http1.resolver import Address
 from tests.unit.adapters.http1.support_http1 import FakeTransport
-
-HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
-ENDPOINT = Endpoint.of("http://upstream")
-
-
-class Connector:
-    """Connects to nothing. `failing` is what the next one raises; they wait while `gate` is not set."""
-
-    def __init__(self) -> None:
-        self.opened = 0
-        self.failing: BaseException | None = None
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def __call__(self, endpoint: Endpoint, protocol: Callable[[], Connection], /) -> Connection:
-        self.opened += 1
-        await self.gate.wait()
-        failing, self.failing = self.failing, None
-        if failing is not None:
-            raise failing
-        connection = protocol()
-        connection.connection_made(FakeTransport())
-        return connection
-
-
-class PoolHarness:
-    """A pool of two connections at most, with a queue of three."""
-
-    def __init__(self, idle_seconds: float = 30.0, max_age: float = 300.0) -> None:
-        self.connector = Connector()
-        limits = Limits(0.05, max_connections=2, max_waiting=3, idle_seconds=idle_seconds, max_age=max_age)
-        self.pool = Pool(ENDPOINT, limits, self.connector)
-
-    async def get(self, *, new: bool = False, patience: float = 5.0) -> Connection:
-        return await self.pool.get(asyncio.get_running_loop().time() + patience, new=new)
-
-    def take(self) -> Connection | None:
-        return self.pool.take(asyncio.get_running_loop().time())
-
-    async def moved_to(self, address: tuple[str, int] | None) -> None:
-        """The endpoint's name has this address now, or none; and the pool follows it."""
-
-        def look_up(host: str, port: int) -> Sequence[Address]:
-            if address is None:
-                raise socket.gaierror
-            return [(socket.AF_INET, address)]
-
-        ENDPOINT.resolver.look_up = look_up
-        await self.pool.follow_name()
-
-    def asking(self, *, new: bool = False) -> "asyncio.Task[Connection]":
-        return asyncio.create_task(self.get(new=new))
-
-    def answer(self, connection: Connection) -> None:
-        """One request comes and goes."""
-        connection.begin(b"x", False, connection.loop.time() + 60, 60.0)
-        self.pool._batcher.flush()
-        connection.get_buffer(-1)[: len(HELLO)] = HELLO
-        connection.buffer_updated(len(HELLO))
-
-    def counts(self) -> tuple[int, int]:
-        return self.pool.in_flight, self.pool.idle
+from tests.unit.adapters.http1.support_pool import ENDPOINT, PoolHarness
 
 
 async def _settle() -> None:
@@ -283,6 +219,7 @@ async def test_closing_ends_everything() -> None:
     with pytest.raises(ConnectError):
         await harness.get()
     assert (idle.closed, busy.closed, harness.counts()) == (True, True, (0, 0))
+    assert harness.pool._sweep_timer is None or harness.pool._sweep_timer.cancelled()
 
 
 async def test_a_connect_that_ends_after_the_closing_is_closed() -> None:
@@ -375,3 +312,53 @@ async def test_what_was_used_since_the_last_sweep_outlives_this_one() -> None:
     harness.pool._sweep()
     assert (first.closed, second.closed) == (True, False)
     await harness.pool.aclose()
+
+
+async def test_connections_that_are_being_made_count() -> None:
+    harness = PoolHarness()
+    harness.connector.gate.clear()
+    asking = [harness.asking() for _ in range(3)]
+    await _settle()
+    assert (harness.connector.opened, harness.counts()) == (2, (3, 0))
+    harness.connector.gate.set()
+    first = await asking[0]
+    harness.answer(first)
+    assert await asking[2] is first
+
+
+async def test_waiters_that_leave_are_forgotten_at_once() -> None:
+    harness = PoolHarness()
+    first, _ = await harness.get(), await harness.get()
+    asking = [harness.asking() for _ in range(3)]
+    await _settle()
+    asking[1].cancel()
+    await _settle()
+    assert (len(harness.pool._waiters), harness.counts()) == (2, (4, 0))
+    asking[0].cancel()
+    asking[2].cancel()
+    await _settle()
+    assert (len(harness.pool._waiters), harness.counts()) == (0, (2, 0))
+    harness.answer(first)
+    assert harness.counts() == (1, 1)
+
+
+async def test_what_a_leaving_waiter_was_handed_is_kept_where_none_waits() -> None:
+    harness = PoolHarness()
+    first, _ = await harness.get(), await harness.get()
+    leaving = harness.asking()
+    await _settle()
+    harness.answer(first)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    assert harness.counts() == (1, 1)
+    assert harness.take() is first
+
+
+async def test_an_empty_pool_looks_no_name_up() -> None:
+    harness = PoolHarness()
+
+    def look_up(host: str, port: int) -> Sequence[Address]:
+        raise AssertionError("looked up")
+
+    ENDPOINT.resolver.look_up = look_up
+    await harness.pool.follow_name()

@@ -1,13 +1,18 @@
 """Bodies of requests: what is written, when it stops, and which error it is."""
 
 import asyncio
+import contextlib
+import errno
+import os
+import socket
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
 
 from talaria.adapters.http1.connection import JOINED_AT_MOST
 from talaria.adapters.http1.errors import BodyLengthMismatch, ReadTimeout, WriteTimeout
-from talaria.adapters.http1.request_body import BodyWriter
+from talaria.adapters.http1.request_body import BodyWriter, PendingResponseReader
 from talaria.domain.errors import ClientGone
 from talaria.domain.http import UpstreamResponse
 from tests.unit.adapters.http1.support_http1 import Harness
@@ -203,3 +208,115 @@ async def test_giving_up_stops_the_upload() -> None:
     await _settle()
     assert harness.transport.ended == "aborted"
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_body_that_never_waits_lets_others_run() -> None:
+    harness = Harness()
+    _begin(harness, _endless(b"x" * 1024), None)
+    turns = 0
+    while harness.transport.writes < 1000:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 5, "a turn for each 128 KiB"
+    harness.connection.connection_lost(None)
+
+
+async def test_a_connection_that_ends_leaves_no_timer() -> None:
+    harness = Harness()
+    future = harness.begin()
+    harness.connection.abandon(future)
+    harness.connection.resume_writing()
+    assert harness.connection._deadline._timer is None
+
+
+async def test_an_upload_that_is_over_lets_its_second_handle_go() -> None:
+    ours, theirs = socket.socketpair()
+    harness = Harness(sock=ours)
+    future = _begin(harness, _silent(b"a"), None)
+    await _settle()
+    (before,) = {harness.connection._pending_response}
+    assert before is not None
+    harness.feed(EARLY)
+    await future
+    assert harness.connection._pending_response is None
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        before.close()
+    ours.close()
+    theirs.close()
+
+
+class _Socket:
+    """A socket as a transport shows it: a number, or -1."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fileno(self) -> int:
+        return self._fd
+
+
+class _Transport(asyncio.Transport):
+    """A transport with this socket, and TLS or not."""
+
+    def __init__(self, sock: _Socket | None, *, tls: bool = False) -> None:
+        super().__init__({"socket": sock} | ({"ssl_object": object()} if tls else {}))
+
+
+async def test_what_a_peer_said_before_it_closed_can_be_read_from_a_second_handle() -> None:
+    reading, writing = os.pipe()
+    pending = PendingResponseReader.of(_Transport(_Socket(reading)))
+    assert pending is not None
+    os.close(reading)
+    os.write(writing, b"x" * 60_000)
+    os.close(writing)
+    assert pending.read() == b"x" * 60_000
+    assert pending.read() == b""
+    pending.close()
+    assert pending.read() == b"", "a handle that is closed has nothing to say"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        pending.close()
+
+
+async def test_an_endless_response_is_read_in_part() -> None:
+    reading, writing = os.pipe()
+    pending = PendingResponseReader(reading)
+    thread = threading.Thread(target=_write_all, args=(writing, b"x" * 300_000))
+    thread.start()
+    assert 64 * 1024 <= len(pending.read()) < 2 * 64 * 1024
+    pending.close()
+    thread.join()
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), open(fd, "wb") as pipe:
+        pipe.write(data)
+
+
+def test_without_a_plain_socket_there_is_no_second_handle(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    for transport in (_Transport(None), _Transport(_Socket(-1)), _Transport(_Socket(reading), tls=True)):
+        assert PendingResponseReader.of(transport) is None
+
+    def full(_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "dup", full)
+    assert PendingResponseReader.of(_Transport(_Socket(reading))) is None
+    monkeypatch.undo()
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("length", [None, 4])
+async def test_a_body_is_complete_with_its_last_byte(length: int | None) -> None:
+    body = BodyWriter(_pieces(b"ab", b"", b"cd"), length)
+    seen = [(piece, body.complete) async for piece in body.pieces(b"HEAD|")]
+    if length is None:
+        assert seen == [(b"HEAD|2\r\nab\r\n", False), (b"2\r\ncd\r\n", False), (b"0\r\n\r\n", True)]
+    else:
+        assert seen == [(b"HEAD|ab", False), (b"cd", True)]
+
+
+async def test_a_body_that_says_nothing_still_has_a_head_and_an_end() -> None:
+    assert [piece async for piece in BodyWriter(_pieces(), None).pieces(b"HEAD|")] == [b"HEAD|0\r\n\r\n"]
+    assert [piece async for piece in BodyWriter(_pieces(b"", b""), 0).pieces(b"HEAD|")] == [b"HEAD|"]
