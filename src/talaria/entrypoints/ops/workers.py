@@ -13,7 +13,8 @@ from typing import Any
 from talaria.adapters.auth import key_rotation
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import FAILURES, FailureRecord, FailureRecords, RecordFilter
-from talaria.adapters.telemetry.metrics import Labels, Tallies, summed
+from talaria.adapters.telemetry.metrics import Labels, Tallies, process_gauges, summed
+from talaria.adapters.telemetry.process_gauges import ProcessGauges
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import ConfigurationInForce, LocalAdmin, LogLevel, WorkerReport, set_own_log_level
 from talaria.entrypoints.ops.control import ControlConnection, Handler
@@ -22,6 +23,8 @@ from talaria.entrypoints.ops.readiness import Readiness, merged
 logger = logging.getLogger("talaria.control")
 
 REPORT_SECONDS = 0.5
+OPERATORS = "operators"
+"""This process's name among the workers."""
 _REPLY_SECONDS = 0.5
 _INVALIDATION_SECONDS = 2.0
 
@@ -58,6 +61,7 @@ class WorkersAdmin:
         self._ended = Tallies()
         self._restarts: dict[Labels, int] = {}
         self._failures = FailureRecords()
+        self._process = ProcessGauges()
         self._log_level: LogLevel | None = None
 
     async def keep_collecting(self, connection: ControlConnection) -> None:
@@ -73,8 +77,8 @@ class WorkersAdmin:
 
     async def tallies(self) -> Tallies:
         await self._collect()
-        restarts = Tallies({"worker_restarts": self._restarts})
-        return summed([self._ended, restarts, *(report.tallies for report in self._reports.values())])
+        own = Tallies({"worker_restarts": self._restarts}, gauges=process_gauges(OPERATORS, self._process))
+        return summed([self._ended, own, *(report.tallies for report in self._reports.values())])
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         return await self._invalidated("invalidate", partner, caller, phone_id.reveal())

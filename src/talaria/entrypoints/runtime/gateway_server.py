@@ -172,7 +172,8 @@ class GatewayServer:
         now = time.time()
         self._admin.switch(settings, container.exchange())
         self._admin.configured = Configured(settings.digest, rfc3339(now))
-        self.process.metrics().configured(settings.digest, now)
+        limits = settings.server.max_in_flight, settings.identities.max_entries
+        self.process.metrics().configured(settings.digest, now, *limits)
         changed: bool = self.process.siblings().configure(settings, container.resources().key_sets)
         return changed
 
