@@ -1,0 +1,90 @@
+"""`talaria partner new`: a partner's adapter to start from, with its simulator and its tests, which pass."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import rich_click as click
+
+from talaria.entrypoints.cli.shared import fail
+
+_NAME = re.compile(r"[a-z][a-z0-9]{1,29}")
+_OUTSIDE = {
+    "pyproject.toml": "pyproject",
+    "talaria_NAME/__init__.py": "adapter",
+    "talaria_NAME/simulator.py": "simulator",
+    "test_NAME.py": "test",
+}
+_IN_REPOSITORY = {
+    "src/talaria/adapters/partners/NAME.py": "adapter",
+    "src/talaria/sandbox/NAME.py": "simulator",
+    "tests/unit/adapters/partners/test_NAME.py": "unit_test",
+    "tests/integration/adapters/test_NAME.py": "test",
+}
+_IMPORTS = {
+    ("simulator", False): "from talaria.testing.simulator import ServiceError, SimulatedPartner",
+    ("simulator", True): "from talaria.sandbox.partner import SimulatedPartner\n"
+    "from talaria.sandbox.service_errors import ServiceError",
+    ("test", False): "from talaria_NAME import Accounts\nfrom talaria_NAME.simulator import SimulatedTITLE\n\n"
+    "from talaria.testing.conformance import PartnerConformance",
+    ("test", True): "from talaria.adapters.partners.NAME import Accounts\n"
+    "from talaria.sandbox.NAME import SimulatedTITLE\nfrom talaria.testing.conformance import PartnerConformance",
+}
+
+
+@click.group("partner")
+def command() -> None:
+    """Adapters of partners."""
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("--in-repo", is_flag=True, help="Into the gateway's own repository, which is the current folder.")
+@click.option(
+    "--to",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the package goes. [default: talaria-partner-NAME]",
+)
+def new(name: str, in_repo: bool, folder: Path | None) -> None:
+    """Write an adapter for the partner NAME, its options, a simulator and tests. Nothing is overwritten."""
+    if not _NAME.fullmatch(name):
+        fail(
+            f'"{name}" is no name for a partner: write 2 to 30 lower-case letters and digits, such as "comet".', code=2
+        )
+    if in_repo and folder is not None:
+        raise click.UsageError("--in-repo says where the files go: leave out --to.")
+    folder = Path() if in_repo else folder or Path(f"talaria-partner-{name}")
+    if in_repo and not (folder / "src/talaria/adapters/partners").is_dir():
+        fail("The current folder is not the gateway's repository: there is no src/talaria/adapters/partners.")
+    written = texts(name, in_repo)
+    for path in written:
+        if (folder / path).exists():
+            fail(f"{folder / path} is there already; nothing was written.")
+    try:
+        for path, text in written.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"{error.filename} can't be written: {error.strerror}.")
+    click.echo(
+        "\n".join(["Written:", *(f"  {folder / path}" for path in written), *_next_steps(name, in_repo, folder)])
+    )
+
+
+def texts(name: str, in_repo: bool) -> dict[str, str]:
+    """The files of a new partner: their texts by their paths."""
+    template = files(__package__) / "partner_template"
+    found = {}
+    for path, kind in (_IN_REPOSITORY if in_repo else _OUTSIDE).items():
+        text = template.joinpath(f"{kind}.txt").read_text("utf-8").replace("IMPORTS", _IMPORTS.get((kind, in_repo), ""))
+        found[path.replace("NAME", name)] = text.replace("NAME", name).replace("TITLE", name.title())
+    return found
+
+
+def _next_steps(name: str, in_repo: bool, folder: Path) -> list[str]:
+    steps = [f"pytest tests/unit/adapters/partners/test_{name}.py tests/integration/adapters/test_{name}.py"]
+    if not in_repo:
+        steps = [f"pip install --editable {folder}", f"pytest --talaria-partner {name}"]
+    return ["Then:", *(f"  {step}" for step in (*steps, f"talaria sandbox --with {name}"))]
