@@ -1,7 +1,5 @@
 """`talaria explain` asks a real listener."""
 
-import asyncio
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +11,7 @@ import pytest
 from talaria.entrypoints.cli.operators import CannotAsk, ask
 from talaria.entrypoints.config import Address
 from talaria.sandbox.stack import running_sandbox
+from tests.integration.support_command import talaria
 
 
 class Pages(BaseHTTPRequestHandler):
@@ -67,15 +66,6 @@ async def test_a_refusal_of_401_is_found_by_its_status_and_explained() -> None:
         explained = await talaria("explain", "r-401", "--ops", sandbox.ops_url)
     assert listed.splitlines()[1].split()[:3] == ["r-401", "401", "invalid-token"]
     assert explained.startswith("401 invalid-token")
-
-
-async def talaria(*arguments: str) -> str:
-    """What this command prints, as a process that ends with 0."""
-    command = (sys.executable, "-m", "talaria", *arguments)
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    printed, _ = await process.communicate()
-    assert process.returncode == 0
-    return printed.decode()
 
 
 def test_where_nothing_listens_the_systems_own_words_are_told() -> None:
