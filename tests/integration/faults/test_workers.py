@@ -68,6 +68,18 @@ async def kill(served: Served, victim: int) -> None:
     await until(lambda: len({victim, *served.children()}) == 4)
 
 
+async def test_every_worker_takes_a_log_level_and_what_is_in_force_is_told(sandbox: Sandbox, served: Served) -> None:
+    async with httpx.AsyncClient(base_url=served.ops_url, trust_env=False) as client:
+        changed = await client.put("/log-level", json={"level": "warning"})
+        told = (await client.get("/config")).json()
+    assert (changed.status_code, changed.json()) == (200, {"level": "warning", "workers": 2})
+    assert told["log_level"] == "warning"
+    assert told["settings"]["server"]["workers"] == 2
+    assert told["settings"]["personal"]["token"] == "***"
+    assert await served.stop() == 0
+    assert '"stopped"' not in served.log.read_text()  # the line of a worker that ends, at info
+
+
 async def test_a_killed_worker_takes_only_its_own_requests_and_is_replaced(sandbox: Sandbox, served: Served) -> None:
     over, tally = asyncio.Event(), Tally()
     with crowd(sandbox) as clients, crowd(sandbox) as newcomers:

@@ -22,6 +22,8 @@ COMMANDS = {
     "keys": "talaria.entrypoints.cli.keys",
     "explain": "talaria.entrypoints.cli.explain",
     "render": "talaria.entrypoints.cli.render.command",
+    "person": "talaria.entrypoints.cli.person",
+    "doctor": "talaria.entrypoints.cli.doctor",
     "partner": "talaria.entrypoints.cli.partner",
 }
 """The module of each command; its attribute `command` is the command."""

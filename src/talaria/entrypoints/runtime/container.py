@@ -37,6 +37,7 @@ class ProcessContainer(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
     access_descriptor = providers.Object(1)
+    worker = providers.Object(0)
     person_key = providers.Singleton(token_bytes, 32)
 
     clock = providers.Singleton(MonotonicClock)
@@ -47,7 +48,7 @@ class ProcessContainer(containers.DeclarativeContainer):
     key_history = providers.Singleton(KeyHistory, wall)
 
     health = providers.Singleton(HealthRegistry, clock, wall)
-    metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health)
+    metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health, worker)
     access_log = providers.Singleton(AccessLog, access_descriptor)
     failure_log = providers.Singleton(FailureLog, states=health.provided.states)
     recorder = providers.Singleton(factories.recorder, metrics, access_log, failure_log)

@@ -193,6 +193,7 @@ def _supervise(settings: Settings, config_path: Path, workers: list[ServingSocke
     def work(number: int, sockets: ServingSockets, control: socket.socket) -> None:
         begins_with = latest(settings, config_path)
         container = Container(settings=begins_with)
+        container.process.worker.override(number)
         container.process.person_key.override(person_key)  # a person has one name in the lines of all workers
         server = GatewayServer(container, sockets, None)
         if begins_with is settings:
