@@ -1,7 +1,7 @@
 """The commands of `talaria`, a file each; what several need stands in the indented lines.
 
 main                         finds a command by its name
-serve  check  init  token  keys  explain
+serve  check  init  token  keys  explain  render
   shared                     the option --config and its problems, the end of a command that failed, the console
   operators                  asks the operators' listener of the running gateway
   starter.toml               the file that `init` writes

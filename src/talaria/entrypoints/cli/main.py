@@ -21,6 +21,7 @@ COMMANDS = {
     "token": "talaria.entrypoints.cli.token",
     "keys": "talaria.entrypoints.cli.keys",
     "explain": "talaria.entrypoints.cli.explain",
+    "render": "talaria.entrypoints.cli.render.command",
     "partner": "talaria.entrypoints.cli.partner",
 }
 """The module of each command; its attribute `command` is the command."""
