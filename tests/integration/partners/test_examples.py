@@ -4,20 +4,22 @@ import shutil
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.integration.partners.support_install import ROOT, install, run
 
 PARTNERS = ("comet", "lynx")
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> Path:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheels, and beside it their tests."""
+    folder = tmp_path_factory.mktemp("examples")
     for name in PARTNERS:
-        source = tmp_path / name
+        source = folder / name
         shutil.copytree(ROOT / "examples" / name, source, ignore=shutil.ignore_patterns("__pycache__"))
-        await install(source, tmp_path / "site")
-    return tmp_path / "site"
+        await install(source, folder / "site")
+    return folder / "site"
 
 
 @pytest.mark.parametrize("name", PARTNERS)
@@ -28,8 +30,8 @@ async def test_the_conformance_suite_is_found_by_the_name(site: Path, name: str)
 
 
 @pytest.mark.parametrize("name", PARTNERS)
-async def test_its_own_tests_pass(site: Path, tmp_path: Path, name: str) -> None:
-    code, text = await run(site, "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / name / f"test_{name}.py"))
+async def test_its_own_tests_pass(site: Path, name: str) -> None:
+    code, text = await run(site, "pytest", "-q", "-p", "no:cacheprovider", str(site.parent / name / f"test_{name}.py"))
     assert code == 0, text
 
 
