@@ -1,6 +1,7 @@
 """Two workers on one port: one dies and is replaced, all are counted, all are told, all drain."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -66,6 +67,18 @@ async def kill(served: Served, victim: int) -> None:
     """Kill one of the children, and wait until another has its place."""
     os.kill(victim, signal.SIGKILL)
     await until(lambda: len({victim, *served.children()}) == 4)
+
+
+async def test_each_line_names_its_worker_and_the_times_of_the_exchange(sandbox: Sandbox, served: Served) -> None:
+    with crowd(sandbox) as clients:
+        await ask_all(clients)
+    assert await served.stop() == 0
+    lines = [json.loads(line) for line in served.log.read_text().splitlines()]
+    requests = [line for line in lines if line["event"] == "request" and line["tag"]]
+    assert {line["worker"] for line in requests} == {0, 1}
+    exchanged = [line for line in requests if line["exchange"] == "miss"]
+    assert exchanged
+    assert all(line["personal_ms"] > 0 and line["partner_ms"] > 0 for line in exchanged)
 
 
 async def test_every_worker_takes_a_log_level_and_what_is_in_force_is_told(sandbox: Sandbox, served: Served) -> None:

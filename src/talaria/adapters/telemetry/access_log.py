@@ -30,7 +30,7 @@ class AccessLog:
     """Writes a line for each finished request; a handler of the event bus.
 
     `descriptor`: where the lines go, blocking or not. `call_later` (of the event loop) is asked to flush soon.
-    `buffer_limit`: bytes that may wait.
+    `buffer_limit`: bytes that may wait. `worker`: this process's number among several.
     """
 
     def __init__(
@@ -41,7 +41,9 @@ class AccessLog:
         call_later: Callable[[float, Callable[[], None]], object] | None = None,
         write: Callable[[int, bytes], int] = os.write,
         buffer_limit: int = BUFFER_LIMIT,
+        worker: int = 0,
     ) -> None:
+        self._worker = worker
         self._timestamp = Timestamps(clock).now
         self._encode = msgspec.json.Encoder().encode
         self._call_later = call_later
@@ -54,7 +56,7 @@ class AccessLog:
         """Take the end of a request; other events pass."""
         if type(event) is not RequestFinished or self._gone:
             return
-        line = request_line(event, self._timestamp())
+        line = request_line(event, self._timestamp(), self._worker)
         try:
             encoded = self._encode(line)
         except UnicodeEncodeError:

@@ -49,7 +49,7 @@ class ProcessContainer(containers.DeclarativeContainer):
 
     health = providers.Singleton(HealthRegistry, clock, wall)
     metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health, worker)
-    access_log = providers.Singleton(AccessLog, access_descriptor)
+    access_log = providers.Singleton(AccessLog, access_descriptor, worker=worker)
     failure_log = providers.Singleton(FailureLog, states=health.provided.states)
     recorder = providers.Singleton(factories.recorder, metrics, access_log, failure_log)
     admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.dependencies, key_history)

@@ -77,7 +77,7 @@ def lines(sink: Sink) -> list[dict[str, Any]]:
 def test_a_line_holds_the_request_in_this_order(log: AccessLog, sink: Sink) -> None:
     attempts = [Attempt(name, 1.0, 0.01, "ok") for name in ("personal", "personal", "wind", "talaria-services")]
     context = RequestContext("r-1", "t-1", "wind", "app", "body", "miss", True, 0.00125, attempts)
-    context.person = "0123456789ab"
+    context.person, context.partner = "0123456789ab", "wind"
     log.record(ended(context, 503, reason="x", origin="upstream", bytes_in=3, cause="503"))
     log.flush()
     assert list(lines(sink)[0].items()) == [
@@ -98,10 +98,13 @@ def test_a_line_holds_the_request_in_this_order(log: AccessLog, sink: Sink) -> N
         ("bytes_out", 735),
         ("total_ms", 1.7),
         ("upstream_ms", 1.25),
+        ("worker", 0),
         ("retries", 1),
         ("healed", True),
         ("cause", "503"),
         ("person", "0123456789ab"),
+        ("personal_ms", 20.0),
+        ("partner_ms", 10.0),
     ]
 
 
