@@ -16,6 +16,7 @@ from talaria.sandbox.faults import Faults
 from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.faults.support_kept import KeptClient, Tally
 from tests.integration.faults.support_processes import Served, serving
+from tests.integration.support_command import talaria
 
 CLIENTS = 24
 PASSED_ON = 'talaria_requests_total{method="GET",origin="upstream",reason="",status="200",tag="wind"'
@@ -79,6 +80,15 @@ async def test_each_line_names_its_worker_and_the_times_of_the_exchange(sandbox:
     exchanged = [line for line in requests if line["exchange"] == "miss"]
     assert exchanged
     assert all(line["personal_ms"] > 0 and line["partner_ms"] > 0 for line in exchanged)
+
+
+async def test_every_worker_reloads_by_one_command(sandbox: Sandbox, served: Served) -> None:
+    config = sandbox.folder.config_path
+    assert (await talaria("reload", "--ops", served.ops_url)).startswith("Reloaded, hash ")
+    config.write_text(config.read_text() + "\n[nothing]\n")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        told = (await client.put(f"{served.ops_url}/reload")).json()
+    assert (told["reloaded"], told["workers"]) == (0, 2)
 
 
 async def test_every_worker_takes_a_log_level_and_what_is_in_force_is_told(sandbox: Sandbox, served: Served) -> None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "keys": "talaria.entrypoints.cli.keys",
     "explain": "talaria.entrypoints.cli.explain",
     "person": "talaria.entrypoints.cli.person",
+    "reload": "talaria.entrypoints.cli.reload",
     "doctor": "talaria.entrypoints.cli.doctor",
     "partner": "talaria.entrypoints.cli.partner",
 }

@@ -155,6 +155,7 @@ async def _serve_until(
     on_serving: Callable[[], None] = lambda: None,
 ) -> None:
     reloader = Reloader(server, config_path, manager=manager)
+    server.process.admin().reload_by = reloader.reload
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one may wait since the configuration was read
     await server.start()
