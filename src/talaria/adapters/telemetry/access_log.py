@@ -1,4 +1,4 @@
-"""One JSON line for each request.
+"""One line for each request, as JSON or as text for people.
 
 A line is encoded when its request ends and waits for a moment, so that one write carries many (see line_writer.py). A
 full disk is waited out. A reader that is gone ends the writing, not the gateway.
@@ -14,6 +14,7 @@ import msgspec
 
 from talaria.adapters.telemetry.line_writer import NO_ROOM, LineWriter
 from talaria.adapters.telemetry.request_line import clipped, request_line
+from talaria.adapters.telemetry.text_lines import encoded_text_line
 from talaria.adapters.telemetry.timestamps import Timestamps
 from talaria.domain.events import Event, RequestFinished
 
@@ -42,10 +43,11 @@ class AccessLog:
         write: Callable[[int, bytes], int] = os.write,
         buffer_limit: int = BUFFER_LIMIT,
         worker: int = 0,
+        as_text: bool = False,
     ) -> None:
         self._worker = worker
         self._timestamp = Timestamps(clock).now
-        self._encode = msgspec.json.Encoder().encode
+        self._encode = encoded_text_line if as_text else msgspec.json.Encoder().encode
         self._call_later = call_later
         self._writer = LineWriter(descriptor, buffer_limit, self._lost_line, write)
         self._due = False

@@ -74,6 +74,15 @@ def lines(sink: Sink) -> list[dict[str, Any]]:
     return [json.loads(line) for line in sink.taken.decode().splitlines()]
 
 
+def test_a_line_can_be_text_for_people(sink: Sink) -> None:
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    log = AccessLog(descriptor, call_later=Loop().call_later, write=sink.write, as_text=True)
+    log.record(ended())
+    log.flush()
+    os.close(descriptor)
+    assert b"  INFO     request request_id=r-1 tag=wind method=GET" in sink.taken
+
+
 def test_a_line_holds_the_request_in_this_order(log: AccessLog, sink: Sink) -> None:
     attempts = [Attempt(name, 1.0, 0.01, "ok") for name in ("personal", "personal", "wind", "talaria-services")]
     context = RequestContext("r-1", "t-1", "wind", "app", "body", "miss", True, 0.00125, attempts)
