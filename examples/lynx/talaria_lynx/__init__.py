@@ -1,15 +1,16 @@
-"""lynx: an access token of its authorization server (OAuth2 client credentials, another host) opens its API."""
+"""lynx: knows members by e-mail; an access token of another host (OAuth2 client credentials) opens its API."""
 
 import msgspec
 
 from talaria.adapters.partner_kit import (
+    EMAIL_HOPS,
+    EmailAddress,
     HopContext,
     PartnerBadAnswer,
     PartnerContext,
     PartnerUserId,
     PartnerUserRefused,
     PartnerUserUnknown,
-    PhoneNumber,
     Sensitive,
     client_credentials,
 )
@@ -37,6 +38,7 @@ class Accounts:
     """lynx by the kit."""
 
     contract = 1
+    hops = EMAIL_HOPS
     Options = Options
 
     def __init__(self, partner: PartnerContext) -> None:
@@ -51,9 +53,9 @@ class Accounts:
         self._http = partner.http
         self._tokens = partner.tokens(fetch)
 
-    async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
+    async def user_of(self, email: EmailAddress, call: HopContext) -> PartnerUserId:
         """A token, where none is kept, and the one question."""
-        question = {"phone": phone.reveal()}
+        question = {"email": email.reveal()}
         response = await self._http.post("/v2/members/search", call=call, json=question, sign=self._tokens)
         if response.status in (403, 404):
             # By the type of its problem: a 404 alone may be a wrong address.

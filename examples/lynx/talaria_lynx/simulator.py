@@ -12,6 +12,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 
+from talaria.sandbox.fixtures import ANNA, BLOCKED, BORIS, EMAILS, NO_ACCOUNT
 from talaria.testing.simulator import ServiceError, SimulatedPartner, SimulatedService
 
 CLIENT_ID = "talaria"
@@ -20,7 +21,7 @@ CLIENT_ID = "talaria"
 class Search(msgspec.Struct, forbid_unknown_fields=True):
     """The question."""
 
-    phone: Annotated[str, msgspec.Meta(pattern=r"^\+[1-9][0-9]{6,14}\Z")]
+    email: Annotated[str, msgspec.Meta(pattern=r"^[^@\s]+@[^@\s]+\Z")]
 
 
 @post("/oauth2/token", status_code=200)
@@ -46,13 +47,13 @@ def check_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHand
 
 @post("/v2/members/search", status_code=200, guards=[check_token], sync_to_thread=False)
 def search(data: JSONBody[Search], request: Request[Any, Any, Any]) -> dict[str, str]:
-    """The member that belongs to a phone number; a new one is made."""
+    """The member with this address; a new one is made."""
     lynx: SimulatedLynx = request.app.state.service
-    if data.phone in lynx.without_account:
+    if data.email in lynx.without_account:
         raise ServiceError(404, "no_member", "There is none.", body={"type": "urn:lynx:no-member"})
-    if data.phone in lynx.blocked:
+    if data.email in lynx.blocked:
         raise ServiceError(403, "suspended", "Suspended.", body={"type": "urn:lynx:suspended"})
-    return {"uuid": lynx.users.setdefault(data.phone, str(uuid.uuid4()))}
+    return {"uuid": lynx.users.setdefault(data.email, str(uuid.uuid4()))}
 
 
 class SimulatedAuthorizationServer(SimulatedService):
@@ -72,7 +73,7 @@ class SimulatedLynx(SimulatedPartner):
     """Runs its `authorization_server` beside itself."""
 
     name = "lynx"
-    summary = "<phone> is a member of lynx"
+    summary = "<email> is a member of lynx"
     routes = (search,)
     secret_names = ("client_secret",)
     user_ids = ("5bd4d5a2-0f5e-4f0c-9d0e-000000000001", "5bd4d5a2-0f5e-4f0c-9d0e-000000000002")
@@ -80,6 +81,8 @@ class SimulatedLynx(SimulatedPartner):
 
     def __init__(self, client_secret: str) -> None:
         super().__init__(client_secret=client_secret)
+        self.users = dict(zip((EMAILS[ANNA], EMAILS[BORIS]), self.user_ids, strict=True))
+        self.blocked, self.without_account = {EMAILS[BLOCKED]}, {EMAILS[NO_ACCOUNT]}
         self.authorization_server = SimulatedAuthorizationServer(client_secret)
 
     def bind(self, host: str, port: int) -> None:

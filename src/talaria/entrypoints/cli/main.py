@@ -24,6 +24,7 @@ COMMANDS = {
     "person": "talaria.entrypoints.cli.person",
     "reload": "talaria.entrypoints.cli.reload",
     "doctor": "talaria.entrypoints.cli.doctor",
+    "render": "talaria.entrypoints.cli.render.command",
     "partner": "talaria.entrypoints.cli.partner",
 }
 """The module of each command; its attribute `command` is the command."""

@@ -65,8 +65,13 @@ def _or_exit(path: Path, read: Callable[[Path], Settings]) -> Settings:
     try:
         return read(path)
     except ConfigurationError as error:
-        count = "1 problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
-        fail(f"{path}: {count}", *map(_told, error.problems), code=EXIT_CONFIGURATION)
+        refuse_configuration(path, error.problems)
+
+
+def refuse_configuration(path: Path, problems: Sequence[Problem]) -> NoReturn:
+    """End the command: these problems on stderr, and exit code 78."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    fail(f"{path}: {count}", *map(_told, problems), code=EXIT_CONFIGURATION)
 
 
 def _is_missing(path: Path) -> bool:

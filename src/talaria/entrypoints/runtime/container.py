@@ -99,6 +99,7 @@ class Container(containers.DeclarativeContainer):
         clock=process.clock,
         recorder=process.recorder,
         shed_cold=process.limiter.provided.shed_cold,
+        hops=providers.Singleton(partner_factories.hops, settings),
     )
     gateway = providers.Singleton(
         Gateway,

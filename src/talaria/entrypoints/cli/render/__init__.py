@@ -1,0 +1,9 @@
+"""`talaria render`: configurations for engines in front of Talaria, made of talaria.toml.
+
+command                      the command line
+  facts                      what the engines need to know of the settings; what is missing there
+  nginx  envoy  haproxy  caddy   one engine each: the values of its templates
+    template                 fills a template in
+    *.conf *.cfg *.yaml Caddyfile.*   the templates
+    person.js  decide.lua    scripts that a rendered configuration loads
+"""

@@ -1,0 +1,135 @@
+"""`talaria render`: a whole configuration for an engine in front of Talaria, on stdout."""
+
+import shlex
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import rich_click as click
+
+from talaria.entrypoints.cli.render import caddy, envoy, haproxy, nginx
+from talaria.entrypoints.cli.render.facts import (
+    Endpoint,
+    Facts,
+    Missing,
+    check_balance,
+    check_edge,
+    check_references,
+    decisions_of,
+)
+from talaria.entrypoints.cli.render.template import script_path
+from talaria.entrypoints.cli.shared import config_option, load_part_or_exit, refuse_configuration
+from talaria.entrypoints.config import Address, Settings
+from talaria.entrypoints.config.rules import fill_in
+
+_BALANCERS: dict[str, Callable[[Facts], str]] = {
+    "haproxy": haproxy.balance,
+    "envoy": envoy.balance,
+    "nginx": nginx.balance,
+}
+_EDGES: dict[str, Callable[[Facts], str]] = {
+    "nginx": partial(nginx.edge, fast=False),
+    "envoy": envoy.edge,
+    "caddy": caddy.edge,
+    "haproxy": haproxy.edge,
+}
+_SCRIPTS = {("nginx", "balance"): nginx.SCRIPT, ("haproxy", "edge"): haproxy.SCRIPT}
+_VERIFY_BY_FILE = frozenset({"nginx", "envoy"})
+_NEEDED = ("server", "decision", "routes", "personal.timeout")
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str) -> Address:
+    parts = urlsplit(f"//{value}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or port is None or f"//{value}" != f"//{parts.netloc}":
+        raise click.BadParameter("write HOST:PORT")
+    return Address(host, port)
+
+
+def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+            raise click.BadParameter(f"{value!r} is not a URL such as http://10.0.0.5:8080")
+    return values
+
+
+@click.command("render")
+@click.argument("engine", type=click.Choice(sorted(_EDGES)))
+@config_option
+@click.option(
+    "--mode",
+    required=True,
+    type=click.Choice(["balance", "edge"]),
+    help="balance: each person to one Talaria, which forwards. edge: the engine forwards, Talaria decides.",
+)
+@click.option("--fast", is_flag=True, help="With nginx and edge: a decision is kept for decision.max_age.")
+@click.option("--listen", required=True, metavar="HOST:PORT", callback=_address, help="Where clients call.")
+@click.option(
+    "--talaria",
+    "gateways",
+    required=True,
+    multiple=True,
+    metavar="URL",
+    callback=_endpoints,
+    help="The public address of a replica; several times for several.",
+)
+@click.option(
+    "--decisions",
+    multiple=True,
+    metavar="URL",
+    callback=_endpoints,
+    help="The address of a replica's decision listener; default: server.decision_listen of the file.",
+)
+@click.option("--script", metavar="FILE", default="", help="Where the engine finds the script; default: the one here.")
+def command(
+    engine: str,
+    path: Path,
+    mode: str,
+    fast: bool,
+    listen: Address,
+    gateways: tuple[str, ...],
+    decisions: tuple[str, ...],
+    script: str,
+) -> None:
+    """Print a configuration for an engine in front of Talaria, made of talaria.toml."""
+    if mode == "balance" and engine not in _BALANCERS:
+        raise click.UsageError(f"{engine} can't tell persons apart: balance with {', '.join(sorted(_BALANCERS))}")
+    if fast and (engine, mode) != ("nginx", "edge"):
+        raise click.UsageError("--fast goes with nginx and --mode edge")
+    settings = _settings(path)
+    endpoints = tuple(map(Endpoint.of, gateways))
+    shipped = _SCRIPTS.get((engine, mode))
+    asked = f"talaria render {engine} --config {path} --mode {mode}{' --fast' if fast else ''} --listen {listen}"
+    facts = Facts(
+        command=" ".join([asked, *(f"--talaria {shlex.quote(url)}" for url in gateways)]),
+        settings=settings,
+        listen=listen,
+        gateways=endpoints,
+        decisions=decisions_of(settings, decisions, endpoints),
+        script=script or (script_path(shipped) if shipped else ""),
+    )
+    try:
+        check_references(settings)
+        if mode == "balance":
+            check_balance(facts)
+            text = _BALANCERS[engine](facts)
+        else:
+            check_edge(facts, fast=fast, verifies_by_file=engine in _VERIFY_BY_FILE)
+            text = nginx.edge(facts, fast=True) if fast else _EDGES[engine](facts)
+    except Missing as missing:
+        refuse_configuration(path, missing.problems)
+    click.echo(text, nl=False)
+
+
+def _settings(path: Path) -> Settings:
+    """What a rendered file is made of: no secret is among it, so none is needed here."""
+    found = load_part_or_exit(path, *_NEEDED)
+    callers = (f"callers.{name}.{key}" for name in found.callers for key in ("issuer", "phone_id_claim"))
+    partners = (f"partners.{name}.{key}" for name in found.partners for key in ("user_id_header", "timeout"))
+    upstreams = (f"upstreams.{name}.{key}" for name in found.upstreams for key in ("urls", "tls", "connect_timeout"))
+    return fill_in(load_part_or_exit(path, *_NEEDED, *callers, *partners, *upstreams))

@@ -1,0 +1,209 @@
+"""What the engines need to know of talaria.toml and of the command line; and what is missing in the file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from talaria.entrypoints.config import Address, Problem, Settings
+
+_DECISION_MARGIN = 0.5
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Missing(Exception):
+    """The file does not have what a mode needs. `problems` say what to write."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a server is. `host` has no brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> "Endpoint":
+        """The scheme, host and port of a URL."""
+        parts = urlsplit(url)
+        return cls(parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme])
+
+    def __str__(self) -> str:
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def is_ip(self) -> bool:
+        """Is the host an address, and no name?"""
+        try:
+            ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+    @property
+    def authority(self) -> str:
+        """As `Host` has it: without the scheme's own port."""
+        return str(self) if self.port != _DEFAULT_PORTS[self.scheme] else str(self).rpartition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeUpstream:
+    """An upstream that an edge forwards to, and the tags of its routes."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    tags: tuple[str, ...]
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    @property
+    def tls(self) -> bool:
+        """Is it spoken to over TLS?"""
+        return self.endpoints[0].scheme == "https"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that a template is filled with. Times in seconds, sizes in bytes.
+
+    `claims`: the path of the person's claim, by issuer. `decisions` is empty where the file has no decision listener.
+    `user_id_headers`: of all partners.
+    """
+
+    command: str
+    settings: Settings
+    listen: Address
+    gateways: tuple[Endpoint, ...]
+    decisions: tuple[Endpoint, ...]
+    script: str
+
+    @property
+    def claims(self) -> dict[str, str]:
+        callers = self.settings.callers.values()
+        return {caller.issuer: caller.phone_id_claim for caller in callers if caller.api_key is None}
+
+    @property
+    def user_id_headers(self) -> list[str]:
+        return [partner.user_id_header for partner in self.settings.partners.values()]
+
+    @property
+    def upstreams(self) -> list[EdgeUpstream]:
+        """Those that a route leads to."""
+        found = []
+        for name, upstream in self.settings.upstreams.items():
+            tags = tuple(tag for tag, route in self.settings.routes.items() if route.upstream == name)
+            if tags:
+                tls, endpoints = upstream.tls, tuple(map(Endpoint.of, upstream.urls))
+                found.append(EdgeUpstream(name, endpoints, tags, tls.ca_file, tls.cert_file, tls.key_file))
+        return found
+
+    @property
+    def connect_timeout(self) -> float:
+        """For every upstream."""
+        return max(upstream.connect_timeout for upstream in self.settings.upstreams.values())
+
+    @property
+    def read_timeout(self) -> float:
+        """The longest that any route lets an upstream be silent."""
+        return max(max(route.timeout, route.idle_timeout) for route in self.settings.routes.values())
+
+    @property
+    def decision_timeout(self) -> float:
+        """Time for an exchange by both hops, and a little."""
+        partners = (partner.timeout for partner in self.settings.partners.values())
+        return self.settings.personal.timeout + max(partners) + _DECISION_MARGIN
+
+
+def check_balance(facts: Facts) -> None:
+    """Raises Missing where replicas can't be balanced by this file."""
+    problems = []
+    if not facts.claims:
+        hint = "write a caller with an issuer: only a token names a person"
+        problems.append(Problem("callers", "no caller's requests name a person", hint))
+    ops = facts.settings.server.ops_listen
+    if _is_loopback(ops.host) and not all(_is_loopback(gateway.host) for gateway in facts.gateways):
+        wrong = f"{ops} can be reached on the replica's own machine only, and the balancer asks /readyz there"
+        problems.append(
+            Problem("server.ops_listen", wrong, 'write an address that it can reach, such as "0.0.0.0:9090"')
+        )
+    if facts.settings.server.workers > 1:
+        wrong = f"with {facts.settings.server.workers} workers each person meets any of as many caches in a replica"
+        problems.append(Problem("server.workers", wrong, "write workers = 1, and more replicas"))
+    _raise(problems)
+
+
+def check_edge(facts: Facts, *, fast: bool, verifies_by_file: bool) -> None:
+    """Raises Missing where an edge can't decide by this file. `verifies_by_file`: the engine knows no CA by itself."""
+    problems = []
+    if not facts.decisions:
+        wrong, hint = (
+            "there is no decision API",
+            'write an address such as "10.0.0.5:8081", or name one with --decisions',
+        )
+        problems.append(Problem("server.decision_listen", wrong, hint))
+    if fast and not facts.settings.decision.max_age >= 1:
+        hint = 'write a second or more, such as max_age = "5s", for which a decision may be kept'
+        problems.append(Problem("decision.max_age", "no decision may be kept", hint))
+    for name, upstream in facts.settings.upstreams.items():
+        if upstream.egress_proxy:
+            wrong = "an edge proxy goes to its upstreams without another proxy"
+            problems.append(Problem(f"upstreams.{name}.egress_proxy", wrong, "leave it out, or let Talaria forward"))
+        secure = any(url.startswith("https:") for url in upstream.urls)
+        if secure and not all(url.startswith("https:") for url in upstream.urls):
+            wrong = "some of these urls are https and some are not"
+            problems.append(Problem(f"upstreams.{name}.urls", wrong, "write one scheme for all of an upstream"))
+        if verifies_by_file and secure and upstream.tls.ca_file is None:
+            wrong, hint = "this engine verifies a certificate by a file alone", "write tls = { ca_file = ... }"
+            problems.append(Problem(f"upstreams.{name}.tls.ca_file", wrong, hint))
+    _raise(problems)
+
+
+def check_references(settings: Settings) -> None:
+    """Raises Missing where a route names an upstream that there is not."""
+    problems = []
+    for tag, route in settings.routes.items():
+        if route.upstream not in settings.upstreams:
+            problems.append(
+                Problem(f"routes.{tag}.upstream", f'there is no upstream "{route.upstream}"', "write its table")
+            )
+    _raise(problems)
+
+
+def decisions_of(settings: Settings, given: Sequence[str], gateways: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
+    """Where an edge asks: what the command line says, or the file's own listener, at each gateway where it is on every
+    address.
+    """
+    if given:
+        return tuple(map(Endpoint.of, given))
+    listen = settings.server.decision_listen
+    if listen is None:
+        return ()
+    if _is_any(listen.host):
+        return tuple(Endpoint("http", gateway.host, listen.port) for gateway in gateways)
+    return (Endpoint("http", listen.host, listen.port),)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_any(host: str) -> bool:
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _raise(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise Missing(*problems)

@@ -1,0 +1,123 @@
+"""Three real gateways behind a balancer: each person has one of them, and one that ends costs nothing."""
+
+import asyncio
+import contextlib
+import random
+import signal
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.gateway.support_client import connected, request
+from tests.integration.gateway.support_gateway import Process, Town, opened, process_of
+from tests.real.support_edges import BALANCERS, Edge, edge_of
+from tests.real.support_running import free_port
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PERSONS = 400
+CLIENTS = 8
+HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+
+
+class Fleet:
+    """Three gateways, each with caches of its own and at an address of its own, and their services."""
+
+    def __init__(self, town: Town, gateways: list[Process], config: Path) -> None:
+        self.town, self.gateways, self.config = town, gateways, config
+        self._seen = [0] * len(gateways)
+
+    async def replicas_of_persons(self, requests: int) -> dict[str, set[int]]:
+        """Which of them served each person (a pseudonym) since the last time, once so many requests are told of."""
+        async with asyncio.timeout(20.0):
+            while sum(map(len, lines := self._new_lines())) < requests:
+                await asyncio.sleep(0.05)
+        self._seen = [seen + len(new) for seen, new in zip(self._seen, lines, strict=True)]
+        served: dict[str, set[int]] = defaultdict(set)
+        for number, new in enumerate(lines):
+            for line in new:
+                served[str(line["person"])].add(number)
+        return served
+
+    def _new_lines(self) -> list[list[dict[str, object]]]:
+        return [gateway.lines()[seen:] for gateway, seen in zip(self.gateways, self._seen, strict=True)]
+
+
+@pytest_asyncio.fixture(loop_scope="module", params=BALANCERS)
+async def balanced(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Fleet, Edge]]:
+    """A fleet behind each balancer in turn."""
+    port, ops_port = free_port(), free_port()
+    async with contextlib.AsyncExitStack() as stack:
+        town = await stack.enter_async_context(opened(Town(tmp_path)))
+        (tmp_path / "person_key").write_text("canary-person-key-0123456789abcdef")
+        (tmp_path / "person_key").chmod(0o600)
+        gateways = []
+        for number, host in enumerate(reversed(HOSTS)):
+            server = {"listen": f"{host}:{port}", "ops_listen": f"{host}:{ops_port}"}
+            changes = {"server": server, "logging": {"person_key": {"file": "person_key"}}}
+            config = town.configure(changes).rename(tmp_path / f"talaria-{number}.toml")
+            gateways.append(await stack.enter_async_context(process_of(town, config)))
+        fleet = Fleet(town, gateways, tmp_path / "talaria-2.toml")
+        urls = [gateway.url for gateway in gateways]
+        folder = tmp_path / "balancer"
+        yield (
+            fleet,
+            await stack.enter_async_context(edge_of(request.param, fleet.config, folder, urls, "--mode", "balance")),
+        )
+
+
+async def ask_all(edge: Edge, tokens: list[str]) -> list[int]:
+    """The status of a request with each of these tokens."""
+    statuses: list[int] = []
+    waiting = list(tokens)
+
+    async def client() -> None:
+        async with connected(edge.url) as raw:
+            while waiting:
+                got = await raw.ask(request(waiting.pop(), "/v1/a"))
+                statuses.append(got.status)
+                if got.head.all("connection") == ["close"]:
+                    return await client()
+        return None
+
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    return statuses
+
+
+async def test_a_person_has_one_replica_and_one_that_ends_costs_nothing(balanced: tuple[Fleet, Edge]) -> None:
+    fleet, edge = balanced
+    persons = [fleet.town.person() for _ in range(PERSONS)]
+    shuffled = random.Random(7)
+    first, second = ([fleet.town.token(person, jti=str(turn)) for person in persons] for turn in range(2))
+
+    # Two requests with each of two tokens, as before and after a refresh: one exchange for each person.
+    tokens = [*first, *first, *second, *second]
+    shuffled.shuffle(tokens)
+    assert await ask_all(edge, tokens) == [200] * len(tokens)
+    before = await fleet.replicas_of_persons(len(tokens))
+    assert (len(before), {len(replicas) for replicas in before.values()}) == (PERSONS, {1})
+    lines = [line for gateway in fleet.gateways for line in gateway.lines()]
+    assert sum(line["exchange"] == "miss" for line in lines) == PERSONS
+    shares = [sum(number in replicas for replicas in before.values()) for number in range(3)]
+    assert min(shares) > PERSONS / 6, shares
+
+    # One of three ends under load: nothing is lost.
+    tokens = [token for _ in range(10) for token in first]
+    shuffled.shuffle(tokens)
+    load = asyncio.create_task(ask_all(edge, tokens))
+    await asyncio.sleep(0.5)  # in the middle of it
+    fleet.gateways[0].process.send_signal(signal.SIGTERM)
+    statuses = await load
+    assert statuses == [200] * 4000
+    assert await fleet.gateways[0].ended() == 0
+
+    # A person stays with a replica that is still there.
+    await fleet.replicas_of_persons(4000)
+    assert await ask_all(edge, first) == [200] * PERSONS
+    after = await fleet.replicas_of_persons(PERSONS)
+    stayed = {person for person, replicas in before.items() if 0 not in replicas}
+    moved = [person for person in stayed if after[person] != before[person]]
+    assert len(moved) <= len(stayed) * 0.005, len(moved)
