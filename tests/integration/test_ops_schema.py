@@ -42,5 +42,6 @@ def test_the_document_names_every_path() -> None:
         "/log-level",
         "/metrics",
         "/readyz",
+        "/reload",
     ]
     assert schema.raw_schema["info"]["title"] == "talaria, for operators"

@@ -21,9 +21,10 @@ COMMANDS = {
     "token": "talaria.entrypoints.cli.token",
     "keys": "talaria.entrypoints.cli.keys",
     "explain": "talaria.entrypoints.cli.explain",
-    "render": "talaria.entrypoints.cli.render.command",
     "person": "talaria.entrypoints.cli.person",
+    "reload": "talaria.entrypoints.cli.reload",
     "doctor": "talaria.entrypoints.cli.doctor",
+    "render": "talaria.entrypoints.cli.render.command",
     "partner": "talaria.entrypoints.cli.partner",
 }
 """The module of each command; its attribute `command` is the command."""

@@ -52,15 +52,15 @@ class CannotAsk(Exception):
         self.hint = hint
 
 
-def ask(address: Operators, path: str, kind: type[T]) -> T | None:
-    """What GET `path` answers, as JSON of this type; None where there is no such thing (404). Raises CannotAsk."""
+def ask(address: Operators, path: str, kind: type[T], method: str = "GET", timeout: float = TIMEOUT) -> T | None:
+    """What `path` answers, as JSON of this type; None where there is no such thing (404). Raises CannotAsk."""
     url = f"{address if isinstance(address, str) else f'http://{loopback_for_wildcard(address)}'}{path}"
     try:
         # The listener is near: no proxy of the environment is asked.
-        answer = httpx.get(url, timeout=TIMEOUT, trust_env=False)
+        answer = httpx.request(method, url, timeout=timeout, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CannotAsk(
-            f"The operators' listener at {address} can't be reached ({_cause(error)}).",
+            f"The operators' listener at {address} can't be reached ({_cause(error, timeout)}).",
             "Does the gateway run, on this machine, with this configuration (server.ops_listen)?",
         ) from None
     if answer.status_code == httpx.codes.NOT_FOUND:
@@ -73,11 +73,11 @@ def ask(address: Operators, path: str, kind: type[T]) -> T | None:
         raise CannotAsk(f"What answers at {address} is no operators' listener of this version.") from None
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException, timeout: float) -> str:
     """Why there was no answer, in a word or two."""
     if isinstance(error, httpx.TimeoutException):
-        return f"no answer within {TIMEOUT:g} s"
+        return f"no answer within {timeout:g} s"
     inner = error.__cause__ or error.__context__
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return _cause(inner) if inner is not None else type(error).__name__
+    return _cause(inner, timeout) if inner is not None else type(error).__name__

@@ -1,7 +1,7 @@
 """What the operators' listener asks of a gateway, and a gateway of one process that answers."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -62,6 +62,10 @@ class GatewayAdmin(Protocol):
         """What is in force; None where no process answers."""
         ...
 
+    async def reload(self) -> int:
+        """Read the configuration anew and serve by it, in every process; how many do now."""
+        ...
+
     async def set_log_level(self, level: LogLevel) -> int:
         """Write our own lines from this level upwards, in every process; how many of them do now."""
         ...
@@ -91,7 +95,7 @@ class WorkerReport(msgspec.Struct):
 class LocalAdmin:
     """The GatewayAdmin of this process. `draining` is set when it shuts down. `health`: of each dependency, by name.
 
-    `settings` hold until the first `switch`.
+    `settings` hold until the first `switch`. `reload_by` reads the configuration anew, where there is a file.
     """
 
     def __init__(
@@ -104,6 +108,7 @@ class LocalAdmin:
     ) -> None:
         self.draining = False
         self.configured: Configured | None = None
+        self.reload_by: Callable[[str], Awaitable[bool]] | None = None
         self._settings = settings
         self._exchanges: list[Exchange] = []
         self._metrics = metrics
@@ -157,6 +162,9 @@ class LocalAdmin:
 
     async def configuration(self) -> ConfigurationInForce | None:
         return self.in_force()
+
+    async def reload(self) -> int:
+        return int(self.reload_by is not None and await self.reload_by("asked to by an operator"))
 
     async def set_log_level(self, level: LogLevel) -> int:
         return set_own_log_level(level)

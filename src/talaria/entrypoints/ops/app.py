@@ -67,6 +67,14 @@ class LevelSet(msgspec.Struct, frozen=True):
     workers: int
 
 
+class Reloaded(msgspec.Struct, frozen=True):
+    """How many workers serve by what is on disk now, of how many; and the hash in force."""
+
+    reloaded: int
+    workers: int
+    hash: str
+
+
 _LOOKS = [HttpMethod.GET, HttpMethod.HEAD]
 Admin = SkipValidation[NamedDependency[GatewayAdmin]]
 
@@ -169,6 +177,13 @@ async def config(admin: Admin) -> ConfigurationInForce:
     return found
 
 
+@put("/reload", summary="Read the configuration anew")
+async def reload(admin: Admin) -> Reloaded:
+    """As after SIGHUP. Where it is not taken the one before goes on, and a line says why."""
+    reloaded, readiness = await admin.reload(), await admin.readiness()
+    return Reloaded(reloaded, readiness.workers, readiness.configuration.digest if readiness.configuration else "")
+
+
 @put("/log-level", summary="Write more lines, or fewer", responses={400: _PROBLEM})
 async def log_level(admin: Admin, data: JSONBody[Level]) -> LevelSet:
     """Our own lines from this level upwards, in every worker, until the next start. Access lines are all written."""
@@ -185,7 +200,7 @@ async def page(admin: Admin) -> Response[str]:
 def create_ops_app(admin: GatewayAdmin) -> Litestar:
     """The operators' ASGI app; its OpenAPI document stands at /schema."""
     return Litestar(
-        [livez, readyz, metrics, invalidate, invalidate_all, failures, failure, keys, config, log_level, page],
+        [livez, readyz, metrics, invalidate, invalidate_all, failures, failure, keys, config, log_level, reload, page],
         dependencies={"admin": Provide(lambda: admin, sync_to_thread=False)},
         exception_handlers=problems.handlers(),
         response_headers=[ResponseHeader(name="cache-control", value="no-store")],

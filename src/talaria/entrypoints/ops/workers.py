@@ -27,6 +27,7 @@ OPERATORS = "operators"
 """This process's name among the workers."""
 _REPLY_SECONDS = 0.5
 _INVALIDATION_SECONDS = 2.0
+_RELOAD_SECONDS = 10.0
 
 
 class ControlServer:
@@ -40,6 +41,7 @@ class ControlServer:
             "invalidate_all": admin.invalidate_all,
             "configuration": admin.in_force,
             "set_log_level": set_own_log_level,
+            "reload": admin.reload,
         }
 
     def _report(self, pid: int, recorded: int) -> WorkerReport:
@@ -101,6 +103,9 @@ class WorkersAdmin:
     async def configuration(self) -> ConfigurationInForce | None:
         answers = await self._ask_all(_REPLY_SECONDS, ConfigurationInForce, "configuration")
         return answers[0] if answers else None
+
+    async def reload(self) -> int:
+        return sum(await self._ask_all(_RELOAD_SECONDS, int, "reload"))
 
     async def set_log_level(self, level: LogLevel) -> int:
         self._log_level = level

@@ -1,5 +1,6 @@
 """How each part is made of the settings: plain functions, which the container calls once each."""
 
+import os
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -71,6 +72,11 @@ def _origins(reason: str) -> Sequence[str]:
         return _ORIGINS[reason]
     origin = reason.partition("-")[0]
     return (origin,) if origin in _DEPENDENCIES else ("gateway",)
+
+
+def lines_as_text(settings: Settings, descriptor: int) -> bool:
+    """Whether lines to this descriptor are for people."""
+    return settings.logging.format == "text" or (settings.logging.format == "auto" and os.isatty(descriptor))
 
 
 def recorder(metrics: Metrics, access_log: AccessLog, failure_log: FailureLog) -> Recorder:

@@ -71,6 +71,9 @@ class MemoryAdmin:
     async def configuration(self) -> ConfigurationInForce | None:
         return None if self.broken else ConfigurationInForce("0123456789ab", self.level, {"personal": {"token": "***"}})
 
+    async def reload(self) -> int:
+        return 0 if self.broken else 1
+
     async def set_log_level(self, level: str) -> int:
         self.level = level
         return 2

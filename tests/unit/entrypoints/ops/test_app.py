@@ -180,6 +180,12 @@ def test_where_no_worker_answers_no_settings_are_told(client: Any, admin: Memory
     assert client.get("/config").status_code >= 500
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_reload_says_how_many_took_it(client: Any, admin: MemoryAdmin, broken: bool) -> None:
+    admin.broken = broken
+    assert client.put("/reload").json() == {"reloaded": 0 if broken else 1, "workers": 2, "hash": ""}
+
+
 def test_the_log_level_is_set(client: Any, admin: MemoryAdmin) -> None:
     answer = client.put("/log-level", json={"level": "debug"})
     assert (answer.status_code, answer.json()) == (200, {"level": "debug", "workers": 2})

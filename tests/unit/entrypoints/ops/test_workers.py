@@ -33,6 +33,7 @@ class Worker:
         self.readiness = Readiness(True, False, [], Configured("aaaa", "2026-11-18T12:00:00Z"))
         self.keys = [KeyUse("k", "ES256", True, 1000.0 + pid, 0.0)]
         self.level = "info"
+        self.taken = 1
         self.invalidated: list[tuple[str, ...]] = []
 
     def report(self, pid: int, recorded: int) -> WorkerReport:
@@ -69,6 +70,7 @@ class Connection:
             "invalidate_all": worker.invalidate_all,
             "configuration": lambda: ConfigurationInForce("aaaa", worker.level, {}),
             "set_log_level": worker.set_log_level,
+            "reload": lambda: worker.taken,
         }
         return msgspec.msgpack.decode(msgspec.msgpack.encode(methods[method](*arguments)), type=kind)
 
@@ -219,6 +221,12 @@ async def test_the_log_level_reaches_every_worker_and_those_that_come_later(
     workers[0] = Worker(13)
     await admin.tallies()
     assert workers[0].level == "debug"
+
+
+async def test_a_reload_is_counted_by_the_workers_that_took_it(admin: WorkersAdmin, workers: list[Worker]) -> None:
+    assert await admin.reload() == 2
+    workers[0].taken = 0
+    assert await admin.reload() == 1
 
 
 async def test_the_configuration_is_the_one_of_a_worker_that_answers(

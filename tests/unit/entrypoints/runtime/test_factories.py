@@ -1,5 +1,6 @@
 """What a resource is made of decides whether a reload takes it over."""
 
+import os
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ from talaria.entrypoints.config import Settings, load
 from talaria.entrypoints.config.settings import TlsSettings
 from talaria.entrypoints.public.problems import ROWS
 from talaria.entrypoints.runtime.container import Container
-from talaria.entrypoints.runtime.factories import possible_failures
+from talaria.entrypoints.runtime.factories import lines_as_text, possible_failures
 from talaria.entrypoints.runtime.resources import ResourceRegistry
 
 ENVIRONMENT = dict.fromkeys(("PERSONAL_TOKEN", "WIND_API_KEY", "TALARIA_SERVICES_API_KEY"), "x")
@@ -61,3 +62,13 @@ def test_every_reason_of_500_and_above_is_counted_from_0_under_its_origins() -> 
     assert {origin for origin, reason in kinds if reason == "circuit-open"} == {"personal", "partner", "upstream"}
     assert ("gateway", "overloaded") in kinds
     assert ("partner", "partner-overloaded") in kinds
+
+
+def test_lines_are_text_on_a_terminal_or_where_it_is_asked_for(settings: Settings) -> None:
+    terminal, other = os.openpty()
+    pipe = os.pipe()
+    for form, told in {"auto": (True, False), "text": (True, True), "json": (False, False)}.items():
+        chosen = replace(settings, logging=replace(settings.logging, format=form))
+        assert (lines_as_text(chosen, terminal), lines_as_text(chosen, pipe[1])) == told
+    for descriptor in (terminal, other, *pipe):
+        os.close(descriptor)
