@@ -24,7 +24,7 @@ ops_listen = "127.0.0.1:{ops_port}"
 workers = {workers}
 body_limit = "0"
 max_in_flight = {max_in_flight}
-
+{server}
 [callers.app]
 issuer = "{issuer}"
 audience = "{audience}"
@@ -62,6 +62,11 @@ upstream = "sink"
 partner = "wind"
 upstream = "talaria-services"
 """
+DECISIONS = """\
+decision_listen = "127.0.0.1:{port}"
+trusted_edges = ["127.0.0.0/8"]
+trusted_proxies = ["127.0.0.0/8"]
+"""
 ROUTE = """
 [routes.wind{number}]
 partner = "wind"
@@ -71,7 +76,9 @@ upstream = "talaria-services"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What differs from one gateway of a curve to the next. `filled`: so many persons are put into its cache."""
+    """What differs from one gateway of a curve to the next. `filled`: so many persons are put into its cache.
+    `decisions`: how long an edge may keep one; empty without a decision listener.
+    """
 
     routes: int = 1
     workers: int = 1
@@ -79,6 +86,7 @@ class Shape:
     max_in_flight: int = 1024
     max_connections: int = 256
     filled: int = 0
+    decisions: str = ""
 
 
 STANDARD = Shape()
@@ -91,6 +99,8 @@ class Gateway:
     peer: Peer
     ops: str
     lines: Path
+    config: Path
+    decisions: str = ""
 
     @property
     def program(self) -> Program:
@@ -135,10 +145,10 @@ def start_gateway(
 
     Raises DidNotStart.
     """
-    port, ops_port = free_ports(2)
+    port, ops_port, decision_port = free_ports(3)
     folder = testbed.folder / f"{name}-{port}"
     folder.mkdir()
-    config = _settings(testbed, shape, folder, port, ops_port)
+    config = _settings(testbed, shape, folder, port, ops_port, decision_port)
     lines = folder / "access.log"
     module = ["bench.prefilled", str(shape.filled)] if shape.filled else ["talaria"]
     argv = [*under, sys.executable, "-m", *module, "serve", "--config", str(config)]
@@ -148,7 +158,7 @@ def start_gateway(
     tokens = testbed.callers.tokens(0, PERSONS, step)
     does = "the whole job" if shape.workers == 1 else f"the whole job, {shape.workers} workers"
     peer = Peer(name, does, f"http://127.0.0.1:{port}", program, tokens)
-    return Gateway(peer, f"http://127.0.0.1:{ops_port}", lines)
+    return Gateway(peer, f"http://127.0.0.1:{ops_port}", lines, config, f"http://127.0.0.1:{decision_port}")
 
 
 @contextmanager
@@ -162,7 +172,7 @@ def running(testbed: Testbed, shape: Shape = STANDARD, name: str = "gateway") ->
         gateway.program.stop()
 
 
-def _settings(testbed: Testbed, shape: Shape, folder: Path, port: int, ops_port: int) -> Path:
+def _settings(testbed: Testbed, shape: Shape, folder: Path, port: int, ops_port: int, decision_port: int) -> Path:
     signing = folder / "signing.pem"
     signing.touch(0o600)
     signing.write_bytes(caller_tokens.private_pem(ec.generate_private_key(ec.SECP256R1())))
@@ -173,6 +183,7 @@ def _settings(testbed: Testbed, shape: Shape, folder: Path, port: int, ops_port:
         port=port,
         ops_port=ops_port,
         workers=shape.workers,
+        server=DECISIONS.format(port=decision_port) if shape.decisions else "",
         issuer=caller_tokens.ISSUER,
         audience=caller_tokens.AUDIENCE,
         personal_port=testbed.personal_port,
@@ -183,6 +194,8 @@ def _settings(testbed: Testbed, shape: Shape, folder: Path, port: int, ops_port:
         origin=testbed.origin,
         sink=testbed.sink,
     )
+    if shape.decisions:
+        text += f'[decision]\nmax_age = "{shape.decisions}"\n'
     text += "".join(ROUTE.format(number=number) for number in range(1, shape.routes))
     config = folder / "talaria.toml"
     config.write_text(text)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bench import bodies, compare, curves, instructions, large, peers, rates, where
+from bench import bodies, compare, curves, edges, instructions, large, peers, rates, where
 from bench.compare import Progress
 from bench.gateway import start_gateway
 from bench.procs import DidNotStart
@@ -35,6 +35,7 @@ def side_by_side(testbed: Testbed, progress: Progress) -> tuple[Table, list[dict
 PARTS: dict[str, Part] = {
     "instructions": instructions.instructions,
     "peers": side_by_side,
+    "edges": edges.edges,
     "latency": rates.latency,
     "connections": curves.connections,
     "headers": curves.headers,

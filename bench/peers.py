@@ -57,13 +57,13 @@ def _haproxy(testbed: Testbed, port: int) -> Program:
 
 def _envoy(testbed: Testbed, port: int) -> Program:
     conf = fill("envoy.yaml", testbed.folder / "envoy.yaml", PORT=port, ORIGIN=testbed.origin_port)
-    argv = [_of_venv("envoy"), "-c", str(conf), "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
+    argv = [of_venv("envoy"), "-c", str(conf), "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
     return start("envoy", argv, testbed.folder)
 
 
 def _caddy(testbed: Testbed, port: int) -> Program:
     conf = fill("Caddyfile", testbed.folder / "Caddyfile", PORT=port, ORIGIN=testbed.origin_port)
-    argv = [_of_venv("caddy"), "run", "--config", str(conf), "--adapter", "caddyfile"]
+    argv = [of_venv("caddy"), "run", "--config", str(conf), "--adapter", "caddyfile"]
     home = {"GOMAXPROCS": "1", "HOME": str(testbed.folder), "XDG_DATA_HOME": str(testbed.folder)}
     return start("caddy", argv, testbed.folder, home)
 
@@ -101,7 +101,7 @@ def _fastify(name: str, *, verifies: bool) -> Starting:
 
 def _uvicorn(module: str) -> Starting:
     def run(testbed: Testbed, port: int) -> Program:
-        argv = [_of_venv("uvicorn"), f"{module}:app", "--app-dir", str(TEMPLATES), "--port", str(port)]
+        argv = [of_venv("uvicorn"), f"{module}:app", "--app-dir", str(TEMPLATES), "--port", str(port)]
         argv += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "error"]
         return start(module, argv, testbed.folder, {"BENCH_ORIGIN": testbed.origin})
 
@@ -178,7 +178,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _of_venv(name: str) -> str:
+def of_venv(name: str) -> str:
+    """A program of .venv-bench. Raises Missing."""
     path = VENV / name
     if not path.exists():
         raise Missing(f"{name} is not in .venv-bench")
