@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -192,7 +193,7 @@ async def test_the_worst_state_of_all_workers_is_shown(sandbox: Sandbox, served:
     assert await metric(served, 'talaria_dependency_state{dependency="personal"}') == 2
     log = served.log.read_text()
     assert log.count('"a circuit breaker is open"') == 1
-    assert "failing for 0 s, last: status 503" in log
+    assert re.search(r"failing for \d+ s, last: status 503", log)
 
 
 async def test_no_failure_is_forgotten_with_a_worker_or_with_the_operators_process(
