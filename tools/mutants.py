@@ -291,8 +291,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--least", type=float, default=0.0, help="the score, in per cent, to be reached")
     options = parser.parse_args(arguments)
     plugin = Mutation(list(files_of(options.names)), options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was found until then is told
     outcome = pytest.main(["-q", "-s", "-p", "no:cacheprovider", *options.tests], plugins=[plugin])
-    if outcome not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+    if outcome in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
         return int(outcome)
     for failure in plugin.baseline_failures:
         print(f"fails without a mutant, and has no say: {failure}")
