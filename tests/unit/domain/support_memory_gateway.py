@@ -141,6 +141,7 @@ class Door:
             "wind": Route("wind", WIND, "services", EVERYONE),
             "bolt": Route("bolt", BOLT, "services", EVERYONE, timeout=2.0),
             "jobs": Route("jobs", WIND, "services", frozenset({"jobs"}), identity_required=False),
+            "free": Route("free", Partner("", b""), "services", frozenset({"jobs"}), identity_required=False),
             "bare": Route(
                 "bare",
                 WIND,

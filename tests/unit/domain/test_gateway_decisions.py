@@ -94,6 +94,15 @@ def test_without_a_person_the_header_of_the_user_id_is_removed_even_where_none_w
     run(main())
 
 
+def test_without_a_partner_there_is_no_such_header() -> None:
+    async def main() -> None:
+        door = Door(api_keys=ApiKeys({"jobs": [KEY[1]]}))
+        _, removed = await told(door, KEY, token=b"", tag=b"free")
+        assert removed == []
+
+    run(main())
+
+
 def test_a_refusal_is_no_decision() -> None:
     async def main() -> None:
         door = Door()

@@ -188,3 +188,22 @@ def test_no_limit_at_all_is_false() -> None:
     assert not limits()
     assert limits(caller=RateLimit(1.0, 1))
     assert limits(person=RateLimit(1.0, 1))
+
+
+def test_a_key_that_is_not_asked_for_during_two_turns_is_forgotten() -> None:
+    limiter = RateLimiter(RateLimit(1.0, 1))
+    sizes = []
+    for at, names in ((0.0, "abc"), (1.0, "d"), (1.0, "a"), (2.0, "e")):
+        for name in names:
+            limiter.take(name, at)
+        sizes.append(limiter.size)
+    assert sizes == [3, 4, 4, 3]
+
+
+@pytest.mark.parametrize(("entries", "size"), [(1, 2), (2, 2), (3, 2), (12, 10), (1000, 100)])
+def test_no_more_keys_are_remembered_than_there_are_entries(entries: int, size: int) -> None:
+    limiter = RateLimiter(RateLimit(1.0, 1), entries)
+    for number in range(100):
+        limiter.take(number, 0.0)
+        assert limiter.size <= max(2, entries)
+    assert limiter.size == size
