@@ -23,6 +23,7 @@ from talaria.entrypoints.runtime.logging import JsonLines
 
 FORBIDDEN = {
     "a phone number": re.compile(r"\+[1-9]\d{6,14}\b"),
+    "an e-mail address": re.compile(r"\b[\w.+-]+@people\.example\b"),
     "a personal_phone_id": re.compile(r"\bppid-[\w-]+"),
     "a token": re.compile(r"\beyJ[\w-]{8,}"),
     "a private key": re.compile(r"PRIVATE KEY|-----BEGIN"),

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 
 from talaria.entrypoints.cli.operators import CannotAsk, ask
 from talaria.entrypoints.config import Address
+from talaria.sandbox.stack import running_sandbox
+from tests.integration.support_command import talaria
 
 
 class Pages(BaseHTTPRequestHandler):
@@ -53,6 +56,16 @@ def test_no_proxy_of_the_environment_is_asked(address: Address, monkeypatch: pyt
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     assert ask(address, "/5xx/r-1", dict[str, Any]) == {}
+
+
+async def test_a_refusal_of_401_is_found_by_its_status_and_explained() -> None:
+    async with running_sandbox() as sandbox, httpx.AsyncClient(trust_env=False) as client:
+        headers = {"x-api-tag": "wind", "x-request-id": "r-401", "authorization": "Bearer none"}
+        assert (await client.get(f"{sandbox.public_url}/v1", headers=headers)).status_code == 401
+        listed = await talaria("explain", "--status", "401", "--ops", sandbox.ops_url)
+        explained = await talaria("explain", "r-401", "--ops", sandbox.ops_url)
+    assert listed.splitlines()[1].split()[:3] == ["r-401", "401", "invalid-token"]
+    assert explained.startswith("401 invalid-token")
 
 
 def test_where_nothing_listens_the_systems_own_words_are_told() -> None:

@@ -26,6 +26,19 @@ async def test_several_workers_say_where_operators_are_answered(sandbox: Sandbox
     assert {line["public"] for line in lines if line.get("event") == "serving"} == {sandbox.public_url}
 
 
+async def test_lines_are_text_for_people_where_it_is_asked_for(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TALARIA__LOGGING__FORMAT", "text")
+    async with serving(sandbox, tmp_path / "log") as served:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await client.get(f"{sandbox.public_url}/v1", headers=sandbox.headers())
+        assert await served.stop() == 0
+        lines = served.log.read_text().splitlines()
+    assert any("  INFO     serving logger=talaria public=http://" in line for line in lines)
+    assert any("  INFO     request request_id=" in line for line in lines)
+
+
 async def test_a_second_instance_on_the_same_addresses_says_that_it_is_one(sandbox: Sandbox, tmp_path: Path) -> None:
     async with serving(sandbox, tmp_path / "first"):
         second = await serve(sandbox, tmp_path / "second", sandbox.ports.ops)

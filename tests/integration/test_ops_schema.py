@@ -34,11 +34,14 @@ def test_the_document_names_every_path() -> None:
         "/",
         "/5xx",
         "/5xx/{request_id}",
+        "/config",
         "/identities",
         "/identities/{partner}/{caller}/{personal_phone_id}",
         "/keys",
         "/livez",
+        "/log-level",
         "/metrics",
         "/readyz",
+        "/reload",
     ]
     assert schema.raw_schema["info"]["title"] == "talaria, for operators"

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -127,6 +128,17 @@ async def test_what_is_scraped_is_taken_as_it_is_meant(scraped: tuple[GatewayPro
     assert kinds["talaria_request_duration_seconds"] == "histogram"
     assert kinds["talaria_requests_in_flight"] == "gauge"
     assert "unknown" not in kinds.values()
+
+
+async def test_promtool_finds_nothing_to_say_of_the_metrics(gateway: GatewayProcess) -> None:
+    await traffic(gateway)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        text = (await client.get(f"{gateway.ops}/metrics")).content
+    check = await asyncio.create_subprocess_exec(
+        program("promtool"), "check", "metrics", stdin=PIPE, stdout=PIPE, stderr=STDOUT
+    )
+    said, _ = await check.communicate(text)
+    assert (check.returncode, said) == (0, b"")
 
 
 async def test_a_gateway_that_is_gone_becomes_an_alert(gateway: GatewayProcess, tmp_path: Path) -> None:

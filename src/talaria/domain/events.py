@@ -52,6 +52,7 @@ class RequestContext:
     person: str = ""
     started: float = 0.0
     edge: bool = False
+    partner: str = ""
 
 
 class RequestFinished(NamedTuple):

@@ -1,9 +1,9 @@
-"""The exchange: personal_phone_id -> phone number -> partner user id.
+"""The exchange: personal_phone_id -> phone number or e-mail address -> partner user id, by the partner's hops.
 
 Rules:
 
 1. A pair is cached under (partner, caller, personal_phone_id), a tuple, and serves until its `fresh_until`. A definite
-   "no such user" is cached likewise, for `negative_age`. A failure is never cached. A phone number is never cached.
+   "no such user" is cached likewise, for `negative_age`. A failure is never cached, nor a phone number or an address.
 2. Singleflight: at most one flight (an exchange under way) for each key. A later request for the key joins the flight;
    the result, good or bad, reaches every waiter.
 3. A waiter may leave at any time without an effect on the others. When the last one leaves, the flight is cancelled,
@@ -22,9 +22,10 @@ it (see `GatewayServer`).
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 from talaria.domain.errors import (
     DependencyFault,
@@ -35,7 +36,7 @@ from talaria.domain.errors import (
     UnknownUser,
 )
 from talaria.domain.events import Attempt, ExchangeFinished, HopContext, RequestContext
-from talaria.domain.model import CachedIdentity, ExchangeResult, IdentityKey, PartnerUserId
+from talaria.domain.model import PHONE_HOPS, CachedIdentity, ExchangeResult, Hop, IdentityKey, PartnerUserId
 from talaria.domain.ports import Clock, IdentityCache, PartnerAccounts, PhoneDirectory, Recorder
 
 SERVE_STALE_SECONDS = 5.0
@@ -89,7 +90,7 @@ class _Flight:
 
 
 class Exchange:
-    """Exchanges ids as the rules above say."""
+    """Exchanges ids as the rules above say. `hops` of a partner begin with personal and end with the partner."""
 
     def __init__(
         self,
@@ -100,9 +101,17 @@ class Exchange:
         clock: Clock,
         recorder: Recorder,
         shed_cold: Callable[[], None] = lambda: None,
+        hops: Mapping[str, Sequence[Hop]] = MappingProxyType({}),
     ) -> None:
-        self._directory = directory
-        self._accounts = accounts
+        self._steps: dict[str, dict[Hop, Callable[[Any, HopContext], Awaitable[Any]]]] = {
+            partner: {
+                "personal.phone": directory.phone_of,
+                "personal.email": directory.email_of,
+                "partner": one.user_of,
+            }
+            for partner, one in accounts.items()
+        }
+        self._hops = {partner: hops.get(partner, PHONE_HOPS) for partner in accounts}
         self._identities = identities
         self._policy = policy
         self._now = clock.now
@@ -264,11 +273,14 @@ class Exchange:
 
     async def _exchange(self, key: IdentityKey, flight: _Flight) -> PartnerUserId:
         partner, _, phone_id = key
+        steps, (first, *later) = self._steps[partner], self._hops[partner]
         hop = self._begin_hop(flight)  # outside of `try`: a request that comes too late is no dependency's fault
         try:
-            phone = await self._directory.phone_of(phone_id, hop)
-            flight.hop = "partner"
-            user_id = await self._accounts[partner].user_of(phone, self._begin_hop(flight))
+            found = await steps[first](phone_id, hop)
+            for name in later:
+                flight.hop = "partner" if name == "partner" else "personal"
+                found = await steps[name](found, self._begin_hop(flight))
+            user_id: PartnerUserId = found
         except (IdentityUnknown, PartnerUserUnknown) as refusal:
             self._cache(key, flight, self._policy.negative(refusal, self._now()))
             raise

@@ -6,7 +6,7 @@ disagree, neither is believed: the client's address is unknown then.
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from talaria.domain.headers import RequestHeaders, append_element
 from talaria.domain.http import Headers
@@ -77,7 +77,7 @@ def last_hop(lines: Sequence[bytes]) -> tuple[str, bytes]:
     """
     before, _, last = b",".join(lines).rpartition(b",")
     try:
-        return unmap_ipv4(str(ip_address(_address(last.strip())))), before.strip()
+        return str(_parsed(_address(last.strip()))), before.strip()
     except ValueError:
         return "", before.strip()
 
@@ -141,9 +141,14 @@ def unmap_ipv4(address: str) -> str:
 def contains(networks: Sequence[Network], address: str) -> bool:
     """Whether one of the networks has this address, an IPv4-mapped one as IPv4. A text that is no address: False."""
     try:
-        parsed = ip_address(address)
+        parsed = _parsed(address)
     except ValueError:
         return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        return any(parsed.ipv4_mapped in network for network in networks)
     return any(parsed in network for network in networks)
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address:
+    """An address, an IPv4-mapped one as IPv4. Raises ValueError."""
+    parsed = ip_address(address)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return mapped or parsed

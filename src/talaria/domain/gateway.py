@@ -104,7 +104,7 @@ class Gateway:
         context.trace_id = trace.trace_id
         context.phase = "routing"
         route = find_route(self._routes, headers.all(b"x-api-tag"))
-        context.tag = route.tag
+        context.tag, context.partner = route.tag, route.partner.id
         check_method(route, request.method)
         if request.body is not None:
             request.body.begin(route.idle_timeout, route.upload_timeout)

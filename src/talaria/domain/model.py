@@ -66,6 +66,21 @@ class PhoneNumber(Sensitive):
     _form = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
+class EmailAddress(Sensitive):
+    """An e-mail address, in place of the phone number where a partner knows persons by it. Kept nowhere either."""
+
+    __slots__ = ()
+    _label = "<email>"
+    _form = re.compile(r"(?=.{3,254}\Z)[\x21-\x3f\x41-\x7e]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+
+
+Hop = Literal["personal.phone", "personal.email", "partner"]
+"""One question of an exchange, to one system."""
+
+PHONE_HOPS: tuple[Hop, ...] = ("personal.phone", "partner")
+EMAIL_HOPS: tuple[Hop, ...] = ("personal.email", "partner")
+
+
 class PartnerUserId(Sensitive):
     """A partner's own id of a person: 1 to 128 visible ASCII characters, no spaces."""
 

@@ -10,6 +10,7 @@ from talaria.domain.events import Event, HopContext
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from talaria.domain.model import (
     CachedIdentity,
+    EmailAddress,
     IdentityKey,
     PartnerUserId,
     PersonalPhoneId,
@@ -35,7 +36,7 @@ class TokenVerifier(Protocol):
 
 
 class PhoneDirectory(Protocol):
-    """personal: the phone number behind an id."""
+    """personal: the phone number, or the e-mail address, behind an id."""
 
     async def phone_of(self, phone_id: PersonalPhoneId, call: HopContext) -> PhoneNumber:
         """The number, within `call.timeout` seconds, retries included. Keeps nothing.
@@ -44,11 +45,15 @@ class PhoneDirectory(Protocol):
         """
         ...
 
+    async def email_of(self, phone_id: PersonalPhoneId, call: HopContext) -> EmailAddress:
+        """The address; all else as for the number."""
+        ...
+
 
 class PartnerAccounts(Protocol):
-    """One partner: its user with a phone number."""
+    """One partner: its user with a phone number, or with the e-mail address that its hops ask for."""
 
-    async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
+    async def user_of(self, identity: PhoneNumber | EmailAddress, call: HopContext) -> PartnerUserId:
         """The partner's user id, within `call.timeout` seconds, retries included. Asking again is harmless.
 
         Raises PartnerUserUnknown, PartnerUserRefused, or a DependencyFault of origin "partner".

@@ -35,7 +35,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 5.0, 10.0
 PROBE_TAKES = 1.0
 
 REQUESTS_PER_RETRY = 5
-RETRIES_AT_LEAST = 3
+RETRIES_AT_LEAST = 10
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """RFC 9110, section 9.2.2."""
@@ -227,7 +227,7 @@ class CircuitBreaker:
 
 
 class RetryBudget:
-    """Bounds retries that are not answered: a fifth of the requests of the last ten seconds, but at least three.
+    """Bounds retries that are not answered: a fifth of the requests of the last ten seconds, but at least ten.
 
     A retry takes a token and gives it back once it is answered: a dependency that fails now and then gets its retries,
     one that fails altogether gets a fifth more calls at most.

@@ -21,6 +21,9 @@ PHONES = {
 }
 """What personal knows."""
 
+EMAILS = {person: f"{person.removeprefix('ppid-')}@people.example" for person in PHONES}
+"""The same persons' addresses, of a domain that is reserved for examples (RFC 2606)."""
+
 
 def user_id_for(phone: str) -> str:
     """The id that wind gives to a new user: always the same for a phone number, and it does not show it."""

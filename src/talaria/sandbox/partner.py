@@ -23,7 +23,7 @@ class SimulatedPartner(SimulatedService):
     """
 
     secret_names: ClassVar[tuple[str, ...]] = ("api_key",)
-    options: ClassVar[Mapping[str, Any]] = {}
+    options: Mapping[str, Any] = {}
     user_ids: ClassVar[tuple[str, str]] = ("user-anna", "user-boris")
     calls: ClassVar[int] = 1
 

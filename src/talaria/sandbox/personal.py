@@ -56,17 +56,30 @@ def retrieve_phone(data: JSONBody[RetrievePhone], request: Request[Any, Any, Any
     return Phone(data.id, phone)
 
 
+@post("/v1/emails/retrieve", status_code=200, guards=[check_token], sync_to_thread=False)
+def retrieve_email(data: JSONBody[RetrievePhone], request: Request[Any, Any, Any]) -> Phone:
+    """The e-mail address behind a personal_phone_id."""
+    email = request.app.state.service.emails.get(data.id)
+    if email is None:
+        raise ServiceError(404, "not_found", "There is no such id.")
+    return Phone(data.id, email)
+
+
 class SimulatedPersonal(SimulatedService):
-    """`phones` maps ids to numbers and `token` is what callers must show (empty: nothing); both may be changed."""
+    """`phones` maps ids to numbers, `emails` to addresses; `token` is what callers must show (empty: nothing).
+
+    All may be changed while it runs.
+    """
 
     name = "personal"
     summary = "<personal_phone_id> is <phone>"
-    routes = (retrieve_phone,)
+    routes = (retrieve_phone, retrieve_email)
 
     def __init__(self, token: str = "") -> None:
         super().__init__()
         self.token = token
         self.phones = dict(fixtures.PHONES)
+        self.emails = dict(fixtures.EMAILS)
 
     @classmethod
     def create(cls, folder: SandboxFolder) -> Self:

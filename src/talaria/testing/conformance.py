@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 
 from talaria.adapters.partner_kit import CONTRACT, AdapterAccounts, PartnerUserId
 from talaria.domain.errors import DependencyFault, TimedOut, UnknownUser
-from talaria.domain.model import PhoneNumber
+from talaria.domain.model import EMAIL_HOPS, PHONE_HOPS, EmailAddress, PhoneNumber
 from talaria.sandbox.faults import Faults
 from talaria.sandbox.partner import SimulatedPartner
 from talaria.testing.contracts import raised
 from talaria.testing.contracts.dependencies import (
     BLOCKED,
+    EMAIL_USERS,
     STRANGER,
     USERS,
     Failure,
@@ -36,6 +37,7 @@ SCRIPTS: dict[Failure | None, Faults] = {
     "timeout": Faults(latency=60),
     "overloaded": Faults(error_rate=1, status=503, retry_after="7"),
 }
+_OTHERS = (("blocked", BLOCKED), ("stranger", STRANGER))
 SECRET = "a-secret-of-the-conformance-tests"  # noqa: S105 - it opens nothing
 
 
@@ -58,8 +60,16 @@ class PartnerConformance(PartnerAccountsContract):
     simulator: ClassVar[type[SimulatedPartner]]
 
     def __init_subclass__(cls) -> None:
-        cls.users = dict(zip(USERS, cls.simulator.user_ids, strict=True))
-        cls.calls = cls.simulator.calls
+        cls.select(getattr(cls, "adapter", None), cls.simulator)
+
+    @classmethod
+    def select(cls, adapter: type[Any] | None, simulator: type[SimulatedPartner]) -> None:
+        """Take what the two say of themselves: the kind of identity, the user ids, the number of calls."""
+        by_email = getattr(adapter, "hops", PHONE_HOPS) == EMAIL_HOPS
+        cls.identity = EmailAddress if by_email else PhoneNumber
+        cls.users = dict(zip(EMAIL_USERS if by_email else USERS, simulator.user_ids, strict=True))
+        cls.blocked, cls.stranger = (f"{name}@people.example" if by_email else phone for name, phone in _OTHERS)
+        cls.calls = simulator.calls
 
     @asynccontextmanager
     async def harness(self) -> AsyncIterator[PartnerAccountsHarness]:
@@ -68,10 +78,10 @@ class PartnerConformance(PartnerAccountsContract):
 
     @asynccontextmanager
     async def partner(self, timeout: float = 5.0, attempts: int = 3) -> AsyncIterator[PartnerHarness]:
-        """The adapter and its simulator, which knows `users`, BLOCKED and STRANGER."""
+        """The adapter and its simulator, which knows `users`, `blocked` and `stranger`."""
         kinds = self.simulator
         service = kinds(**dict.fromkeys(kinds.secret_names, SECRET))
-        service.users, service.blocked, service.without_account = dict(self.users), {BLOCKED}, {STRANGER}
+        service.users, service.blocked, service.without_account = dict(self.users), {self.blocked}, {self.stranger}
         secrets = {name: SECRET for name in kinds.secret_names if name != "api_key"}
         key = SECRET if "api_key" in kinds.secret_names else ""
         async with (
@@ -97,7 +107,7 @@ class PartnerConformance(PartnerAccountsContract):
                 harness.service.faults = Faults(next_failures=1, status=status)
                 told = call()
                 phone, user = next(iter(self.users.items()))
-                assert await harness.accounts.user_of(PhoneNumber(phone), told) == PartnerUserId(user)
+                assert await harness.accounts.user_of(self.identity(phone), told) == PartnerUserId(user)
                 assert str(status) in [attempt.outcome for attempt in told.attempts]
 
     async def test_what_never_comes_and_what_drips_end_with_the_hop(self) -> None:
@@ -123,11 +133,11 @@ class PartnerConformance(PartnerAccountsContract):
         said = []
         with logged() as text:
             async with self.partner(attempts=1) as harness:
-                for script in (*SCRIPTS.values(), Faults(error_rate=1, status=500, body=BLOCKED)):
+                for script in (*SCRIPTS.values(), Faults(error_rate=1, status=500, body=self.blocked)):
                     harness.service.faults = Faults(latency=0.0) if script.latency else script
-                    for phone in (*self.users, BLOCKED, STRANGER):
+                    for phone in (*self.users, self.blocked, self.stranger):
                         try:
-                            said.append(repr(await harness.accounts.user_of(PhoneNumber(phone), call())))
+                            said.append(repr(await harness.accounts.user_of(self.identity(phone), call())))
                         except (UnknownUser, DependencyFault) as refusal:
                             said.append(f"{refusal!r} {refusal.__cause__!r}")
         assert personal_in(text.getvalue()) == []

@@ -21,6 +21,7 @@ from talaria.domain.errors import (
 from talaria.domain.events import Attempt, Event, HopContext
 from talaria.domain.model import (
     CachedIdentity,
+    EmailAddress,
     IdentityKey,
     PartnerUserId,
     PersonalPhoneId,
@@ -70,10 +71,11 @@ class DependencyScript:
 
 
 class MemoryPhoneDirectory:
-    """The port `PhoneDirectory`. `phones` maps ids to numbers in E.164 and may be changed at any time."""
+    """The port `PhoneDirectory`. `phones` maps ids to numbers in E.164, `emails` to addresses; both may be changed."""
 
-    def __init__(self, phones: Mapping[str, str]) -> None:
+    def __init__(self, phones: Mapping[str, str], emails: Mapping[str, str] | None = None) -> None:
         self.phones = dict(phones)
+        self.emails = dict(emails or {})
         self.script = DependencyScript()
 
     async def phone_of(self, phone_id: PersonalPhoneId, call: HopContext) -> PhoneNumber:
@@ -83,18 +85,25 @@ class MemoryPhoneDirectory:
             raise IdentityUnknown
         return PhoneNumber(phone)
 
+    async def email_of(self, phone_id: PersonalPhoneId, call: HopContext) -> EmailAddress:
+        await self.script.play("personal", call, PERSONAL)
+        email = self.emails.get(phone_id.reveal())
+        if email is None:
+            raise IdentityUnknown
+        return EmailAddress(email)
+
 
 class MemoryPartnerAccounts:
-    """The port `PartnerAccounts`. `users` maps numbers to user ids, or to the refusal that a number meets."""
+    """The port `PartnerAccounts`. `users` maps numbers or addresses to user ids, or to the refusal that one meets."""
 
     def __init__(self, users: Mapping[str, str | Refusal], partner: str = "wind") -> None:
         self.users = dict(users)
         self.script = DependencyScript()
         self._partner = partner
 
-    async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
+    async def user_of(self, identity: PhoneNumber | EmailAddress, call: HopContext) -> PartnerUserId:
         await self.script.play(self._partner, call, PARTNER)
-        user = self.users.get(phone.reveal())
+        user = self.users.get(identity.reveal())
         if user is None:
             raise PartnerUserUnknown
         if isinstance(user, Refusal):

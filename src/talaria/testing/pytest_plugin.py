@@ -27,7 +27,7 @@ def pytest_generate_tests(metafunc: Any) -> None:
     """Tells the suite which partner it is for."""
     name = metafunc.config.getoption(OPTION)
     if name and metafunc.module.__name__.endswith("test_partner") and metafunc.cls is not None:
-        metafunc.cls.select(name)
+        metafunc.cls.choose(name)
 
 
 def pytest_pyfunc_call(pyfuncitem: Any) -> bool | None:

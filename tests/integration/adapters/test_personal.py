@@ -10,7 +10,13 @@ from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.personal import Personal
 from talaria.domain.errors import PERSONAL
 from talaria.sandbox import personal
-from talaria.testing.contracts.dependencies import PHONES, Failure, PhoneDirectoryContract, PhoneDirectoryHarness
+from talaria.testing.contracts.dependencies import (
+    EMAILS,
+    PHONES,
+    Failure,
+    PhoneDirectoryContract,
+    PhoneDirectoryHarness,
+)
 from tests.integration.adapters.support_dependencies import SCRIPTS, client_of
 
 
@@ -30,6 +36,6 @@ class TestPersonal(PhoneDirectoryContract):
     @asynccontextmanager
     async def harness(self) -> AsyncIterator[PhoneDirectoryHarness]:
         service = personal.SimulatedPersonal("the-token")
-        service.phones = dict(PHONES)
+        service.phones, service.emails = dict(PHONES), dict(EMAILS)
         async with client_of(service, PERSONAL, self.transport()) as client:
             yield _Directory(service, client)

@@ -37,7 +37,7 @@ def openapi(name: str) -> Any:
     return document
 
 
-def operation(name: str) -> Any:
-    """The only operation of a document."""
-    (found,) = openapi(name).get_all_operations()
-    return found.ok()
+def operation(name: str, path: str = "") -> Any:
+    """The operation of a document at this path; without one, its first."""
+    found = [one.ok() for one in openapi(name).get_all_operations()]
+    return next(one for one in found if path in ("", one.path))

@@ -18,6 +18,7 @@ from tests.integration.contracts.support_documents import openapi, operation
 
 PERSONAL, WIND = "personal.openapi.yaml", "wind.openapi.yaml"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+EMAILS = "/v1/emails/retrieve"
 REQUEST = {"x-request-id": "r-1", "content-type": "application/json"}
 
 
@@ -31,16 +32,18 @@ def service(sandbox: Sandbox, document: str) -> SimulatedService:
     return sandbox.personal if document == PERSONAL else sandbox.wind
 
 
-def call(document: str, url: str, headers: Mapping[str, str], body: Any) -> int:
+def call(document: str, url: str, headers: Mapping[str, str], body: Any, path: str = "") -> int:
     """The status of a response that keeps to the document, asked for outside the event loop."""
-    case = operation(document).Case(headers={**REQUEST, **headers}, body=body, media_type="application/json")
+    case = operation(document, path).Case(headers={**REQUEST, **headers}, body=body, media_type="application/json")
     return int(case.call_and_validate(base_url=url).status_code)
 
 
-@pytest.mark.parametrize("document", [PERSONAL, WIND])
-async def test_whatever_the_document_allows_is_answered_as_it_says(sandbox: Sandbox, document: str) -> None:
+@pytest.mark.parametrize(
+    ("document", "path"), [(PERSONAL, "/v1/phones/retrieve"), (PERSONAL, EMAILS), (WIND, "/v1/users/resolve")]
+)
+async def test_whatever_the_document_allows_is_answered_as_it_says(sandbox: Sandbox, document: str, path: str) -> None:
     url, headers = service(sandbox, document).url, credentials(sandbox, document)
-    asked = operation(document)
+    asked = operation(document, path)
 
     @settings(max_examples=20, suppress_health_check=list(HealthCheck), deadline=None)
     @given(asked.as_strategy())
@@ -76,6 +79,13 @@ async def test_each_status_is_one_of_the_document(
     url = service(sandbox, document).url
     headers = {**credentials(sandbox, document), "idempotency-key": uuid.uuid4().hex, **changes}
     assert await asyncio.to_thread(call, document, url, headers, body) == status
+
+
+@pytest.mark.parametrize(("person", "status"), [(fixtures.ANNA, 200), (fixtures.GHOST, 404)])
+async def test_each_status_of_an_address_is_one_of_the_document(sandbox: Sandbox, person: str, status: int) -> None:
+    headers = credentials(sandbox, PERSONAL)
+    url, body = sandbox.personal.url, {"id": person}
+    assert await asyncio.to_thread(call, PERSONAL, url, headers, body, EMAILS) == status
 
 
 @pytest.mark.parametrize("document", [PERSONAL, WIND])

@@ -214,12 +214,24 @@ async def check_books(weather: Weather) -> list[str]:
     return wrong
 
 
+_ORIGINS = {
+    "": "upstream",
+    "overloaded": "gateway",
+    "draining": "gateway",
+    "internal-error": "gateway",
+    "decision-failed": "gateway",
+    "keys-unavailable": "caller-keys",
+    "deadline-exceeded": "client",
+    "method-not-implemented": "client",
+}
+"""Of the reasons that do not begin with their origin."""
+
+
 def belongs(origin: str, reason: str) -> bool:
     """Does this reason belong to this origin?"""
     if reason == "circuit-open":
         return origin in ("personal", "partner", "upstream")
-    others = {"": "upstream", "overloaded": "gateway", "keys-unavailable": "caller-keys"}
-    return origin == others.get(reason, reason.partition("-")[0])
+    return origin == _ORIGINS.get(reason, reason.partition("-")[0])
 
 
 @asynccontextmanager

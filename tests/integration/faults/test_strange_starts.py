@@ -57,7 +57,7 @@ async def test_a_variable_of_prometheus_changes_nothing(
 async def test_a_terminal_that_is_not_read_holds_nothing_up(sandbox: Sandbox, tmp_path: Path, workers: str) -> None:
     controller, terminal = pty.openpty()
     termios.tcflow(terminal, termios.TCOOFF)  # what Ctrl-S does
-    script = f"{EXEC} >{os.ttyname(terminal)}"
+    script = f"export TALARIA__LOGGING__FORMAT=json; {EXEC} >{os.ttyname(terminal)}"
     try:
         async with serving(sandbox, tmp_path / "log", script=script, workers=workers) as served, asyncio.timeout(60):
             assert await ask(sandbox, 300) == [200] * 300

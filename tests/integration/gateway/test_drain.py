@@ -57,6 +57,28 @@ async def test_what_is_in_flight_ends_and_readiness_says_no(town: Town) -> None:
         assert await gateway.ended() == 0
 
 
+async def test_health_on_the_public_port_follows_the_drain(town: Town) -> None:
+    look = b"GET /healthz HTTP/1.1\r\nhost: talaria\r\n\r\n"
+    town.upstream.gate.clear()
+    async with process_of(town, town.configure()) as gateway, connected(gateway.url) as client:
+        async with connected(gateway.url) as balancer:
+            got = await balancer.ask(look)
+            assert (got.status, got.body) == (200, b"ok\n")
+            client.send(request(town.token()))
+            await until(lambda: bool(town.upstream.seen))
+            gateway.process.send_signal(signal.SIGTERM)
+
+            async def unready() -> bool:
+                return (await gateway.operators("/readyz")).status == 503
+
+            await until(unready)
+            got = await balancer.ask(look)
+            assert (got.status, got.body, got.head.all("connection")) == (503, b"draining\n", ["close"])
+        town.upstream.gate.set()
+        assert (await client.get()).status == 200
+        assert await gateway.ended() == 0
+
+
 async def test_a_second_signal_ends_it_at_once(town: Town) -> None:
     town.upstream.gate.clear()
     async with process_of(town, town.configure()) as gateway, connected(gateway.url) as client:

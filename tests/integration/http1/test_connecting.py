@@ -260,3 +260,27 @@ async def test_a_server_that_fails_to_speak_tls_goes_last(tmp_path: Path) -> Non
                 client._pool._idle[0].close()
         assert failures <= 1
         await client.aclose()
+
+
+async def test_a_connect_that_is_cancelled_at_any_step_leaves_nothing_open(tmp_path: Path) -> None:
+    """A descriptor that is closed while a transport watches it gets another connection's bytes under its number."""
+
+    async def reads(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        while await reader.read(4096):
+            continue
+
+    context = server_context(tmp_path, "localhost")
+    async with upstream(reads, tls=context) as secure, upstream(forever) as plain:
+        url = secure.url.replace("http:", "https:").replace("127.0.0.1", "localhost")
+        client = Http1Upstream(url, connect_timeout=5.0, ssl_context=client_context(tmp_path))
+        other = Http1Upstream(plain.url)
+        for steps in range(60):
+            sending = asyncio.create_task(client.send(request(timeout=5.0)))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            assert await read(await other.send(request())) == b"hello"
+        await client.aclose()
+        await secure.until(lambda: secure.open == 0)
+        await other.aclose()

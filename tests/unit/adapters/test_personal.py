@@ -8,7 +8,7 @@ import pytest
 from talaria.adapters.personal import Personal
 from talaria.domain.errors import BadAnswer, IdentityUnknown
 from talaria.domain.events import HopContext
-from talaria.domain.model import PersonalPhoneId, PhoneNumber
+from talaria.domain.model import EmailAddress, PersonalPhoneId, PhoneNumber
 from tests.support_refusals import by
 from tests.unit.adapters.support_dependency_client import Bench
 
@@ -108,3 +108,19 @@ async def test_an_answer_with_two_numbers_is_a_bad_answer() -> None:
     body = b'{"id": "ppid-anna", "value": "+4915112345678", "value": "+4915187654321"}'
     with pytest.raises(BadAnswer, check=by("personal")):
         await ask(Bench(answer(200, body)))
+
+
+async def test_an_address_is_asked_for_at_a_path_of_its_own() -> None:
+    bench = Bench(answer(200, {"id": "ppid-anna", "value": "anna@people.example"}))
+    personal = Personal(bench.client)
+    assert await personal.email_of(ANNA, HopContext("request-1", 5.0)) == EmailAddress("anna@people.example")
+    assert bench.requests[0].url.path == "/base/v1/emails/retrieve"
+    assert json.loads(bench.requests[0].content) == {"id": "ppid-anna"}
+
+
+@pytest.mark.parametrize("value", ["", "anna", "@people.example", "anna@", "a b@people.example", "+4915112345678", 7])
+async def test_what_is_no_address_is_a_bad_answer(value: object) -> None:
+    bench = Bench(answer(200, {"id": "ppid-anna", "value": value}))
+    with pytest.raises(BadAnswer, check=by("personal")) as caught:
+        await Personal(bench.client).email_of(ANNA, HopContext("request-1", 5.0))
+    assert "people" not in str(caught.value)

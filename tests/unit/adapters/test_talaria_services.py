@@ -3,6 +3,7 @@
 import pytest
 
 from talaria.adapters.http1.errors import ConnectionClosed, ConnectTimeout
+from talaria.domain import resilience
 from talaria.domain.errors import DependencyFault, TimedOut, Unreachable
 from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
 from tests.support_refusals import by
@@ -80,7 +81,7 @@ async def test_no_try_begins_after_the_time() -> None:
     assert sum(services.asked) == 1
 
 
-async def test_the_retry_budget_bounds_what_is_asked_again_without_an_answer() -> None:
+async def test_the_retry_budget_bounds_what_is_asked_again_without_an_answer(small_budget: None) -> None:
     services = Balanced(BROKEN, BROKEN)
     for _ in range(4):
         with pytest.raises(Unreachable, check=by("upstream")):
@@ -106,7 +107,13 @@ async def test_requests_bring_tokens_of_the_budget() -> None:
     assert sum(services.asked) == 40 + 2 * 4
 
 
-async def test_a_retry_of_what_was_not_sent_takes_no_token_and_gives_none_back() -> None:
+@pytest.fixture
+def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three retries at any time: fewer than open a breaker."""
+    monkeypatch.setattr(resilience, "RETRIES_AT_LEAST", 3)
+
+
+async def test_a_retry_of_what_was_not_sent_takes_no_token_and_gives_none_back(small_budget: None) -> None:
     services = Balanced(BROKEN, BROKEN)
     for _ in range(3):
         with pytest.raises(Unreachable, check=by("upstream")):

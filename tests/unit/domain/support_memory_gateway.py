@@ -10,7 +10,7 @@ from talaria.domain.authorization import ApiKeys, NetworkAllowlist
 from talaria.domain.errors import ExpiredToken, Refusal, TimedOut
 from talaria.domain.events import RequestContext
 from talaria.domain.forwarded import ForwardedHeaders
-from talaria.domain.gateway import Gateway, UpstreamTarget
+from talaria.domain.gateway import Decision, Gateway, UpstreamTarget
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.http import ClientRequest, ClientResponse, Headers, RequestBody, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import Partner, Principal, Route
@@ -107,6 +107,14 @@ class ScriptedUpstream:
         return sum(isinstance(answer.body, Chunks) and not answer.body.closed for answer in self.answers)
 
 
+def request_headers(*more: tuple[bytes, bytes], token: bytes, tag: bytes) -> Headers:
+    """The headers of a client's request."""
+    headers = [(b"host", b"api.example"), *more]
+    headers += [(b"x-api-tag", tag)] if tag else []
+    headers += [(b"authorization", b"Bearer " + token)] if token else []
+    return headers
+
+
 def _people() -> dict[bytes, Principal | Refusal]:
     return {
         b"t-1": person(),
@@ -173,11 +181,16 @@ class Door:
         peer: str = "203.0.113.7",
     ) -> ClientResponse:
         """One request. An empty `tag` or `token`: without that header."""
-        headers = [(b"host", b"api.example"), *more]
-        headers += [(b"x-api-tag", tag)] if tag else []
-        headers += [(b"authorization", b"Bearer " + token)] if token else []
+        headers = request_headers(*more, token=token, tag=tag)
         client_request = ClientRequest(method, target, headers, body, length, peer, "http")
         return await self.gateway.handle(client_request, context or RequestContext())
+
+    async def decide(
+        self, *more: tuple[bytes, bytes], token: bytes = b"t-1", tag: bytes = b"wind", context: RequestContext
+    ) -> Decision:
+        """The decision on one request, for an edge proxy."""
+        headers = request_headers(*more, token=token, tag=tag)
+        return await self.gateway.decide(ClientRequest("GET", b"/rides", headers, peer="203.0.113.7"), context)
 
     def sent(self, index: int = -1) -> dict[bytes, bytes]:
         """The headers that the upstream got; each of them once."""

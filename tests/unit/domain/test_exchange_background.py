@@ -221,32 +221,6 @@ def test_less_than_a_second_is_enough_for_an_exchange() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("origin", ["personal", "partner"])
-def test_the_hop_under_way_is_the_one_that_took_too_long(origin: str) -> None:
-    async def main() -> None:
-        world = World()
-        (world.directory if origin == "personal" else world.accounts).script.gate.clear()
-        with pytest.raises(TimedOut, check=by(origin)):  # type: ignore[arg-type]
-            await world.ask(within=1.0)
-
-    run(main())
-
-
-def test_time_that_is_up_between_the_hops_is_of_the_partner() -> None:
-    async def main() -> None:
-        world = World()
-        world.directory.script.gate.clear()
-        waiting = world.start(within=1.0, route=1.0)
-        await settle()
-        world.clock.move(1.0)
-        world.directory.script.gate.set()
-        with pytest.raises(TimedOut, check=by("partner")):
-            await waiting
-        assert world.accounts.script.calls == 0
-
-    run(main())
-
-
 def test_only_a_timeout_of_an_earlier_deadline_starts_a_new_flight() -> None:
     async def main() -> None:
         world = World()

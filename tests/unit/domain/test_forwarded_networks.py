@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.domain.forwarded import contains, unmap_ipv4
+from talaria.domain.forwarded import contains, last_hop, unmap_ipv4
 
 PRIVATE = [ip_network("10.0.0.0/8"), ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")]
 
@@ -66,3 +66,23 @@ def test_ipv4_over_an_ipv6_socket_is_the_same_client(address: object) -> None:
     assert unmap_ipv4(f"::ffff:{address}") == str(address)
     assert contains([ip_network(f"{address}/32")], f"::ffff:{address}")
     assert ip_address(f"::ffff:{address}").version == 6
+
+
+@pytest.mark.parametrize(
+    ("lines", "hop"),
+    [
+        ([b"203.0.113.7"], ("203.0.113.7", b"")),
+        ([b"6.6.6.6, 203.0.113.7"], ("203.0.113.7", b"6.6.6.6")),
+        ([b"6.6.6.6 , 7.7.7.7", b" 203.0.113.7 "], ("203.0.113.7", b"6.6.6.6 , 7.7.7.7")),
+        ([b"203.0.113.7:4711"], ("203.0.113.7", b"")),
+        ([b"[2001:db8::7]:4711"], ("2001:db8::7", b"")),
+        ([b"2001:DB8::7"], ("2001:db8::7", b"")),
+        ([b"::ffff:203.0.113.7"], ("203.0.113.7", b"")),
+        ([b"6.6.6.6, unknown"], ("", b"6.6.6.6")),
+        ([b"6.6.6.6, "], ("", b"6.6.6.6")),
+        ([b""], ("", b"")),
+        ([], ("", b"")),
+    ],
+)
+def test_the_last_hop_and_what_stands_before_it(lines: list[bytes], hop: tuple[str, bytes]) -> None:
+    assert last_hop(lines) == hop

@@ -173,6 +173,31 @@ def test_an_upload_is_no_part_of_the_time_that_the_upstream_has() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(("told", "left"), [(b"3000", 3.0), (b"5000", 5.0), (b"7000", 6.0), (b"60000", 6.0)])
+def test_of_an_upload_too_the_clients_own_deadline_is_the_end(told: bytes, left: float) -> None:
+    """Of the route's ten seconds the upstream has six: the last byte came four seconds ago."""
+
+    async def main() -> None:
+        door = Door()
+        body = Chunks(b"a", ended_at=door.world.clock.now() - 4.0)
+        await door.knock((b"x-request-timeout-ms", told), method="POST", body=body)
+        assert door.upstream.received[0].timeout == pytest.approx(left)
+
+    run(main())
+
+
+@pytest.mark.parametrize("told", [None, b"10000", b"11000"])
+def test_an_upload_may_take_longer_than_the_routes_timeout(told: bytes | None) -> None:
+    async def main() -> None:
+        door = Door()
+        door.upstream.gate.clear()
+        door.world.clock.call_later(60.0, door.upstream.gate.set)
+        headers = [(b"x-request-timeout-ms", told)] if told else []
+        assert (await door.knock(*headers, method="POST", body=Chunks(b"a"))).status == 200
+
+    run(main())
+
+
 def test_the_wait_for_keys_is_part_of_the_time() -> None:
     async def main() -> None:
         door = Door()

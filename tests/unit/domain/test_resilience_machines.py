@@ -127,7 +127,7 @@ class BudgetMachine(RuleBasedStateMachine):
     @rule(times=st.integers(1, 10))
     def retry(self, times: int) -> None:
         for _ in range(times):
-            may = len(self.retries) - len(self.answers) < max(3, len(self.requests) // 5)
+            may = len(self.retries) - len(self.answers) < max(10, len(self.requests) // 5)
             assert self.budget.take(self.now) == may
             if may:
                 self.retries.append(self.now)

@@ -19,6 +19,7 @@ from talaria.testing import (
 from talaria.testing.contracts.clock import ClockContract
 from talaria.testing.contracts.dependencies import (
     BLOCKED,
+    EMAILS,
     PHONES,
     USERS,
     Failure,
@@ -45,7 +46,7 @@ def script_trouble(script: DependencyScript, faults: DependencyFaults, failure: 
 
 class _Directory:
     def __init__(self) -> None:
-        self.directory = MemoryPhoneDirectory(PHONES)
+        self.directory = MemoryPhoneDirectory(PHONES, EMAILS)
 
     async def set_failure(self, failure: Failure | None) -> None:
         script_trouble(self.directory.script, PERSONAL, failure)

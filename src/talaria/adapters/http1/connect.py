@@ -4,6 +4,7 @@ The race is ours and works on plain sockets, for uvloop has none; TLS is spoken 
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -78,17 +79,20 @@ async def connect(endpoint: Endpoint, protocol: Callable[[], _P]) -> _P:
         sock, address = await _open_socket(via or endpoint, endpoint.local_address)
     except OSError as error:
         raise _translated(error, "egress proxy: " if via else "") from None
+    # A dot at the end is no part of the name that is sent and verified (RFC 6066, section 3).
+    name = endpoint.host.removesuffix(".") if endpoint.tls is not None else None
     try:
         if via is not None:
             await _open_tunnel(sock, Tunnel(endpoint.target))
-        # A dot at the end is no part of the name that is sent and verified (RFC 6066, section 3).
-        name = endpoint.host.removesuffix(".") if endpoint.tls is not None else None
-        loop = asyncio.get_running_loop()
-        _, connected = await loop.create_connection(protocol, sock=sock, ssl=endpoint.tls, server_hostname=name)
+        making = asyncio.get_running_loop().create_connection
+        _, connected = await making(protocol, sock=sock, ssl=endpoint.tls, server_hostname=name)
     except BaseException as error:
+        # A transport that has the socket closes it, once nothing watches its descriptor: closed here, its number would
+        # go to the next socket, and bytes of one connection to another. The end makes a transport close.
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
         if via is None:
             endpoint.resolver.failed(address)
-        sock.close()
         if isinstance(error, OSError):
             raise _translated(error) from None
         raise
@@ -103,9 +107,13 @@ async def _open_socket(endpoint: Endpoint, local_address: str | None) -> tuple[s
 
 async def _open_tunnel(sock: socket.socket, tunnel: Tunnel) -> None:
     loop = asyncio.get_running_loop()
-    await loop.sock_sendall(sock, tunnel.request)
-    while not tunnel.feed(await loop.sock_recv(sock, _READ_AT_MOST)):
-        continue
+    try:
+        await loop.sock_sendall(sock, tunnel.request)
+        while not tunnel.feed(await loop.sock_recv(sock, _READ_AT_MOST)):
+            continue
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _translated(error: OSError, where: str = "") -> Exception:

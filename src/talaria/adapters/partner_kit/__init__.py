@@ -17,13 +17,16 @@ from talaria.adapters.partner_kit.http import PartnerCall, PartnerHttp
 from talaria.adapters.partner_kit.tokens import AccessToken, TokenCache
 from talaria.domain.errors import PartnerBadAnswer, PartnerUserRefused, PartnerUserUnknown
 from talaria.domain.events import HopContext
-from talaria.domain.model import PartnerUserId, PhoneNumber, Sensitive
+from talaria.domain.model import EMAIL_HOPS, PHONE_HOPS, EmailAddress, PartnerUserId, PhoneNumber, Sensitive
 
 __all__ = [
     "CONTRACT",
+    "EMAIL_HOPS",
+    "PHONE_HOPS",
     "AccessToken",
     "AdapterAccounts",
     "DependencyResponse",
+    "EmailAddress",
     "HopContext",
     "PartnerAdapter",
     "PartnerBadAnswer",

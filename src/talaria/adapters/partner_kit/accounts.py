@@ -2,22 +2,25 @@
 
 import traceback
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from talaria.adapters.partner_kit.http import PartnerCall, PartnerHttp
 from talaria.domain.errors import PartnerBadAnswer, Refusal
 from talaria.domain.events import HopContext
-from talaria.domain.model import PartnerUserId, PhoneNumber
+from talaria.domain.model import EmailAddress, PartnerUserId, PhoneNumber
 
 
 class PartnerAdapter(Protocol):
     """What a partner's adapter has, beside `contract = 1`, which is looked at when it is found.
 
-    `Options`, `api_key_required`, `probe(call)` and `aclose()` are optional.
+    `Options`, `api_key_required`, `hops`, `probe(call)` and `aclose()` are optional.
     """
 
-    async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
-        """The partner's user. Raises PartnerUserUnknown, PartnerUserRefused or PartnerBadAnswer."""
+    async def user_of(self, identity: Any, call: HopContext, /) -> PartnerUserId:
+        """The partner's user: `identity` is a PhoneNumber, or what `hops` ask personal for.
+
+        Raises PartnerUserUnknown, PartnerUserRefused or PartnerBadAnswer.
+        """
         ...
 
 
@@ -31,10 +34,10 @@ class AdapterAccounts:
         self.adapter = adapter
         self._http = http
 
-    async def user_of(self, phone: PhoneNumber, call: HopContext) -> PartnerUserId:
+    async def user_of(self, identity: PhoneNumber | EmailAddress, call: HopContext) -> PartnerUserId:
         async def ask(whole: PartnerCall) -> PartnerUserId:
             try:
-                user_id = await self.adapter.user_of(phone, whole)
+                user_id = await self.adapter.user_of(identity, whole)
             except (Refusal, TimeoutError):
                 raise
             except Exception as error:

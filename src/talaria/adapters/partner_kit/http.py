@@ -101,6 +101,7 @@ class PartnerHttp:
             return await self._client.hop(call, lambda hop: hop.send(request))
         if call.hop.client is self._client:
             return await call.hop.send(request)
+        call.hop.note_answered()  # another question begins
         rest = HopContext(call.request_id, max(0.0, call.hop.left), call.attempts)
         return await self._client.hop(rest, lambda hop: hop.send(request), within=call.hop)
 

@@ -1,4 +1,4 @@
-"""One JSON line for each request.
+"""One line for each request, as JSON or as text for people.
 
 A line is encoded when its request ends and waits for a moment, so that one write carries many (see line_writer.py). A
 full disk is waited out. A reader that is gone ends the writing, not the gateway.
@@ -14,6 +14,7 @@ import msgspec
 
 from talaria.adapters.telemetry.line_writer import NO_ROOM, LineWriter
 from talaria.adapters.telemetry.request_line import clipped, request_line
+from talaria.adapters.telemetry.text_lines import encoded_text_line
 from talaria.adapters.telemetry.timestamps import Timestamps
 from talaria.domain.events import Event, RequestFinished
 
@@ -30,7 +31,7 @@ class AccessLog:
     """Writes a line for each finished request; a handler of the event bus.
 
     `descriptor`: where the lines go, blocking or not. `call_later` (of the event loop) is asked to flush soon.
-    `buffer_limit`: bytes that may wait.
+    `buffer_limit`: bytes that may wait. `worker`: this process's number among several.
     """
 
     def __init__(
@@ -41,9 +42,12 @@ class AccessLog:
         call_later: Callable[[float, Callable[[], None]], object] | None = None,
         write: Callable[[int, bytes], int] = os.write,
         buffer_limit: int = BUFFER_LIMIT,
+        worker: int = 0,
+        as_text: bool = False,
     ) -> None:
+        self._worker = worker
         self._timestamp = Timestamps(clock).now
-        self._encode = msgspec.json.Encoder().encode
+        self._encode = encoded_text_line if as_text else msgspec.json.Encoder().encode
         self._call_later = call_later
         self._writer = LineWriter(descriptor, buffer_limit, self._lost_line, write)
         self._due = False
@@ -54,7 +58,7 @@ class AccessLog:
         """Take the end of a request; other events pass."""
         if type(event) is not RequestFinished or self._gone:
             return
-        line = request_line(event, self._timestamp())
+        line = request_line(event, self._timestamp(), self._worker)
         try:
             encoded = self._encode(line)
         except UnicodeEncodeError:

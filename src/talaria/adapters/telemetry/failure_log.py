@@ -1,17 +1,22 @@
-"""The last answers of 500 and above, ours or passed on, with their origin. In memory, bounded."""
+"""The last answers of 500 and above, ours or passed on, with their origin; and the last 4xx of each reason. In memory,
+bounded.
+"""
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import chain
 from time import time_ns
 
 import msgspec
 
-from talaria.adapters.telemetry.request_line import RequestLine, request_line
+from talaria.adapters.telemetry.request_line import RequestLine, clipped, request_line
 from talaria.adapters.telemetry.timestamps import Timestamps
 from talaria.domain.events import Attempt, Event, RequestFinished
 
 KEPT = 1000
 _REFUSALS_KEPT = 100
+_CLIENT_ERRORS_KEPT = 50
+"""Of each reason."""
 _CIRCUIT_OPEN = "circuit-open"
 
 PASSED_ON = "passed on"
@@ -29,7 +34,7 @@ class AttemptRecord(msgspec.Struct, frozen=True):
 
 
 class FailureRecord(msgspec.Struct, frozen=True):
-    """One answer of 500 or above. `time` is that of its end (RFC 3339, UTC), `phase` where the request ended.
+    """One answer of 400 or above. `time` is that of its end (RFC 3339, UTC), `phase` where the request ended.
 
     `reason` is empty, and `phase` PASSED_ON, where it is the upstream's own answer. `breakers`: the state of each
     circuit breaker at that moment. `person` is a pseudonym. What its access line says too is taken from there.
@@ -58,38 +63,77 @@ class FailureRecord(msgspec.Struct, frozen=True):
 _SHARED = set(FailureRecord.__struct_fields__) & set(RequestLine.__struct_fields__) - {"attempts"}
 
 
+class RecordFilter(msgspec.Struct, frozen=True):
+    """Which records are asked for; what is empty admits all. `since` and `until` are RFC 3339 in UTC.
+
+    `status` is one, or a class such as "4xx". Where neither it nor `reason` is named, failures of 500 and above alone.
+    """
+
+    since: str = ""
+    until: str = ""
+    caller: str = ""
+    route: str = ""
+    status: str = ""
+    reason: str = ""
+
+    def admits(self, record: FailureRecord) -> bool:
+        """Whether this record is meant."""
+        asked = ((self.caller, record.caller), (self.route, record.tag), (self.reason, record.reason))
+        return (
+            all(wanted in ("", found) for wanted, found in asked)
+            and self._admits_status(record)
+            and self.since.removesuffix("Z") <= record.time
+            and (not self.until or record.time.removesuffix("Z") <= self.until.removesuffix("Z"))
+        )
+
+    def _admits_status(self, record: FailureRecord) -> bool:
+        status = str(record.status)
+        if not (self.status or self.reason):
+            return record.status >= 500 and record.reason != _CIRCUIT_OPEN
+        return self.status in ("", status, f"{status[0]}xx")
+
+
+FAILURES = RecordFilter()
+
+
 class FailureRecords:
     """Keeps the newest records, in memory. `recorded`: how many there were.
 
     The refusals of an open circuit are many and say nothing new: a few are kept apart, so that one can be found, and
-    take the place of no failure.
+    take the place of no failure. So are those below 500, a few of each reason.
     """
 
     def __init__(self, kept: int = KEPT) -> None:
         self.recorded = 0
         self._failures: deque[tuple[int, FailureRecord]] = deque(maxlen=kept)
         self._refusals: deque[tuple[int, FailureRecord]] = deque(maxlen=_REFUSALS_KEPT)
+        self._client_errors: dict[str, deque[tuple[int, FailureRecord]]] = {}
 
     def add(self, record: FailureRecord) -> None:
         """Keep one more."""
         self.recorded += 1
-        kept = self._refusals if record.reason == _CIRCUIT_OPEN else self._failures
-        kept.append((self.recorded, record))
+        self._kept_for(record).append((self.recorded, record))
 
     def find(self, request_id: str) -> FailureRecord | None:
         """The newest record of this request id."""
         found = [record for record in reversed(self.after(0)) if record.request_id == request_id]
         return max(found, key=lambda record: record.time, default=None)
 
-    def last(self, count: int) -> list[FailureRecord]:
-        """The newest failures, newest first."""
-        records = [record for _, record in reversed(self._failures)]
+    def last(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
+        """The newest of those that are asked for, newest first."""
+        records = [record for record in reversed(self.after(0)) if asked.admits(record)]
         return sorted(records, key=lambda record: record.time, reverse=True)[:count]
 
     def after(self, recorded: int) -> list[FailureRecord]:
         """What is kept of the records after the first so many, oldest first."""
-        together = sorted([*self._failures, *self._refusals], key=lambda numbered: numbered[0])
-        return [record for number, record in together if number > recorded]
+        together = chain(self._failures, self._refusals, *self._client_errors.values())
+        fresh = [numbered for numbered in together if numbered[0] > recorded]
+        return [record for _, record in sorted(fresh, key=lambda numbered: numbered[0])]
+
+    def _kept_for(self, record: FailureRecord) -> deque[tuple[int, FailureRecord]]:
+        if record.status < 500:
+            return self._client_errors.setdefault(record.reason, deque(maxlen=_CLIENT_ERRORS_KEPT))
+        return self._refusals if record.reason == _CIRCUIT_OPEN else self._failures
 
 
 class FailureLog:
@@ -111,12 +155,14 @@ class FailureLog:
 
     def record(self, event: Event) -> None:
         """Keep the end of a request that failed; other events pass."""
-        if type(event) is RequestFinished and event.status >= 500:
+        if type(event) is RequestFinished and event.status >= 400:
             self.records.add(self._record_of(event))
 
     def _record_of(self, event: RequestFinished) -> FailureRecord:
         context = event.context
         line = request_line(event, self._timestamp())
+        if event.status < 500:
+            line = clipped(line)  # a client may have written into it what it likes
         return FailureRecord(
             phase=context.phase if event.reason else PASSED_ON,
             attempts=[_attempt_record(attempt, context.started) for attempt in context.attempts],

@@ -6,7 +6,7 @@ into samples when they are read. The tallies of several workers can be sent, and
 
 import platform
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
+from talaria.adapters.telemetry.process_gauges import ProcessGauges
 from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished
 from talaria.domain.routing import METHODS
 
@@ -67,15 +68,34 @@ _DURATIONS = {
 }
 _GAUGES = {
     "identity_cache_entries": _GaugeFamily("Exchange results kept."),
+    "identity_cache_limit": _GaugeFamily("How many are kept at most, by all workers."),
     "requests_in_flight": _GaugeFamily("Requests under way."),
+    "requests_in_flight_limit": _GaugeFamily("How many may be, in all workers."),
+    "workers": _GaugeFamily("Processes that serve clients."),
     "dependency_state": _GaugeFamily("0: well. 1: failing. 2: not asked any more.", ("dependency",), max),
+    "circuit_state": _GaugeFamily("0: closed. 1: half-open. 2: open.", ("dependency",), max),
+    "key_set_age_seconds": _GaugeFamily("Since a caller's key set was fetched.", ("dependency",), max),
     "build_info": _GaugeFamily("Always 1.", ("version", "python"), max),
     "config_last_reload_success": _GaugeFamily("1: the last reload was taken.", combine=min),
     "config_last_reload_success_timestamp_seconds": _GaugeFamily(
         "When the configuration in force was taken.", combine=min
     ),
     "config_hash": _GaugeFamily("1: in force.", ("hash",), max),
+    "process_cpu_seconds": _GaugeFamily("Time of the processor, user's and system's.", ("worker",)),
+    "process_resident_memory_bytes": _GaugeFamily("Resident memory.", ("worker",)),
+    "process_virtual_memory_bytes": _GaugeFamily("Virtual memory.", ("worker",)),
+    "process_open_fds": _GaugeFamily("Open descriptors.", ("worker",)),
+    "process_max_fds": _GaugeFamily("How many may be open.", ("worker",)),
+    "process_start_time_seconds": _GaugeFamily("When it began, since the epoch.", ("worker",)),
 }
+_PROCESS = "process_"
+_CPU = "process_cpu_seconds"
+"""A counter that goes with its process, as the gauges do."""
+
+
+def process_gauges(worker: str, process: ProcessGauges) -> dict[str, dict[Labels, float]]:
+    """The gauges of this process, under its name."""
+    return {name: {(worker,): value} for name, value in process.values().items() if name in _GAUGES}
 
 
 def _nothing() -> Tallies:
@@ -110,7 +130,8 @@ class Metrics:
     """Counts events. `handlers`: the event bus' handler for each kind of event.
 
     `tags`: the routes' tags; any other is counted as `other`. `identities`: how many exchange results are kept.
-    `in_flight`: how many requests are under way. `severities`: how bad the state of each dependency is.
+    `in_flight`: how many requests are under way. `states`: further gauges with a value for each dependency, by family.
+    `failures`: origin and reason of each failure that there can be; it is counted from 0. `worker`: this one's number.
     """
 
     def __init__(
@@ -119,16 +140,22 @@ class Metrics:
         tags: Iterable[str],
         identities: Callable[[], int],
         in_flight: Callable[[], int],
-        severities: Callable[[], Mapping[str, float]] = dict,
+        states: Callable[[], Mapping[str, Mapping[str, float]]] = dict,
+        failures: Collection[tuple[str, str]] = (),
+        worker: int = 0,
         version: str,
     ) -> None:
-        self._tags = frozenset(tags)
+        self._failures = failures
         self._outcomes: set[str] = set()
         self._measured = {"identity_cache_entries": identities, "requests_in_flight": in_flight}
-        self._severities = severities
+        self._states = states
+        self._worker = str(worker)
+        self._process = ProcessGauges()
         self._tallies = _nothing()
         self._gauges = self._tallies.gauges
         self._gauges["build_info"] = {(version, platform.python_version()): 1}
+        self._gauges["workers"] = {(): 1}
+        self.set_known_tags(tags)
         counters, durations = self._tallies.counters, self._tallies.durations
         self._count_request = _counter(counters["requests"])
         self._count_failure = _counter(counters["5xx"])
@@ -146,11 +173,16 @@ class Metrics:
     def set_known_tags(self, tags: Iterable[str]) -> None:
         """Count these tags by name from now on."""
         self._tags = frozenset(tags)
+        counts = self._tallies.counters["5xx"]
+        for tag in (*self._tags, OTHER):
+            for origin, reason in self._failures:
+                counts.setdefault((tag, origin, reason), 0)
 
-    def configured(self, digest: str, at: float) -> None:
-        """This configuration is in force since `at`, in seconds since the epoch."""
-        before = dict.fromkeys(self._gauges["config_hash"], 0.0)
-        self._gauges["config_hash"] = {**before, (digest,): 1.0}
+    def configured(self, digest: str, at: float, in_flight_limit: int = 0, identities_limit: int = 0) -> None:
+        """This configuration is in force since `at`, in seconds since the epoch, with these limits of one worker."""
+        self._gauges["config_hash"] = {(digest,): 1.0}
+        self._gauges["requests_in_flight_limit"] = {(): in_flight_limit}
+        self._gauges["identity_cache_limit"] = {(): identities_limit}
         self._gauges["config_last_reload_success_timestamp_seconds"] = {(): at}
         self._gauges["config_last_reload_success"] = {(): 1.0}
 
@@ -162,7 +194,9 @@ class Metrics:
         """Everything up to now."""
         for name, value in self._measured.items():
             self._gauges[name] = {(): value()}
-        self._gauges["dependency_state"] = {(name,): state for name, state in self._severities().items()}
+        for name, values in self._states().items():
+            self._gauges[name] = {(dependency,): state for dependency, state in values.items()}
+        self._gauges.update(process_gauges(self._worker, self._process))
         return self._tallies
 
     def _request(self, event: RequestFinished) -> None:
@@ -263,7 +297,9 @@ class _Collector:
                 histogram.add_metric([label], _cumulative(observed[:-1]), observed[-1])
             yield histogram
         for name, gauge_family in _GAUGES.items():
-            gauge = GaugeMetricFamily(f"talaria_{name}", gauge_family.text, labels=gauge_family.labels)
+            kind = CounterMetricFamily if name == _CPU else GaugeMetricFamily
+            full_name = name if name.startswith(_PROCESS) else f"talaria_{name}"
+            gauge = kind(full_name, gauge_family.text, labels=gauge_family.labels)
             for labels, value in self.tallies.gauges[name].items():
                 gauge.add_metric(_texts(labels), value)
             yield gauge

@@ -2,13 +2,15 @@
 
 import msgspec
 
-from talaria.domain.events import RequestFinished
+from talaria.domain.events import RequestContext, RequestFinished
 
 _LONGEST_VALUE = 128
 
 
 class RequestLine(msgspec.Struct, omit_defaults=True, gc=False):
     """The access line, its fields in the order in which they stand. Times in milliseconds, `bytes_*` of the bodies.
+
+    `personal_ms` and `partner_ms`: all attempts at them that this request waited for. `worker`: its number.
 
     It holds nothing of the request's path, query, headers or body, and no personal data: `person` is a pseudonym.
     """
@@ -30,15 +32,18 @@ class RequestLine(msgspec.Struct, omit_defaults=True, gc=False):
     bytes_out: int
     total_ms: float
     upstream_ms: float
+    worker: int
     retries: int = 0
     healed: bool = False
     cause: str = ""
     person: str = ""
     edge: bool = False
+    personal_ms: float = 0.0
+    partner_ms: float = 0.0
 
 
-def request_line(event: RequestFinished, time: str) -> RequestLine:
-    """The line of a request that ended at `time` (RFC 3339)."""
+def request_line(event: RequestFinished, time: str, worker: int = 0) -> RequestLine:
+    """The line of a request that ended at `time` (RFC 3339) in this worker."""
     context = event.context
     attempts = context.attempts
     # An answer that broke off is trouble too, whatever its status was.
@@ -61,12 +66,23 @@ def request_line(event: RequestFinished, time: str) -> RequestLine:
         event.bytes_out,
         int(event.seconds * 1e6) / 1e3,
         int(context.upstream_seconds * 1e6) / 1e3,
+        worker,
         len(attempts) - len({attempt.dependency for attempt in attempts}) if len(attempts) > 1 else 0,
         context.identity_refreshed,
         event.cause,
         context.person,
         context.edge,
+        *(_hop_times(context) if context.exchange not in (None, "hit") else ()),
     )
+
+
+def _hop_times(context: RequestContext) -> tuple[float, float]:
+    """The milliseconds at personal, and at the partner."""
+    seconds = {"personal": 0.0, context.partner: 0.0}
+    for attempt in context.attempts:
+        if attempt.dependency in seconds:
+            seconds[attempt.dependency] += attempt.seconds
+    return int(seconds["personal"] * 1e6) / 1e3, int(seconds[context.partner] * 1e6) / 1e3
 
 
 def clipped(line: RequestLine) -> RequestLine:

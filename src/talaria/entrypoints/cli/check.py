@@ -3,27 +3,41 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import rich_click as click
 from rich.table import Table
 from rich.text import Text
 
-from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, console, load_or_exit, warn
+from talaria.entrypoints.cli.operators import CannotAsk, Operators, ask, operators_of, ops_option
+from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, console, fail, load_or_exit, warn
 from talaria.entrypoints.config import ConfigurationError, Settings, load, schema
 from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.config.types import write_seconds
+from talaria.entrypoints.config.without_secrets import differences, without_secrets
+
+
+class _InForce(msgspec.Struct):
+    """What GET /config answers, as far as it is read here."""
+
+    hash: str
+    settings: dict[str, Any]
 
 
 @click.command("check")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Problems and warnings as JSON, with their lines in the file.")
 @click.option("--schema", "as_schema", is_flag=True, help="Print the JSON Schema of the configuration instead.")
-def command(path: Path, as_json: bool, as_schema: bool) -> None:
-    """Check the configuration: all problems at once, or what was found."""
+@click.option("--running", is_flag=True, help="Say what differs between the file and the gateway that runs.")
+@ops_option
+def command(path: Path, as_json: bool, as_schema: bool, running: bool, ops: str | None) -> None:
+    """Check the configuration: all problems at once, or what was found. Exit code 1: what runs differs (--running)."""
     if as_schema:
         click.echo(json.dumps(schema(), indent=2))
         return
+    if running or ops is not None:
+        sys.exit(_compare(path, operators_of(ops, path), as_json))
     if as_json:
         sys.exit(_print_json(path))
     settings = load_or_exit(path)
@@ -41,6 +55,36 @@ def _print_json(path: Path) -> int:
         report["problems"] = msgspec.to_builtins(error.problems)
     click.echo(json.dumps(report, indent=2))
     return EXIT_CONFIGURATION if report["problems"] else 0
+
+
+def _compare(path: Path, address: Operators, as_json: bool) -> int:
+    settings = load_or_exit(path)
+    try:
+        found = ask(address, "/config", _InForce)
+    except CannotAsk as error:
+        fail(str(error), error.hint)
+    if found is None:
+        fail(f"What answers at {address} is no operators' listener of this version.")
+    differ = differences(without_secrets(settings), found.settings)
+    if as_json:
+        listed = [{"key": key, "file": ours, "running": theirs} for key, (ours, theirs) in differ.items()]
+        report = {"file": str(path), "hash": settings.digest, "running_hash": found.hash, "differences": listed}
+        click.echo(json.dumps(report, indent=2))
+    else:
+        _print_differences(path, settings.digest, found.hash, differ)
+    return int(bool(differ) or settings.digest != found.hash)
+
+
+def _print_differences(path: Path, ours: str, theirs: str, differ: dict[str, tuple[Any, Any]]) -> None:
+    for key, values in differ.items():
+        file, running = (json.dumps(value) if value is not None else "not there" for value in values)
+        click.echo(f"{key}\n    file     {file}\n    running  {running}")
+    if differ:
+        click.echo(f"{path} has hash {ours}, what runs {theirs}. To make it run: talaria reload, or SIGHUP.")
+    elif ours != theirs:
+        click.echo(f"The settings are the same, but not how they are written, or a caller's keys: {ours}, {theirs}.")
+    else:
+        click.echo(f"What runs is what {path} says, hash {ours}.")
 
 
 def _print(settings: Settings) -> None:

@@ -1,9 +1,11 @@
-"""`talaria explain`: what became of a request that was answered with 500 or above. Asks the operators' listener."""
+"""`talaria explain`: what became of a request that failed. Asks the operators' listener."""
 
+import datetime
 import json
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 import rich_click as click
@@ -11,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, AttemptRecord, FailureRecord
-from talaria.entrypoints.cli.operators import CannotAsk, ask
-from talaria.entrypoints.cli.shared import config_option, console, fail, load_part_or_exit, plain_table
-from talaria.entrypoints.config import Address
+from talaria.entrypoints.cli.failure_list import moment, print_list
+from talaria.entrypoints.cli.operators import CannotAsk, Operators, ask, operators_of, ops_option
+from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table
+from talaria.entrypoints.public.problems import ROWS
 
 _ORIGINS = {
     "client": "the client's request",
@@ -43,36 +46,72 @@ _CERTIFICATE = "Its certificate is not good for us: it is renewed there, or its 
 _OUR_LIMITS = "Our own limits were reached: see talaria_requests_in_flight, server.max_in_flight and server.workers."
 
 
+_LISTED = 20
+_FOLLOW_SECONDS = 1.0
+
+
+def _moment(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    try:
+        return text and moment(text, datetime.datetime.now(datetime.UTC))
+    except ValueError:
+        raise click.BadParameter('write "15m" (ago), "03:10" (today, UTC) or "2026-11-28T03:10:00Z"') from None
+
+
 @click.command("explain")
 @click.argument("request_id", required=False, metavar="[REQUEST-ID]")
-@click.option("--last", type=click.IntRange(1, KEPT), metavar="N", help="List the last N instead.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.option(
+    "--last", type=click.IntRange(1, KEPT), metavar="N", help=f"List the last N instead; {_LISTED} if unsaid."
+)
+@click.option(
+    "--since", callback=_moment, metavar="WHEN", help='List from then on: "15m" ago, "03:10", RFC 3339 (UTC).'
+)
+@click.option("--until", callback=_moment, metavar="WHEN", help="List up to then.")
+@click.option("--caller", metavar="NAME", help="List those of this caller.")
+@click.option("--route", metavar="TAG", help="List those of this x-api-tag.")
+@click.option("--status", metavar="STATUS", help='List those of this status, such as "401" or "4xx".')
+@click.option("--reason", metavar="REASON", help="List those of this reason (docs/refusals.md).")
+@click.option("--follow", is_flag=True, help="Go on with those that come, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs; with --follow a line for each.")
+@ops_option
 @config_option
-def command(request_id: str | None, last: int | None, as_json: bool, path: Path) -> None:
-    """Explain an answer of 500 or above: its origin, and what happened when.
+def command(
+    request_id: str | None,
+    last: int | None,
+    follow: bool,
+    as_json: bool,
+    ops: str | None,
+    path: Path,
+    **asked: str | None,
+) -> None:
+    """Explain an answer of 400 or above: its origin, and what happened when; or list some.
 
-    The gateway remembers the last thousand while it runs. The request id is in every answer (x-request-id).
+    The gateway remembers the last thousand of 500 and above while it runs, and of each reason below 500 the last few.
+    The request id is in every answer (x-request-id).
     """
-    if (request_id is None) == (last is None):
-        raise click.UsageError("Give a request id, or --last N.")
-    address = load_part_or_exit(path, "server.ops_listen").server.ops_listen
+    filters = {name: value for name, value in asked.items() if value}
+    if (request_id is None) != bool(last or follow or filters):
+        raise click.UsageError("Give a request id, or --last N or another option that says which to list.")
+    address = operators_of(ops, path)
     try:
         if request_id is not None:
             _explain_one(address, request_id, as_json)
+        elif follow:
+            _follow(address, filters, as_json)
         else:
-            _list(address, last or 0, as_json)
+            _list(address, {"last": last or _LISTED, **filters}, as_json)
     except CannotAsk as error:
         fail(str(error), error.hint)
 
 
-def _explain_one(address: Address, request_id: str, as_json: bool) -> None:
+def _explain_one(address: Operators, request_id: str, as_json: bool) -> None:
     entry = ask(address, f"/5xx/{quote(request_id, safe='')}", FailureRecord)
     if entry is None:
         fail(
-            f"No answer of 500 or above is remembered for {_printable(request_id)}.",
-            "It may have ended below 500 (the access log has its line), be older than the last"
-            f" {KEPT:,} or than the gateway's start, or have met another instance.",
-            "What is remembered: talaria explain --last 20",
+            f"No answer of 400 or above is remembered for {_printable(request_id)}.",
+            "It may have ended below 400 (the access log has its line), be older than the last"
+            f" {KEPT:,} (below 500: the last few of its reason) or than the gateway's start, or have met another"
+            " instance.",
+            "What is remembered: talaria explain --last 20, or with --status 4xx",
         )
     if as_json:
         click.echo(_as_json(entry))
@@ -80,14 +119,35 @@ def _explain_one(address: Address, request_id: str, as_json: bool) -> None:
         _print_timeline(entry)
 
 
-def _list(address: Address, count: int, as_json: bool) -> None:
-    entries = (ask(address, f"/5xx?last={count}", dict[str, list[FailureRecord]]) or {}).get("entries", [])
+def _list(address: Operators, query: dict[str, str | int], as_json: bool) -> None:
+    entries = _entries(address, query)
     if as_json:
         click.echo(_as_json(entries))
     elif entries:
-        _print_list(entries)
+        print_list(entries)
     else:
-        click.echo("No answer of 500 or above is remembered.")
+        click.echo("No such answer is remembered." if len(query) > 1 else "No answer of 500 or above is remembered.")
+
+
+def _follow(address: Operators, filters: dict[str, str], as_json: bool) -> None:
+    """The newest that are there, and each that comes; the oldest first."""
+    told: set[tuple[str, str]] = set()
+    count = _LISTED
+    while True:
+        entries = _entries(address, {"last": count, **filters})[::-1]
+        fresh = [entry for entry in entries if (entry.time, entry.request_id) not in told]
+        if as_json:
+            for entry in fresh:
+                click.echo(msgspec.json.encode(entry))
+        elif fresh:
+            print_list(fresh, headings=not told)
+        told |= {(entry.time, entry.request_id) for entry in fresh}
+        count = KEPT
+        time.sleep(_FOLLOW_SECONDS)
+
+
+def _entries(address: Operators, query: dict[str, str | int]) -> list[FailureRecord]:
+    return (ask(address, f"/5xx?{urlencode(query)}", dict[str, list[FailureRecord]]) or {}).get("entries", [])
 
 
 def _as_json(value: FailureRecord | list[FailureRecord]) -> str:
@@ -113,22 +173,14 @@ def _print_timeline(entry: FailureRecord) -> None:
     out.print(Text(advice(entry)))
 
 
-def _print_list(entries: Sequence[FailureRecord]) -> None:
-    """A line for each entry."""
-    table = plain_table("time (UTC)", "status", "reason", "origin", "route", "took", "request id")
-    for entry in entries:
-        took = f"{entry.total_ms:.0f} ms"
-        texts = (entry.time, str(entry.status), entry.reason or PASSED_ON, entry.origin, entry.tag or "-", took)
-        table.add_row(*map(Text, (*texts, entry.request_id)))
-    console().print(table)
-
-
 def advice(entry: FailureRecord) -> str:
     """What an operator may look at first."""
     if entry.reason == "overloaded":
         return _OUR_LIMITS
     if "certificate" in entry.cause:
         return _CERTIFICATE
+    if entry.status < 500 and entry.reason in ROWS:
+        return f"Its client was told: {ROWS[entry.reason].detail}"
     return _ADVICE.get(entry.reason.removeprefix(f"{entry.origin}-"), "")
 
 

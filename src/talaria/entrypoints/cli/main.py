@@ -21,6 +21,9 @@ COMMANDS = {
     "token": "talaria.entrypoints.cli.token",
     "keys": "talaria.entrypoints.cli.keys",
     "explain": "talaria.entrypoints.cli.explain",
+    "person": "talaria.entrypoints.cli.person",
+    "reload": "talaria.entrypoints.cli.reload",
+    "doctor": "talaria.entrypoints.cli.doctor",
     "render": "talaria.entrypoints.cli.render.command",
     "partner": "talaria.entrypoints.cli.partner",
 }

@@ -1,14 +1,45 @@
-"""Asks the operators' listener of the gateway that runs with a configuration."""
+"""Asks the operators' listener of the gateway that runs with a configuration, or at a URL."""
 
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
 import msgspec
+import rich_click as click
 
+from talaria.entrypoints.cli.shared import DEFAULT_FILE, load_part_or_exit
 from talaria.entrypoints.config import Address
+from talaria.entrypoints.config.settings import ServerSettings
 from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
 
 TIMEOUT = 2.0
+
+Operators = Address | str
+"""Where an operators' listener is: an address of a configuration, or a URL."""
+
+
+def _url(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not text.startswith(("http://", "https://")):
+        raise click.BadParameter("write a URL such as http://10.0.0.5:9090")
+    return text and text.rstrip("/")
+
+
+ops_option = click.option(
+    "--ops",
+    metavar="URL",
+    callback=_url,
+    help="The operators' listener, where there is no configuration at hand.",
+)
+
+
+def operators_of(ops: str | None, path: Path) -> Operators:
+    """The URL where one is given, else the file's address; without the usual file the usual address (the sandbox's)."""
+    if ops is not None:
+        return ops
+    if path == DEFAULT_FILE and not path.exists():
+        return ServerSettings().ops_listen
+    return load_part_or_exit(path, "server.ops_listen").server.ops_listen
+
 
 T = TypeVar("T")
 
@@ -21,15 +52,15 @@ class CannotAsk(Exception):
         self.hint = hint
 
 
-def ask(address: Address, path: str, kind: type[T]) -> T | None:
-    """What GET `path` answers, as JSON of this type; None where there is no such thing (404). Raises CannotAsk."""
-    url = f"http://{loopback_for_wildcard(address)}{path}"
+def ask(address: Operators, path: str, kind: type[T], method: str = "GET", timeout: float = TIMEOUT) -> T | None:
+    """What `path` answers, as JSON of this type; None where there is no such thing (404). Raises CannotAsk."""
+    url = f"{address if isinstance(address, str) else f'http://{loopback_for_wildcard(address)}'}{path}"
     try:
         # The listener is near: no proxy of the environment is asked.
-        answer = httpx.get(url, timeout=TIMEOUT, trust_env=False)
-    except httpx.HTTPError as error:
+        answer = httpx.request(method, url, timeout=timeout, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CannotAsk(
-            f"The operators' listener at {address} can't be reached ({_cause(error)}).",
+            f"The operators' listener at {address} can't be reached ({_cause(error, timeout)}).",
             "Does the gateway run, on this machine, with this configuration (server.ops_listen)?",
         ) from None
     if answer.status_code == httpx.codes.NOT_FOUND:
@@ -42,11 +73,11 @@ def ask(address: Address, path: str, kind: type[T]) -> T | None:
         raise CannotAsk(f"What answers at {address} is no operators' listener of this version.") from None
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException, timeout: float) -> str:
     """Why there was no answer, in a word or two."""
     if isinstance(error, httpx.TimeoutException):
-        return f"no answer within {TIMEOUT:g} s"
+        return f"no answer within {timeout:g} s"
     inner = error.__cause__ or error.__context__
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return _cause(inner) if inner is not None else type(error).__name__
+    return _cause(inner, timeout) if inner is not None else type(error).__name__

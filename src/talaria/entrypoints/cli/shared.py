@@ -17,11 +17,13 @@ from talaria.entrypoints.config import ConfigurationError, Problem, Settings, lo
 EXIT_CONFIGURATION = os.EX_CONFIG
 _WIDTH_OF_A_FILE = 160
 
+DEFAULT_FILE = Path("talaria.toml")
+
 config_option = click.option(
     "--config",
     "path",
     metavar="FILE",
-    default="talaria.toml",
+    default=str(DEFAULT_FILE),
     show_default=True,
     type=click.Path(path_type=Path),
     help="The configuration.",

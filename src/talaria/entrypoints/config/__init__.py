@@ -9,6 +9,7 @@ loading         the steps: read, override, decode, fill in, check
   decoding      a tree of TOML values -> settings, by msgspec, field by field
   keys  tls  rules  warnings    what no single value shows
   schema                        the same list as a JSON Schema
+  without_secrets               what is in force, to be shown and compared
 """
 
 from talaria.entrypoints.config.loading import load, load_part

@@ -7,7 +7,7 @@ from msgspec.structs import FieldInfo, fields, replace
 
 from talaria.adapters import partners
 from talaria.adapters.partners import Adapter, BadAdapter
-from talaria.domain.model import Sensitive
+from talaria.domain.model import EMAIL_HOPS, PHONE_HOPS, Sensitive
 from talaria.entrypoints.config.problems import Refuse, did_you_mean, one_of
 from talaria.entrypoints.config.settings import PartnerSettings, Settings
 from talaria.entrypoints.config.types import unwrap
@@ -32,6 +32,9 @@ def _partner(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettin
         return partner
     if getattr(found.kind, "api_key_required", False) and partner.api_key is None:
         refuse(f"{at}.api_key", "this key is missing", "write api_key = ... (the key that the partner gave us)")
+    if tuple(getattr(found.kind, "hops", PHONE_HOPS)) not in (PHONE_HOPS, EMAIL_HOPS):
+        wrong = f'the adapter "{partner.adapter}" has hops that this gateway has not'
+        refuse(f"{at}.adapter", wrong, "install another version of it, or name another adapter")
     return replace(partner, found=found, adapter_options=_options(at, partner, found, refuse))
 
 

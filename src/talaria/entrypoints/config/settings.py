@@ -234,8 +234,11 @@ class DecisionSettings(Struct, frozen=True, kw_only=True):
 
 
 class LoggingSettings(Struct, frozen=True, kw_only=True):
-    """[logging]: what a line says of a person."""
+    """[logging]: how lines are written, and what they say of a person. `format` comes in force with the next start."""
 
+    format: Annotated[
+        str, choice(("auto", "json", "text")), about('"text" for people, "auto": that on a terminal, else JSON')
+    ] = "auto"
     person_key: Annotated[Secret | None, PERSON_KEY, about("the pseudonyms' key; default: a new one at each start")] = (
         None
     )

@@ -1,18 +1,30 @@
 """What the operators' listener asks of a gateway, and a gateway of one process that answers."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from talaria.adapters.auth.jwks import keys_behind_url
 from talaria.adapters.auth.key_rotation import KeyHistory, KeyUse
-from talaria.adapters.telemetry.failure_log import FailureLog, FailureRecord
+from talaria.adapters.telemetry.failure_log import FAILURES, FailureLog, FailureRecord, RecordFilter
 from talaria.adapters.telemetry.metrics import Metrics, Tallies
 from talaria.domain.exchange import Exchange
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.config import Settings
+from talaria.entrypoints.config.without_secrets import without_secrets
 from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness, worst
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class ConfigurationInForce(msgspec.Struct, frozen=True):
+    """The settings that requests are served by, without secrets, and their hash. `log_level`: of our own lines."""
+
+    hash: str
+    log_level: str
+    settings: dict[str, Any]
 
 
 class GatewayAdmin(Protocol):
@@ -38,13 +50,34 @@ class GatewayAdmin(Protocol):
         """The newest record of this request id."""
         ...
 
-    async def last_failures(self, count: int) -> list[FailureRecord]:
-        """The newest records of all processes, newest first."""
+    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
+        """The newest records of all processes that are asked for, newest first."""
         ...
 
     async def signing_keys(self) -> list[KeyUse]:
         """The signing keys in force, the one that signs first."""
         ...
+
+    async def configuration(self) -> ConfigurationInForce | None:
+        """What is in force; None where no process answers."""
+        ...
+
+    async def reload(self) -> int:
+        """Read the configuration anew and serve by it, in every process; how many do now."""
+        ...
+
+    async def set_log_level(self, level: LogLevel) -> int:
+        """Write our own lines from this level upwards, in every process; how many of them do now."""
+        ...
+
+
+_own_logger = logging.getLogger("talaria")
+
+
+def set_own_log_level(level: str) -> int:
+    """In this process; 1, for that is one process."""
+    _own_logger.setLevel(level.upper())
+    return 1
 
 
 class WorkerReport(msgspec.Struct):
@@ -62,7 +95,7 @@ class WorkerReport(msgspec.Struct):
 class LocalAdmin:
     """The GatewayAdmin of this process. `draining` is set when it shuts down. `health`: of each dependency, by name.
 
-    `settings` hold until the first `switch`.
+    `settings` hold until the first `switch`. `reload_by` reads the configuration anew, where there is a file.
     """
 
     def __init__(
@@ -75,6 +108,7 @@ class LocalAdmin:
     ) -> None:
         self.draining = False
         self.configured: Configured | None = None
+        self.reload_by: Callable[[str], Awaitable[bool]] | None = None
         self._settings = settings
         self._exchanges: list[Exchange] = []
         self._metrics = metrics
@@ -120,11 +154,25 @@ class LocalAdmin:
     async def find_failure(self, request_id: str) -> FailureRecord | None:
         return self._failure_log.records.find(request_id)
 
-    async def last_failures(self, count: int) -> list[FailureRecord]:
-        return self._failure_log.records.last(count)
+    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
+        return self._failure_log.records.last(count, asked)
 
     async def signing_keys(self) -> list[KeyUse]:
         return self._key_history.uses()
+
+    async def configuration(self) -> ConfigurationInForce | None:
+        return self.in_force()
+
+    async def reload(self) -> int:
+        return int(self.reload_by is not None and await self.reload_by("asked to by an operator"))
+
+    async def set_log_level(self, level: LogLevel) -> int:
+        return set_own_log_level(level)
+
+    def in_force(self) -> ConfigurationInForce:
+        """The same, at once."""
+        level = logging.getLevelName(_own_logger.getEffectiveLevel()).lower()
+        return ConfigurationInForce(self._settings.digest, level, without_secrets(self._settings))
 
     def _readiness(self) -> Readiness:
         health = self._health()

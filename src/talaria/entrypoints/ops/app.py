@@ -7,24 +7,24 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
-from litestar import Litestar, Request, Response, delete, get, route
+from litestar import Litestar, Request, Response, delete, get, put, route
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency, Provide
 from litestar.enums import HttpMethod
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import NotFoundException, ServiceUnavailableException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.params import FromPath, PathParameter, QueryParameter, SkipValidation
+from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from talaria import __version__
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
-from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord
+from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, RecordFilter
 from talaria.adapters.telemetry.metrics import render
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops import status_page
-from talaria.entrypoints.ops.admin import GatewayAdmin
+from talaria.entrypoints.ops.admin import ConfigurationInForce, GatewayAdmin, LogLevel
 from talaria.entrypoints.ops.readiness import Readiness
 from talaria.entrypoints.public import problems
 
@@ -54,8 +54,32 @@ class KeysInForce(msgspec.Struct, frozen=True):
     key_set_seconds: int = KEY_SET_SECONDS
 
 
+class Level(msgspec.Struct, frozen=True):
+    """From which level upwards our own lines are written."""
+
+    level: LogLevel
+
+
+class LevelSet(msgspec.Struct, frozen=True):
+    """The level, and how many workers took it."""
+
+    level: LogLevel
+    workers: int
+
+
+class Reloaded(msgspec.Struct, frozen=True):
+    """How many workers serve by what is on disk now, of how many; and the hash in force."""
+
+    reloaded: int
+    workers: int
+    hash: str
+
+
 _LOOKS = [HttpMethod.GET, HttpMethod.HEAD]
 Admin = SkipValidation[NamedDependency[GatewayAdmin]]
+
+_MOMENT = r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z)?$"
+Moment = Annotated[str, QueryParameter(pattern=_MOMENT, description="RFC 3339, in UTC")]
 
 _PROBLEM = ResponseSpec(
     problems.Problem, description="A problem (RFC 9457)", media_type=problems.MEDIA_TYPE, generate_examples=False
@@ -113,9 +137,20 @@ async def invalidate_all(admin: Admin) -> Removed:
 
 
 @get("/5xx", summary="The last answers of 500 and above", responses={400: _PROBLEM})
-async def failures(admin: Admin, last: Annotated[int, QueryParameter(ge=1, le=KEPT)] = 20) -> Failures:
-    """Ours and those passed on, newest first."""
-    return Failures(await admin.last_failures(last))
+async def failures(
+    admin: Admin,
+    last: Annotated[int, QueryParameter(ge=1, le=KEPT)] = 20,
+    since: Moment = "",
+    until: Moment = "",
+    caller: Annotated[str, QueryParameter()] = "",
+    route: Annotated[str, QueryParameter()] = "",
+    status: Annotated[str, QueryParameter(pattern=r"^([45][0-9][0-9]|[45]xx)?$")] = "",
+    reason: Annotated[str, QueryParameter()] = "",
+) -> Failures:
+    """Ours and those passed on, newest first. With a `status` or a `reason` also those below 500, the last few of each
+    reason.
+    """
+    return Failures(await admin.last_failures(last, RecordFilter(since, until, caller, route, status, reason)))
 
 
 @get("/5xx/{request_id:str}", summary="One of them", responses={400: _PROBLEM, 404: _PROBLEM})
@@ -133,6 +168,28 @@ async def keys(admin: Admin) -> KeysInForce:
     return KeysInForce(await admin.signing_keys())
 
 
+@get("/config", summary="The settings in force", responses={503: _PROBLEM})
+async def config(admin: Admin) -> ConfigurationInForce:
+    """Defaults too, as they are written in the file; no secret is told."""
+    found = await admin.configuration()
+    if found is None:
+        raise ServiceUnavailableException
+    return found
+
+
+@put("/reload", summary="Read the configuration anew")
+async def reload(admin: Admin) -> Reloaded:
+    """As after SIGHUP. Where it is not taken the one before goes on, and a line says why."""
+    reloaded, readiness = await admin.reload(), await admin.readiness()
+    return Reloaded(reloaded, readiness.workers, readiness.configuration.digest if readiness.configuration else "")
+
+
+@put("/log-level", summary="Write more lines, or fewer", responses={400: _PROBLEM})
+async def log_level(admin: Admin, data: JSONBody[Level]) -> LevelSet:
+    """Our own lines from this level upwards, in every worker, until the next start. Access lines are all written."""
+    return LevelSet(data.level, await admin.set_log_level(data.level))
+
+
 @get("/", media_type="text/html", summary="A page for humans")
 async def page(admin: Admin) -> Response[str]:
     """Ready or not, each route's dependencies, the last failures."""
@@ -143,7 +200,7 @@ async def page(admin: Admin) -> Response[str]:
 def create_ops_app(admin: GatewayAdmin) -> Litestar:
     """The operators' ASGI app; its OpenAPI document stands at /schema."""
     return Litestar(
-        [livez, readyz, metrics, invalidate, invalidate_all, failures, failure, keys, page],
+        [livez, readyz, metrics, invalidate, invalidate_all, failures, failure, keys, config, log_level, reload, page],
         dependencies={"admin": Provide(lambda: admin, sync_to_thread=False)},
         exception_handlers=problems.handlers(),
         response_headers=[ResponseHeader(name="cache-control", value="no-store")],

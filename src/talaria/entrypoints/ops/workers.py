@@ -12,18 +12,22 @@ from typing import Any
 
 from talaria.adapters.auth import key_rotation
 from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.telemetry.failure_log import FailureRecord, FailureRecords
-from talaria.adapters.telemetry.metrics import Labels, Tallies, summed
+from talaria.adapters.telemetry.failure_log import FAILURES, FailureRecord, FailureRecords, RecordFilter
+from talaria.adapters.telemetry.metrics import Labels, Tallies, process_gauges, summed
+from talaria.adapters.telemetry.process_gauges import ProcessGauges
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.ops.admin import LocalAdmin, WorkerReport
+from talaria.entrypoints.ops.admin import ConfigurationInForce, LocalAdmin, LogLevel, WorkerReport, set_own_log_level
 from talaria.entrypoints.ops.control import ControlConnection, Handler
 from talaria.entrypoints.ops.readiness import Readiness, merged
 
 logger = logging.getLogger("talaria.control")
 
 REPORT_SECONDS = 0.5
+OPERATORS = "operators"
+"""This process's name among the workers."""
 _REPLY_SECONDS = 0.5
 _INVALIDATION_SECONDS = 2.0
+_RELOAD_SECONDS = 10.0
 
 
 class ControlServer:
@@ -35,6 +39,9 @@ class ControlServer:
             "report": self._report,
             "invalidate": self._invalidate,
             "invalidate_all": admin.invalidate_all,
+            "configuration": admin.in_force,
+            "set_log_level": set_own_log_level,
+            "reload": admin.reload,
         }
 
     def _report(self, pid: int, recorded: int) -> WorkerReport:
@@ -56,6 +63,8 @@ class WorkersAdmin:
         self._ended = Tallies()
         self._restarts: dict[Labels, int] = {}
         self._failures = FailureRecords()
+        self._process = ProcessGauges()
+        self._log_level: LogLevel | None = None
 
     async def keep_collecting(self, connection: ControlConnection) -> None:
         """Collect reports over this connection, for ever."""
@@ -70,8 +79,8 @@ class WorkersAdmin:
 
     async def tallies(self) -> Tallies:
         await self._collect()
-        restarts = Tallies({"worker_restarts": self._restarts})
-        return summed([self._ended, restarts, *(report.tallies for report in self._reports.values())])
+        own = Tallies({"worker_restarts": self._restarts}, gauges=process_gauges(OPERATORS, self._process))
+        return summed([self._ended, own, *(report.tallies for report in self._reports.values())])
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         return await self._invalidated("invalidate", partner, caller, phone_id.reveal())
@@ -83,13 +92,25 @@ class WorkersAdmin:
         await self._collect()
         return self._failures.find(request_id)
 
-    async def last_failures(self, count: int) -> list[FailureRecord]:
+    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
         await self._collect()
-        return self._failures.last(count)
+        return self._failures.last(count, asked)
 
     async def signing_keys(self) -> list[KeyUse]:
         await self._collect()
         return key_rotation.merge(report.signing_keys for report in self._reports.values())
+
+    async def configuration(self) -> ConfigurationInForce | None:
+        answers = await self._ask_all(_REPLY_SECONDS, ConfigurationInForce, "configuration")
+        return answers[0] if answers else None
+
+    async def reload(self) -> int:
+        return sum(await self._ask_all(_RELOAD_SECONDS, int, "reload"))
+
+    async def set_log_level(self, level: LogLevel) -> int:
+        self._log_level = level
+        set_own_log_level(level)  # of this process, which is none of the workers
+        return len(await self._ask_all(_REPLY_SECONDS, int, "set_log_level", level))
 
     async def _collect(self) -> int:
         """A report of each worker; how many answered. What one said last holds until its end."""
@@ -107,6 +128,8 @@ class WorkersAdmin:
         if now is not None and now.pid != report.pid:
             self._end(number)
             now = None
+        if now is None and self._log_level is not None and self._connection is not None:
+            self._connection.notify(number, "set_log_level", self._log_level)
         fresh = report.recorded - (now.recorded if now is not None else 0)  # another collection may have been quicker
         self._reports[number] = report
         for record in report.failures[-fresh:] if fresh > 0 else ():
@@ -124,16 +147,21 @@ class WorkersAdmin:
         self._ended = summed([self._ended, Tallies(tallies.counters, tallies.durations)])
 
     async def _invalidated(self, method: str, *arguments: Any) -> int:
-        async def ask(number: int) -> int:
-            async with asyncio.timeout(_INVALIDATION_SECONDS):
-                return int(await self._request(number, int, method, *arguments))
+        return max(await self._ask_all(_INVALIDATION_SECONDS, int, method, *arguments), default=0)
 
-        counts = await asyncio.gather(*map(ask, range(self._count)), return_exceptions=True)
-        answered = [count for count in counts if isinstance(count, int)]
+    async def _ask_all(self, seconds: float, kind: Any, method: str, *arguments: Any) -> list[Any]:
+        """What each worker answers within this time; that some do not is logged."""
+
+        async def ask(number: int) -> Any:
+            async with asyncio.timeout(seconds):
+                return await self._request(number, kind, method, *arguments)
+
+        answers = await asyncio.gather(*map(ask, range(self._count)), return_exceptions=True)
+        answered = [answer for answer in answers if not isinstance(answer, BaseException)]
         if len(answered) < self._count:
             missing = self._count - len(answered)
             logger.warning("%d of %d workers did not answer", missing, self._count, extra={"order": method})
-        return max(answered, default=0)
+        return answered
 
     async def _request(self, number: int, kind: Any, method: str, *arguments: Any) -> Any:
         if self._connection is None:

@@ -7,7 +7,7 @@ from litestar import Litestar, Response, route
 from litestar.enums import HttpMethod
 
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
-from talaria.domain.errors import InternalError
+from talaria.domain.errors import Draining, InternalError
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.public import problems
@@ -18,19 +18,28 @@ from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.validation import check_head
 
 JWKS_PATH: Final = "/.well-known/jwks.json"
-_OURS: Final = frozenset({JWKS_PATH.encode()})
+HEALTH_PATH: Final = "/healthz"
+_HEALTH: Final = HEALTH_PATH.encode()
+_OURS: Final = frozenset({JWKS_PATH.encode(), _HEALTH})
+_LOOKS: Final = [HttpMethod.GET, HttpMethod.HEAD]
 
 
-def jwks_app(jwks: Callable[[], bytes]) -> Litestar:
-    """What the public listener serves itself: the public keys of the service tokens."""
+def public_pages(jwks: Callable[[], bytes], draining: Callable[[], bool]) -> Litestar:
+    """What the public listener serves itself: the public keys of the service tokens, and whether to come here."""
 
-    @route(JWKS_PATH, http_method=[HttpMethod.GET, HttpMethod.HEAD], sync_to_thread=False)
+    @route(JWKS_PATH, http_method=_LOOKS, sync_to_thread=False)
     def key_set() -> Response[bytes]:
         """The keys that verify service tokens (RFC 7517)."""
         headers = {"cache-control": f"public, max-age={KEY_SET_SECONDS}"}
         return Response(jwks(), media_type="application/json", headers=headers)
 
-    return Litestar([key_set], openapi_config=None, logging_config=None, exception_handlers=problems.handlers())
+    @route(HEALTH_PATH, http_method=_LOOKS, sync_to_thread=False)
+    def health() -> Response[str]:
+        """For balancers, and for any client: it tells nothing but this."""
+        text, status = ("draining\n", 503) if draining() else ("ok\n", 200)
+        return Response(text, status_code=status, media_type="text/plain", headers={"cache-control": "no-store"})
+
+    return Litestar([key_set, health], openapi_config=None, logging_config=None, exception_handlers=problems.handlers())
 
 
 class PublicApp:
@@ -47,19 +56,23 @@ class PublicApp:
 
     def __call__(self, cycle: RequestResponseCycle) -> Coroutine[Any, Any, None]:
         """Answer one request."""
-        if cycle.target.partition(b"?")[0] in _OURS and not any(name == b"x-api-tag" for name, _ in cycle.headers):
-            return self._serve_page(cycle)
+        path = cycle.target.partition(b"?")[0]
+        if path in _OURS and not any(name == b"x-api-tag" for name, _ in cycle.headers):
+            return self._serve_page(cycle, limited=path != _HEALTH)
         return self._proxy(cycle)
 
-    async def _serve_page(self, cycle: RequestResponseCycle) -> None:
+    async def _serve_page(self, cycle: RequestResponseCycle, *, limited: bool) -> None:
         with ServedRequest(cycle, self._recorder, self._clock) as served:
             check_head(cycle)
-            self._limiter.acquire()
+            if limited:  # a full gateway is alive
+                self._limiter.acquire()
             try:
                 page = AsgiCycle(cycle, served.request_id, served.complete)
                 await self._pages(page.scope, page.receive, page.send)  # type: ignore[arg-type] # Litestar's TypedDicts
                 served.status, served.bytes_out = page.status, page.bytes_out
                 if page.status >= 500:
-                    served.reason, served.origin = InternalError.reason, InternalError.origin
+                    fault = Draining if page.status == 503 else InternalError
+                    served.reason, served.origin = fault.reason, fault.origin
             finally:
-                self._limiter.release()
+                if limited:
+                    self._limiter.release()

@@ -37,6 +37,7 @@ class ProcessContainer(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
     access_descriptor = providers.Object(1)
+    worker = providers.Object(0)
     person_key = providers.Singleton(token_bytes, 32)
 
     clock = providers.Singleton(MonotonicClock)
@@ -47,8 +48,13 @@ class ProcessContainer(containers.DeclarativeContainer):
     key_history = providers.Singleton(KeyHistory, wall)
 
     health = providers.Singleton(HealthRegistry, clock, wall)
-    metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health)
-    access_log = providers.Singleton(AccessLog, access_descriptor)
+    metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health, worker)
+    access_log = providers.Singleton(
+        AccessLog,
+        access_descriptor,
+        worker=worker,
+        as_text=providers.Callable(factories.lines_as_text, settings, access_descriptor),
+    )
     failure_log = providers.Singleton(FailureLog, states=health.provided.states)
     recorder = providers.Singleton(factories.recorder, metrics, access_log, failure_log)
     admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.dependencies, key_history)
@@ -93,6 +99,7 @@ class Container(containers.DeclarativeContainer):
         clock=process.clock,
         recorder=process.recorder,
         shed_cold=process.limiter.provided.shed_cold,
+        hops=providers.Singleton(partner_factories.hops, settings),
     )
     gateway = providers.Singleton(
         Gateway,

@@ -1,8 +1,9 @@
 """How each part is made of the settings: plain functions, which the container calls once each."""
 
+import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from talaria import __version__
@@ -30,23 +31,52 @@ from talaria.domain.ports import Clock, IdentityCache, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import CallerSettings, TlsSettings
+from talaria.entrypoints.public.problems import ROWS
 from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
 
 _NO_PARTNER = Partner("", b"")
 _NO_SECRET = Secret("")
+_DEPENDENCIES = ("personal", "partner", "upstream")
+_ORIGINS: Mapping[str, Sequence[str]] = {
+    "circuit-open": _DEPENDENCIES,
+    "keys-unavailable": ("caller-keys",),
+    "deadline-exceeded": ("client",),
+    "method-not-implemented": ("client",),
+}
+"""Of each reason that does not begin with its origin, and is not ours."""
 
 
 def metrics(
-    settings: Settings, identities: IdentityCache, limiter: ConcurrencyLimiter, health: HealthRegistry
+    settings: Settings, identities: IdentityCache, limiter: ConcurrencyLimiter, health: HealthRegistry, worker: int
 ) -> Metrics:
     """The counters of this process."""
     return Metrics(
         tags=settings.routes,
         identities=lambda: len(identities),
         in_flight=lambda: limiter.in_flight,
-        severities=health.severities,
+        states=health.gauges,
+        failures=possible_failures(),
+        worker=worker,
         version=__version__,
     )
+
+
+def possible_failures() -> list[tuple[str, str]]:
+    """Origin and reason of each answer of 500 and above that there can be: ours, and the upstream's own."""
+    refused = [(origin, reason) for reason, row in ROWS.items() if row.status >= 500 for origin in _origins(reason)]
+    return [*refused, ("upstream", "")]
+
+
+def _origins(reason: str) -> Sequence[str]:
+    if reason in _ORIGINS:
+        return _ORIGINS[reason]
+    origin = reason.partition("-")[0]
+    return (origin,) if origin in _DEPENDENCIES else ("gateway",)
+
+
+def lines_as_text(settings: Settings, descriptor: int) -> bool:
+    """Whether lines to this descriptor are for people."""
+    return settings.logging.format == "text" or (settings.logging.format == "auto" and os.isatty(descriptor))
 
 
 def recorder(metrics: Metrics, access_log: AccessLog, failure_log: FailureLog) -> Recorder:

@@ -23,7 +23,7 @@ from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.app import create_ops_app
 from talaria.entrypoints.ops.listener import AsgiListener
 from talaria.entrypoints.ops.readiness import Configured
-from talaria.entrypoints.public.app import PublicApp, jwks_app
+from talaria.entrypoints.public.app import PublicApp, public_pages
 from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.proxy import Proxy
 from talaria.entrypoints.public.server.listener import Listener
@@ -68,7 +68,8 @@ class GatewayServer:
         recorder, clock, limiter = process.recorder(), process.clock(), process.limiter()
         body_limit = self.settings.server.body_limit
         self._proxy = Proxy(container.gateway(), recorder, clock, limiter, body_limit=body_limit)
-        app = PublicApp(self._proxy, jwks_app(lambda: self._jwks()), recorder, clock, limiter)
+        pages = public_pages(lambda: self._jwks(), lambda: self._admin.draining)
+        app = PublicApp(self._proxy, pages, recorder, clock, limiter)
         self._listener = Listener(app, RejectedHeads(recorder), limits_of(self.settings), drain_timeout)
         self._public = sockets.public
         self._edges = None if sockets.decisions is None else DecisionServer(container, sockets.decisions)
@@ -171,7 +172,8 @@ class GatewayServer:
         now = time.time()
         self._admin.switch(settings, container.exchange())
         self._admin.configured = Configured(settings.digest, rfc3339(now))
-        self.process.metrics().configured(settings.digest, now)
+        limits = settings.server.max_in_flight, settings.identities.max_entries
+        self.process.metrics().configured(settings.digest, now, *limits)
         changed: bool = self.process.siblings().configure(settings, container.resources().key_sets)
         return changed
 

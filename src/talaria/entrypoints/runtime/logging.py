@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 from talaria.adapters.telemetry.line_writer import LineWriter
+from talaria.adapters.telemetry.text_lines import text_line
 from talaria.adapters.telemetry.timestamps import Timestamps
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -40,10 +41,10 @@ BUFFER_LIMIT = 256 * 1024
 _REDACTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+")
 
 
-def configure(stream: TextIO | None = None, *, level: str = "INFO") -> None:
+def configure(stream: TextIO | None = None, *, level: str = "INFO", as_text: bool = False) -> None:
     """Send every logger's lines to `stream` (default: stdout), ours from `level` upwards, the others from WARNING."""
     handler = _Handler(stream or sys.stdout)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(TextLines() if as_text else JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -112,6 +113,10 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
+        return json.dumps(self.fields(record), default=_type_name)
+
+    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        """What the line says."""
         fields: dict[str, Any] = {
             "time": self._timestamp(),
             "level": record.levelname.lower(),
@@ -123,7 +128,17 @@ class JsonLines(logging.Formatter):
         if error is not None:
             fields["error"] = _name(error)
             fields["traceback"] = "\n".join(_trace(error))
-        return json.dumps(fields, default=_type_name)
+        return fields
+
+
+class TextLines(JsonLines):
+    """The same for people: a line of text, and a traceback below it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        fields = self.fields(record)
+        trace = fields.pop("traceback", "")
+        return f"{text_line(fields)}\n{trace}" if trace else text_line(fields)
 
 
 def _is_ours(logger: str) -> bool:

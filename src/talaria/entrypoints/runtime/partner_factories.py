@@ -1,10 +1,11 @@
 """The partners: each with an adapter, and with connections, a breaker and a budget of its own for each base url."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from talaria.adapters.partner_kit import AdapterAccounts, PartnerContext, PartnerHttp
 from talaria.domain.errors import PARTNER
+from talaria.domain.model import PHONE_HOPS, Hop
 from talaria.domain.ports import Clock, PartnerAccounts, Recorder
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import PartnerSettings
@@ -30,6 +31,11 @@ def partner_accounts(
         client = partial(_http, partner, recorder, clock, resources, rate_limiters)
         accounts[id] = _accounts(partner, client, clock, resources)
     return accounts
+
+
+def hops(settings: Settings) -> Mapping[str, Sequence[Hop]]:
+    """What is asked for each partner, as its adapter says."""
+    return {id: getattr(one.found and one.found.kind, "hops", PHONE_HOPS) for id, one in settings.partners.items()}
 
 
 def _accounts(

@@ -24,6 +24,7 @@ from talaria.entrypoints.ops.workers import ControlServer, WorkersAdmin
 from talaria.entrypoints.public.server.sockets import CannotListen, bind, is_port_served, url_of
 from talaria.entrypoints.runtime import logging as logs
 from talaria.entrypoints.runtime.container import Container
+from talaria.entrypoints.runtime.factories import lines_as_text
 from talaria.entrypoints.runtime.gateway_server import GatewayServer, ServingSockets
 from talaria.entrypoints.runtime.reload import Reloader, latest
 from talaria.entrypoints.runtime.sd_notify import ServiceManager
@@ -84,7 +85,7 @@ def run(settings: Settings, config_path: Path) -> int:
     """
     for descriptor in (1, 2):
         make_nonblocking(descriptor)
-    logs.configure()
+    logs.configure(as_text=lines_as_text(settings, 1))
     logger.info("starting", extra={"config": str(config_path), "version": __version__})
     _raise_fd_limit(settings.server.max_in_flight)
     not_alone = is_port_served(settings.server.ops_listen)  # before the socket is ours: then we would ask ourselves
@@ -155,6 +156,7 @@ async def _serve_until(
     on_serving: Callable[[], None] = lambda: None,
 ) -> None:
     reloader = Reloader(server, config_path, manager=manager)
+    server.process.admin().reload_by = reloader.reload
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one may wait since the configuration was read
     await server.start()
@@ -193,6 +195,7 @@ def _supervise(settings: Settings, config_path: Path, workers: list[ServingSocke
     def work(number: int, sockets: ServingSockets, control: socket.socket) -> None:
         begins_with = latest(settings, config_path)
         container = Container(settings=begins_with)
+        container.process.worker.override(number)
         container.process.person_key.override(person_key)  # a person has one name in the lines of all workers
         server = GatewayServer(container, sockets, None)
         if begins_with is settings:

@@ -44,6 +44,7 @@ class Reloader:
         self._read = read
         self._poll_seconds = poll_seconds
         self._asked = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
         self._seen = server.settings.files
 
     def ask(self) -> None:
@@ -64,11 +65,12 @@ class Reloader:
 
     async def reload(self, why: str) -> bool:
         """Read everything anew and serve by it; False where the old goes on."""
-        self._manager.reloading()
-        try:
-            return await self._reload(why)
-        finally:
-            self._manager.ready()
+        async with self._one_at_a_time:
+            self._manager.reloading()
+            try:
+                return await self._reload(why)
+            finally:
+                self._manager.ready()
 
     async def _reload(self, why: str) -> bool:
         # What is refused is not read again before it changes once more; a change while it is read is one.

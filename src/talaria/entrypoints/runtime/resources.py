@@ -14,6 +14,9 @@ from talaria.entrypoints.ops.readiness import SEVERITY, Dependency
 logger = logging.getLogger("talaria.health")
 
 
+_CIRCUIT_STATES = {"closed": 0, "half-open": 1, "open": 2}
+
+
 class Resource(Protocol):
     """Something with connections of its own."""
 
@@ -118,9 +121,19 @@ class HealthRegistry:
         """The health of each, by the dependency."""
         return {name: self._dependency(name, one) for name, one in self._watched.items()}
 
-    def severities(self) -> dict[str, float]:
-        """0 where a dependency is well, 1 where it fails, 2 where nothing is asked of it any more."""
-        return {name: SEVERITY[one.health] for name, one in self._watched.items()}
+    def gauges(self) -> dict[str, dict[str, float]]:
+        """What metrics say of each, by the gauge's name.
+
+        `dependency_state`: 0 where it is well, 1 where it fails, 2 where nothing is asked of it any more;
+        `circuit_state`; `key_set_age_seconds` of each key set that serves.
+        """
+        key_sets = {name: one.known() for name, one in self._watched.items() if isinstance(one, JwksClient)}
+        breakers = {name: one for name, one in self._watched.items() if isinstance(one, CircuitBreaker)}
+        return {
+            "dependency_state": {name: SEVERITY[one.health] for name, one in self._watched.items()},
+            "circuit_state": {name: _CIRCUIT_STATES[one.state] for name, one in breakers.items()},
+            "key_set_age_seconds": {name: self._now() - known[1] for name, known in key_sets.items() if known},
+        }
 
     def _dependency(self, name: str, watched: Watched) -> Dependency:
         if not SEVERITY[watched.health] or watched.since is None:

@@ -15,7 +15,7 @@ from talaria.domain.errors import (
     PartnerUserUnknown,
 )
 from talaria.domain.events import HopContext
-from talaria.domain.model import PartnerUserId, PersonalPhoneId, PhoneNumber
+from talaria.domain.model import EmailAddress, PartnerUserId, PersonalPhoneId, PhoneNumber
 from talaria.domain.ports import PartnerAccounts, PhoneDirectory
 from talaria.testing.contracts import raised
 
@@ -23,7 +23,9 @@ Failure = Literal["unreachable", "bad_answer", "timeout", "overloaded"]
 """A field of `DependencyFaults`. "overloaded" asks to come again in 7 seconds."""
 
 PHONES = {"ppid-anna": "+4915112345678", "ppid-bob": "+4366012345678"}
+EMAILS = {"ppid-anna": "anna@people.example", "ppid-bob": "bob@people.example"}
 USERS = {"+4915112345678": "wu-anna", "+4366012345678": "wu-bob"}
+EMAIL_USERS = {"anna@people.example": "wu-anna", "bob@people.example": "wu-bob"}
 BLOCKED, STRANGER = "+4915100000000", "+4915199999999"
 
 
@@ -36,7 +38,7 @@ class DependencyHarness(Protocol):
 
 
 class PhoneDirectoryHarness(DependencyHarness, Protocol):
-    """A directory that knows PHONES, and no other id."""
+    """A directory that knows PHONES and EMAILS, and no other id."""
 
     @property
     def directory(self) -> PhoneDirectory: ...
@@ -67,7 +69,7 @@ class HopContract(Generic[W]):
     @property
     def personal(self) -> tuple[str, ...]:
         """What no fault may say."""
-        return (*PHONES, *PHONES.values())
+        return (*PHONES, *PHONES.values(), *EMAILS.values())
 
     def harness(self) -> AbstractAsyncContextManager[W]:
         """A dependency that works."""
@@ -151,16 +153,28 @@ class PhoneDirectoryContract(HopContract[PhoneDirectoryHarness]):
 
     async def test_an_unknown_id(self) -> None:
         async with self.harness() as harness:
-            with raised(IdentityUnknown) as caught:
-                await harness.directory.phone_of(PersonalPhoneId("ppid-unknown"), call())
-            assert "ppid" not in repr(caught.error)
+            for asked in (harness.directory.phone_of, harness.directory.email_of):
+                with raised(IdentityUnknown) as caught:
+                    await asked(PersonalPhoneId("ppid-unknown"), call())
+                assert "ppid" not in repr(caught.error)
+
+    async def test_each_id_has_its_address(self) -> None:
+        async with self.harness() as harness:
+            emails = [await harness.directory.email_of(PersonalPhoneId(phone_id), call()) for phone_id in EMAILS]
+            assert emails == list(map(EmailAddress, EMAILS.values()))
 
 
 class PartnerAccountsContract(HopContract[PartnerAccountsHarness]):
-    """Derive, and give a `harness`; `users`, two phone numbers and their user ids, and `calls` where they differ."""
+    """Derive, and give a `harness`; `users`, two numbers (or addresses) and their user ids, and what differs.
+
+    `identity` is the type of what is asked with; the partner refuses `blocked` and has no user for `stranger`.
+    """
 
     faults = PARTNER
     users: ClassVar[Mapping[str, str]] = USERS
+    identity: ClassVar[type[PhoneNumber] | type[EmailAddress]] = PhoneNumber
+    blocked: ClassVar[str] = BLOCKED
+    stranger: ClassVar[str] = STRANGER
 
     @property
     def personal(self) -> tuple[str, ...]:
@@ -168,22 +182,22 @@ class PartnerAccountsContract(HopContract[PartnerAccountsHarness]):
 
     async def ask(self, harness: PartnerAccountsHarness, told: HopContext) -> object:
         """For a number that has a user."""
-        return await harness.accounts.user_of(PhoneNumber(next(iter(self.users))), told)
+        return await harness.accounts.user_of(self.identity(next(iter(self.users))), told)
 
     async def test_each_number_has_its_user_however_often_it_is_asked_for(self) -> None:
         async with self.harness() as harness:
             numbers = list(self.users) * 5
-            users = await asyncio.gather(*(harness.accounts.user_of(PhoneNumber(each), call()) for each in numbers))
+            users = await asyncio.gather(*(harness.accounts.user_of(self.identity(each), call()) for each in numbers))
             assert users == [PartnerUserId(self.users[number]) for number in numbers]
 
     async def test_a_number_without_a_user(self) -> None:
         async with self.harness() as harness:
             with raised(PartnerUserUnknown) as caught:
-                await harness.accounts.user_of(PhoneNumber(STRANGER), call())
-            assert STRANGER not in repr(caught.error)
+                await harness.accounts.user_of(self.identity(self.stranger), call())
+            assert self.stranger not in repr(caught.error)
 
     async def test_a_number_that_the_partner_refuses(self) -> None:
         async with self.harness() as harness:
             with raised(PartnerUserRefused) as caught:
-                await harness.accounts.user_of(PhoneNumber(BLOCKED), call())
-            assert BLOCKED not in repr(caught.error)
+                await harness.accounts.user_of(self.identity(self.blocked), call())
+            assert self.blocked not in repr(caught.error)

@@ -3,7 +3,6 @@
 from talaria.adapters import partners
 from talaria.sandbox.partner import simulator_of
 from talaria.testing.conformance import PartnerConformance
-from talaria.testing.contracts.dependencies import USERS
 
 
 class TestPartner(PartnerConformance):
@@ -12,7 +11,7 @@ class TestPartner(PartnerConformance):
     simulator = simulator_of("wind")
 
     @classmethod
-    def select(cls, name: str) -> None:
+    def choose(cls, name: str) -> None:
         """From now on this partner's adapter and simulator."""
         cls.adapter, cls.simulator = partners.find(name).kind, simulator_of(name)
-        cls.users, cls.calls = dict(zip(USERS, cls.simulator.user_ids, strict=True)), cls.simulator.calls
+        cls.select(cls.adapter, cls.simulator)

@@ -199,9 +199,20 @@ class Wires:
         try:
             return await connect.connect(endpoint, asyncio.Protocol)
         finally:
+            self.was_open = not _has_ended(self._other)
             self._other.close()
-            self.was_open = self.sock.fileno() >= 0
             self.sock.close()
+
+
+def _has_ended(peer: socket.socket) -> bool:
+    """Has the other end closed, or shut its connection down?"""
+    peer.setblocking(False)
+    try:
+        while peer.recv(65536):
+            continue
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def test_a_plain_connection(monkeypatch: pytest.MonkeyPatch) -> None:

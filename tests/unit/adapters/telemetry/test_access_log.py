@@ -74,10 +74,19 @@ def lines(sink: Sink) -> list[dict[str, Any]]:
     return [json.loads(line) for line in sink.taken.decode().splitlines()]
 
 
+def test_a_line_can_be_text_for_people(sink: Sink) -> None:
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    log = AccessLog(descriptor, call_later=Loop().call_later, write=sink.write, as_text=True)
+    log.record(ended())
+    log.flush()
+    os.close(descriptor)
+    assert b"  INFO     request request_id=r-1 tag=wind method=GET" in sink.taken
+
+
 def test_a_line_holds_the_request_in_this_order(log: AccessLog, sink: Sink) -> None:
     attempts = [Attempt(name, 1.0, 0.01, "ok") for name in ("personal", "personal", "wind", "talaria-services")]
     context = RequestContext("r-1", "t-1", "wind", "app", "body", "miss", True, 0.00125, attempts)
-    context.person = "0123456789ab"
+    context.person, context.partner = "0123456789ab", "wind"
     log.record(ended(context, 503, reason="x", origin="upstream", bytes_in=3, cause="503"))
     log.flush()
     assert list(lines(sink)[0].items()) == [
@@ -98,10 +107,13 @@ def test_a_line_holds_the_request_in_this_order(log: AccessLog, sink: Sink) -> N
         ("bytes_out", 735),
         ("total_ms", 1.7),
         ("upstream_ms", 1.25),
+        ("worker", 0),
         ("retries", 1),
         ("healed", True),
         ("cause", "503"),
         ("person", "0123456789ab"),
+        ("personal_ms", 20.0),
+        ("partner_ms", 10.0),
     ]
 
 

@@ -7,7 +7,14 @@ import pytest
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from talaria.adapters.telemetry.failure_log import PASSED_ON, AttemptRecord, FailureLog, FailureRecord, FailureRecords
+from talaria.adapters.telemetry.failure_log import (
+    PASSED_ON,
+    AttemptRecord,
+    FailureLog,
+    FailureRecord,
+    FailureRecords,
+    RecordFilter,
+)
 from talaria.adapters.telemetry.request_line import request_line
 from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RequestFinished
 from talaria.testing.contracts.recorder import RecorderContract
@@ -50,12 +57,56 @@ def test_the_upstreams_own_answer_ended_nowhere_but_at_its_end() -> None:
     assert (kept.records.last(1)[0].phase, kept.records.last(1)[0].reason) == (PASSED_ON, "")
 
 
-@pytest.mark.parametrize("status", [200, 404, 499])
-def test_what_is_no_5xx_is_not_kept(status: int) -> None:
+@pytest.mark.parametrize("status", [200, 304, 399])
+def test_what_is_no_failure_is_not_kept(status: int) -> None:
     kept = failure_log()
     kept.record(ended(status=status))
     kept.record(ExchangeFinished("wind", "failed"))
-    assert kept.records.last(10) == []
+    assert kept.records.recorded == 0
+
+
+def test_those_below_500_are_kept_by_reason_and_take_the_place_of_no_failure() -> None:
+    kept = failure_log(kept=3)
+    kept.record(ended("r-1"))
+    kept.record(ended("c-0", 403)._replace(reason="caller-not-allowed", origin="client"))
+    for number in range(1000):
+        kept.record(ended(f"t-{number}", 401)._replace(reason="invalid-token", origin="client"))
+    assert [record.request_id for record in kept.records.last(10)] == ["r-1"]
+    refused = kept.records.last(1000, RecordFilter(status="4xx"))
+    assert len(refused) == 51
+    assert refused[0].request_id == "t-999"
+    assert kept.records.find("c-0") is not None
+    assert kept.records.find("t-0") is None
+
+
+def test_what_a_client_wrote_is_clipped() -> None:
+    kept = failure_log()
+    kept.record(ended("c-1", 404, RequestContext("c-1", tag="x" * 30_000)))
+    (record,) = kept.records.last(1, RecordFilter(status="404"))
+    assert len(record.tag) < 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "admitted"),
+    [
+        ({}, True),
+        ({"status": "502"}, True),
+        ({"status": "5xx"}, True),
+        ({"status": "4xx"}, False),
+        ({"status": "504"}, False),
+        ({"reason": "partner-unreachable"}, True),
+        ({"reason": "partner-timeout"}, False),
+        ({"caller": "app", "route": "wind"}, True),
+        ({"caller": "other"}, False),
+        ({"route": "other"}, False),
+        ({"since": "2026-11-18T12:00:00Z"}, True),
+        ({"since": "2026-11-18T12:00:00.124Z"}, False),
+        ({"until": "2026-11-18T12:00:00.123Z"}, True),
+        ({"until": "2026-11-18T12:00:00Z"}, False),
+    ],
+)
+def test_what_a_filter_admits(asked: dict[str, str], admitted: bool) -> None:
+    assert RecordFilter(**asked).admits(failure_record()) is admitted
 
 
 def test_the_states_are_those_of_the_moment() -> None:

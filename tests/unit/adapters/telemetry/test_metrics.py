@@ -1,5 +1,7 @@
 """What is counted under which labels, and that nothing unbounded or personal becomes one."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -9,8 +11,8 @@ from talaria.domain.events import Attempt, Event, ExchangeFinished, RequestConte
 from talaria.testing.contracts.recorder import RecorderContract
 
 
-def metrics(entries: int = 0, in_flight: int = 0) -> Metrics:
-    return Metrics(tags=["wind"], identities=lambda: entries, in_flight=lambda: in_flight, version="1.2.3")
+def metrics(entries: int = 0, in_flight: int = 0, **more: Any) -> Metrics:
+    return Metrics(tags=["wind"], identities=lambda: entries, in_flight=lambda: in_flight, version="1.2.3", **more)
 
 
 def count(counted: Metrics, event: Event) -> None:
@@ -121,6 +123,39 @@ def test_gauges_and_build() -> None:
     assert "_created" not in text
 
 
+def test_each_failure_is_counted_from_0_for_each_tag() -> None:
+    counted = metrics(failures=[("partner", "partner-timeout"), ("upstream", "")])
+    assert 'talaria_5xx_total{origin="partner",reason="partner-timeout",tag="wind"} 0.0' in text_of(counted)
+    count(counted, ended(504, reason="partner-timeout", origin="partner"))
+    counted.set_known_tags(["wind", "train"])
+    text = text_of(counted)
+    assert 'talaria_5xx_total{origin="partner",reason="partner-timeout",tag="wind"} 1.0' in text
+    assert 'talaria_5xx_total{origin="upstream",reason="",tag="train"} 0.0' in text
+
+
+def test_the_limits_of_all_workers_are_summed_beside_what_they_limit() -> None:
+    workers = [metrics(worker=0), metrics(worker=1)]
+    for worker in workers:
+        worker.configured("aaaa", 1.0, in_flight_limit=1024, identities_limit=1000)
+    text = text_of(*workers)
+    assert "talaria_requests_in_flight_limit 2048.0" in text
+    assert "talaria_identity_cache_limit 2000.0" in text
+    assert "talaria_workers 2.0" in text
+
+
+def test_each_state_is_a_gauge_by_its_dependency_the_worst_of_all_workers() -> None:
+    text = text_of(*(metrics(states=lambda at=at: {"circuit_state": {"wind": at}}) for at in (0.0, 2.0)))
+    assert 'talaria_circuit_state{dependency="wind"} 2.0' in text
+
+
+def test_each_process_tells_of_itself() -> None:
+    text = text_of(metrics(worker=0), metrics(worker=1))
+    for name in ("resident_memory_bytes", "open_fds", "max_fds", "start_time_seconds", "cpu_seconds_total"):
+        assert [line for line in text.splitlines() if line.startswith(f'process_{name}{{worker="1"}} ')], name
+    assert "# TYPE process_cpu_seconds_total counter" in text
+    assert "talaria_process" not in text
+
+
 def test_an_avoided_5xx_is_counted() -> None:
     counted = metrics()
     context = RequestContext(tag="wind", exchange="miss", attempts=[attempt("503"), attempt("ok")])
@@ -221,5 +256,5 @@ def test_the_configuration_in_force_is_said() -> None:
     counted.configured("bbbb", 2000.0)
     text = text_of(counted)
     assert "talaria_config_last_reload_success 1.0" in text
-    assert 'talaria_config_hash{hash="aaaa"} 0.0' in text
+    assert "aaaa" not in text
     assert 'talaria_config_hash{hash="bbbb"} 1.0' in text

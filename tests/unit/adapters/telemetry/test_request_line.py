@@ -1,5 +1,7 @@
 """The fields of a finished request's line."""
 
+from typing import Any
+
 import pytest
 
 from talaria.adapters.telemetry.request_line import clipped, request_line
@@ -21,6 +23,17 @@ def finished(*dependencies: str, cause: str = "") -> RequestFinished:
 def test_a_retry_is_another_attempt_at_the_same_dependency(dependencies: tuple[str, ...], retries: int) -> None:
     line = request_line(finished(*dependencies), NOON)
     assert (line.attempts, line.retries) == (len(dependencies), retries)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "personal_ms", "partner_ms"),
+    [("miss", 20.0, 10.0), ("failed", 20.0, 10.0), ("hit", 0.0, 0.0), (None, 0.0, 0.0)],
+)
+def test_the_times_of_the_exchange_are_all_its_attempts(exchange: Any, personal_ms: float, partner_ms: float) -> None:
+    event = finished("personal", "personal", "bolt", "services")
+    event.context.exchange, event.context.partner = exchange, "bolt"
+    line = request_line(event, NOON, 3)
+    assert (line.personal_ms, line.partner_ms, line.worker) == (personal_ms, partner_ms, 3)
 
 
 def test_times_are_milliseconds() -> None:

@@ -96,7 +96,7 @@ def test_markup_in_an_entry_is_text(run: Run, listener: Listener) -> None:
 def test_an_unknown_id_says_why_it_may_be_unknown(run: Run, listener: Listener) -> None:
     result = run("r-1")
     assert result.exit_code == 1
-    assert "No answer of 500 or above is remembered for r-1." in result.stderr
+    assert "No answer of 400 or above is remembered for r-1." in result.stderr
     assert "talaria explain --last 20" in result.stderr
 
 
@@ -163,7 +163,60 @@ def test_a_listener_on_every_address_is_asked_on_the_loopback(
     assert listener.urls == [f"http://{asked}/5xx/r-1"]
 
 
-@pytest.mark.parametrize("arguments", [[], ["r-1", "--last", "3"], ["--last", "0"], ["--last", "1001"]])
+def test_what_is_asked_for_is_sent_on(run: Run, listener: Listener) -> None:
+    listener.body = b'{"entries": []}'
+    result = run("--status", "401", "--caller", "app", "--since", "2026-11-18T12:00:00+01:00")
+    (url,) = listener.urls
+    path, _, query = url.partition("?")
+    assert path == "http://127.0.0.1:9090/5xx"
+    assert set(query.split("&")) == {"last=20", "since=2026-11-18T11%3A00%3A00Z", "caller=app", "status=401"}
+    assert result.stdout == "No such answer is remembered.\n"
+
+
+def test_an_address_is_enough(listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    listener.body = msgspec.json.encode({"entries": [failure_record("r-9")]})
+    for arguments in (["--ops", "http://10.0.0.5:91/"], []):
+        assert "r-9" in CliRunner().invoke(explain.command, ["--last", "1", *arguments]).stdout
+    assert [url.split("/")[2] for url in listener.urls] == ["10.0.0.5:91", "127.0.0.1:9090"]
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_what_comes_is_followed_and_told_once(
+    run: Run, listener: Listener, monkeypatch: pytest.MonkeyPatch, as_json: list[str]
+) -> None:
+    listener.body = msgspec.json.encode({"entries": [failure_record("r-2"), failure_record("r-1")]})
+
+    def later(_: float) -> None:
+        if len(listener.urls) == 3:
+            raise KeyboardInterrupt
+        listener.body = msgspec.json.encode({"entries": [failure_record(f"r-{number}") for number in (3, 2, 1)]})
+
+    monkeypatch.setattr("talaria.entrypoints.cli.explain.time.sleep", later)
+    told = run("--follow", *as_json).stdout
+    assert [told.count(f"r-{number}") for number in (1, 2, 3)] == [1, 1, 1]
+    assert told.index("r-1") < told.index("r-2") < told.index("r-3")
+    assert told.count("request id") == (0 if as_json else 1)
+
+
+def test_a_refusal_below_500_is_explained_by_what_its_client_was_told(run: Run, listener: Listener) -> None:
+    refused = msgspec.structs.replace(failure_record(), status=401, reason="expired-token", origin="client")
+    listener.body = msgspec.json.encode(refused)
+    assert ROWS["expired-token"].detail in run("r-1").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["r-1", "--last", "3"],
+        ["r-1", "--status", "401"],
+        ["--last", "0"],
+        ["--last", "1001"],
+        ["--since", "yesterday"],
+        ["--last", "1", "--ops", "10.0.0.5:91"],
+    ],
+)
 def test_wrong_usage(run: Run, listener: Listener, arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
     assert listener.urls == []

@@ -95,5 +95,16 @@ def test_one_that_fails_to_import_is_one_problem_with_its_cause(
     assert "No module named 'no_such_module'" in str(problems["partners.broken.adapter"])
 
 
+def test_hops_that_the_gateway_has_not_are_a_problem(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "hopping"
+    folder.mkdir()
+    source = ADAPTER.replace("contract = 1", "contract = 1\n    hops = ('personal.name', 'partner')")
+    install(folder, monkeypatch, "hopping", source)
+    problems = bench.problems({"partners.hopping": ENOUGH})
+    assert "hops that this gateway has not" in str(problems["partners.hopping.adapter"])
+
+
 def test_an_adapter_of_no_distribution_is_no_adapter(bench: Bench) -> None:
     assert 'did you mean "comet"' in bench.problems({"partners.wind.adapter": "commet"})["partners.wind.adapter"].hint

@@ -1,9 +1,10 @@
 """A gateway without processes, for the tests of the operators' application."""
 
 from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.telemetry.failure_log import AttemptRecord, FailureRecord
+from talaria.adapters.telemetry.failure_log import FAILURES, AttemptRecord, FailureRecord, RecordFilter
 from talaria.adapters.telemetry.metrics import Tallies, summed
 from talaria.domain.model import PersonalPhoneId
+from talaria.entrypoints.ops.admin import ConfigurationInForce
 from talaria.entrypoints.ops.readiness import Dependency, Readiness, RouteReadiness
 
 
@@ -39,6 +40,7 @@ class MemoryAdmin:
         self.failures: list[FailureRecord] = []
         self.kept = {("wind", "app", PersonalPhoneId("ppid-canary/7a%2F")), ("wind", "app", PersonalPhoneId("b"))}
         self.broken = False
+        self.level = "info"
 
     async def readiness(self) -> Readiness:
         route = RouteReadiness("wind", [Dependency("personal", "closed"), self.trouble])
@@ -63,8 +65,18 @@ class MemoryAdmin:
     async def find_failure(self, request_id: str) -> FailureRecord | None:
         return next((kept for kept in self.failures if kept.request_id == request_id), None)
 
-    async def last_failures(self, count: int) -> list[FailureRecord]:
-        return self.failures[:count]
+    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
+        return [record for record in self.failures if asked.admits(record)][:count]
+
+    async def configuration(self) -> ConfigurationInForce | None:
+        return None if self.broken else ConfigurationInForce("0123456789ab", self.level, {"personal": {"token": "***"}})
+
+    async def reload(self) -> int:
+        return 0 if self.broken else 1
+
+    async def set_log_level(self, level: str) -> int:
+        self.level = level
+        return 2
 
     async def signing_keys(self) -> list[KeyUse]:
         return [KeyUse("2026-11", "ES256", True, 1000.0, 2060.0), KeyUse("2026-12", "ES256", False, 2000.0, 0.0)]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from litestar.testing import TestClient
+from msgspec.structs import replace
 
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.app import create_ops_app
@@ -123,11 +124,30 @@ def test_failures_are_listed_and_found(client: Any, admin: MemoryAdmin) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["r-1"]),
+        ("status=401", ["r-2"]),
+        ("status=4xx&caller=app", ["r-2"]),
+        ("status=4xx&caller=other", []),
+        ("reason=partner-unreachable&route=wind", ["r-1"]),
+        ("since=2026-11-18T12:00:01Z", []),
+    ],
+)
+def test_what_is_asked_for_is_listed(client: Any, admin: MemoryAdmin, query: str, found: list[str]) -> None:
+    admin.failures = [failure_record(), replace(failure_record("r-2"), status=401, reason="invalid-token")]
+    assert [one["request_id"] for one in client.get(f"/5xx?{query}").json()["entries"]] == found
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status", "reason"),
     [
         ("GET", "/5xx/unknown", 404, "not-found"),
         ("GET", "/5xx?last=0", 400, "bad-request"),
         ("GET", "/5xx?last=1001", 400, "bad-request"),
+        ("GET", "/5xx?status=200", 400, "bad-request"),
+        ("GET", "/5xx?status=4x", 400, "bad-request"),
+        ("GET", "/5xx?since=yesterday", 400, "bad-request"),
         ("GET", "/nowhere", 404, "not-found"),
         ("POST", "/identities", 405, "method-not-allowed"),
         ("GET", "/identities/wind/app/b", 405, "method-not-allowed"),
@@ -147,6 +167,35 @@ def test_no_answer_and_no_line_quotes_an_id(client: Any, admin: MemoryAdmin, cap
     assert [answer.status_code for answer in answers] == [200, 405, 500]
     assert not any("canary" in answer.text for answer in answers)
     assert not any("canary" in record.getMessage() for record in caplog.records if record.name != "httpx")
+
+
+def test_the_settings_in_force_are_told(client: Any, admin: MemoryAdmin) -> None:
+    admin.level = "debug"
+    told = {"hash": "0123456789ab", "log_level": "debug", "settings": {"personal": {"token": "***"}}}
+    assert client.get("/config").json() == told
+
+
+def test_where_no_worker_answers_no_settings_are_told(client: Any, admin: MemoryAdmin) -> None:
+    admin.broken = True
+    assert client.get("/config").status_code >= 500
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_reload_says_how_many_took_it(client: Any, admin: MemoryAdmin, broken: bool) -> None:
+    admin.broken = broken
+    assert client.put("/reload").json() == {"reloaded": 0 if broken else 1, "workers": 2, "hash": ""}
+
+
+def test_the_log_level_is_set(client: Any, admin: MemoryAdmin) -> None:
+    answer = client.put("/log-level", json={"level": "debug"})
+    assert (answer.status_code, answer.json()) == (200, {"level": "debug", "workers": 2})
+    assert admin.level == "debug"
+
+
+@pytest.mark.parametrize("body", [b"", b"debug", b'{"level": "loud"}', b'{"level": 10}', b"[]"])
+def test_a_level_that_is_none_is_refused(client: Any, admin: MemoryAdmin, body: bytes) -> None:
+    answer = client.put("/log-level", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["reason"], admin.level) == (400, "bad-request", "info")
 
 
 def test_a_browser_elsewhere_may_not_invalidate(client: Any) -> None:

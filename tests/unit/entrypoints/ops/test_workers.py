@@ -1,7 +1,8 @@
 """What the operators' process makes of its workers' reports."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import FailureRecord
 from talaria.adapters.telemetry.metrics import Tallies
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.ops.admin import WorkerReport
+from talaria.entrypoints.ops.admin import ConfigurationInForce, WorkerReport
 from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness
 from talaria.entrypoints.ops.workers import WorkersAdmin
 from tests.unit.entrypoints.ops.support_ops import failure_record
@@ -31,6 +32,8 @@ class Worker:
         self.failures: list[FailureRecord] = []
         self.readiness = Readiness(True, False, [], Configured("aaaa", "2026-11-18T12:00:00Z"))
         self.keys = [KeyUse("k", "ES256", True, 1000.0 + pid, 0.0)]
+        self.level = "info"
+        self.taken = 1
         self.invalidated: list[tuple[str, ...]] = []
 
     def report(self, pid: int, recorded: int) -> WorkerReport:
@@ -44,6 +47,10 @@ class Worker:
 
     def invalidate_all(self) -> int:
         return 3
+
+    def set_log_level(self, level: str) -> int:
+        self.level = level
+        return 1
 
 
 class Connection:
@@ -61,8 +68,23 @@ class Connection:
             "report": worker.report,
             "invalidate": worker.invalidate,
             "invalidate_all": worker.invalidate_all,
+            "configuration": lambda: ConfigurationInForce("aaaa", worker.level, {}),
+            "set_log_level": worker.set_log_level,
+            "reload": lambda: worker.taken,
         }
         return msgspec.msgpack.decode(msgspec.msgpack.encode(methods[method](*arguments)), type=kind)
+
+    def notify(self, receiver: int, method: str, *arguments: Any) -> None:
+        assert method == "set_log_level"
+        self.workers[receiver].set_log_level(*arguments)
+
+
+@pytest.fixture(autouse=True)
+def own_level() -> Iterator[None]:
+    """The level of our lines is this process's, too."""
+    before = logging.getLogger("talaria").level
+    yield
+    logging.getLogger("talaria").setLevel(before)
 
 
 @pytest.fixture
@@ -188,6 +210,34 @@ async def test_a_worker_that_misses_an_invalidation_is_said(
     assert await admin.invalidate("wind", "app", ANNA) == 1
     assert caplog.messages == ["1 of 2 workers did not answer"]
     assert "ppid" not in caplog.text
+
+
+async def test_the_log_level_reaches_every_worker_and_those_that_come_later(
+    admin: WorkersAdmin, workers: list[Worker]
+) -> None:
+    assert await admin.set_log_level("debug") == 2
+    assert [worker.level for worker in workers] == ["debug", "debug"]
+    assert logging.getLogger("talaria").level == logging.DEBUG
+    workers[0] = Worker(13)
+    await admin.tallies()
+    assert workers[0].level == "debug"
+
+
+async def test_a_reload_is_counted_by_the_workers_that_took_it(admin: WorkersAdmin, workers: list[Worker]) -> None:
+    assert await admin.reload() == 2
+    workers[0].taken = 0
+    assert await admin.reload() == 1
+
+
+async def test_the_configuration_is_the_one_of_a_worker_that_answers(
+    admin: WorkersAdmin, workers: list[Worker]
+) -> None:
+    workers[0].answers = False
+    found = await admin.configuration()
+    assert found is not None
+    assert found.hash == "aaaa"
+    workers[1].answers = False
+    assert await admin.configuration() is None
 
 
 async def test_the_times_of_a_key_are_the_latest_of_all_workers(admin: WorkersAdmin) -> None:

@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar, get
 
 from talaria.domain.resilience import ConcurrencyLimiter
-from talaria.entrypoints.public.app import JWKS_PATH, PublicApp, jwks_app
+from talaria.entrypoints.public.app import HEALTH_PATH, JWKS_PATH, PublicApp, public_pages
 from talaria.entrypoints.public.proxy import Proxy
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.testing import MemoryRecorder
@@ -17,6 +17,7 @@ from tests.unit.entrypoints.public.support_cycle import MemoryLink, arrived
 from tests.unit.entrypoints.public.support_events import finished
 
 PATH = JWKS_PATH.encode()
+HEALTH = HEALTH_PATH.encode()
 KEYS = b'{"keys":[]}'
 
 
@@ -33,8 +34,10 @@ class World:
         self.proxied: list[bytes] = []
         self.recorder = MemoryRecorder()
         self.limiter = ConcurrencyLimiter(limit)
+        self.draining = False
         proxy = cast(Proxy, self._pass_on)
-        self.app = PublicApp(proxy, pages or jwks_app(lambda: KEYS), self.recorder, clock(), self.limiter)
+        pages = pages or public_pages(lambda: KEYS, lambda: self.draining)
+        self.app = PublicApp(proxy, pages, self.recorder, clock(), self.limiter)
 
     async def _pass_on(self, cycle: RequestResponseCycle) -> None:
         self.proxied.append(cycle.target)
@@ -79,7 +82,14 @@ def test_a_look_by_head_gets_the_head_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "headers"), [(b"/", []), (PATH + b"/", []), (b"/x" + PATH, []), (PATH, [(b"x-api-tag", b"wind")])]
+    ("target", "headers"),
+    [
+        (b"/", []),
+        (PATH + b"/", []),
+        (b"/x" + PATH, []),
+        (PATH, [(b"x-api-tag", b"wind")]),
+        (HEALTH, [(b"x-api-tag", b"wind")]),
+    ],
 )
 def test_everything_else_and_every_tagged_request_goes_to_the_proxy(target: bytes, headers: Any) -> None:
     async def main() -> None:
@@ -115,6 +125,34 @@ def test_it_counts_and_is_refused_past_the_limit() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("limit", [2, 0])
+def test_health_is_a_fixed_answer_and_not_refused_past_the_limit(limit: int, method: str) -> None:
+    async def main() -> None:
+        world = World(limit=limit)
+        link = await world.ask(HEALTH, method=method)
+        headers, body = head_and_body(link)
+        assert link.written.startswith(b"HTTP/1.1 200 ")
+        assert body == (b"ok\n" if method == "GET" else b"")
+        assert headers.keys() == {b"content-type", b"content-length", b"cache-control", b"date", b"x-request-id"}
+        assert (finished(world.recorder).reason, world.limiter.in_flight) == ("", 0)
+
+    run(main())
+
+
+def test_health_says_that_it_drains_and_nothing_else() -> None:
+    async def main() -> None:
+        world = World()
+        world.draining = True
+        link = await world.ask(HEALTH)
+        assert link.written.startswith(b"HTTP/1.1 503 ")
+        assert head_and_body(link)[1] == b"draining\n"
+        event = finished(world.recorder)
+        assert (event.status, event.reason, event.origin) == (503, "draining", "gateway")
+
+    run(main())
+
+
 @pytest.mark.parametrize(("disconnected", "reason"), [(True, "client-gone"), (False, "draining")])
 def test_a_page_that_is_cancelled_is_recorded(disconnected: bool, reason: str) -> None:
     async def main() -> None:
@@ -139,7 +177,7 @@ def test_a_page_that_fails_is_a_fault_of_ours(caplog: pytest.LogCaptureFixture) 
         raise ValueError("secret")
 
     async def main() -> None:
-        world = World(jwks_app(fails))
+        world = World(public_pages(fails, bool))
         link = await world.ask()
         _, body = head_and_body(link)
         event = finished(world.recorder)

@@ -1,16 +1,20 @@
 """What a resource is made of decides whether a reload takes it over."""
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
+from talaria.domain.model import Origin
 from talaria.entrypoints.cli.main import cli
 from talaria.entrypoints.config import Settings, load
 from talaria.entrypoints.config.settings import TlsSettings
+from talaria.entrypoints.public.problems import ROWS
 from talaria.entrypoints.runtime.container import Container
+from talaria.entrypoints.runtime.factories import lines_as_text, possible_failures
 from talaria.entrypoints.runtime.resources import ResourceRegistry
 
 ENVIRONMENT = dict.fromkeys(("PERSONAL_TOKEN", "WIND_API_KEY", "TALARIA_SERVICES_API_KEY"), "x")
@@ -48,3 +52,23 @@ def test_a_key_set_is_taken_over_unless_it_is_fetched_otherwise(
     after.verifier()
     keys = "caller-keys:app"
     assert (after.resources().watched[keys] is before.resources().watched[keys]) is taken_over
+
+
+def test_every_reason_of_500_and_above_is_counted_from_0_under_its_origins() -> None:
+    kinds = possible_failures()
+    assert {reason for _, reason in kinds} == {"", *(reason for reason, row in ROWS.items() if row.status >= 500)}
+    assert {origin for origin, _ in kinds} == set(get_args(Origin))
+    assert len(set(kinds)) == len(kinds)
+    assert {origin for origin, reason in kinds if reason == "circuit-open"} == {"personal", "partner", "upstream"}
+    assert ("gateway", "overloaded") in kinds
+    assert ("partner", "partner-overloaded") in kinds
+
+
+def test_lines_are_text_on_a_terminal_or_where_it_is_asked_for(settings: Settings) -> None:
+    terminal, other = os.openpty()
+    pipe = os.pipe()
+    for form, told in {"auto": (True, False), "text": (True, True), "json": (False, False)}.items():
+        chosen = replace(settings, logging=replace(settings.logging, format=form))
+        assert (lines_as_text(chosen, terminal), lines_as_text(chosen, pipe[1])) == told
+    for descriptor in (terminal, other, *pipe):
+        os.close(descriptor)

@@ -55,6 +55,17 @@ def log_failure(error: BaseException, logger: str = "talaria.proxy") -> None:
         logging.getLogger(logger).exception("it failed", extra={"request_id": "r-1"})
 
 
+def test_lines_can_be_text_for_people(stream: io.StringIO) -> None:
+    logs.configure(stream, as_text=True)
+    logging.getLogger("talaria").info("serving", extra={"public": "http://a", "what": object()})
+    log_failure(ValueError(CANARY))
+    serving, failed, *trace = stream.getvalue().splitlines()
+    assert serving.endswith('  INFO     serving logger=talaria public=http://a what="<object>"')
+    assert "request_id=r-1 error=ValueError" in failed
+    assert trace[-1] == "ValueError: (text withheld)"
+    assert CANARY not in stream.getvalue()
+
+
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), BrokenPipeError()])
 def test_what_the_stream_does_not_take_is_said_on_stderr(
     stream: io.StringIO, mocker: MockerFixture, capsys: pytest.CaptureFixture[str], error: OSError

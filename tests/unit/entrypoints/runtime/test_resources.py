@@ -88,11 +88,11 @@ def test_a_dependency_says_since_when_why_and_when_it_is_asked_again(
     assert health.dependencies() == {"wind": Dependency("wind", "open", since, "refused", 5.0)}
     clock.move(1.0)
     assert health.dependencies()["wind"].retry_in_seconds == 4.0
-    assert health.severities() == {"wind": 2}
+    assert (health.gauges()["dependency_state"], health.gauges()["circuit_state"]) == ({"wind": 2}, {"wind": 2})
     clock.move(4.0)
     permit = breaker.admit(clock.now())
     assert permit is not None
-    assert health.severities() == {"wind": 1}
+    assert (health.gauges()["dependency_state"], health.gauges()["circuit_state"]) == ({"wind": 1}, {"wind": 1})
     breaker.succeeded(permit, clock.now())
     assert health.dependencies() == {"wind": Dependency("wind", "ok")}
 

@@ -166,8 +166,8 @@ def check_edge(facts: Facts, *, fast: bool, verifies_by_file: bool) -> None:
 
 
 def check_references(settings: Settings) -> None:
-    """Raises Missing where a route names an upstream that there is not."""
-    problems = []
+    """Raises Missing where there is no route, or one names an upstream that there is not."""
+    problems = [] if settings.routes else [Problem("routes", "there is no route", "write a table [routes.<tag>]")]
     for tag, route in settings.routes.items():
         if route.upstream not in settings.upstreams:
             problems.append(

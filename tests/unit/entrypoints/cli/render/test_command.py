@@ -91,6 +91,12 @@ def test_without_tokens_no_person_can_be_told(tmp_path: Path) -> None:
     assert (result.exit_code, "  callers: " in result.stderr) == (78, True)
 
 
+@pytest.mark.parametrize(("engine", "mode"), [("nginx", "edge"), ("haproxy", "edge"), ("envoy", "balance")])
+def test_without_routes_there_is_nothing_to_render(tmp_path: Path, engine: str, mode: str) -> None:
+    result = rendered(tmp_path, engine, mode, changes={"routes": {"wind": None, "bolt": None}})
+    assert (result.exit_code, "  routes: " in result.stderr) == (78, True)
+
+
 def test_a_decision_api_of_the_command_line_does(tmp_path: Path) -> None:
     changes = {"server": {"decision_listen": ""}}
     text = text_of(rendered(tmp_path, "nginx", "edge", "--decisions", "http://10.9.9.9:81", changes=changes))

@@ -1,0 +1,100 @@
+"""`talaria doctor`: is everything well that the gateway needs? Each finding with its owner, and what to do."""
+
+import os
+import resource
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import rich_click as click
+from rich.console import Console
+
+from talaria.entrypoints.cli.operators import CannotAsk, Operators, ask, operators_of, ops_option
+from talaria.entrypoints.cli.probes import Finding, Server, probe
+from talaria.entrypoints.cli.shared import config_option, load_or_exit
+from talaria.entrypoints.config import Settings
+
+_AT_ONCE = 16
+
+
+@click.command("doctor")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@ops_option
+def command(path: Path, as_json: bool, ops: str | None) -> None:
+    """Look whether all is well that the gateway needs, from this machine: names, TCP, TLS, key sets, clocks, limits.
+
+    Exit code 1 where something is not. Every server of the configuration is asked once, by GET for a key set, else by
+    HEAD and without credentials.
+    """
+    settings = load_or_exit(path)
+    waiting = Console(stderr=True).status("Looking ...") if sys.stderr.isatty() else nullcontext()
+    with waiting:
+        found = [*_machine(settings), *_gateway(operators_of(ops, path), expected=ops is not None), *_servers(settings)]
+    well = all(finding.well for finding in found)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode({"well": well, "findings": found})))
+    else:
+        _print(found)
+    sys.exit(0 if well else 1)
+
+
+def _print(found: list[Finding]) -> None:
+    for finding in found:
+        click.echo(f"{'ok ' if finding.well else 'BAD'}  {finding.what}")
+        if not finding.well:
+            click.echo(f"     to be mended by: {finding.owner}. {finding.advice}")
+    bad = sum(not finding.well for finding in found)
+    click.echo(f"{bad} of {len(found)} are bad." if bad else "All is well.")
+
+
+def servers_of(settings: Settings) -> list[Server]:
+    """Every server that the gateway calls."""
+    personal = settings.personal
+    found = [Server("personal", personal.url, personal.tls, personal.egress_proxy)]
+    for id, partner in settings.partners.items():
+        found.append(Server(f"the partner {id}", partner.url, partner.tls, partner.egress_proxy))
+    for name, upstream in settings.upstreams.items():
+        owner = f"the upstream {name}"
+        found += [Server(owner, url, upstream.tls, upstream.egress_proxy) for url in upstream.urls]
+    for name, caller in settings.callers.items():
+        if caller.jwks_url is not None:
+            owner = f"the caller {name}"
+            found.append(Server(owner, caller.jwks_url, caller.jwks_tls, caller.egress_proxy, key_set=True))
+    return found
+
+
+def _servers(settings: Settings) -> Iterator[Finding]:
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for found in threads.map(probe, servers_of(settings)):
+            yield from found
+
+
+def _machine(settings: Settings) -> Iterator[Finding]:
+    wanted, (_, hard) = 2 * settings.server.max_in_flight, resource.getrlimit(resource.RLIMIT_NOFILE)
+    what = f"descriptors: {hard} for each worker at most, {wanted} may be wanted"
+    few = hard != resource.RLIM_INFINITY and hard < wanted
+    advice = "Raise the hard limit (ulimit -Hn, LimitNOFILE), or lower server.max_in_flight."
+    yield Finding(what, False, "us", advice) if few else Finding(what, True)
+    workers, processors = settings.server.workers, os.cpu_count() or 1
+    what = f"workers: {workers} on {processors} processors"
+    advice = "Lower server.workers: more than one for each processor gain nothing."
+    yield Finding(what, False, "us", advice) if workers > processors else Finding(what, True)
+
+
+def _gateway(address: Operators, *, expected: bool) -> Iterator[Finding]:
+    try:
+        told = ask(address, "/readyz", dict[str, Any]) or {}
+    except CannotAsk as error:
+        yield Finding(f"the gateway does not run here, or is not ready: {error}", not expected, "us", error.hint)
+        return
+    workers, answered = told.get("workers", 1), told.get("answered", 1)
+    what = f"the gateway runs: {answered} of {workers} workers answer"
+    yield Finding(what, True) if answered >= workers else Finding(what, False, "us", "Look at the log for its end.")
+    configured: Mapping[str, Any] = told.get("configuration") or {}
+    if not configured.get("last_reload_ok", True):
+        yield Finding("the last reload was refused", False, "us", "Look at the log, or: talaria check --running")
