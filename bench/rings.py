@@ -1,8 +1,8 @@
 """How hash rings share persons over replicas, for capacity planning: `python -m bench.rings [--persons N]`.
 
-The rings are those of the balancers that `talaria render` configures: HAProxy's `hash-type consistent`, nginx's `hash ...
-consistent` (ketama) and Envoy's Maglev, written anew. BLAKE2 stands for an engine's own hash: what is asked here depends
-on the number of points, not on the hash.
+The rings are those of the balancers that `talaria render` configures, written anew: HAProxy's `hash-type consistent`,
+nginx's `hash ... consistent` (ketama) and Envoy's Maglev. BLAKE2 stands for an engine's own hash: what is asked here
+depends on the number of points, not on the hash.
 """
 
 import argparse
