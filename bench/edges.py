@@ -19,7 +19,7 @@ from bench.procs import DidNotStart, Program, free_ports, start
 from bench.table import Table
 from bench.testbed import ROOT, Missing, Testbed, fill, which
 
-_SHAPE = Shape(max_in_flight=4096, decisions="5s")
+_SHAPE = Shape(max_in_flight=4096, decisions="15s")
 _PLAIN = ("nginx", "envoy")
 
 

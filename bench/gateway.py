@@ -65,7 +65,6 @@ upstream = "talaria-services"
 DECISIONS = """\
 decision_listen = "127.0.0.1:{port}"
 trusted_edges = ["127.0.0.0/8"]
-trusted_proxies = ["127.0.0.0/8"]
 """
 ROUTE = """
 [routes.wind{number}]

@@ -30,6 +30,15 @@ def _beside(other: str) -> Callable[[Record], float]:
     return found
 
 
+def _edge(mine: str, other: str) -> Callable[[Record], float]:
+    def found(record: Record) -> float:
+        rows = record["edges-rounds"]
+        pairs = zip(_of(rows, "proxy", mine)["rounds"], _of(rows, "proxy", other)["rounds"], strict=False)
+        return float(median(a["cpu"] / b["cpu"] for a, b in pairs))
+
+    return found
+
+
 def _rounds(record: Record, proxy: str) -> list[dict[str, float]]:
     rounds: list[dict[str, float]] = _of(record["peers-rounds"], "proxy", proxy)["rounds"]
     return rounds
@@ -56,6 +65,9 @@ MUSTS = [
     Must("the same / Envoy", 1.0, _beside("envoy")),
     Must("the same / asgi-proxy-lib", 0.1, _beside("asgi-proxy-lib")),
     Must("the same / fastapi-proxy-lib", 0.1, _beside("fastapi-proxy-lib")),
+    Must("nginx that keeps decisions / nginx", 1.7, _edge("nginx edge, fast", "nginx")),
+    Must("the same / Envoy", 0.65, _edge("nginx edge, fast", "envoy")),
+    Must("the decision alone / nginx", 3.0, _edge("decision alone", "nginx")),
     Must("p50 added at half load, ms", 1.0, lambda record: float(record["latency-rounds"][0]["added p50 ms"])),
     Must("CPU at 10^6 persons / 10^2", 1.3, _grown("persons", "1,000,000")),
     Must("CPU at 1,000 routes / 1", 1.3, _grown("routes", "1000")),

@@ -207,11 +207,14 @@ async def test_what_is_repaired_comes_in_force(served: Served) -> None:
 async def test_addresses_and_workers_can_not_change_and_it_says_so(
     served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
-    served.change("[server]", "[server]\nworkers = 3")
+    edges = 'decision_listen = "127.0.0.1:0"\ntrusted_edges = ["127.0.0.0/8"]'
+    served.change("[server]", f"[server]\nworkers = 3\n{edges}")
     with caplog.at_level("WARNING", "talaria.reloading"):
         assert await served.reload()
-    assert "server.workers comes in force with the next start only" in caplog.text
+    for key in ("workers", "decision_listen"):
+        assert f"server.{key} comes in force with the next start only" in caplog.text
     assert served.running.settings.server.workers == 1
+    assert served.running.settings.server.decision_listen is None
 
 
 async def test_a_secret_that_is_swapped_on_disk_is_picked_up(served: Served) -> None:

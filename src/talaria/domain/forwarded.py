@@ -15,6 +15,8 @@ from talaria.domain.memo import BoundedMemo
 Network = IPv4Network | IPv6Network
 
 _WRITTEN = 1024
+_hops: BoundedMemo[bytes, str] = BoundedMemo(1024)
+"""The last element of `X-Forwarded-For` -> its address."""
 _LONGEST_HOST = 255
 # Spaces are swallowed whole, or each of them would be tried as the end of the first run of spaces.
 _PAIR = re.compile(rb"""[ \t]*+(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]*))?[ \t]*+([,;]|$)""")
@@ -76,10 +78,15 @@ def last_hop(lines: Sequence[bytes]) -> tuple[str, bytes]:
     The address is empty where there is no hop, or where the last one is no address.
     """
     before, _, last = b",".join(lines).rpartition(b",")
+    hop = _hops.get(last)
+    return _hops.remember(last, _hop_of(last)) if hop is None else hop, before.strip()
+
+
+def _hop_of(element: bytes) -> str:
     try:
-        return str(_parsed(_address(last.strip()))), before.strip()
+        return str(_parsed(_address(element.strip())))
     except ValueError:
-        return "", before.strip()
+        return ""
 
 
 def _x_forwarded_for(head: RequestHeaders) -> list[str]:

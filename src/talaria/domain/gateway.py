@@ -170,11 +170,13 @@ class Gateway:
         service token among them, and the names of those of the client that it is to remove.
         """
         headers = self._with_own([], decision, self._token_for(decision), context)
-        kept = {name for name, _ in [*headers, *decision.trace.headers()]}
         names = self._header_policy.dropped_names(decision.request.headers)
         names += [name for name in _REMOVED_UNLESS_SET if name in decision.headers.consumed]
         if decision.user_id is None and decision.route.partner.user_id_header:
             names.append(decision.route.partner.user_id_header)
+        if not names:
+            return headers, names
+        kept = {name for name, _ in [*headers, *decision.trace.headers()]}
         return headers, [name for name in dict.fromkeys(names) if name not in kept]
 
     def fresh_for(self, decision: Decision) -> float:

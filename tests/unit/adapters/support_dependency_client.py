@@ -12,6 +12,7 @@ from talaria.adapters.partner_kit import AdapterAccounts, PartnerAdapter, Partne
 from talaria.domain.errors import PERSONAL, BadAnswer, DependencyFaults
 from talaria.domain.events import HopContext
 from talaria.domain.model import Sensitive
+from talaria.domain.rate_limits import RateLimiter
 from talaria.testing import MemoryClock, MemoryRecorder
 
 WALL = 1_800_000_000.0
@@ -23,7 +24,12 @@ class Bench:
     """What a test sees: requests, pauses between attempts, events, and the client. `meanwhile`: happens in a pause."""
 
     def __init__(
-        self, *answers: object, faults: DependencyFaults = PERSONAL, attempts: int = 3, timeout: float = 1.0
+        self,
+        *answers: object,
+        faults: DependencyFaults = PERSONAL,
+        attempts: int = 3,
+        timeout: float = 1.0,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
         self.requests: list[httpx.Request] = []
         self.pauses: list[float] = []
@@ -42,6 +48,7 @@ class Bench:
             clock=self.clock,
             transport=httpx.MockTransport(self._answer),
             max_concurrent=2,
+            rate_limiter=rate_limiter,
             sleep=self._sleep,
             jitter=lambda: self.jitter,
             wall=lambda: WALL,

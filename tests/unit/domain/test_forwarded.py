@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.domain.forwarded import ForwardedHeaders
+from talaria.domain.forwarded import ForwardedHeaders, last_hop
 from talaria.domain.headers import RequestHeaders
 from talaria.domain.http import Headers
 
@@ -267,3 +267,20 @@ def test_one_element_is_written_whatever_the_host(host: bytes, peer: str) -> Non
     unquoted = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", forwarded, flags=re.DOTALL)
     assert unquoted.count(b";") == 2
     assert not set(unquoted) & set(b'",')
+
+
+@pytest.mark.parametrize(
+    ("lines", "hop", "before"),
+    [
+        ([b"192.0.2.1"], "192.0.2.1", b""),
+        ([b"a, 192.0.2.1:80"], "192.0.2.1", b"a"),
+        ([b"a", b"b , [2001:DB8::1]:9"], "2001:db8::1", b"a,b"),
+        ([b"::ffff:192.0.2.1"], "192.0.2.1", b""),
+        ([b"192.0.2.1, nonsense"], "", b"192.0.2.1"),
+        ([b"192.0.2.1,"], "", b"192.0.2.1"),
+        ([b""], "", b""),
+    ],
+)
+def test_the_last_hop(lines: list[bytes], hop: str, before: bytes) -> None:
+    for _ in range(2):
+        assert last_hop(lines) == (hop, before)

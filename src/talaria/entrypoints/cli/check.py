@@ -93,7 +93,8 @@ def _print(settings: Settings) -> None:
         out.print(table)
     server, kids = settings.server, ", ".join(key.kid for key in settings.signing.keys)
     way = " (TLS)" if server.tls.cert_file else ""
-    out.print(Text(f"clients {server.listen}{way}, operators {server.ops_listen}, signing keys {kids}"))
+    edges = f", edges {server.decision_listen}" if server.decision_listen else ""
+    out.print(Text(f"clients {server.listen}{way}, operators {server.ops_listen}{edges}, signing keys {kids}"))
 
 
 def _table(title: str, *columns: str) -> Table:

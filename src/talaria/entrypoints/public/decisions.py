@@ -17,7 +17,7 @@ Rules:
 import logging
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Final
 from urllib.parse import parse_qs
@@ -45,7 +45,9 @@ logger = logging.getLogger("talaria.decisions")
 _QUESTION: Final = b"/decide"
 _REFUSALS: Final = b"/refusals/"
 _SCHEMES: Final = frozenset({b"http", b"https"})
-_OF_THE_EDGE: Final = frozenset({b"x-forwarded-method", b"x-forwarded-uri", b"x-forwarded-for"})
+_OF_THE_EDGE: Final = frozenset(
+    b"x-forwarded-method x-forwarded-uri x-forwarded-for x-forwarded-host x-forwarded-proto".split()
+)
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _VARY: Final = (b"vary", b"authorization, x-api-key, x-api-tag, x-forwarded-method")
 _LOG_SECONDS: Final = 60.0
@@ -122,21 +124,19 @@ class Decisions:
         if removed:
             names = b", ".join(removed)
             headers += ((b"x-talaria-remove", names), (b"x-envoy-auth-headers-to-remove", names))
-        seconds = self._seconds_kept(decision, dict(headers)[b"authorization"])
+        seconds = self._seconds_kept(decision, headers) if self._max_age else 0.0
         if seconds < 1:
             return [*headers, _NO_STORE]
         kept = b"%d" % seconds
         return [*headers, (b"cache-control", b"max-age=" + kept), (b"x-accel-expires", kept), _VARY]
 
-    def _seconds_kept(self, decision: Decision, service_token: bytes) -> float:
+    def _seconds_kept(self, decision: Decision, headers: Headers) -> float:
         """Rule 5."""
-        if not self._max_age:
-            return 0.0
         now = self._wall()
         clients = inf
         if decision.identity is not None:
             clients = _expiry(bearer_token(decision.headers.all(b"authorization"))) - now
-        services = _expiry(bearer_token([service_token])) - now
+        services = _expiry(bearer_token([dict(headers)[b"authorization"]])) - now
         return min(self._max_age, clients / 2, services / 2, self._gateway.fresh_for(decision))
 
 
@@ -148,23 +148,30 @@ def asked_for(cycle: RequestResponseCycle) -> ClientRequest:
     """
     if cycle.refusal is not None:
         raise cycle.refusal
-    method, target = _method_and_target(cycle)
+    said: dict[bytes, list[bytes]] = {}
+    headers: Headers = []
+    for header in cycle.headers:
+        if header[0] in _OF_THE_EDGE:
+            said.setdefault(header[0], []).append(header[1])
+        else:
+            headers.append(header)
+    method, target = _method_and_target(cycle, said)
     check_known_method(method)
     check_target(target)
-    hops, hosts, schemes = (_lines(cycle, b"x-forwarded-" + name) for name in (b"for", b"host", b"proto"))
+    hops, hosts = said.get(b"x-forwarded-for"), said.get(b"x-forwarded-host", ())
+    schemes = said.get(b"x-forwarded-proto", ())
     peer, before = last_hop(hops) if hops else (cycle.peer, b"")
-    dropped = _OF_THE_EDGE | ({b"host"} if len(hosts) == 1 else set())
-    headers = [header for header in cycle.headers if header[0] not in dropped]
     if before:
         headers.append((b"x-forwarded-for", before))
     if len(hosts) == 1:
+        headers = [header for header in headers if header[0] != b"host"]
         headers.append((b"host", hosts[0]))
     scheme = schemes[0].decode("ascii") if len(schemes) == 1 and schemes[0] in _SCHEMES else "http"
     return ClientRequest(method, target, headers, peer=peer, scheme=scheme)
 
 
-def _method_and_target(cycle: RequestResponseCycle) -> tuple[str, bytes]:
-    methods, targets = _lines(cycle, b"x-forwarded-method"), _lines(cycle, b"x-forwarded-uri")
+def _method_and_target(cycle: RequestResponseCycle, said: Mapping[bytes, list[bytes]]) -> tuple[str, bytes]:
+    methods, targets = said.get(b"x-forwarded-method", ()), said.get(b"x-forwarded-uri", ())
     if cycle.target.startswith(_QUESTION + b"/"):
         if methods or targets:
             raise BadRequest("a question asked in both ways at once")
@@ -174,10 +181,6 @@ def _method_and_target(cycle: RequestResponseCycle) -> tuple[str, bytes]:
     if len(methods) != 1 or len(targets) != 1:
         raise BadRequest("not exactly one x-forwarded-method and one x-forwarded-uri")
     return methods[0].decode("latin-1"), targets[0]
-
-
-def _lines(cycle: RequestResponseCycle, name: bytes) -> list[bytes]:
-    return [value for each, value in cycle.headers if each == name]
 
 
 def _named_refusal(cycle: RequestResponseCycle) -> tuple[str, str]:

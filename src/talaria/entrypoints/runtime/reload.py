@@ -21,7 +21,7 @@ from talaria.entrypoints.runtime.sd_notify import ServiceManager
 logger = logging.getLogger("talaria.reloading")
 
 POLL_SECONDS = 3.0
-_FIXED = ("listen", "ops_listen", "workers")
+_FIXED = ("listen", "ops_listen", "decision_listen", "workers")
 
 
 class Reloader:

@@ -44,6 +44,12 @@ def test_it_shows_what_it_found(config: Path) -> None:
     assert result.stderr == ""
 
 
+def test_it_shows_where_edges_ask(config: Path) -> None:
+    assert ", edges" not in check(config).stdout
+    asked = {"TALARIA__SERVER__DECISION_LISTEN": "127.0.0.1:8081", "TALARIA__SERVER__TRUSTED_EDGES": '["127.0.0.0/8"]'}
+    assert "operators 127.0.0.1:9090, edges 127.0.0.1:8081, signing keys" in check(config, **asked).stdout
+
+
 def test_the_hash_is_the_one_of_the_running_configuration(config: Path) -> None:
     digest = load(config, VARIABLES).digest
     assert check(config).stdout.endswith(f"{config} is good, hash {digest}.\n")

@@ -26,6 +26,12 @@ _FAST = """\
 #   mkdir -m 0700 DIR/decisions && mount -t tmpfs -o size=64m,mode=0700,uid=USER tmpfs DIR/decisions"""
 _KEY = "http_authorization http_x_api_key http_x_api_tag request_method http_host scheme remote_addr"
 _KEY_BEHIND_PROXIES = "http_x_forwarded_for http_forwarded"
+_NODE = r'map $remote_addr $talaria_node { "~:" "\"[$remote_addr]\""; default $remote_addr; }'
+_REFUSAL_DECIDED = [
+    "auth_request_set $talaria_reason $upstream_http_x_talaria_reason;",
+    "auth_request_set $talaria_allow $upstream_http_allow;",
+    "auth_request_set $talaria_retry_after $upstream_http_retry_after;",
+]
 _WITHOUT_BODY = [
     "proxy_method GET;",
     "proxy_pass_request_body off;",
@@ -55,7 +61,7 @@ def balance(facts: Facts) -> str:
 
 def edge(facts: Facts, *, fast: bool) -> str:
     """The whole configuration of an edge. `fast`: a yes is kept for `decision.max_age`."""
-    upstreams, users = facts.upstreams, facts.user_id_headers
+    upstreams, users, forwarded = facts.upstreams, facts.user_id_headers, _forwarded(facts)
     values: dict[str, str | Sequence[str]] = {
         **_limits(facts),
         **(_fast(facts) if fast else _plain(facts)),
@@ -66,8 +72,9 @@ def edge(facts: Facts, *, fast: bool) -> str:
         "upstreams": [
             f"upstream upstream_{one.name} {{ {_servers(one.endpoints)} keepalive 64; }}" for one in upstreams
         ],
-        "upstream_of_tags": _by_tag({one: f"{one.endpoints[0].scheme}://upstream_{one.name}" for one in upstreams}),
-        "host_of_tags": _by_tag({one: one.endpoints[0].authority for one in upstreams}),
+        **_upstream(upstreams),
+        **forwarded,
+        "decided": [*forwarded["decided"], *([] if fast else _REFUSAL_DECIDED)],
         "users_decided": [f"auth_request_set {_variable(name)} $upstream_http_{_folded(name)};" for name in users],
         "users_sent": [f"proxy_set_header {name} {_variable(name)};" for name in users],
         "users_hidden": [f"proxy_hide_header {name};" for name in users],
@@ -99,12 +106,24 @@ def _plain(facts: Facts) -> dict[str, str | Sequence[str]]:
         "    add_header retry-after $talaria_retry_after always;",
         "}",
     ]
+    told = [
+        'map $talaria_reason $talaria_failed { default $talaria_reason; "" decision-failed; }',
+        "map $talaria_way $talaria_told { refused $talaria_failed; default $talaria_reason; }",
+        'map $talaria_way $talaria_origin { refused ""; default $talaria_way; }',
+    ]
     return {
         "about": [],
+        "told": told,
+        "reason": "$talaria_told",
+        "origin": "$talaria_origin",
+        "request_id": _request_id("$request_id"),
+        "decision_buffer": "16k",
         "cache": [],
         "kept": [],
-        "plain_targets": [],
-        "to_gateway": "$talaria_own",
+        "to_gateway_map": [
+            "# What the gateway serves itself: the key set of the service tokens.",
+            'map "$uri $http_x_api_tag" $talaria_to_gateway { "/.well-known/jwks.json " 1; default 0; }',
+        ],
         "refusals": "@refused",
         "refusal_location": refused,
         "gateway_headers": _gateway_headers(facts),
@@ -117,13 +136,19 @@ def _fast(facts: Facts) -> dict[str, str | Sequence[str]]:
     key = r"\n".join(f"${name}" for name in names.split())
     whole_job = [
         "location @gateway {",
-        "    set $talaria_way gateway;",
+        '    set $talaria_way "";',
         f"    proxy_pass {facts.gateways[0].scheme}://talaria_gateway;",
         *(f"    {line}" for line in _gateway_headers(facts)),
         "}",
     ]
     return {
         "about": _FAST.format(max_age=max_age).splitlines(),
+        "told": [],
+        "reason": "$talaria_reason",
+        "origin": "$talaria_way",
+        # nginx's own $request_id asks for random bytes, which costs more than all of a kept decision's variables.
+        "request_id": _request_id("$msec-$pid-$connection-$connection_requests"),
+        "decision_buffer": "8k",
         "cache": [
             "proxy_cache_path decisions levels=1:2 keys_zone=talaria:16m max_size=64m inactive=60s use_temp_path=off;",
             "# The files of kept decisions stay open.",
@@ -138,16 +163,19 @@ def _fast(facts: Facts) -> dict[str, str | Sequence[str]]:
             "proxy_cache_lock on;",
             f"proxy_cache_lock_timeout {_milliseconds(facts.decision_timeout)};",
         ],
-        "plain_targets": [
+        "to_gateway_map": [
             "# A kept decision knows no target: one that servers might read differently goes to the gateway.",
-            f'map $request_uri $talaria_odd {{ default 1; "~{PLAIN_TARGET}" 0; }}',
-            'map "$talaria_own$talaria_odd" $talaria_slow { default 1; "00" 0; }',
+            f'map $request_uri $talaria_to_gateway {{ default 1; "~{PLAIN_TARGET}" 0; }}',
         ],
-        "to_gateway": "$talaria_slow",
         "refusals": "@gateway",
         "refusal_location": whole_job,
         "gateway_headers": _gateway_headers(facts),
     }
+
+
+def _request_id(own: str) -> list[str]:
+    form = '"~^[A-Za-z0-9._-]{1,64}$"'
+    return [f'map $http_x_request_id $talaria_id {{ "" {own}; {form} $http_x_request_id; default {own}; }}']
 
 
 def _gateway_headers(facts: Facts) -> list[str]:
@@ -182,9 +210,46 @@ def _servers(endpoints: Sequence[Endpoint]) -> str:
     return " ".join(f"server {endpoint};" for endpoint in endpoints)
 
 
-def _by_tag(values: Mapping[EdgeUpstream, str]) -> list[str]:
-    lines = [f'"{tag}" {value};' for upstream, value in values.items() for tag in upstream.tags]
-    return [*lines, f"default {next(iter(values.values()))};"]
+def _upstream(upstreams: Sequence[EdgeUpstream]) -> dict[str, str | Sequence[str]]:
+    """Where a request goes: the decision says yes for its very tag, or it is not forwarded."""
+    urls = {one: f"{one.endpoints[0].scheme}://upstream_{one.name}" for one in upstreams}
+    if len(upstreams) == 1:
+        return {"upstream_of_tags": [], "upstream": urls[upstreams[0]], "host": upstreams[0].endpoints[0].authority}
+    hosts = {one: one.endpoints[0].authority for one in upstreams}
+    any_tls = any(one.tls for one in upstreams)
+    maps = [
+        "# A request is forwarded only where the decision says yes for this very tag.",
+        *_map_of_tags("$talaria_upstream", urls),
+        *_map_of_tags("$talaria_host", hosts),
+        *(_map_of_tags("$talaria_name", {one: one.endpoints[0].host for one in upstreams}) if any_tls else []),
+    ]
+    return {"upstream_of_tags": maps, "upstream": "$talaria_upstream", "host": "$talaria_host"}
+
+
+def _map_of_tags(variable: str, values: Mapping[EdgeUpstream, str]) -> list[str]:
+    lines = [f'    "{tag}" {value};' for upstream, value in values.items() for tag in upstream.tags]
+    return [f"map $http_x_api_tag {variable} {{", *lines, f"    default {next(iter(values.values()))};", "}"]
+
+
+def _forwarded(facts: Facts) -> dict[str, str | Sequence[str]]:
+    """What the upstream is told of the client: nginx knows it, but for what proxies in front of it have said."""
+    if not facts.settings.server.trusted_proxies:
+        ip4_alone = facts.listen.host.replace(".", "").isdigit()  # no client's address has colons then
+        node = "$remote_addr" if ip4_alone else "$talaria_node"
+        element = rf"for={node};host=\"$http_host\";proto=$scheme"
+        values = {"for": "$remote_addr", "proto": "$scheme", "host": "$http_host"}
+        sent = [f"proxy_set_header x-forwarded-{name} {value};" for name, value in values.items()]
+        return {
+            "node": [] if ip4_alone else [_NODE],
+            "forwarded": [f'proxy_set_header forwarded "{element}";', *sent],
+            "decided": [],
+        }
+    names = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+    return {
+        "node": [],
+        "decided": [f"auth_request_set $talaria_{_folded(name)} $upstream_http_{_folded(name)};" for name in names],
+        "forwarded": [f"proxy_set_header {name} $talaria_{_folded(name)};" for name in names],
+    }
 
 
 def _upstream_tls(upstreams: Sequence[EdgeUpstream]) -> list[str]:
@@ -194,7 +259,7 @@ def _upstream_tls(upstreams: Sequence[EdgeUpstream]) -> list[str]:
     first = secure[0]
     lines = [
         "proxy_ssl_server_name on;",
-        "proxy_ssl_name $talaria_host;",
+        f"proxy_ssl_name {first.endpoints[0].host if len(upstreams) == 1 else '$talaria_name'};",
         "proxy_ssl_verify on;",
         "proxy_ssl_verify_depth 4;",
         f"proxy_ssl_trusted_certificate {first.ca_file};",
