@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 
 from talaria.adapters.telemetry.process_gauges import ProcessGauges
-from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished
+from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished, RequestForwarded
 from talaria.domain.routing import METHODS
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -102,12 +102,12 @@ def _nothing() -> Tallies:
     return Tallies({name: {} for name in _COUNTERS}, {name: {} for name in _DURATIONS}, {name: {} for name in _GAUGES})
 
 
-def _counter(counts: dict[Labels, int]) -> Callable[[Labels], None]:
-    """What adds one to the count of these labels."""
+def _counter(counts: dict[Labels, int]) -> Callable[..., None]:
+    """What adds one, or so many, to the count of these labels."""
     get = counts.get
 
-    def add(labels: Labels) -> None:
-        counts[labels] = get(labels, 0) + 1
+    def add(labels: Labels, many: int = 1) -> None:
+        counts[labels] = get(labels, 0) + many
 
     return add
 
@@ -168,7 +168,9 @@ class Metrics:
             RequestFinished: self._request,
             ExchangeFinished: self._exchange,
             Attempt: self._call,
+            RequestForwarded: self._forwarded,
         }
+        self.before_reading: Callable[[], None] = lambda: None
 
     def set_known_tags(self, tags: Iterable[str]) -> None:
         """Count these tags by name from now on."""
@@ -191,7 +193,8 @@ class Metrics:
         self._gauges["config_last_reload_success"] = {(): 0.0}
 
     def tallies(self) -> Tallies:
-        """Everything up to now."""
+        """Everything up to now, what `before_reading` brings too."""
+        self.before_reading()
         for name, value in self._measured.items():
             self._gauges[name] = {(): value()}
         for name, values in self._states().items():
@@ -211,6 +214,19 @@ class Metrics:
             by = avoided_by(event)
             if by:
                 self._count_avoided((tag, by))
+
+    def _forwarded(self, events: list[RequestForwarded]) -> None:
+        alike: dict[tuple[tuple[str, ...], str, int], list[RequestForwarded]] = {}
+        for event in events:
+            alike.setdefault((event.labels[:3], event.method, event.status), []).append(event)
+        for ((tag, partner, upstream), method, status), those in alike.items():
+            known_tag = tag if tag in self._tags else OTHER
+            self._count_request((known_tag, method, status, "", "upstream"), len(those))
+            self._count_exchange((partner, "hit"), len(those))
+            self._count_call((upstream, "ok"), len(those))
+            for event in those:
+                self._time_request(known_tag, event.seconds)
+                self._time_call(upstream, event.upstream_seconds)
 
     def _exchange(self, event: ExchangeFinished) -> None:
         self._count_exchange((event.partner, event.result))

@@ -234,6 +234,7 @@ SIZE = _text("size", _size, _SIZE.pattern, 'write a size from "{least}" to "{mos
 RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT)
 """Requests a second, and at once: where no burst is named, as many as the rate's own number."""
 COUNT = Meta(extra={"hint": "write a whole number from {least} to {most}"})
+SWITCH = Meta(extra={"hint": "write true or false"})
 
 LISTEN = _text(
     "host:port", _listen, _LISTEN.pattern, 'write "host:port", such as "127.0.0.1:80" or "[::1]:80"', write=str

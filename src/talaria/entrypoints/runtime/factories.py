@@ -22,7 +22,7 @@ from talaria.adapters.telemetry.recorder import EventBus, Handler, pseudonyms
 from talaria.adapters.tls import client_tls
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist
 from talaria.domain.errors import CALLER_KEYS
-from talaria.domain.events import RequestFinished
+from talaria.domain.events import RequestFinished, RequestForwarded
 from talaria.domain.exchange import CachePolicy
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import HeaderPolicy
@@ -79,11 +79,14 @@ def lines_as_text(settings: Settings, descriptor: int) -> bool:
     return settings.logging.format == "text" or (settings.logging.format == "auto" and os.isatty(descriptor))
 
 
-def recorder(metrics: Metrics, access_log: AccessLog, failure_log: FailureLog) -> Recorder:
+def recorder(metrics: Metrics, access_log: AccessLog, failure_log: FailureLog) -> EventBus:
     """The handlers of each event."""
     handlers: dict[type, list[Handler]] = {kind: [handler] for kind, handler in metrics.handlers.items()}
     handlers[RequestFinished] += [access_log.record, failure_log.record]
-    return EventBus(handlers)
+    handlers[RequestForwarded].append(access_log.record_forwarded)
+    bus = EventBus(handlers)
+    metrics.before_reading = bus.flush
+    return bus
 
 
 def cache_policy(settings: Settings) -> CachePolicy:
