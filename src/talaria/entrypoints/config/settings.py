@@ -213,6 +213,17 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
     source_address: SourceAddress = None
 
 
+class RecheckSettings(Struct, frozen=True, kw_only=True):
+    """routes.<tag>.recheck: the methods before which an old pair is exchanged again."""
+
+    methods: Annotated[
+        tuple[Method, ...], about("an old pair does not serve them, nor a stale one; none named: off")
+    ] = ()
+    max_age: Annotated[Duration, within(0, YEAR, "with recheck.methods: a pair older than this is exchanged again")] = (
+        60.0
+    )
+
+
 class RouteSettings(Struct, frozen=True, kw_only=True):
     """[routes.<tag>]: what one value of x-api-tag stands for. `callers` is never empty once loaded."""
 
@@ -225,6 +236,7 @@ class RouteSettings(Struct, frozen=True, kw_only=True):
     timeout: Annotated[Duration, within(MS, HOUR, "from the end of the request to the answer's head")] = 10.0
     upload_timeout: Annotated[Duration, within(MS, DAY, "the longest that a request's body may take to arrive")] = 300.0
     idle_timeout: Annotated[Duration, within(MS, DAY, "the longest silence inside a body")] = 60.0
+    recheck: Annotated[RecheckSettings, about("exchange again before requests that matter")] = RecheckSettings()
 
 
 class DecisionSettings(Struct, frozen=True, kw_only=True):

@@ -111,6 +111,8 @@ def routes(settings: Settings) -> dict[str, Route]:
             upload_timeout=route.upload_timeout,
             idle_timeout=route.idle_timeout,
             identity_required=route.identity == "required",
+            recheck_methods=frozenset(route.recheck.methods),
+            recheck_max_age=route.recheck.max_age,
         )
         for tag, route in settings.routes.items()
     }
