@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PERSONS = 400
 CLIENTS = 8
 LIMITED, LIMIT = "https://limited.example", 5
-"""The issuer whose persons are limited, and to how many requests."""
+"""An issuer, and how many requests each of its persons may send at once."""
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
 
