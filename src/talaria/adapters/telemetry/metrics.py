@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 
 from talaria.adapters.telemetry.process_gauges import ProcessGauges
-from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished
+from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished, ShadowAnswered
 from talaria.domain.routing import METHODS
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -57,6 +57,7 @@ class _GaugeFamily(NamedTuple):
 _COUNTERS = {
     "requests": _Family("Requests answered.", ("tag", "method", "status", "reason", "origin")),
     "exchange": _Family("Exchanges of an id for a user id.", ("partner", "result")),
+    "shadow": _Family("Answers of a shadow adapter, compared.", ("partner", "adapter", "result")),
     "dependency_requests": _Family("Attempts at dependencies.", ("dependency", "outcome")),
     "5xx": _Family("Answers of 500 and above.", ("tag", "origin", "reason")),
     "5xx_avoided": _Family("Answers that would have been 5xx.", ("tag", "by")),
@@ -161,12 +162,14 @@ class Metrics:
         self._count_failure = _counter(counters["5xx"])
         self._count_avoided = _counter(counters["5xx_avoided"])
         self._count_exchange = _counter(counters["exchange"])
+        self._count_shadow = _counter(counters["shadow"])
         self._count_call = _counter(counters["dependency_requests"])
         self._time_request = _timer(durations["request_duration"])
         self._time_call = _timer(durations["dependency_request_duration"])
         self.handlers: dict[type, Callable[[Any], None]] = {
             RequestFinished: self._request,
             ExchangeFinished: self._exchange,
+            ShadowAnswered: self._shadow,
             Attempt: self._call,
         }
 
@@ -214,6 +217,9 @@ class Metrics:
 
     def _exchange(self, event: ExchangeFinished) -> None:
         self._count_exchange((event.partner, event.result))
+
+    def _shadow(self, event: ShadowAnswered) -> None:
+        self._count_shadow((event.partner, event.adapter, event.result))
 
     def _call(self, event: Attempt) -> None:
         outcome = event.outcome
