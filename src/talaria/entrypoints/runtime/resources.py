@@ -22,11 +22,9 @@ class Resource(Protocol):
 
     async def follow_names(self) -> None:
         """Renew the connections to addresses that their names have no longer."""
-        ...
 
     async def aclose(self) -> None:
         """Close every connection."""
-        ...
 
 
 class Watched(Protocol):
@@ -35,26 +33,21 @@ class Watched(Protocol):
     @property
     def state(self) -> str:
         """The state that it is in."""
-        ...
 
     @property
     def health(self) -> str:
         """The same in a word for operators: one of `readiness.SEVERITY`."""
-        ...
 
     @property
     def cause(self) -> str:
         """Why the last request that failed did, in fixed words."""
-        ...
 
     @property
     def since(self) -> float | None:
         """When the trouble of now began, in monotonic seconds."""
-        ...
 
     def refused_for(self, now: float) -> float:
         """Seconds until it may be asked again."""
-        ...
 
 
 T = TypeVar("T", bound=Resource)
