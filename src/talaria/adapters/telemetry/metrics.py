@@ -45,13 +45,8 @@ class Tallies(msgspec.Struct):
 class _Family(NamedTuple):
     text: str
     labels: tuple[str, ...] = ()
-
-
-class _GaugeFamily(NamedTuple):
-    text: str
-    labels: tuple[str, ...] = ()
     combine: Callable[[list[float]], float] = sum
-    """What several workers' values are together."""
+    """What several workers' values are together, of a gauge."""
 
 
 _COUNTERS = {
@@ -67,26 +62,24 @@ _DURATIONS = {
     "dependency_request_duration": _Family("One attempt.", ("dependency",)),
 }
 _GAUGES = {
-    "identity_cache_entries": _GaugeFamily("Exchange results kept."),
-    "identity_cache_limit": _GaugeFamily("How many are kept at most, by all workers."),
-    "requests_in_flight": _GaugeFamily("Requests under way."),
-    "requests_in_flight_limit": _GaugeFamily("How many may be, in all workers."),
-    "workers": _GaugeFamily("Processes that serve clients."),
-    "dependency_state": _GaugeFamily("0: well. 1: failing. 2: not asked any more.", ("dependency",), max),
-    "circuit_state": _GaugeFamily("0: closed. 1: half-open. 2: open.", ("dependency",), max),
-    "key_set_age_seconds": _GaugeFamily("Since a caller's key set was fetched.", ("dependency",), max),
-    "build_info": _GaugeFamily("Always 1.", ("version", "python"), max),
-    "config_last_reload_success": _GaugeFamily("1: the last reload was taken.", combine=min),
-    "config_last_reload_success_timestamp_seconds": _GaugeFamily(
-        "When the configuration in force was taken.", combine=min
-    ),
-    "config_hash": _GaugeFamily("1: in force.", ("hash",), max),
-    "process_cpu_seconds": _GaugeFamily("Time of the processor, user's and system's.", ("worker",)),
-    "process_resident_memory_bytes": _GaugeFamily("Resident memory.", ("worker",)),
-    "process_virtual_memory_bytes": _GaugeFamily("Virtual memory.", ("worker",)),
-    "process_open_fds": _GaugeFamily("Open descriptors.", ("worker",)),
-    "process_max_fds": _GaugeFamily("How many may be open.", ("worker",)),
-    "process_start_time_seconds": _GaugeFamily("When it began, since the epoch.", ("worker",)),
+    "identity_cache_entries": _Family("Exchange results kept."),
+    "identity_cache_limit": _Family("How many are kept at most, by all workers."),
+    "requests_in_flight": _Family("Requests under way."),
+    "requests_in_flight_limit": _Family("How many may be, in all workers."),
+    "workers": _Family("Processes that serve clients."),
+    "dependency_state": _Family("0: well. 1: failing. 2: not asked any more.", ("dependency",), max),
+    "circuit_state": _Family("0: closed. 1: half-open. 2: open.", ("dependency",), max),
+    "key_set_age_seconds": _Family("Since a caller's key set was fetched.", ("dependency",), max),
+    "build_info": _Family("Always 1.", ("version", "python"), max),
+    "config_last_reload_success": _Family("1: the last reload was taken.", combine=min),
+    "config_last_reload_success_timestamp_seconds": _Family("When the configuration in force was taken.", combine=min),
+    "config_hash": _Family("1: in force.", ("hash",), max),
+    "process_cpu_seconds": _Family("Time of the processor, user's and system's.", ("worker",)),
+    "process_resident_memory_bytes": _Family("Resident memory.", ("worker",)),
+    "process_virtual_memory_bytes": _Family("Virtual memory.", ("worker",)),
+    "process_open_fds": _Family("Open descriptors.", ("worker",)),
+    "process_max_fds": _Family("How many may be open.", ("worker",)),
+    "process_start_time_seconds": _Family("When it began, since the epoch.", ("worker",)),
 }
 _PROCESS = "process_"
 _CPU = "process_cpu_seconds"
@@ -296,10 +289,10 @@ class _Collector:
             for label, observed in self.tallies.durations[name].items():
                 histogram.add_metric([label], _cumulative(observed[:-1]), observed[-1])
             yield histogram
-        for name, gauge_family in _GAUGES.items():
+        for name, family in _GAUGES.items():
             kind = CounterMetricFamily if name == _CPU else GaugeMetricFamily
             full_name = name if name.startswith(_PROCESS) else f"talaria_{name}"
-            gauge = kind(full_name, gauge_family.text, labels=gauge_family.labels)
+            gauge = kind(full_name, family.text, labels=family.labels)
             for labels, value in self.tallies.gauges[name].items():
                 gauge.add_metric(_texts(labels), value)
             yield gauge

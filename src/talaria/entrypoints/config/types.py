@@ -295,7 +295,6 @@ def within(least: float, most: float, description: str) -> Meta:
 Duration = Annotated[float, DURATION]
 Size = Annotated[int, SIZE]
 Count = Annotated[int, COUNT]
-File = Annotated[Path, FILE]
 
 
 def is_table(bare: Any) -> bool:

@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
 from talaria.adapters.auth.jwks import JwksClient
 from talaria.adapters.telemetry.timestamps import rfc3339
-from talaria.domain.ports import Clock
+from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker
 from talaria.entrypoints.ops.readiness import SEVERITY, Dependency
+from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
 
 logger = logging.getLogger("talaria.health")
 
@@ -86,6 +88,16 @@ class ResourceRegistry:
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ClientParts:
+    """What all that calls others has in common."""
+
+    recorder: Recorder
+    clock: Clock
+    resources: ResourceRegistry
+    rate_limiters: RateLimiterRegistry
 
 
 class HealthRegistry:
