@@ -3,7 +3,6 @@
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
 from functools import partial
 
 from talaria import __version__
@@ -35,14 +34,6 @@ from talaria.entrypoints.runtime.resources import ClientParts, HealthRegistry
 from talaria.entrypoints.runtime.upstream_factories import ssl_context
 
 _NO_PARTNER = Partner("", b"")
-_DEPENDENCIES = ("personal", "partner", "upstream")
-_ORIGINS: Mapping[str, Sequence[str]] = {
-    "circuit-open": _DEPENDENCIES,
-    "keys-unavailable": ("caller-keys",),
-    "deadline-exceeded": ("client",),
-    "method-not-implemented": ("client",),
-}
-"""Of each reason that does not begin with its origin, and is not ours."""
 
 
 def metrics(
@@ -62,15 +53,8 @@ def metrics(
 
 def possible_failures() -> list[tuple[str, str]]:
     """Origin and reason of each answer of 500 and above that there can be: ours, and the upstream's own."""
-    refused = [(origin, reason) for reason, row in ROWS.items() if row.status >= 500 for origin in _origins(reason)]
+    refused = [(origin, reason) for reason, row in ROWS.items() for origin in row.origins]
     return [*refused, ("upstream", "")]
-
-
-def _origins(reason: str) -> Sequence[str]:
-    if reason in _ORIGINS:
-        return _ORIGINS[reason]
-    origin = reason.partition("-")[0]
-    return (origin,) if origin in _DEPENDENCIES else ("gateway",)
 
 
 def lines_as_text(settings: Settings, descriptor: int) -> bool:
