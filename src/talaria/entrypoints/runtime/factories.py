@@ -37,13 +37,19 @@ _NO_PARTNER = Partner("", b"")
 
 
 def metrics(
-    settings: Settings, identities: IdentityCache, limiter: ConcurrencyLimiter, health: HealthRegistry, worker: int
+    settings: Settings,
+    identities: IdentityCache,
+    limiter: ConcurrencyLimiter,
+    health: HealthRegistry,
+    access_log: AccessLog,
+    worker: int,
 ) -> Metrics:
     """The counters of this process."""
     return Metrics(
         tags=settings.routes,
         identities=lambda: len(identities),
         in_flight=lambda: limiter.in_flight,
+        lines=access_log.state,
         states=health.gauges,
         failures=possible_failures(),
         worker=worker,
@@ -151,7 +157,7 @@ def _keys_of(caller: CallerSettings, parts: ClientParts) -> KeySource:
             caller.algorithms,
         )
         keys = parts.resources.get_or_create(made_of, partial(_jwks_client, caller, caller.jwks_url, parts))
-        parts.resources.watch(keys_behind_url(caller.name), keys)
+        parts.resources.watch(keys_behind_url(caller.name), keys, keys)
         parts.resources.key_sets[f"{caller.name} {caller.jwks_url}"] = keys
         return keys
     if caller.secret is not None:

@@ -49,5 +49,5 @@ def _http(partner: PartnerSettings, parts: ClientParts, url: str) -> PartnerHttp
         dependency_client, partner.id, url, partner, PARTNER, parts, partner.source_address, rate_limiter=limiter
     )
     client = parts.resources.get_or_create(made_of, create)
-    parts.resources.watch(partner.id if url == partner.url else f"{partner.id} {url}", client.breaker)
+    parts.resources.watch(partner.id if url == partner.url else f"{partner.id} {url}", client.breaker, client)
     return PartnerHttp(client)

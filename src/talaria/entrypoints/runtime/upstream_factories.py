@@ -31,7 +31,7 @@ def phone_directory(settings: Settings, parts: ClientParts) -> PhoneDirectory:
     create = partial(dependency_client, "personal", personal.url, personal, PERSONAL, parts)
     # What is sent with each request is no matter of the connections.
     client = parts.resources.get_or_create(("personal", replace(personal, token=None)), create)
-    parts.resources.watch("personal", client.breaker)
+    parts.resources.watch("personal", client.breaker, client)
     return Personal(client, personal.token.reveal() if personal.token else "")
 
 
@@ -71,8 +71,8 @@ def targets(settings: Settings, parts: ClientParts) -> dict[str, UpstreamTarget]
     for name, upstream in settings.upstreams.items():
         made_of = ("upstream", replace(upstream, api_key=None, audience=""))
         services = parts.resources.get_or_create(made_of, partial(_upstream, upstream, parts))
-        for address, breaker in zip(upstream.urls, services.breakers, strict=True):
-            parts.resources.watch(f"{name} {address}", breaker)
+        for address, breaker, client in zip(upstream.urls, services.breakers, services.clients, strict=True):
+            parts.resources.watch(f"{name} {address}", breaker, client)
         key = upstream.api_key.reveal().encode() if upstream.api_key else b""
         found[name] = UpstreamTarget(services, upstream.audience, key)
     return found
