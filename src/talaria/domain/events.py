@@ -77,4 +77,10 @@ class ExchangeFinished:
     result: ExchangeResult
 
 
-Event = RequestFinished | ExchangeFinished | Attempt
+class RetryRefused(NamedTuple):
+    """The retry budget of a dependency did not allow another attempt at it."""
+
+    dependency: str
+
+
+Event = RequestFinished | ExchangeFinished | Attempt | RetryRefused

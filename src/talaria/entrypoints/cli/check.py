@@ -10,8 +10,8 @@ import rich_click as click
 from rich.table import Table
 from rich.text import Text
 
-from talaria.entrypoints.cli.operators import CannotAsk, Operators, ask, operators_of, ops_option
-from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, console, fail, load_or_exit, warn
+from talaria.entrypoints.cli.operators import Operators, ask_or_exit, operators_of, ops_option
+from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, console, load_or_exit, warn
 from talaria.entrypoints.config import ConfigurationError, Settings, load, schema
 from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.config.types import write_seconds
@@ -59,12 +59,7 @@ def _print_json(path: Path) -> int:
 
 def _compare(path: Path, address: Operators, as_json: bool) -> int:
     settings = load_or_exit(path)
-    try:
-        found = ask(address, "/config", _InForce)
-    except CannotAsk as error:
-        fail(str(error), error.hint)
-    if found is None:
-        fail(f"What answers at {address} is no operators' listener of this version.")
+    found = ask_or_exit(address, "/config", _InForce)
     differ = differences(without_secrets(settings), found.settings)
     if as_json:
         listed = [{"key": key, "file": ours, "running": theirs} for key, (ours, theirs) in differ.items()]

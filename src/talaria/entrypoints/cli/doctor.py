@@ -88,7 +88,7 @@ def _machine(settings: Settings) -> Iterator[Finding]:
 
 def _gateway(address: Operators, *, expected: bool) -> Iterator[Finding]:
     try:
-        told = ask(address, "/readyz", dict[str, Any]) or {}
+        told = ask(address, "/readyz", dict[str, Any])
     except CannotAsk as error:
         yield Finding(f"the gateway does not run here, or is not ready: {error}", not expected, "us", error.hint)
         return

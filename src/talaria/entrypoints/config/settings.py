@@ -65,20 +65,24 @@ Text = Annotated[str, pattern(r"[^\x00-\x1f\x7f]{1,512}", "write a text of 1 to 
 
 
 class ServerTlsSettings(Struct, frozen=True, kw_only=True):
-    """server.tls: both files or none. `stamp` changes with the content of the files."""
+    """server.tls: both files or none. `stamp` changes with the content of the files. `certificate_end`: seconds since
+    the epoch.
+    """
 
     cert_file: Annotated[Path | None, FILE, about("the certificate, its chain below it (PEM)")] = None
     key_file: Annotated[Path | None, FILE, PRIVATE_FILE, about("its private key, unencrypted (PEM)")] = None
     stamp: Annotated[Secret, LOADED] = Secret()
+    certificate_end: Annotated[float, LOADED] = 0.0
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True):
-    """tls of personal, a partner, an upstream or a key set. `stamp` changes with the content of the files."""
+    """tls of personal, a partner, an upstream or a key set. `stamp` and `certificate_end` as in `server.tls`."""
 
     ca_file: Annotated[Path | None, FILE, about("the authority of its certificate (PEM); default: the system's")] = None
     cert_file: Annotated[Path | None, FILE, about("our certificate, where it wants one (PEM)")] = None
     key_file: Annotated[Path | None, FILE, PRIVATE_FILE, about("its private key, unencrypted (PEM)")] = None
     stamp: Annotated[Secret, LOADED] = Secret()
+    certificate_end: Annotated[float, LOADED] = 0.0
 
 
 Tls = Annotated[TlsSettings, about("how its certificate is verified, and ours shown")]
@@ -213,6 +217,17 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
     source_address: SourceAddress = None
 
 
+class RecheckSettings(Struct, frozen=True, kw_only=True):
+    """routes.<tag>.recheck: the methods before which an old pair is exchanged again."""
+
+    methods: Annotated[
+        tuple[Method, ...], about("an old pair does not serve them, nor a stale one; none named: off")
+    ] = ()
+    max_age: Annotated[Duration, within(0, YEAR, "with recheck.methods: a pair older than this is exchanged again")] = (
+        60.0
+    )
+
+
 class RouteSettings(Struct, frozen=True, kw_only=True):
     """[routes.<tag>]: what one value of x-api-tag stands for. `callers` is never empty once loaded."""
 
@@ -225,6 +240,7 @@ class RouteSettings(Struct, frozen=True, kw_only=True):
     timeout: Annotated[Duration, within(MS, HOUR, "from the end of the request to the answer's head")] = 10.0
     upload_timeout: Annotated[Duration, within(MS, DAY, "the longest that a request's body may take to arrive")] = 300.0
     idle_timeout: Annotated[Duration, within(MS, DAY, "the longest silence inside a body")] = 60.0
+    recheck: Annotated[RecheckSettings, about("exchange again before requests that matter")] = RecheckSettings()
 
 
 class DecisionSettings(Struct, frozen=True, kw_only=True):

@@ -48,13 +48,13 @@ class ProcessContainer(containers.DeclarativeContainer):
     key_history = providers.Singleton(KeyHistory, wall)
 
     health = providers.Singleton(HealthRegistry, clock, wall)
-    metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health, worker)
     access_log = providers.Singleton(
         AccessLog,
         access_descriptor,
         worker=worker,
         as_text=providers.Callable(factories.lines_as_text, settings, access_descriptor),
     )
+    metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health, access_log, worker)
     failure_log = providers.Singleton(FailureLog, states=health.provided.states)
     recorder = providers.Singleton(factories.recorder, metrics, access_log, failure_log)
     admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.dependencies, key_history)

@@ -47,13 +47,19 @@ _ORIGINS: Mapping[str, Sequence[str]] = {
 
 
 def metrics(
-    settings: Settings, identities: IdentityCache, limiter: ConcurrencyLimiter, health: HealthRegistry, worker: int
+    settings: Settings,
+    identities: IdentityCache,
+    limiter: ConcurrencyLimiter,
+    health: HealthRegistry,
+    access_log: AccessLog,
+    worker: int,
 ) -> Metrics:
     """The counters of this process."""
     return Metrics(
         tags=settings.routes,
         identities=lambda: len(identities),
         in_flight=lambda: limiter.in_flight,
+        lines=access_log.state,
         states=health.gauges,
         failures=possible_failures(),
         worker=worker,
@@ -111,6 +117,8 @@ def routes(settings: Settings) -> dict[str, Route]:
             upload_timeout=route.upload_timeout,
             idle_timeout=route.idle_timeout,
             identity_required=route.identity == "required",
+            recheck_methods=frozenset(route.recheck.methods),
+            recheck_max_age=route.recheck.max_age,
         )
         for tag, route in settings.routes.items()
     }
@@ -167,7 +175,7 @@ def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources
         key = (caller.name, caller.jwks_url, caller.jwks_timeout, caller.jwks_tls, caller.egress_proxy)
         make = partial(_jwks_client, *key, caller.algorithms, recorder, clock)
         keys = resources.get_or_create(("keys", *key, caller.algorithms), make)
-        resources.watch(keys_behind_url(caller.name), keys)
+        resources.watch(keys_behind_url(caller.name), keys, keys)
         resources.key_sets[f"{caller.name} {caller.jwks_url}"] = keys
         return keys
     if caller.secret is not None:

@@ -68,5 +68,5 @@ def _http(
         dependency_client, partner.id, partner, PARTNER, partner.source_address, recorder, clock, limiter, url
     )
     client = resources.get_or_create(made_of, create)
-    resources.watch(partner.id if url == partner.url else f"{partner.id} {url}", client.breaker)
+    resources.watch(partner.id if url == partner.url else f"{partner.id} {url}", client.breaker, client)
     return PartnerHttp(client)

@@ -36,7 +36,7 @@ def phone_directory(
 
     # What is sent with each request is no matter of the connections.
     asked = resources.get_or_create(("personal", replace(personal, token=None)), client)
-    resources.watch("personal", asked.breaker)
+    resources.watch("personal", asked.breaker, asked)
     return Personal(asked, personal.token.reveal() if personal.token else "")
 
 
@@ -79,8 +79,8 @@ def targets(
     for name, upstream in settings.upstreams.items():
         made_of = ("upstream", replace(upstream, api_key=None, audience=""))
         services = resources.get_or_create(made_of, partial(_upstream, upstream, recorder, clock))
-        for address, breaker in zip(upstream.urls, services.breakers, strict=True):
-            resources.watch(f"{name} {address}", breaker)
+        for address, breaker, client in zip(upstream.urls, services.breakers, services.clients, strict=True):
+            resources.watch(f"{name} {address}", breaker, client)
         key = upstream.api_key.reveal().encode() if upstream.api_key else b""
         found[name] = UpstreamTarget(services, upstream.audience, key)
     return found
