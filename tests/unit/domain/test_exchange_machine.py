@@ -344,6 +344,14 @@ def play_the_rare_ways() -> None:
         lambda: machine.gate(wide=True, mode="unknown"),
         lambda: machine.ask("p-2"),
         lambda: machine.ask("p-2"),
+        lambda: machine.wait(10.0),
+        lambda: machine.gate(wide=True, mode="up"),
+        lambda: machine.ask("p-2"),
+        lambda: machine.wait(10.0),
+        lambda: machine.ask("p-2", max_age=3.0),
+        lambda: machine.wait(901.0),
+        lambda: machine.gate(wide=True, mode="down"),
+        lambda: machine.ask("p-2", max_age=3.0),
     )
     for step in steps:
         step()
