@@ -22,6 +22,7 @@ from talaria.adapters.http1.errors import (
     RemoteProtocolError,
     WriteTimeout,
 )
+from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.http1.upstream import SentRequest
 from talaria.domain.errors import (
     BadAnswer,
@@ -33,6 +34,7 @@ from talaria.domain.errors import (
     TimedOut,
     Unreachable,
 )
+from talaria.domain.events import RetryRefused
 from talaria.domain.http import Body, UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker, Permit
@@ -58,20 +60,24 @@ class UpstreamClient(Protocol):
     @property
     def in_flight(self) -> int:
         """Requests that are under way or wait for a connection."""
+
+    def pool_state(self) -> PoolState:
+        """What becomes of its connections."""
         ...
+
+    @property
+    def address(self) -> str:
+        """What its attempts call the url."""
 
     @property
     def host_line(self) -> bytes:
         """The line that names the url's authority."""
-        ...
 
     def take(self) -> Connection | None:
         """An idle connection, if there is one: to send on it, or to give it back."""
-        ...
 
     def give_back(self, connection: Connection) -> None:
         """It was not used."""
-        ...
 
     async def send(
         self, request: UpstreamRequest, timeout: float, /, *, sent: SentRequest | None = None
@@ -80,15 +86,12 @@ class UpstreamClient(Protocol):
 
         Raises Http1Errors, or what the request's body raises.
         """
-        ...
 
     async def follow_names(self) -> None:
         """Renew the connections to addresses that the url's name has no longer."""
-        ...
 
     async def aclose(self) -> None:
         """Close every connection."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +139,11 @@ class BalancedUpstream:
     def breakers(self) -> list[CircuitBreaker]:
         """Those of the backends, in their order."""
         return [backend.breaker for backend in self._backends]
+
+    @property
+    def clients(self) -> list[UpstreamClient]:
+        """Those of the backends, in their order."""
+        return [backend.client for backend in self._backends]
 
     def lease(self, now: float) -> Lease | None:
         """An idle connection of the backend that is next; None where its breaker is not closed, or none is idle."""
@@ -188,6 +196,10 @@ class BalancedUpstream:
         now = self._now()
         tries = 1 if another else self._tries
         return any(tried.count(backend) < tries and backend.breaker.refused_for(now) == 0 for backend in self._backends)
+
+    def refused_retry(self) -> None:
+        """The retry budget did not allow another try."""
+        self._record(RetryRefused(self._name))
 
     async def follow_names(self) -> None:
         """Renew the connections to addresses that the urls' names have no longer."""

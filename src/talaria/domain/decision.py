@@ -27,7 +27,7 @@ class Decision:
 
     `identity` is the key of the pair that it needs and `user_id` what the pair says; both are None on a route without
     identity. Times in monotonic seconds: the client waits until `deadline`, an exchange may go on until
-    `flight_deadline`.
+    `flight_deadline`. `max_age`: how old the pair may be, in seconds.
     """
 
     request: ClientRequest
@@ -38,6 +38,7 @@ class Decision:
     flight_deadline: float
     principal: Principal
     identity: IdentityKey | None
+    max_age: float
     user_id: PartnerUserId | None = None
 
 

@@ -24,12 +24,15 @@ class Attempt(NamedTuple):
 class HopContext:
     """What one hop of an exchange gets. Mutable: adapters append to `attempts`.
 
-    `timeout` is in seconds and bounds the whole hop, retries included.
+    `timeout` is in seconds and bounds the whole hop, retries included. `person` is a pseudonym; `draw`, from 0 to 1, is
+    the same for a person at all times and in all instances.
     """
 
     request_id: str
     timeout: float
     attempts: list[Attempt] = field(default_factory=list)
+    person: str = ""
+    draw: float = 0.0
 
 
 @dataclass(slots=True)
@@ -69,7 +72,7 @@ class RequestForwarded(NamedTuple):
     """A request took the fast path to its end: an id from the cache, one attempt, a whole response that is no error.
 
     It stands for a RequestFinished, an ExchangeFinished and an Attempt. `at` is its end in seconds since the epoch,
-    `seconds` and `upstream_seconds` are durations.
+    `seconds` and `upstream_seconds` are durations; `address` is that of the Attempt.
     """
 
     labels: FlowLabels
@@ -82,6 +85,7 @@ class RequestForwarded(NamedTuple):
     seconds: float
     upstream_seconds: float
     at: float
+    address: str
 
 
 class RequestFinished(NamedTuple):
@@ -106,4 +110,27 @@ class ExchangeFinished:
     result: ExchangeResult
 
 
-Event = RequestFinished | RequestForwarded | ExchangeFinished | Attempt
+class RetryRefused(NamedTuple):
+    """The retry budget of a dependency did not allow another attempt at it."""
+
+    dependency: str
+
+
+ShadowResult = Literal["same", "other", "unknown", "failed"]
+
+
+class ShadowAnswered(NamedTuple):
+    """A partner's shadow adapter was asked what the partner's own had answered.
+
+    It gave the same answer, or another user id, or had no user where the other had one, or failed. `person` is a
+    pseudonym.
+    """
+
+    partner: str
+    adapter: str
+    result: ShadowResult
+    person: str
+    request_id: str
+
+
+Event = RequestFinished | RequestForwarded | ExchangeFinished | Attempt | RetryRefused | ShadowAnswered

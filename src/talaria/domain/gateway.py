@@ -104,10 +104,11 @@ class Gateway:
                 self.rate_limits.check(principal, started)
             phone_id = principal.phone_id
             identity = None if phone_id is None else (route.partner.id, principal.caller, phone_id)
-            decision = Decision(request, headers, trace, route, deadline, flight_deadline, principal, identity)
+            max_age = route.pair_max_age(request.method)
+            decision = Decision(request, headers, trace, route, deadline, flight_deadline, principal, identity, max_age)
             if identity is not None:
                 context.phase = "exchange"
-                user_id = self._exchange.cached(identity, context)
+                user_id = self._exchange.cached(identity, context, max_age)
                 decision.user_id = user_id or await self._resolve_user(decision, context)
             return decision
         except (TimedOut, KeysUnavailable):
@@ -145,7 +146,7 @@ class Gateway:
         pair = self._exchange.identities.get(identity)
         if pair is None or pair.user_id is None or now >= pair.fresh_until:
             return None
-        decision = Decision(request, headers, NO_TRACE, route, inf, now + route.timeout, principal, identity)
+        decision = Decision(request, headers, NO_TRACE, route, inf, inf, principal, identity, inf)
         decision.user_id = pair.user_id
         token, target = self._token_for(decision), self._targets[route.upstream]
         lines = self._lines.of(decision, token.token, route.timeout, RequestContext())
@@ -186,7 +187,9 @@ class Gateway:
             request.body.begin(route.idle_timeout, route.upload_timeout)
         self._exchange.count_hit(flow.identity, context)
         deadline = context.started + route.timeout
-        decision = Decision(request, headers, trace, route, deadline, deadline, principal, flow.identity, flow.user_id)
+        decision = Decision(
+            request, headers, trace, route, deadline, deadline, principal, flow.identity, inf, flow.user_id
+        )
         return await self._forward(decision, context, (first, flow.token))
 
     async def _forward(
@@ -231,8 +234,8 @@ class Gateway:
         return headers, [name for name in dict.fromkeys(names) if name not in kept]
 
     def fresh_for(self, decision: Decision) -> float:
-        """Seconds for which the pair of this decision is fresh; endless where it needs none."""
-        return inf if decision.identity is None else self._exchange.fresh_for(decision.identity)
+        """Seconds for which the pair of this decision serves its request; endless where it needs none."""
+        return inf if decision.identity is None else self._exchange.fresh_for(decision.identity, decision.max_age)
 
     def _authorize(self, principal: Principal, route: Route, headers: RequestHeaders, peer: str) -> None:
         """Raises CallerNotAllowed where its caller may not use this route, or not from there."""
@@ -251,7 +254,8 @@ class Gateway:
     async def _resolve_user(self, decision: Decision, context: RequestContext) -> PartnerUserId:
         if decision.identity is None:
             raise AssertionError("a route without identity has no user to resolve")
-        return await self._exchange.user_of(decision.identity, context, decision.deadline, decision.flight_deadline)
+        terms = (decision.deadline, decision.flight_deadline, decision.max_age)
+        return await self._exchange.user_of(decision.identity, context, *terms)
 
     async def _retry_with_fresh_identity(
         self, decision: Decision, first: tuple[UpstreamResponse, bytes], context: RequestContext
@@ -347,8 +351,8 @@ def _is_clients_deadline(deadline: float, flight_deadline: float, now: float) ->
 
 
 def _methods_of(route: Route) -> frozenset[str]:
-    """The methods that a flow of this route is for."""
-    return frozenset(method for method in METHODS if _takes(route, method))
+    """The methods that a flow of this route is for: those before which a pair's age is looked at have none."""
+    return frozenset(m for m in METHODS if _takes(route, m) and route.pair_max_age(m) == inf)
 
 
 def _takes(route: Route, method: str) -> bool:

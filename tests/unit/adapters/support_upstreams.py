@@ -6,6 +6,7 @@ from contextlib import suppress
 from talaria.adapters.balanced_upstream import Backend, BalancedUpstream
 from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ReadTimeout, RemoteProtocolError
+from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.http1.response_body import BufferedBody
 from talaria.adapters.http1.upstream import SentRequest
 from talaria.adapters.talaria_services import TalariaServices
@@ -76,7 +77,11 @@ class ScriptedClient:
         self.timeouts: list[float] = []
         self.closed = self.followed = False
 
+    address = ""
     host_line = b"host: services"
+
+    def pool_state(self) -> PoolState:
+        return PoolState()
 
     def take(self) -> Connection | None:
         return None

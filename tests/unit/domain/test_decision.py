@@ -1,5 +1,7 @@
 """The headers that an upstream gets: each of ours exactly once, behind the client's own."""
 
+from math import inf
+
 import pytest
 
 from talaria.domain.decision import Decision, UpstreamHeaders, UpstreamTarget, joined
@@ -28,7 +30,7 @@ def headers_of(
     )
     request = ClientRequest("GET", b"/", [(b"host", b"a"), *more], peer="192.0.2.1")
     read = HeaderPolicy([WIND]).filter_request(request.headers)
-    decision = Decision(request, read, trace, ROUTE, 2.0, 2.0, Principal("app", None), None)
+    decision = Decision(request, read, trace, ROUTE, 2.0, 2.0, Principal("app", None), None, inf)
     decision.user_id = None if user is None else PartnerUserId(user)
     context = RequestContext("r-1", exchange=exchange)  # type: ignore[arg-type] # a word of the domain's
     return lines.of(decision, b"token", 1.5, context)

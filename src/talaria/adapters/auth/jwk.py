@@ -49,7 +49,6 @@ class KeySource(KeyGeneration, Protocol):
 
         Raises KeysUnavailable where no set was fetched within the last day.
         """
-        ...
 
 
 def public_key(key: PublicKey, kid: str | None = None) -> VerifyingKey:

@@ -18,7 +18,7 @@ from talaria.adapters.http1.errors import (
     RemoteProtocolError,
     WriteTimeout,
 )
-from talaria.adapters.http1.pool import Limits, Pool
+from talaria.adapters.http1.pool import Limits, Pool, PoolState
 from talaria.adapters.http1.request_body import BodyWriter
 from talaria.domain.events import Attempt
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
@@ -74,13 +74,17 @@ class Http1Upstream:
         self._pool = Pool(endpoint, limits)
         self.host_line = b"host: " + endpoint.authority
         self._name = name
-        self._address = address
+        self.address = address
         self._now = now
 
     @property
     def in_flight(self) -> int:
         """Requests that are under way or wait for a connection, bodies of responses included."""
         return self._pool.in_flight
+
+    def pool_state(self) -> PoolState:
+        """What becomes of its connections."""
+        return self._pool.state()
 
     async def follow_names(self) -> None:
         """Renew the connections to addresses that the url's name has no longer."""
@@ -155,7 +159,7 @@ class Http1Upstream:
             raise
 
     def _note(self, request: UpstreamRequest, since: float, outcome: str) -> None:
-        request.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self._address))
+        request.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self.address))
 
 
 def serialize_head(request: UpstreamRequest, host: bytes) -> bytes:

@@ -59,7 +59,10 @@ class AccessLog:
 
     def record(self, event: Event) -> None:
         """Take the end of a request; other events pass."""
-        if type(event) is not RequestFinished or self._gone:
+        if type(event) is not RequestFinished:
+            return
+        if self._gone:
+            self._writer.lost += 1
             return
         line = request_line(event, self._timestamp(), self._worker)
         try:
@@ -83,6 +86,10 @@ class AccessLog:
         for event in events:
             add(encode(event, timestamp(int(event.at * 1000))) + b"\n")
         self.flush()
+
+    def state(self) -> tuple[int, int]:
+        """The bytes that wait, and how many lines were lost since the start."""
+        return self._writer.size, self._writer.lost
 
     def flush(self) -> None:
         """Write what waits, as far as it is taken at once."""

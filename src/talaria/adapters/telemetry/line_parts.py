@@ -29,7 +29,7 @@ def forwarded_line(event: RequestForwarded, time: str, worker: int) -> RequestLi
         caller=labels.caller,
         exchange="hit",
         upstream_seconds=event.upstream_seconds,
-        attempts=[Attempt(labels.upstream, 0.0, event.upstream_seconds, "ok")],
+        attempts=[Attempt(labels.upstream, 0.0, event.upstream_seconds, "ok", event.address)],
         person=labels.person,
     )
     sizes = event.bytes_in, event.bytes_out
@@ -46,7 +46,9 @@ class LineParts:
 
     def encode(self, event: RequestForwarded, time: str) -> bytes:
         """The line of a request that ended at `time` (RFC 3339)."""
-        (tag, _, _, caller, person), request_id, trace_id, method, status, size_in, size_out, total, upstream, _ = event
+        (tag, _, _, caller, person), request_id, trace_id, method, status, size_in, size_out, total, upstream, *_ = (
+            event
+        )
         key = (tag, caller, method, status, person != "")
         a, b, c, d, e, f, g, h, i, j = self._parts.get(key) or self._learn(key, event)
         return (

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from talaria.domain.events import Event, RequestForwarded
+from talaria.domain.events import Event, RequestForwarded, ShadowAnswered
 from talaria.domain.model import PersonalPhoneId
 
 Handler = Callable[[Any], object]
@@ -60,6 +60,11 @@ class EventBus:
             self._failed.add(kind)
             name = getattr(handle, "__qualname__", type(handle).__name__)
             _logger.error("%s can't take an event; said once", name, exc_info=error)
+
+
+def log_shadow(event: ShadowAnswered) -> None:
+    """A line for each comparison."""
+    _logger.info("a shadow adapter was compared", extra=event._asdict())
 
 
 def pseudonyms(key: bytes) -> Callable[[str, PersonalPhoneId], str]:

@@ -218,6 +218,7 @@ class FastRequest:
                 now - self._began,
                 now - self._began,
                 path.wall(),
+                self._lease.backend.client.address,
             )
         )
         return True

@@ -10,7 +10,7 @@ from talaria.domain.events import FlowLabels, RequestForwarded
 
 TIME = "2026-11-18T12:00:00.123Z"
 LABELS = FlowLabels("wind", "wind", "services", "app", "0123456789ab")
-EVENT = RequestForwarded(LABELS, "r-1", "a" * 32, "GET", 200, 0, 2, 0.0123456, 0.0100009, 1.0)
+EVENT = RequestForwarded(LABELS, "r-1", "a" * 32, "GET", 200, 0, 2, 0.0123456, 0.0100009, 1.0, "http://a")
 
 
 def test_the_line() -> None:
@@ -40,6 +40,7 @@ SECONDS = st.floats(0.0, 1e6)
             SECONDS,
             SECONDS,
             SECONDS,
+            NAMES,
         ),
         min_size=1,
         max_size=5,
