@@ -41,7 +41,7 @@ from typing import Final, cast
 from talaria.adapters.http1.body_framing import BodyReader, body_reader
 from talaria.adapters.http1.errors import ConnectionClosed, ReadTimeout, RemoteProtocolError, WriteTimeout
 from talaria.adapters.http1.plain_responses import Receiver
-from talaria.adapters.http1.request_body import BodyWriter, PendingResponseReader
+from talaria.adapters.http1.request_body import JOINED_AT_MOST, YIELD_EVERY, BodyWriter, PendingResponseReader
 from talaria.adapters.http1.response_body import BufferedBody, StreamingBody
 from talaria.adapters.http1.response_head import ResponseHead, ResponseHeadParser
 from talaria.adapters.http1.timer import NEVER, MovableDeadline
@@ -53,12 +53,7 @@ HEAD: Final = 1
 BODY: Final = 2
 CLOSED: Final = 3
 
-JOINED_AT_MOST: Final = 16 * 1024
-"""A request's body of up to so many bytes is awaited and leaves together with the head: one write."""
-
 _NOT_IDLE: Final = "something arrived on the idle connection"
-_YIELD_EVERY: Final = 128 * 1024
-"""Bytes of a request's body after which the loop gets a turn, though neither body nor transport should wait for it."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -146,9 +141,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def begin_for(self, receiver: Receiver, request: bytes, deadline: float) -> None:
         """Send a request, whole; `receiver` gets what comes back, until it leaves. Else as `begin`."""
-        self._state = HEAD
+        self._state, self._receiver = HEAD, receiver
         self._written = self.heard = False
-        self._receiver = receiver
         self._deadline.move(deadline)
         self._batcher.write(self.loop, self._send, request)
 
@@ -231,7 +225,7 @@ class Connection(asyncio.BufferedProtocol):
                     self._deadline.move(self.loop.time() + self._idle_timeout)
                     await self._drained
                     self._deadline.at = NEVER
-                elif unbroken > _YIELD_EVERY:
+                elif unbroken > YIELD_EVERY:
                     await asyncio.sleep(0)
                 else:
                     continue

@@ -11,13 +11,12 @@ Rules:
 
 from typing import Final, NamedTuple
 
+from talaria.adapters.http1.request_body import JOINED_AT_MOST
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.memo import BoundedMemo
 from talaria.entrypoints.public.validation import TARGET_CHARACTERS
 
 END: Final = b"\r\n\r\n"
-JOINED_AT_MOST: Final = 16 * 1024
-"""A body of up to so many bytes leaves together with its head, here as in `http1.connection`."""
 
 _METHODS: Final = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 _BEARER: Final = b"authorization: bearer "
