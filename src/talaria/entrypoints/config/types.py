@@ -233,6 +233,7 @@ SIZE = _text("size", _size, _SIZE.pattern, 'write a size from "{least}" to "{mos
 """Bytes."""
 RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT)
 """Requests a second, and at once: where no burst is named, as many as the rate's own number."""
+SHARE = Meta(extra={"hint": "write a number from {least} to {most}, such as 0.05"})
 COUNT = Meta(extra={"hint": "write a whole number from {least} to {most}"})
 
 LISTEN = _text(
@@ -295,6 +296,7 @@ def within(least: float, most: float, description: str) -> Meta:
 Duration = Annotated[float, DURATION]
 Size = Annotated[int, SIZE]
 Count = Annotated[int, COUNT]
+Share = Annotated[float, SHARE]
 
 
 def is_table(bare: Any) -> bool:

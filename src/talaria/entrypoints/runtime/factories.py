@@ -17,10 +17,10 @@ from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import FailureLog
 from talaria.adapters.telemetry.metrics import Metrics
-from talaria.adapters.telemetry.recorder import EventBus, Handler, pseudonyms
+from talaria.adapters.telemetry.recorder import EventBus, Handler, log_shadow, pseudonyms
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist
 from talaria.domain.errors import CALLER_KEYS
-from talaria.domain.events import RequestFinished
+from talaria.domain.events import RequestFinished, ShadowAnswered
 from talaria.domain.exchange import CachePolicy
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import HeaderPolicy
@@ -72,6 +72,7 @@ def recorder(metrics: Metrics, access_log: AccessLog, failure_log: FailureLog) -
     """The handlers of each event."""
     handlers: dict[type, list[Handler]] = {kind: [handler] for kind, handler in metrics.handlers.items()}
     handlers[RequestFinished] += [access_log.record, failure_log.record]
+    handlers[ShadowAnswered].append(log_shadow)
     return EventBus(handlers)
 
 

@@ -1,9 +1,11 @@
 """The partners: each with an adapter, and with connections, a breaker and a budget of its own for each base url."""
 
+import random
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 from talaria.adapters.partner_kit import AdapterAccounts, PartnerContext, PartnerHttp
+from talaria.adapters.partner_trial import AccountsOnTrial, Trial
 from talaria.domain.errors import PARTNER
 from talaria.domain.model import PHONE_HOPS, Hop
 from talaria.domain.ports import PartnerAccounts
@@ -16,15 +18,35 @@ from talaria.entrypoints.runtime.upstream_factories import dependency_client
 def partner_accounts(
     settings: Settings, parts: ClientParts, instead: Mapping[str, PartnerAccounts]
 ) -> Mapping[str, PartnerAccounts]:
-    """Each partner by its adapter, or what stands `instead` of it."""
+    """Each partner by its adapter, with what is on trial beside it; or what stands `instead` of it."""
     return {
-        id: instead[id] if id in instead else _accounts(partner, parts) for id, partner in settings.partners.items()
+        id: instead[id] if id in instead else _with_trials(partner, parts) for id, partner in settings.partners.items()
     }
 
 
 def hops(settings: Settings) -> Mapping[str, Sequence[Hop]]:
     """What is asked for each partner, as its adapter says."""
     return {id: getattr(one.found and one.found.kind, "hops", PHONE_HOPS) for id, one in settings.partners.items()}
+
+
+def _with_trials(partner: PartnerSettings, parts: ClientParts) -> PartnerAccounts:
+    accounts = _accounts(partner, parts)
+    if not partner.trials:
+        return accounts
+    canary, shadow = (
+        Trial(one.adapter, _accounts(one, parts), getattr(partner, role).share)
+        if (one := partner.trials.get(role))
+        else None
+        for role in ("canary", "shadow")
+    )
+    tried = AccountsOnTrial(
+        *(partner.id, accounts, parts.recorder, random.random),
+        canary=canary,
+        shadow=shadow,
+        timeout=partner.timeout,
+        at_once=partner.max_concurrent,
+    )
+    return parts.resources.get_or_create(("trial", object()), lambda: tried)
 
 
 def _accounts(partner: PartnerSettings, parts: ClientParts) -> AdapterAccounts:
@@ -40,14 +62,15 @@ def _accounts(partner: PartnerSettings, parts: ClientParts) -> AdapterAccounts:
 
 def _http(partner: PartnerSettings, parts: ClientParts, url: str) -> PartnerHttp:
     """Taken over from before while all that the connections are made of is the same: secrets and options are not."""
-    limiter = parts.rate_limiters.limiter(f"partners.{partner.id}.rate_limit", partner.rate_limit)
+    limiter = parts.rate_limiters.limiter(f"partners.{partner.dependency}.rate_limit", partner.rate_limit)
     made_of = (
-        *("partner", partner.id, url, partner.timeout, partner.attempts, partner.max_concurrent),
+        *("partner", partner.dependency, url, partner.timeout, partner.attempts, partner.max_concurrent),
         *(partner.tls, partner.rate_limit, partner.source_address, partner.egress_proxy),
     )
     create = partial(
-        dependency_client, partner.id, url, partner, PARTNER, parts, partner.source_address, rate_limiter=limiter
+        dependency_client, partner.dependency, url, partner, PARTNER, parts, partner.source_address, limiter
     )
     client = parts.resources.get_or_create(made_of, create)
-    parts.resources.watch(partner.id if url == partner.url else f"{partner.id} {url}", client.breaker, client)
+    name = partner.dependency
+    parts.resources.watch(name if url == partner.url else f"{name} {url}", client.breaker, client)
     return PartnerHttp(client)
