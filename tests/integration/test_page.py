@@ -44,7 +44,7 @@ async def test_the_page_tells_of_all_workers(sandbox: Sandbox, served: Served) -
     workers = served.children()[:2]
     for pid in workers:
         assert re.search(rf'class="number">{pid}</td>', text), pid
-    assert '<h1>serving</h1>' in text
+    assert "<h1>serving</h1>" in text
     assert text.count(">answers</td>") == 2
 
 

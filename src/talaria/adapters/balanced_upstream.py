@@ -57,7 +57,6 @@ class UpstreamClient(Protocol):
     @property
     def in_flight(self) -> int:
         """Requests that are under way or wait for a connection."""
-        ...
 
     def pool_state(self) -> PoolState:
         """What becomes of its connections."""
@@ -65,15 +64,12 @@ class UpstreamClient(Protocol):
 
     async def send(self, request: UpstreamRequest, timeout: float, /) -> UpstreamResponse:
         """The response within `timeout` seconds. Raises Http1Errors, or what the request's body raises."""
-        ...
 
     async def follow_names(self) -> None:
         """Renew the connections to addresses that the url's name has no longer."""
-        ...
 
     async def aclose(self) -> None:
         """Close every connection."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

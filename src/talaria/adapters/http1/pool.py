@@ -55,7 +55,6 @@ class Connect(Protocol):
 
     def __call__(self, endpoint: Endpoint, protocol: Callable[[], Connection], /) -> Awaitable[Connection]:
         """Raises ConnectError, PoolExhausted or TimeoutError."""
-        ...
 
 
 class _Waiter(NamedTuple):

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, FailureRecord
 from talaria.entrypoints.cli.failure_list import moment, print_list
-from talaria.entrypoints.cli.operators import CannotAsk, Operators, ask, operators_of, ops_option
+from talaria.entrypoints.cli.operators import CannotAsk, NotThere, Operators, ask, operators_of, ops_option
 from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table
 from talaria.entrypoints.ops.timeline import advice, facts_of, origin, steps
 
@@ -75,8 +75,9 @@ def command(
 
 
 def _explain_one(address: Operators, request_id: str, as_json: bool) -> None:
-    entry = ask(address, f"/5xx/{quote(request_id, safe='')}", FailureRecord)
-    if entry is None:
+    try:
+        entry = ask(address, f"/5xx/{quote(request_id, safe='')}", FailureRecord)
+    except NotThere:
         fail(
             f"No answer of 400 or above is remembered for {_printable(request_id)}.",
             "It may have ended below 400 (the access log has its line), be older than the last"
@@ -118,7 +119,7 @@ def _follow(address: Operators, filters: dict[str, str], as_json: bool) -> None:
 
 
 def _entries(address: Operators, query: dict[str, str | int]) -> list[FailureRecord]:
-    return (ask(address, f"/5xx?{urlencode(query)}", dict[str, list[FailureRecord]]) or {}).get("entries", [])
+    return ask(address, f"/5xx?{urlencode(query)}", dict[str, list[FailureRecord]])["entries"]
 
 
 def _as_json(value: FailureRecord | list[FailureRecord]) -> str:

@@ -61,11 +61,9 @@ class GatewayAdmin(Protocol):
 
     async def readiness(self) -> Readiness:
         """May clients come, and what does each route depend on?"""
-        ...
 
     async def tallies(self) -> Tallies:
         """Everything that was counted, summed over the processes."""
-        ...
 
     async def overview(self) -> Overview:
         """What the page shows."""
@@ -73,35 +71,27 @@ class GatewayAdmin(Protocol):
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         """Forget one exchanged pair in every process; how many were forgotten."""
-        ...
 
     async def invalidate_all(self) -> int:
         """Forget every exchanged pair in every process; how many were forgotten."""
-        ...
 
     async def find_failure(self, request_id: str) -> FailureRecord | None:
         """The newest record of this request id."""
-        ...
 
     async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
         """The newest records of all processes that are asked for, newest first."""
-        ...
 
     async def signing_keys(self) -> list[KeyUse]:
         """The signing keys in force, the one that signs first."""
-        ...
 
     async def configuration(self) -> ConfigurationInForce | None:
         """What is in force; None where no process answers."""
-        ...
 
     async def reload(self) -> int:
         """Read the configuration anew and serve by it, in every process; how many do now."""
-        ...
 
     async def set_log_level(self, level: LogLevel) -> int:
         """Write our own lines from this level upwards, in every process; how many of them do now."""
-        ...
 
 
 _own_logger = logging.getLogger("talaria")

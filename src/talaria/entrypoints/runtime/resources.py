@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
@@ -9,9 +10,10 @@ from talaria.adapters.auth.jwks import JwksClient
 from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.telemetry.tallies import Labels
 from talaria.adapters.telemetry.timestamps import rfc3339
-from talaria.domain.ports import Clock
+from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker
 from talaria.entrypoints.ops.readiness import SEVERITY, Dependency
+from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
 
 logger = logging.getLogger("talaria.health")
 
@@ -24,11 +26,9 @@ class Resource(Protocol):
 
     async def follow_names(self) -> None:
         """Renew the connections to addresses that their names have no longer."""
-        ...
 
     async def aclose(self) -> None:
         """Close every connection."""
-        ...
 
 
 class Watched(Protocol):
@@ -37,26 +37,21 @@ class Watched(Protocol):
     @property
     def state(self) -> str:
         """The state that it is in."""
-        ...
 
     @property
     def health(self) -> str:
         """The same in a word for operators: one of `readiness.SEVERITY`."""
-        ...
 
     @property
     def cause(self) -> str:
         """Why the last request that failed did, in fixed words."""
-        ...
 
     @property
     def since(self) -> float | None:
         """When the trouble of now began, in monotonic seconds."""
-        ...
 
     def refused_for(self, now: float) -> float:
         """Seconds until it may be asked again."""
-        ...
 
 
 T = TypeVar("T", bound=Resource)
@@ -105,6 +100,16 @@ class ResourceRegistry:
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ClientParts:
+    """What all that calls others has in common."""
+
+    recorder: Recorder
+    clock: Clock
+    resources: ResourceRegistry
+    rate_limiters: RateLimiterRegistry
 
 
 class HealthRegistry:

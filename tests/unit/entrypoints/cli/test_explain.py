@@ -234,6 +234,7 @@ def test_a_shell_without_the_services_secrets_will_do(run: Run, listener: Listen
     config.write_text(
         config.read_text().replace('partner = "wind"', 'partner = "wnid"').replace("[logging]", "[lgging]")
     )
+    listener.body = b'{"entries": []}'
     assert run("--last", "1").exit_code == 0
     assert run("--last", "1", TALARIA__SERVER__OPS_LISTEN="127.0.0.1:9").exit_code == 0
     assert [url.split("/")[2] for url in listener.urls] == ["127.0.0.1:9090", "127.0.0.1:9"]
