@@ -1,4 +1,4 @@
-"""What is told of one failure, by the page and by `talaria explain`: whose it is, what happened when, what to do."""
+"""What is told of one failure, by the page and by `talaria explain`: its origin, what happened when, what to do."""
 
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ class Step(NamedTuple):
 
 
 def origin(entry: FailureRecord) -> str:
-    """Whose it is, and where the request ended."""
+    """The system that caused it, and where the request ended."""
     ended = "Its own answer, passed on to its end." if entry.phase == PASSED_ON else f"Ended in: {entry.phase}."
     return f"Origin: {_ORIGINS.get(entry.origin, entry.origin)}. {ended}"
 

@@ -234,18 +234,3 @@ def test_a_page_may_fetch_from_here_alone(client: Any, admin: MemoryAdmin, path:
 def test_a_timeline_of_what_is_not_remembered_is_a_problem(client: Any) -> None:
     answer = client.get("/timeline/unknown")
     assert (answer.status_code, answer.json()["reason"]) == (404, "not-found")
-
-
-def test_the_page_says_which_worker_does_not_answer(client: Any, admin: MemoryAdmin) -> None:
-    admin.answered = 1
-    text = client.get("/").text
-    assert "serving, 1 of 2 workers silent" in text
-    assert text.count("does not answer") == 1
-
-
-@pytest.mark.parametrize(("draining", "headline"), [(False, "serving"), (True, "draining")])
-def test_the_page_says_how_it_stands(client: Any, admin: MemoryAdmin, draining: bool, headline: str) -> None:
-    admin.draining = draining
-    text = client.get("/").text
-    assert f"<title>talaria: {headline}</title>" in text
-    assert text.count("None is remembered.") == 2

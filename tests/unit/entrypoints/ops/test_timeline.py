@@ -9,7 +9,7 @@ from talaria.entrypoints.public.problems import ROWS
 from tests.unit.entrypoints.ops.support_ops import failure_record
 
 
-def test_it_is_said_whose_it_is_and_where_it_ended() -> None:
+def test_its_origin_is_said_and_where_it_ended() -> None:
     assert origin(failure_record()) == "Origin: the partner. Ended in: exchange."
     passed = msgspec.structs.replace(failure_record(), origin="upstream", phase=PASSED_ON, reason="")
     assert origin(passed) == "Origin: the upstream. Its own answer, passed on to its end."

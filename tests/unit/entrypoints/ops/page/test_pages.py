@@ -74,3 +74,18 @@ async def test_nothing_of_a_failure_is_taken_for_markup(admin: MemoryAdmin) -> N
     record = failure_record()
     hostile = dict.fromkeys(("caller", "tag", "cause", "reason", "trace_id", "person", "origin"), "<img src=x>")
     assert "<img" not in Pages(admin).failure(replace(record, **hostile))
+
+
+async def test_a_worker_that_does_not_answer_is_named(admin: MemoryAdmin) -> None:
+    admin.answered = 1
+    text = await Pages(admin).whole()
+    assert "serving, 1 of 2 workers silent" in text
+    assert text.count("does not answer") == 1
+
+
+@pytest.mark.parametrize(("draining", "headline"), [(False, "serving"), (True, "draining")])
+async def test_where_nothing_is_wrong_it_says_so(admin: MemoryAdmin, draining: bool, headline: str) -> None:
+    admin.draining = draining
+    text = await Pages(admin).whole()
+    assert f"<title>talaria: {headline}</title>" in text
+    assert text.count("None is remembered.") == 2
