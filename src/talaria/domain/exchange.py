@@ -35,7 +35,7 @@ from talaria.domain.errors import (
     TimedOut,
     UnknownUser,
 )
-from talaria.domain.events import Attempt, ExchangeFinished, HopContext, RequestContext
+from talaria.domain.events import PERSONAL_SPAN, Attempt, ExchangeFinished, HopContext, RequestContext, Trace
 from talaria.domain.model import PHONE_HOPS, CachedIdentity, ExchangeResult, Hop, IdentityKey, PartnerUserId
 from talaria.domain.ports import Clock, IdentityCache, PartnerAccounts, PhoneDirectory, Recorder
 
@@ -80,6 +80,7 @@ class _Flight:
 
     deadline: float
     request_id: str
+    trace: Trace | None = None
     hop_deadline: float = 0.0
     background: bool = False
     invalidated: bool = False
@@ -197,6 +198,7 @@ class Exchange:
     ) -> PartnerUserId:
         flight = self._flights.get(key)
         joined: ExchangeResult = "miss" if flight is None else "coalesced"
+        context.joined = None if flight is None else flight.trace
         if flight is None:
             if self._stale(key) is None:  # joining a flight costs the dependencies nothing
                 self._shed(key, context)
@@ -235,7 +237,7 @@ class Exchange:
             self._start(key, context, flight_deadline).background = True
 
     def _start(self, key: IdentityKey, context: RequestContext, flight_deadline: float) -> _Flight:
-        flight = self._flights[key] = _Flight(flight_deadline, context.request_id)
+        flight = self._flights[key] = _Flight(flight_deadline, context.request_id, context.trace)
         flight.task = asyncio.create_task(self._exchange(key, flight))
         flight.task.add_done_callback(lambda task: self._on_done(key, flight, task))
         return flight
@@ -300,7 +302,7 @@ class Exchange:
         if seconds <= 0:
             raise _timed_out(flight)
         flight.hop_deadline = flight.deadline
-        return HopContext(flight.request_id, seconds, flight.attempts)
+        return HopContext(flight.request_id, seconds, flight.attempts, _traceparent(flight))
 
     def _cache(self, key: IdentityKey, flight: _Flight, identity: CachedIdentity) -> None:
         if not flight.invalidated:
@@ -309,6 +311,13 @@ class Exchange:
     def _finish(self, key: IdentityKey, result: ExchangeResult, context: RequestContext) -> None:
         context.exchange = result
         self._record(ExchangeFinished(key[0], result))
+
+
+def _traceparent(flight: _Flight) -> str:
+    """For personal alone: a partner is told of no trace. A refresh in the background is part of no request's."""
+    if flight.trace is None or flight.hop != "personal" or flight.background:
+        return ""
+    return flight.trace.parent_of(PERSONAL_SPAN)
 
 
 def _timed_out(flight: _Flight) -> TimedOut:

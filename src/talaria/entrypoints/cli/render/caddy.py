@@ -22,7 +22,7 @@ def edge(facts: Facts) -> str:
         "body_limit": ["request_body {", f"\tmax_size {server.body_limit}", "}"] if server.body_limit else [],
         "gateways": " ".join(f"{one.scheme}://{one}" for one in facts.gateways),
         "decisions": " ".join(map(str, facts.decisions)),
-        "removed": [f"request_header -{name}" for name in users],
+        "removed": [f"request_header -{name}" for name in (*users, *facts.dropped)],
         "copied": [*_DECIDED, *users],
         "decision_timeout": _milliseconds(facts.decision_timeout),
         "upstreams": [line for at, one in enumerate(facts.upstreams) for line in _upstream(at, one, facts)],

@@ -76,7 +76,10 @@ def edge(facts: Facts, *, fast: bool) -> str:
         **forwarded,
         "decided": [*forwarded["decided"], *([] if fast else _REFUSAL_DECIDED)],
         "users_decided": [f"auth_request_set {_variable(name)} $upstream_http_{_folded(name)};" for name in users],
-        "users_sent": [f"proxy_set_header {name} {_variable(name)};" for name in users],
+        "users_sent": [
+            *(f"proxy_set_header {name} {_variable(name)};" for name in users),
+            *(f'proxy_set_header {name} "";' for name in facts.dropped),
+        ],
         "users_hidden": [f"proxy_hide_header {name};" for name in users],
         "upstream_tls": _upstream_tls(upstreams),
         "decision_timeout": _milliseconds(facts.decision_timeout),
