@@ -282,7 +282,9 @@ class Gateway:
         client = decision.headers
         headers = self._with_own(client.forwarded, decision, token, context)
         if decision.trace.parent:
-            headers += decision.trace.headers()
+            headers.append((b"traceparent", decision.trace.parent))
+            if decision.trace.state:
+                headers.append((b"tracestate", decision.trace.state))
         headers.append((b"x-request-timeout-ms", b"%d" % max(1, int(left * 1000))))
         headers.append(via(client))
         return headers

@@ -12,7 +12,7 @@ from talaria.domain.headers import RequestHeaders
 _HEX = b"0123456789abcdef"
 _VISIBLE = bytes(range(0x20, 0x7F)) + b"\t"
 _STATE_LIMIT = 512
-_RANDOM_DIGITS = 14
+_RANDOM = 2**56 - 1
 _FLAGS = (b"00", b"01", b"02", b"03")
 """Those that are known: sampled, and a random trace id."""
 
@@ -27,24 +27,23 @@ class Tracing:
     """
 
     def __init__(self, sample: float) -> None:
-        rejected = round((1 - sample) * 16**_RANDOM_DIGITS)
-        self._least = f"{rejected:0{_RANDOM_DIGITS}x}" if sample else "g"  # past every digit
+        self._least = round((1 - sample) * (_RANDOM + 1))
 
     def trace_of(self, head: RequestHeaders, scheme: str) -> Trace:
         """The client's trace, continued; or a new one."""
-        host = head.consumed.get(b"host", b"")
-        given = trace_of(head) if b"traceparent" in head.consumed else NO_TRACE
-        if not given.parent:
-            return self.begin(host, scheme)
-        flags = _FLAGS[int(given.parent[53:55], 16) % len(_FLAGS)]
-        parent = b"00-%b-%015x2-%b" % (given.parent[3:35], getrandbits(60), flags)
-        return Trace(given.trace_id, parent, given.state, given.parent, host, scheme)
+        consumed = head.consumed
+        if b"traceparent" in consumed and (given := trace_of(head)).parent:
+            flags = _FLAGS[int(given.parent[53:55], 16) % len(_FLAGS)]
+            parent = b"00-%b-%015x2-%b" % (given.parent[3:35], getrandbits(60), flags)
+            return Trace(given.trace_id, parent, given.state, given.parent, consumed.get(b"host", b""), scheme)
+        return self.begin(consumed.get(b"host", b""), scheme)
 
     def begin(self, host: bytes = b"", scheme: str = "") -> Trace:
-        """A new trace. Its first spans take their ids from the trace's own."""
-        trace_id = randbytes(16).hex()  # noqa: S311 - a name, no secret
-        flags = "01" if trace_id[-_RANDOM_DIGITS:] >= self._least else "00"
-        return Trace(trace_id, f"00-{trace_id}-{trace_id[:15]}2-{flags}".encode(), b"", b"", host, scheme)
+        """A new trace. The ids of its first spans begin as its own does."""
+        number = getrandbits(128) or 1
+        sampled = number & _RANDOM >= self._least
+        parent = b"00-%032x-%015x2-0%d" % (number, number >> 68, sampled)
+        return Trace(parent[3:35].decode(), parent, b"", b"", host, scheme)
 
 
 def new_request_id() -> str:
