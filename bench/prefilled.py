@@ -16,7 +16,7 @@ HOURS = 4 * 3600.0
 def entry(number: int, now: float) -> tuple[IdentityKey, CachedIdentity]:
     """What an exchange leaves in the cache for the person of this number."""
     key = ("wind", "app", PersonalPhoneId(person_id(number)))
-    return key, CachedIdentity(PartnerUserId(user_id(number)), None, now + HOURS, now + 2 * HOURS)
+    return key, CachedIdentity(PartnerUserId(user_id(number)), None, now + HOURS, now + 2 * HOURS, now)
 
 
 def fill(identities: identity_cache.LruIdentityCache, count: int, now: float) -> None:

@@ -63,12 +63,15 @@ SERVER_SPAN, UPSTREAM_SPAN, PERSONAL_SPAN = b"1", b"2", b"3"
 class HopContext:
     """What one hop of an exchange gets. Mutable: adapters append to `attempts`.
 
-    `timeout` is in seconds and bounds the whole hop, retries included. `traceparent` is empty where none is sent.
+    `timeout` is in seconds and bounds the whole hop, retries included. `person` is a pseudonym; `draw`, from 0 to 1, is
+    the same for a person at all times and in all instances. `traceparent` is empty where none is sent.
     """
 
     request_id: str
     timeout: float
     attempts: list[Attempt] = field(default_factory=list)
+    person: str = ""
+    draw: float = 0.0
     traceparent: str = ""
 
 
@@ -120,4 +123,27 @@ class ExchangeFinished:
     result: ExchangeResult
 
 
-Event = RequestFinished | ExchangeFinished | Attempt
+class RetryRefused(NamedTuple):
+    """The retry budget of a dependency did not allow another attempt at it."""
+
+    dependency: str
+
+
+ShadowResult = Literal["same", "other", "unknown", "failed"]
+
+
+class ShadowAnswered(NamedTuple):
+    """A partner's shadow adapter was asked what the partner's own had answered.
+
+    It gave the same answer, or another user id, or had no user where the other had one, or failed. `person` is a
+    pseudonym.
+    """
+
+    partner: str
+    adapter: str
+    result: ShadowResult
+    person: str
+    request_id: str
+
+
+Event = RequestFinished | ExchangeFinished | Attempt | RetryRefused | ShadowAnswered

@@ -14,7 +14,9 @@ Rules:
    half of the waiter's time, the pair still serves until its `stale_until`. A definite answer (no such user, refused)
    always wins over a stale pair. For SERVE_STALE_SECONDS after a dependency's fault stale pairs of this partner serve
    at once, with one background refresh for each key.
-6. Invalidation detaches the flight: its result is not cached, and no request joins it any more. Its waiters do not get
+6. A request may say how old a pair may be that serves it (`max_age`). An older one is exchanged again, and a stale one
+   never serves it. The result of a flight that it joins is young.
+7. Invalidation detaches the flight: its result is not cached, and no request joins it any more. Its waiters do not get
    the invalidated pair as a stale one either.
 
 A request reads and writes the cache through this file only, on the event loop; a reload may evict from it and resize
@@ -24,6 +26,8 @@ it (see `GatewayServer`).
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
+from math import inf
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -36,7 +40,15 @@ from talaria.domain.errors import (
     UnknownUser,
 )
 from talaria.domain.events import PERSONAL_SPAN, Attempt, ExchangeFinished, HopContext, RequestContext, Trace
-from talaria.domain.model import PHONE_HOPS, CachedIdentity, ExchangeResult, Hop, IdentityKey, PartnerUserId
+from talaria.domain.model import (
+    PHONE_HOPS,
+    CachedIdentity,
+    ExchangeResult,
+    Hop,
+    IdentityKey,
+    PartnerUserId,
+    PersonalPhoneId,
+)
 from talaria.domain.ports import Clock, IdentityCache, PartnerAccounts, PhoneDirectory, Recorder
 
 SERVE_STALE_SECONDS = 5.0
@@ -60,14 +72,14 @@ class CachePolicy:
     def pair(self, user_id: PartnerUserId, now: float) -> CachedIdentity:
         """A pair that is fresh from `now`."""
         fresh_until = now + self.max_age * (1 - 0.1 * self.jitter())
-        return CachedIdentity(user_id, None, fresh_until, fresh_until + self.stale_if_error)
+        return CachedIdentity(user_id, None, fresh_until, fresh_until + self.stale_if_error, now)
 
     def negative(self, refusal: IdentityUnknown | PartnerUserUnknown, now: float) -> CachedIdentity:
         """A "no such user" from `now`."""
         reason: Literal["identity-unknown", "partner-user-unknown"] = (
             "identity-unknown" if isinstance(refusal, IdentityUnknown) else "partner-user-unknown"
         )
-        return CachedIdentity(None, reason, now + self.negative_age, now + self.negative_age)
+        return CachedIdentity(None, reason, now + self.negative_age, now + self.negative_age, now)
 
 
 @dataclass(slots=True, eq=False)
@@ -80,6 +92,8 @@ class _Flight:
 
     deadline: float
     request_id: str
+    person: str
+    draw: float
     trace: Trace | None = None
     hop_deadline: float = 0.0
     background: bool = False
@@ -122,45 +136,54 @@ class Exchange:
         self._serve_stale_until = dict.fromkeys(accounts, float("-inf"))
         self._hits = {partner: ExchangeFinished(partner, "hit") for partner in accounts}
 
-    def cached(self, key: IdentityKey, context: RequestContext) -> PartnerUserId | None:
-        """The user id of a cached fresh pair, without waiting; None where `user_of` is to be asked.
+    def cached(self, key: IdentityKey, context: RequestContext, max_age: float = inf) -> PartnerUserId | None:
+        """The user id of a cached fresh pair, `max_age` seconds old at most; None where `user_of` is to be asked.
 
         Raises an UnknownUser for a cached "no such user".
         """
-        identity = self._identities.get(key)
-        if identity is None or self._now() >= identity.fresh_until:
+        identity, now = self._identities.get(key), self._now()
+        if identity is None or now >= identity.fresh_until:
             return None
         if identity.user_id is not None:
+            if now - identity.exchanged_at > max_age:
+                return None
             context.exchange = "hit"
             self._record(self._hits[key[0]])
             return identity.user_id
         self._finish(key, "negative", context)
         raise _UNKNOWN[identity.unknown or ""]
 
-    def fresh_for(self, key: IdentityKey) -> float:
-        """Seconds for which what is cached under this key is fresh; 0.0 where nothing is."""
+    def fresh_for(self, key: IdentityKey, max_age: float = inf) -> float:
+        """Seconds for which what is cached under this key is fresh and not past `max_age`; 0.0 where nothing is."""
         identity = self._identities.get(key)
-        return 0.0 if identity is None else max(0.0, identity.fresh_until - self._now())
+        if identity is None:
+            return 0.0
+        return max(0.0, min(identity.fresh_until, identity.exchanged_at + max_age) - self._now())
 
     async def user_of(
-        self, key: IdentityKey, context: RequestContext, deadline: float, flight_deadline: float
+        self,
+        key: IdentityKey,
+        context: RequestContext,
+        deadline: float,
+        flight_deadline: float,
+        max_age: float = inf,
     ) -> PartnerUserId:
         """The partner's user id of this person; writes to `context` how it was found.
 
         Times in monotonic seconds: this request waits until `deadline`, an exchange may go on until `flight_deadline`,
-        which is no earlier. So a client's short deadline never looks like a dependency's fault.
+        which is no earlier. So a client's short deadline never looks like a dependency's fault. `max_age`: rule 6.
 
         Raises an UnknownUser, a DependencyFault or GatewayOverloaded; past `deadline` the TimedOut of the hop that was
         under way.
         """
-        user_id = self.cached(key, context)
+        user_id = self.cached(key, context, max_age)
         if user_id is not None:
             return user_id
-        if self._now() < self._serve_stale_until[key[0]] and (stale := self._stale(key)) is not None:
+        if self._now() < self._serve_stale_until[key[0]] and (stale := self._stale(key, max_age)) is not None:
             self._refresh_in_background(key, context, flight_deadline)
             self._finish(key, "stale", context)
             return stale
-        return await self._join_or_start(key, context, deadline, flight_deadline)
+        return await self._join_or_start(key, context, deadline, flight_deadline, max_age)
 
     def forget(self, key: IdentityKey, used: PartnerUserId) -> None:
         """Invalidate the pair that was used. A pair that has replaced it, or is about to, stays."""
@@ -194,22 +217,22 @@ class Exchange:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _join_or_start(
-        self, key: IdentityKey, context: RequestContext, deadline: float, flight_deadline: float
+        self, key: IdentityKey, context: RequestContext, deadline: float, flight_deadline: float, max_age: float
     ) -> PartnerUserId:
         flight = self._flights.get(key)
         joined: ExchangeResult = "miss" if flight is None else "coalesced"
         context.joined = None if flight is None else flight.trace
         if flight is None:
-            if self._stale(key) is None:  # joining a flight costs the dependencies nothing
+            if self._stale(key, max_age) is None:  # joining a flight costs the dependencies nothing
                 self._shed(key, context)
             flight = self._start(key, context, flight_deadline)
         flight.deadline = max(flight.deadline, flight_deadline)
         try:
-            user_id = await self._wait(key, flight, context, deadline)
+            user_id = await self._wait(key, flight, context, deadline, max_age)
         except (DependencyFault, GatewayOverloaded) as fault:
-            stale = self._stale(key)
+            stale = self._stale(key, max_age)
             if stale is None and isinstance(fault, TimedOut) and flight.hop_deadline <= self._now() < deadline:
-                return await self._join_or_start(key, context, deadline, flight_deadline)
+                return await self._join_or_start(key, context, deadline, flight_deadline, max_age)
             self._finish(key, "failed" if stale is None else "stale", context)
             if stale is None:
                 raise
@@ -227,9 +250,9 @@ class Exchange:
             self._finish(key, "failed", context)
             raise
 
-    def _stale(self, key: IdentityKey) -> PartnerUserId | None:
+    def _stale(self, key: IdentityKey, max_age: float) -> PartnerUserId | None:
         """The pair that may serve while the dependencies fail."""
-        identity = self._identities.get(key)
+        identity = self._identities.get(key) if max_age == inf else None
         return identity.user_id if identity is not None and self._now() < identity.stale_until else None
 
     def _refresh_in_background(self, key: IdentityKey, context: RequestContext, flight_deadline: float) -> None:
@@ -237,7 +260,9 @@ class Exchange:
             self._start(key, context, flight_deadline).background = True
 
     def _start(self, key: IdentityKey, context: RequestContext, flight_deadline: float) -> _Flight:
-        flight = self._flights[key] = _Flight(flight_deadline, context.request_id, context.trace)
+        flight = self._flights[key] = _Flight(
+            flight_deadline, context.request_id, context.person, draw_of(key[2]), context.trace
+        )
         flight.task = asyncio.create_task(self._exchange(key, flight))
         flight.task.add_done_callback(lambda task: self._on_done(key, flight, task))
         return flight
@@ -248,11 +273,13 @@ class Exchange:
         if not task.cancelled():
             task.exception()  # retrieved: a background refresh has no waiter that would
 
-    async def _wait(self, key: IdentityKey, flight: _Flight, context: RequestContext, deadline: float) -> PartnerUserId:
+    async def _wait(
+        self, key: IdentityKey, flight: _Flight, context: RequestContext, deadline: float, max_age: float
+    ) -> PartnerUserId:
         if flight.task is None:
             raise AssertionError("a flight has a task from its start")
         now = self._now()
-        stale = self._stale(key) is not None
+        stale = self._stale(key, max_age) is not None
         seconds = (deadline - now) / 2 if stale else deadline - now
         flight.waiters += 1
         try:
@@ -302,7 +329,7 @@ class Exchange:
         if seconds <= 0:
             raise _timed_out(flight)
         flight.hop_deadline = flight.deadline
-        return HopContext(flight.request_id, seconds, flight.attempts, _traceparent(flight))
+        return HopContext(flight.request_id, seconds, flight.attempts, flight.person, flight.draw, _traceparent(flight))
 
     def _cache(self, key: IdentityKey, flight: _Flight, identity: CachedIdentity) -> None:
         if not flight.invalidated:
@@ -311,6 +338,11 @@ class Exchange:
     def _finish(self, key: IdentityKey, result: ExchangeResult, context: RequestContext) -> None:
         context.exchange = result
         self._record(ExchangeFinished(key[0], result))
+
+
+def draw_of(phone_id: PersonalPhoneId) -> float:
+    """A number from 0 to 1 for this person, spread evenly over all of them."""
+    return int.from_bytes(sha256(phone_id.reveal().encode()).digest()[:8]) / (1 << 64)
 
 
 def _traceparent(flight: _Flight) -> str:

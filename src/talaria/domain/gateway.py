@@ -46,7 +46,7 @@ class Decision:
 
     `identity` is the key of the pair that it needs and `user_id` what the pair says; both are None on a route without
     identity. Times in monotonic seconds: the client waits until `deadline`, an exchange may go on until
-    `flight_deadline`.
+    `flight_deadline`. `max_age`: how old the pair may be, in seconds.
     """
 
     request: ClientRequest
@@ -57,6 +57,7 @@ class Decision:
     flight_deadline: float
     principal: Principal
     identity: IdentityKey | None
+    max_age: float
     user_id: PartnerUserId | None = None
 
 
@@ -131,10 +132,11 @@ class Gateway:
                 self._rate_limits.check(principal, started)
             phone_id = principal.phone_id
             identity = None if phone_id is None else (route.partner.id, principal.caller, phone_id)
-            decision = Decision(request, headers, trace, route, deadline, flight_deadline, principal, identity)
+            max_age = route.pair_max_age(request.method)
+            decision = Decision(request, headers, trace, route, deadline, flight_deadline, principal, identity, max_age)
             if identity is not None:
                 context.phase = "exchange"
-                user_id = self._exchange.cached(identity, context)
+                user_id = self._exchange.cached(identity, context, max_age)
                 decision.user_id = user_id or await self._resolve_user(decision, context)
             return decision
         except (TimedOut, KeysUnavailable):
@@ -185,8 +187,8 @@ class Gateway:
         return headers, [name for name in dict.fromkeys(names) if name not in kept]
 
     def fresh_for(self, decision: Decision) -> float:
-        """Seconds for which the pair of this decision is fresh; endless where it needs none."""
-        return inf if decision.identity is None else self._exchange.fresh_for(decision.identity)
+        """Seconds for which the pair of this decision serves its request; endless where it needs none."""
+        return inf if decision.identity is None else self._exchange.fresh_for(decision.identity, decision.max_age)
 
     async def _verified(self, token: bytes, deadline: float) -> Principal:
         """The token's principal, before the deadline: its keys may have to be fetched."""
@@ -199,7 +201,8 @@ class Gateway:
     async def _resolve_user(self, decision: Decision, context: RequestContext) -> PartnerUserId:
         if decision.identity is None:
             raise AssertionError("a route without identity has no user to resolve")
-        return await self._exchange.user_of(decision.identity, context, decision.deadline, decision.flight_deadline)
+        terms = (decision.deadline, decision.flight_deadline, decision.max_age)
+        return await self._exchange.user_of(decision.identity, context, *terms)
 
     async def _retry_with_fresh_identity(
         self, decision: Decision, first: tuple[UpstreamResponse, bytes], context: RequestContext

@@ -40,7 +40,6 @@ class RequestBody(Protocol):
 
     def begin(self, idle_timeout: float, upload_timeout: float) -> None:
         """Called once, before it is read, with the longest silence inside it and the longest wait for all of it."""
-        ...
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ traceback or f-string can leak one. The content comes from `reveal()` alone, and
 
 import re
 from dataclasses import dataclass, field
+from math import inf
 from typing import ClassVar, Literal, NamedTuple, Self
 
 ExchangeResult = Literal["hit", "miss", "coalesced", "negative", "stale", "failed"]
@@ -115,7 +116,7 @@ class Route:
     """What one value of `x-api-tag` stands for. Times in seconds; no methods means every method.
 
     `identity_required` False: the route is for callers with an API key, nothing is exchanged, and the upstream is told
-    of the caller only.
+    of the caller only. For `recheck_methods` no pair serves that is older than `recheck_max_age`, and no stale one.
     """
 
     tag: str
@@ -127,6 +128,12 @@ class Route:
     upload_timeout: float = 300.0
     idle_timeout: float = 60.0
     identity_required: bool = True
+    recheck_methods: frozenset[str] = frozenset()
+    recheck_max_age: float = inf
+
+    def pair_max_age(self, method: str) -> float:
+        """How old a pair may be that serves a request of this method; endless where none but the cache bounds it."""
+        return self.recheck_max_age if method in self.recheck_methods else inf
 
 
 class ServiceClaims(NamedTuple):
@@ -151,11 +158,12 @@ IdentityKey = tuple[str, str, PersonalPhoneId]
 class CachedIdentity:
     """A kept result of an exchange: a user id, or the name of the refusal that says there is none.
 
-    `fresh_until` and `stale_until` are monotonic seconds: a pair serves until the first, and until the second only
-    while the dependencies fail.
+    Times in monotonic seconds. A pair serves until `fresh_until`, and until `stale_until` only while the dependencies
+    fail. `exchanged_at`: when the answer came.
     """
 
     user_id: PartnerUserId | None
     unknown: Literal["identity-unknown", "partner-user-unknown"] | None
     fresh_until: float
     stale_until: float
+    exchanged_at: float

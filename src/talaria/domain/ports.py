@@ -25,14 +25,12 @@ class TokenVerifier(Protocol):
 
     def recall(self, token: bytes) -> Principal | None:
         """The principal of a token that was verified before and is good now; None: not cached."""
-        ...
 
     async def verify(self, token: bytes) -> Principal:
         """The principal of a token that is good now.
 
         Raises InvalidToken, ExpiredToken, or KeysUnavailable where the caller has no usable key set.
         """
-        ...
 
 
 class PhoneDirectory(Protocol):
@@ -43,11 +41,9 @@ class PhoneDirectory(Protocol):
 
         Raises IdentityUnknown, or a DependencyFault of origin "personal".
         """
-        ...
 
     async def email_of(self, phone_id: PersonalPhoneId, call: HopContext) -> EmailAddress:
         """The address; all else as for the number."""
-        ...
 
 
 class PartnerAccounts(Protocol):
@@ -58,7 +54,6 @@ class PartnerAccounts(Protocol):
 
         Raises PartnerUserUnknown, PartnerUserRefused, or a DependencyFault of origin "partner".
         """
-        ...
 
 
 class Upstream(Protocol):
@@ -75,11 +70,9 @@ class Upstream(Protocol):
         CircuitOpen; reading the response's body raises the first three too. A request that failed may still have
         been received.
         """
-        ...
 
     async def aclose(self) -> None:
         """Give up whatever is open."""
-        ...
 
 
 class ServiceTokens(Protocol):
@@ -87,7 +80,6 @@ class ServiceTokens(Protocol):
 
     def token_for(self, claims: ServiceClaims) -> bytes:
         """A signed token with at least half of its life left. The same claims may get the same token again."""
-        ...
 
 
 class IdentityCache(Protocol):
@@ -95,19 +87,15 @@ class IdentityCache(Protocol):
 
     def get(self, key: IdentityKey) -> CachedIdentity | None:
         """What is cached, however old."""
-        ...
 
     def put(self, key: IdentityKey, identity: CachedIdentity) -> None:
         """Cache it, in place of what was there."""
-        ...
 
     def drop(self, key: IdentityKey) -> bool:
         """Drop one; False where nothing was cached."""
-        ...
 
     def clear(self) -> int:
         """Drop all; returns how many there were."""
-        ...
 
     def __len__(self) -> int: ...
 
@@ -117,7 +105,6 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds since some moment in the past; never goes back."""
-        ...
 
 
 class Recorder(Protocol):
@@ -125,4 +112,3 @@ class Recorder(Protocol):
 
     def record(self, event: Event) -> None:
         """Called on the event loop, in the order of the events."""
-        ...

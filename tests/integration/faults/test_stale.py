@@ -1,5 +1,6 @@
 """Warm persons do not notice that the exchange is down; a user unknown to the upstream is exchanged again, once."""
 
+from functools import partial
 from typing import Literal
 
 import pytest
@@ -84,3 +85,20 @@ async def test_an_unknown_user_is_exchanged_again_once() -> None:
         before = running.sandbox.talaria_services.requests.count
         assert (await running.get(person)).status == 404
         assert running.sandbox.talaria_services.requests.count == before + 2  # one healing for each request, no more
+
+
+async def test_a_request_that_matters_goes_on_under_a_young_pair_or_not_at_all() -> None:
+    recheck = {"routes": {"wind": {"recheck": {"methods": ["POST"], "max_age": "1m"}}}}
+    async with harness(recheck) as running:
+        person = await warm(running)
+        post = partial(running.ask, "POST", "/v1/rides/ride-1/end", running.sandbox.headers(person))
+        phone = running.sandbox.personal.phones[person]
+        running.sandbox.wind.users[phone] = "wind-user-new"  # the number has another owner
+        running.clock.move(61)
+        old = (await running.get(person)).user_id
+        assert (old != "wind-user-new", (await post()).user_id) == (True, "wind-user-new")
+        running.sandbox.wind.faults = Faults(error_rate=1)
+        for past in (61, PAST_MAX_AGE):
+            running.clock.move(past)
+            assert ((await running.get(person)).status, identity_header(running)[:1] == [b"stale"]) == (200, past > 61)
+            assert (await post()).outcome == (503, "partner-overloaded")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 from talaria.domain.errors import (
     BadAnswer,
@@ -90,19 +91,24 @@ class World:
         within: float = 10.0,
         route: float = 10.0,
         context: RequestContext | None = None,
+        max_age: float = inf,
     ) -> str:
         """One request's exchange: the user id, or what is raised. Times in seconds from now."""
         now = self.clock.now()
         found = await self.exchange.user_of(
-            key_of(principal, partner), context or RequestContext("r-1"), now + within, now + max(within, route)
+            key_of(principal, partner),
+            context or RequestContext("r-1"),
+            now + within,
+            now + max(within, route),
+            max_age,
         )
         return found.reveal()
 
     def start(
-        self, principal: Principal | None = None, *, within: float = 10.0, route: float = 10.0
+        self, principal: Principal | None = None, *, within: float = 10.0, route: float = 10.0, max_age: float = inf
     ) -> "asyncio.Task[str]":
         """The same in the background."""
-        return asyncio.create_task(self.ask(principal, within=within, route=route))
+        return asyncio.create_task(self.ask(principal, within=within, route=route, max_age=max_age))
 
     def forget(self, used: str, principal: Principal | None = None) -> None:
         """The upstream does not know this user id."""

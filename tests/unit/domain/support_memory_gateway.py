@@ -142,6 +142,9 @@ class Door:
         routes = {
             "wind": Route("wind", WIND, "services", EVERYONE),
             "bolt": Route("bolt", BOLT, "services", EVERYONE, timeout=2.0),
+            "pay": Route(
+                *("pay", WIND, "services", EVERYONE), recheck_methods=frozenset({"POST"}), recheck_max_age=60.0
+            ),
             "jobs": Route("jobs", WIND, "services", frozenset({"jobs"}), identity_required=False),
             "free": Route("free", Partner("", b""), "services", frozenset({"jobs"}), identity_required=False),
             "bare": Route(
@@ -190,11 +193,16 @@ class Door:
         return await self.gateway.handle(client_request, context or RequestContext())
 
     async def decide(
-        self, *more: tuple[bytes, bytes], token: bytes = b"t-1", tag: bytes = b"wind", context: RequestContext
+        self,
+        *more: tuple[bytes, bytes],
+        method: str = "GET",
+        token: bytes = b"t-1",
+        tag: bytes = b"wind",
+        context: RequestContext,
     ) -> Decision:
         """The decision on one request, for an edge proxy."""
         headers = request_headers(*more, token=token, tag=tag)
-        return await self.gateway.decide(ClientRequest("GET", b"/rides", headers, peer="203.0.113.7"), context)
+        return await self.gateway.decide(ClientRequest(method, b"/rides", headers, peer="203.0.113.7"), context)
 
     def sent(self, index: int = -1) -> dict[bytes, bytes]:
         """The headers that the upstream got; each of them once."""

@@ -73,7 +73,7 @@ triples = st.tuples(words, words, words)
 @given(triples, triples)
 def test_two_different_keys_never_share_an_entry(one: tuple[str, str, str], two: tuple[str, str, str]) -> None:
     kept = MemoryIdentityCache()
-    first = CachedIdentity(PartnerUserId("one"), None, 1.0, 1.0)
+    first = CachedIdentity(PartnerUserId("one"), None, 1.0, 1.0, 0.0)
     kept.put((one[0], one[1], PersonalPhoneId(one[2])), first)
     found = kept.get((two[0], two[1], PersonalPhoneId(two[2])))
     assert found is (first if one == two else None)

@@ -19,7 +19,7 @@ def test_a_disowned_flight_does_not_drop_what_a_newer_one_brought() -> None:
         old = world.start()
         await settle()
         world.exchange.invalidate(key())
-        world.identities.put(key(), CachedIdentity(PartnerUserId("u-9"), None, 9e9, 9e9))
+        world.identities.put(key(), CachedIdentity(PartnerUserId("u-9"), None, 9e9, 9e9, 0.0))
         world.accounts.script.gate.set()
         await asyncio.gather(old, return_exceptions=True)
         assert world.identities.get(key()) is not None

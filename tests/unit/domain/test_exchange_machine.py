@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal
 
 import pytest
@@ -33,7 +34,7 @@ BRANCHES = (
     "lands up", "lands down", "lands down, stale", "lands unknown", "lands refused",
     "lands up, invalidated", "lands down, invalidated", "lands unknown, invalidated", "lands refused, invalidated",
     "refused, a pair goes", "a flight is detached", "a background refresh is detached", "a pair is forgotten",
-    "another pair is not forgotten", "trouble ends",
+    "another pair is not forgotten", "trouble ends", "too old a pair", "no stale pair serves",
 )  # fmt: skip
 reached: Counter[str] = Counter()
 """How often the model took each of its branches: a machine that never flies holds for anything."""
@@ -44,6 +45,7 @@ class Pair:
     """What the model keeps: `user` is None for a "no such user"."""
 
     user: str | None
+    exchanged_at: float
     fresh_until: float
     stale_until: float
 
@@ -75,6 +77,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.calls = 0
         self.tasks: list[asyncio.Task[str]] = []
         self.expected: list[str | None] = []
+        self.strict: set[int] = set()
 
     async def _build(self) -> World:
         world = World()
@@ -91,13 +94,19 @@ class ExchangeMachine(RuleBasedStateMachine):
     # What can happen
 
     @rule(name=names)
-    def ask(self, name: str) -> None:
+    def ask(self, name: str, max_age: float = inf) -> None:
         async def begin() -> None:
-            self.tasks.append(self.world.start(person(name), within=FOR_EVER, route=FOR_EVER))
+            self.tasks.append(self.world.start(person(name), within=FOR_EVER, route=FOR_EVER, max_age=max_age))
 
         self.loop.run_until_complete(begin())
         self.expected.append(None)
-        self._model_ask(name, len(self.tasks) - 1)
+        if max_age < inf:
+            self.strict.add(len(self.tasks) - 1)
+        self._model_ask(name, len(self.tasks) - 1, max_age)
+
+    @rule(name=names, max_age=st.sampled_from([3.0, 2000.0]))
+    def ask_for_a_young_one(self, name: str, max_age: float) -> None:
+        self.ask(name, max_age)
 
     @precondition(lambda self: any(flight.waiters for flight in self.aloft))
     @rule(last=st.booleans())
@@ -197,13 +206,15 @@ class ExchangeMachine(RuleBasedStateMachine):
 
     # What the model says of it
 
-    def _model_ask(self, name: str, number: int) -> None:
+    def _model_ask(self, name: str, number: int, max_age: float) -> None:
         now, pair = self.loop.now(), self.kept.get(name)
-        if pair and now < pair.fresh_until:
+        too_old = pair is not None and pair.user is not None and now - pair.exchanged_at > max_age
+        if pair and now < pair.fresh_until and not too_old:
             reached["a hit" if pair.user else "a negative"] += 1
             self.expected[number] = pair.user or "IdentityUnknown"
             return
-        if pair and pair.user and now < pair.stale_until and now < self.trouble_until:
+        reached["too old a pair"] += bool(pair and now < pair.fresh_until)
+        if pair and pair.user and now < min(pair.stale_until, self.trouble_until) and number not in self.strict:
             reached["stale at once"] += 1
             self.expected[number] = pair.user
             if name not in self.flying:
@@ -230,8 +241,11 @@ class ExchangeMachine(RuleBasedStateMachine):
         pair = self.kept.get(name)
         reached[f"lands {self.mode}, invalidated" if flight.invalidated else f"lands {self.mode}"] += 1
         if self.mode == "down" and pair and pair.user and now < pair.stale_until:
-            reached["lands down, stale"] += bool(flight.waiters)
-            outcome = pair.user
+            served = [number for number in flight.waiters if number not in self.strict]
+            reached["lands down, stale"] += bool(served)
+            reached["no stale pair serves"] += len(served) < len(flight.waiters)
+            self.expected = [pair.user if number in served else end for number, end in enumerate(self.expected)]
+            flight.waiters = [number for number in flight.waiters if number in self.strict]
         for number in flight.waiters:
             self.expected[number] = outcome
 
@@ -243,10 +257,10 @@ class ExchangeMachine(RuleBasedStateMachine):
             reached["trouble ends"] += now < self.trouble_until
             self.trouble_until = 0.0
             if not flight.invalidated:
-                self.kept[name] = Pair(self.users[name], now + 900, now + 4500)
+                self.kept[name] = Pair(self.users[name], now, now + 900, now + 4500)
             return self.users[name]
         elif self.mode == "unknown" and not flight.invalidated:
-            self.kept[name] = Pair(None, now + 10, now + 10)
+            self.kept[name] = Pair(None, now, now + 10, now + 10)
         elif self.mode == "refused" and not flight.invalidated:
             reached["refused, a pair goes"] += name in self.kept
             self.kept.pop(name, None)
@@ -280,7 +294,8 @@ class ExchangeMachine(RuleBasedStateMachine):
             assert (kept is None) == (pair is None)
             if kept and pair:
                 assert (kept.user_id and kept.user_id.reveal()) == pair.user
-                assert (kept.fresh_until, kept.stale_until) == (pair.fresh_until, pair.stale_until)
+                times = (kept.exchanged_at, kept.fresh_until, kept.stale_until)
+                assert times == (pair.exchanged_at, pair.fresh_until, pair.stale_until)
 
 
 def _end_of(task: "asyncio.Task[str]") -> str | None:

@@ -16,7 +16,7 @@ def policy(jitter: float = 0.0, stale_if_error: float = 3600.0) -> CachePolicy:
 @pytest.mark.parametrize(("jitter", "fresh"), [(0.0, 900.0), (0.5, 855.0), (1.0, 810.0)])
 def test_a_pair_is_fresh_for_its_age_less_a_tenth_at_most(jitter: float, fresh: float) -> None:
     pair = policy(jitter).pair(USER, 1000.0)
-    assert pair == CachedIdentity(USER, None, 1000.0 + fresh, 1000.0 + fresh + 3600.0)
+    assert pair == CachedIdentity(USER, None, 1000.0 + fresh, 1000.0 + fresh + 3600.0, 1000.0)
 
 
 def test_without_stale_if_error_a_pair_serves_no_longer_than_it_is_fresh() -> None:
@@ -26,7 +26,14 @@ def test_without_stale_if_error_a_pair_serves_no_longer_than_it_is_fresh() -> No
 
 @pytest.mark.parametrize("refusal", [IdentityUnknown(), PartnerUserUnknown()], ids=lambda one: one.reason)
 def test_a_no_is_kept_under_its_reason_and_never_stale(refusal: IdentityUnknown | PartnerUserUnknown) -> None:
-    assert policy().negative(refusal, 1000.0) == CachedIdentity(None, refusal.reason, 1010.0, 1010.0)  # type: ignore[arg-type]
+    no = policy().negative(refusal, 1000.0)
+    assert (no.user_id, no.unknown, no.fresh_until, no.stale_until, no.exchanged_at) == (
+        None,
+        refusal.reason,
+        1010.0,
+        1010.0,
+        1000.0,
+    )
 
 
 def test_each_pair_gets_a_jitter_of_its_own() -> None:

@@ -125,7 +125,7 @@ def test_no_value_on_the_way_prints_what_it_carries() -> None:
     values = [
         person,
         ServiceClaims(user, "wind", "wind", "app", "talaria-services"),
-        CachedIdentity(user, None, 1.0, 2.0),
+        CachedIdentity(user, None, 1.0, 2.0, 0.0),
         ClientRequest("GET", b"/?q=canary", headers),
         UpstreamRequest("GET", b"/?q=canary", headers, None, None, 1.0, 1.0),
         UpstreamResponse(200, headers, _Empty(), secret),

@@ -46,14 +46,12 @@ class KeySource(Protocol):
     @property
     def generation(self) -> int:
         """Another number whenever the keys have changed: what was verified before is to be verified again."""
-        ...
 
     async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
         """The one key of this name that may verify `algorithm`; None where there is none, or no single one.
 
         Raises KeysUnavailable where no set was fetched within the last day.
         """
-        ...
 
 
 def public_key(key: PublicKey, kid: str | None = None) -> VerifyingKey:

@@ -41,7 +41,6 @@ class BodyReader(Protocol):
 
         Raises RemoteProtocolError.
         """
-        ...
 
 
 class ContentLengthReader:

@@ -21,7 +21,6 @@ class PartnerAdapter(Protocol):
 
         Raises PartnerUserUnknown, PartnerUserRefused or PartnerBadAnswer.
         """
-        ...
 
 
 class AdapterAccounts:

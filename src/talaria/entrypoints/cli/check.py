@@ -10,8 +10,8 @@ import rich_click as click
 from rich.table import Table
 from rich.text import Text
 
-from talaria.entrypoints.cli.operators import CannotAsk, Operators, ask, operators_of, ops_option
-from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, console, fail, load_or_exit, warn
+from talaria.entrypoints.cli.operators import Operators, ask_or_exit, operators_of, ops_option
+from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, console, load_or_exit, warn
 from talaria.entrypoints.config import ConfigurationError, Settings, load, schema
 from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.config.types import write_seconds
@@ -59,12 +59,7 @@ def _print_json(path: Path) -> int:
 
 def _compare(path: Path, address: Operators, as_json: bool) -> int:
     settings = load_or_exit(path)
-    try:
-        found = ask(address, "/config", _InForce)
-    except CannotAsk as error:
-        fail(str(error), error.hint)
-    if found is None:
-        fail(f"What answers at {address} is no operators' listener of this version.")
+    found = ask_or_exit(address, "/config", _InForce)
     differ = differences(without_secrets(settings), found.settings)
     if as_json:
         listed = [{"key": key, "file": ours, "running": theirs} for key, (ours, theirs) in differ.items()]
@@ -135,11 +130,12 @@ def _key_source(caller: CallerSettings) -> str:
 
 def _partners(settings: Settings) -> Table:
     table = _table("Partners", "partner", "adapter", "from", "url", "way", "user id header", "timeout", "attempts")
-    for id, partner in settings.partners.items():
+    partners = settings.partners.values()
+    for partner in [each for one in partners for each in (one, *one.trials.values())]:
         way = _way(partner.egress_proxy, partner.source_address)
         times = write_seconds(partner.timeout), str(partner.attempts)
         source = f"{partner.found.distribution} {partner.found.version}" if partner.found is not None else ""
-        _add(table, id, partner.adapter, source, partner.url, way, partner.user_id_header, *times)
+        _add(table, partner.dependency, partner.adapter, source, partner.url, way, partner.user_id_header, *times)
     return table
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import rich_click as click
 
 from talaria.adapters.auth.key_files import write_new_key
-from talaria.entrypoints.cli.shared import fail
+from talaria.entrypoints.cli.shared import writing
 
 _VARIABLE = re.compile(r'^[^#\n]*env = "(\w+)"', re.MULTILINE)
 
@@ -20,19 +20,14 @@ def command(folder: Path) -> None:
     """Write DIR/talaria.toml (here, by default) and a fresh signing key beside it. Nothing is overwritten."""
     month = f"{datetime.datetime.now(datetime.UTC):%Y-%m}"
     config, key = folder / "talaria.toml", folder / "keys" / f"{month}.pem"
-    for path in (config, key):
-        if path.exists() or path.is_symlink():
-            fail(f"{path} is there already; nothing was written.")
     text = starter(month)
-    try:
+    with writing(config, key):
         key.parent.mkdir(parents=True, exist_ok=True)
         write_new_key(key)
         with suppress(FileExistsError), (key.parent / ".gitignore").open("x", encoding="utf-8") as ignored:
             ignored.write("*.pem\n")  # a private key belongs into no repository
         with config.open("x", encoding="utf-8") as file:
             file.write(text)
-    except OSError as error:
-        fail(f"{error.filename} can't be written: {error.strerror}.")
     variables = ", ".join(dict.fromkeys(_VARIABLE.findall(text)))
     click.echo(f"Written: {config}, and {key} (P-256, mode 0600).")
     click.echo("Put your own addresses into the file; what it shows without a comment sign is in force.")

@@ -19,7 +19,7 @@ from talaria.adapters.auth.key_files import load_signing_key, write_new_key
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS, ServiceTokenSigner, SigningKey
 from talaria.entrypoints.cli.operators import CannotAsk, ask
-from talaria.entrypoints.cli.shared import config_option, console, fail, load_part_or_exit, plain_table
+from talaria.entrypoints.cli.shared import config_option, console, fail, load_part_or_exit, plain_table, writing
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.types import write_seconds
 
@@ -99,18 +99,13 @@ def new(out: Path | None, caller: str | None) -> None:
 
 def _write(key: Path, public: Path | None = None) -> None:
     """A new key; and where `public` is, its public key set."""
-    for path in (key, public):
-        if path is not None and (path.exists() or path.is_symlink()):
-            fail(f"{path} is there already; nothing was written.")
-    try:
+    with writing(*filter(None, (key, public))):
         if public is not None:
             key.parent.mkdir(parents=True, exist_ok=True)
         write_new_key(key)
         if public is not None:
             signing = SigningKey(key.stem, *load_signing_key(key.read_bytes()))
             public.write_bytes(ServiceTokenSigner([signing], "", 60, time.time).jwks())
-    except OSError as error:
-        fail(f"{error.filename} can't be written: {error.strerror}.")
 
 
 def _quoted(text: object) -> str:
@@ -164,10 +159,7 @@ def retire(path: Path, kid: str) -> None:
 
 def _in_force(settings: Settings) -> list[KeyUse]:
     """What the running gateway publishes. Raises CannotAsk."""
-    found = ask(settings.server.ops_listen, "/keys", _Keys)
-    if found is None:
-        raise CannotAsk(f"What answers at {settings.server.ops_listen} is no operators' listener of this version.")
-    return found.keys
+    return ask(settings.server.ops_listen, "/keys", _Keys).keys
 
 
 def _rules(settings: Settings) -> str:

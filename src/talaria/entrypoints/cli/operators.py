@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import rich_click as click
 
-from talaria.entrypoints.cli.shared import DEFAULT_FILE, load_part_or_exit
+from talaria.entrypoints.cli.shared import DEFAULT_FILE, fail, load_part_or_exit
 from talaria.entrypoints.config import Address
 from talaria.entrypoints.config.settings import ServerSettings
 from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
@@ -52,9 +52,14 @@ class CannotAsk(Exception):
         self.hint = hint
 
 
-def ask(address: Operators, path: str, kind: type[T], method: str = "GET", timeout: float = TIMEOUT) -> T | None:
-    """What `path` answers, as JSON of this type; None where there is no such thing (404). Raises CannotAsk."""
+class NotThere(CannotAsk):
+    """There is no such thing (404)."""
+
+
+def ask(address: Operators, path: str, kind: type[T], method: str = "GET", timeout: float = TIMEOUT) -> T:
+    """What `path` answers, as JSON of this type. Raises CannotAsk."""
     url = f"{address if isinstance(address, str) else f'http://{loopback_for_wildcard(address)}'}{path}"
+    stranger = f"What answers at {address} is no operators' listener of this version."
     try:
         # The listener is near: no proxy of the environment is asked.
         answer = httpx.request(method, url, timeout=timeout, trust_env=False)
@@ -64,13 +69,21 @@ def ask(address: Operators, path: str, kind: type[T], method: str = "GET", timeo
             "Does the gateway run, on this machine, with this configuration (server.ops_listen)?",
         ) from None
     if answer.status_code == httpx.codes.NOT_FOUND:
-        return None
+        raise NotThere(stranger)
     if answer.status_code != httpx.codes.OK:
         raise CannotAsk(f"The operators' listener at {address} answered {answer.status_code}.")
     try:
         return msgspec.json.decode(answer.content, type=kind)
     except msgspec.MsgspecError:
-        raise CannotAsk(f"What answers at {address} is no operators' listener of this version.") from None
+        raise CannotAsk(stranger) from None
+
+
+def ask_or_exit(address: Operators, path: str, kind: type[T], method: str = "GET", timeout: float = TIMEOUT) -> T:
+    """The same. Where there is no answer: why on stderr, and exit code 1."""
+    try:
+        return ask(address, path, kind, method, timeout)
+    except CannotAsk as error:
+        fail(str(error), error.hint)
 
 
 def _cause(error: BaseException, timeout: float) -> str:

@@ -6,21 +6,18 @@ import rich_click as click
 
 from talaria.adapters.telemetry.recorder import pseudonyms
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.cli.shared import config_option, fail, load_part_or_exit
+from talaria.entrypoints.cli.shared import config_option, fail, load_part_or_exit, person_argument
 
 
 @click.command("person")
 @config_option
 @click.option("--caller", metavar="NAME", help="A table of [callers]. By default each that has persons.")
-@click.argument("personal_phone_id")
-def command(path: Path, caller: str | None, personal_phone_id: str) -> None:
+@person_argument
+def command(path: Path, caller: str | None, phone_id: PersonalPhoneId) -> None:
     """Print what `person` is in the lines of PERSONAL_PHONE_ID, for each caller: search the lines for it.
 
     It takes logging.person_key: without one every start of the gateway has names of its own.
     """
-    phone_id = PersonalPhoneId.parse(personal_phone_id)
-    if phone_id is None:
-        raise click.UsageError("A personal_phone_id is 1 to 128 visible ASCII characters.")
     settings = load_part_or_exit(path, "logging.person_key", "callers")
     names = [name for name, one in settings.callers.items() if one.api_key is None]
     if caller is not None and caller not in names:

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import rich_click as click
 
-from talaria.entrypoints.cli.operators import CannotAsk, ask, operators_of, ops_option
+from talaria.entrypoints.cli.operators import ask_or_exit, operators_of, ops_option
 from talaria.entrypoints.cli.shared import config_option, fail
 
 _SECONDS = 15.0
@@ -24,13 +24,7 @@ class _Reloaded(msgspec.Struct):
 @ops_option
 def command(path: Path, ops: str | None) -> None:
     """Let the running gateway read its configuration anew, and say whether it was taken. Exit code 1: it was not."""
-    address = operators_of(ops, path)
-    try:
-        found = ask(address, "/reload", _Reloaded, "PUT", _SECONDS)
-    except CannotAsk as error:
-        fail(str(error), error.hint)
-    if found is None:
-        fail(f"What answers at {address} is no operators' listener of this version.")
+    found = ask_or_exit(operators_of(ops, path), "/reload", _Reloaded, "PUT", _SECONDS)
     if found.reloaded < found.workers:
         fail(
             f"{found.reloaded} of {found.workers} workers took what is on disk; the others go on as before.",

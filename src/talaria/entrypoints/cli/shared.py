@@ -4,7 +4,8 @@ and the console that tables are printed on.
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
+from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.config import ConfigurationError, Problem, Settings, load, load_part
 
 EXIT_CONFIGURATION = os.EX_CONFIG
@@ -47,6 +49,30 @@ def plain_table(*headings: str) -> Table:
     for heading in headings:
         table.add_column(heading, justify="right" if heading in ("at", "took") else "left", no_wrap=True)
     return table
+
+
+@contextmanager
+def writing(*paths: Path) -> Iterator[None]:
+    """Around the writing of new files: the command fails where one of them is there, or can't be written."""
+    for path in paths:
+        if path.exists() or path.is_symlink():
+            fail(f"{path} is there already; nothing was written.")
+    try:
+        yield
+    except OSError as error:
+        fail(f"{error.filename} can't be written: {error.strerror}.")
+
+
+def person_argument(command: Callable[..., None]) -> Callable[..., None]:
+    """The argument PERSONAL_PHONE_ID, as a PersonalPhoneId."""
+    return click.argument("phone_id", metavar="PERSONAL_PHONE_ID", callback=_phone_id)(command)
+
+
+def _phone_id(_: click.Context, __: click.Parameter, text: str) -> PersonalPhoneId:
+    phone_id = PersonalPhoneId.parse(text)
+    if phone_id is None:
+        raise click.UsageError("A personal_phone_id is 1 to 128 visible ASCII characters.")
+    return phone_id
 
 
 def load_or_exit(path: Path) -> Settings:

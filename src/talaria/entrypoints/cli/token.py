@@ -9,7 +9,7 @@ import rich_click as click
 
 from talaria.adapters.auth.key_files import PrivateKey, load_signing_key
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit
+from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, person_argument
 from talaria.entrypoints.config.settings import CallerSettings, Settings
 from talaria.entrypoints.config.types import seconds_of, write_seconds
 
@@ -34,13 +34,11 @@ def _lifetime(_: click.Context, __: click.Parameter, text: str) -> float:
 )
 @click.option("--kid", help="Name the key so; the issuer's key set must have the name.")
 @click.option("--lifetime", default="12h", show_default=True, callback=_lifetime, help="How long it is good.")
-@click.argument("personal_phone_id")
+@person_argument
 def command(
-    path: Path, caller: str | None, key_file: Path | None, kid: str | None, lifetime: float, personal_phone_id: str
+    path: Path, caller: str | None, key_file: Path | None, kid: str | None, lifetime: float, phone_id: PersonalPhoneId
 ) -> None:
     """Print a token that names a person as PERSONAL_PHONE_ID, as this caller's issuer would sign it."""
-    if PersonalPhoneId.parse(personal_phone_id) is None:
-        raise click.UsageError("A personal_phone_id is 1 to 128 visible ASCII characters.")
     chosen = _caller(load_or_exit(path), caller)
     if chosen.api_key is not None:
         raise click.UsageError(f"callers.{chosen.name} has an API key and no tokens.")
@@ -52,7 +50,7 @@ def command(
     if algorithm not in chosen.algorithms:
         fail(f"The key signs {algorithm}, which callers.{chosen.name}.algorithms does not allow.")
     headers = {"kid": kid} if kid else None
-    click.echo(jwt.encode(_claims(chosen, personal_phone_id, lifetime), key, algorithm=algorithm, headers=headers))
+    click.echo(jwt.encode(_claims(chosen, phone_id, lifetime), key, algorithm=algorithm, headers=headers))
 
 
 def _caller(settings: Settings, name: str | None) -> CallerSettings:
@@ -77,9 +75,9 @@ def _key(caller: CallerSettings, key_file: Path | None, folder: Path) -> tuple[P
         fail(f"{path}: {error}.")
 
 
-def _claims(caller: CallerSettings, personal_phone_id: str, lifetime: float) -> dict[str, object]:
+def _claims(caller: CallerSettings, phone_id: PersonalPhoneId, lifetime: float) -> dict[str, object]:
     now = int(time.time())
-    named: object = personal_phone_id
+    named: object = phone_id.reveal()
     outermost, *inner = caller.phone_id_claim.split(".")
     for name in reversed(inner):
         named = {name: named}

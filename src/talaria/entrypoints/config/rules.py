@@ -11,7 +11,13 @@ from msgspec.structs import replace
 
 from talaria.domain.headers import HeaderPolicy, canonical_name
 from talaria.entrypoints.config.problems import Refuse, did_you_mean
-from talaria.entrypoints.config.settings import CallerSettings, PartnerSettings, RouteSettings, Settings
+from talaria.entrypoints.config.settings import (
+    CallerSettings,
+    PartnerSettings,
+    RecheckSettings,
+    RouteSettings,
+    Settings,
+)
 
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 _MEANT_FOR_SOMETHING_ELSE = frozenset(
@@ -167,6 +173,18 @@ def _routes(settings: Settings, refuse: Refuse) -> None:
         _refer(f"{at}.callers", "caller", route.callers, settings.callers, refuse)
         if route.identity:
             _kinds(f"{at}.callers", route, settings.callers, refuse)
+        _recheck(f"{at}.recheck", route, refuse)
+
+
+def _recheck(at: str, route: RouteSettings, refuse: Refuse) -> None:
+    methods = route.recheck.methods
+    if route.recheck != RecheckSettings() and route.identity == "none":
+        refuse(at, 'identity = "none" exchanges nothing', "leave it out")
+    elif route.recheck != RecheckSettings() and not methods:
+        refuse(f"{at}.methods", "without a method max_age says nothing", 'write methods = ["POST"], or leave both out')
+    for number, method in enumerate(methods):
+        if route.methods and method not in route.methods:
+            refuse(f"{at}.methods[{number}]", f"the route takes no {method}", "leave it out, or add it to its methods")
 
 
 def _tracing(settings: Settings, refuse: Refuse) -> None:

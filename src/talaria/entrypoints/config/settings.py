@@ -67,20 +67,24 @@ Text = Annotated[str, pattern(r"[^\x00-\x1f\x7f]{1,512}", "write a text of 1 to 
 
 
 class ServerTlsSettings(Struct, frozen=True, kw_only=True):
-    """server.tls: both files or none. `stamp` changes with the content of the files."""
+    """server.tls: both files or none. `stamp` changes with the content of the files. `certificate_end`: seconds since
+    the epoch.
+    """
 
     cert_file: Annotated[Path | None, FILE, about("the certificate, its chain below it (PEM)")] = None
     key_file: Annotated[Path | None, FILE, PRIVATE_FILE, about("its private key, unencrypted (PEM)")] = None
     stamp: Annotated[Secret, LOADED] = Secret()
+    certificate_end: Annotated[float, LOADED] = 0.0
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True):
-    """tls of personal, a partner, an upstream or a key set. `stamp` changes with the content of the files."""
+    """tls of personal, a partner, an upstream or a key set. `stamp` and `certificate_end` as in `server.tls`."""
 
     ca_file: Annotated[Path | None, FILE, about("the authority of its certificate (PEM); default: the system's")] = None
     cert_file: Annotated[Path | None, FILE, about("our certificate, where it wants one (PEM)")] = None
     key_file: Annotated[Path | None, FILE, PRIVATE_FILE, about("its private key, unencrypted (PEM)")] = None
     stamp: Annotated[Secret, LOADED] = Secret()
+    certificate_end: Annotated[float, LOADED] = 0.0
 
 
 Tls = Annotated[TlsSettings, about("how its certificate is verified, and ours shown")]
@@ -168,12 +172,27 @@ class PersonalSettings(Struct, frozen=True, kw_only=True):
     egress_proxy: EgressProxy = ""
 
 
+class TrialSettings(Struct, frozen=True, kw_only=True):
+    """partners.<id>.shadow and canary: another adapter on trial. What is left out is the partner's own."""
+
+    adapter: Annotated[Text, about("the adapter on trial")]
+    share: Annotated[Share, within(0, 1, "of the exchanges that are compared; with a canary, of the persons")]
+    url: Annotated[str, BASE_URL, about("where it asks; default: the partner's")] = ""
+    options: Annotated[dict[Name, Any], about("its settings; default: the partner's")] = {}
+    secrets: Annotated[dict[Name, Annotated[Secret, SECRET]], about("its secrets; default: the partner's")] = {}
+
+
 class PartnerSettings(Struct, frozen=True, kw_only=True):
-    """[partners.<id>]: a partner's back end. `adapter_options` is of the adapter's own type."""
+    """[partners.<id>]: a partner's back end. `adapter_options` is of the adapter's own type.
+
+    `trials`: by their `role`, "shadow" and "canary", the partner with the adapter on trial in place of its own.
+    """
 
     id: Annotated[str, LOADED] = ""
+    role: Annotated[str, LOADED] = ""
     found: Annotated[Adapter | None, LOADED] = None
     adapter_options: Annotated[Any, LOADED] = None
+    trials: Annotated[Mapping[str, "PartnerSettings"], LOADED] = {}
     adapter: Annotated[Text, about("the adapter that speaks its API; default: the table's name")] = ""
     url: Annotated[str, BASE_URL, about("where the partner is")]
     api_key: Annotated[Secret | None, HEADER_SECRET, about("the key that the partner gave us, where it wants one")] = (
@@ -189,6 +208,13 @@ class PartnerSettings(Struct, frozen=True, kw_only=True):
     rate_limit: Annotated[RateLimit | None, RATE, about("calls to it, retries included, for each instance")] = None
     source_address: SourceAddress = None
     egress_proxy: EgressProxy = ""
+    shadow: Annotated[TrialSettings | None, about("an adapter that is asked too and only compared")] = None
+    canary: Annotated[TrialSettings | None, about("an adapter that serves some of the persons")] = None
+
+    @property
+    def dependency(self) -> str:
+        """What attempts, breakers and metrics call it."""
+        return f"{self.id}.{self.role}" if self.role else self.id
 
 
 class IdentitiesSettings(Struct, frozen=True, kw_only=True):
@@ -215,6 +241,17 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
     source_address: SourceAddress = None
 
 
+class RecheckSettings(Struct, frozen=True, kw_only=True):
+    """routes.<tag>.recheck: the methods before which an old pair is exchanged again."""
+
+    methods: Annotated[
+        tuple[Method, ...], about("an old pair does not serve them, nor a stale one; none named: off")
+    ] = ()
+    max_age: Annotated[Duration, within(0, YEAR, "with recheck.methods: a pair older than this is exchanged again")] = (
+        60.0
+    )
+
+
 class RouteSettings(Struct, frozen=True, kw_only=True):
     """[routes.<tag>]: what one value of x-api-tag stands for. `callers` is never empty once loaded."""
 
@@ -227,6 +264,7 @@ class RouteSettings(Struct, frozen=True, kw_only=True):
     timeout: Annotated[Duration, within(MS, HOUR, "from the end of the request to the answer's head")] = 10.0
     upload_timeout: Annotated[Duration, within(MS, DAY, "the longest that a request's body may take to arrive")] = 300.0
     idle_timeout: Annotated[Duration, within(MS, DAY, "the longest silence inside a body")] = 60.0
+    recheck: Annotated[RecheckSettings, about("exchange again before requests that matter")] = RecheckSettings()
 
 
 class TracingSettings(Struct, frozen=True, kw_only=True):

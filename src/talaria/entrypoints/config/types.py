@@ -314,7 +314,6 @@ Duration = Annotated[float, DURATION]
 Size = Annotated[int, SIZE]
 Count = Annotated[int, COUNT]
 Share = Annotated[float, SHARE]
-File = Annotated[Path, FILE]
 
 
 def is_table(bare: Any) -> bool:

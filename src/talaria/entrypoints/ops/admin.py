@@ -9,7 +9,8 @@ import msgspec
 from talaria.adapters.auth.jwks import keys_behind_url
 from talaria.adapters.auth.key_rotation import KeyHistory, KeyUse
 from talaria.adapters.telemetry.failure_log import FAILURES, FailureLog, FailureRecord, RecordFilter
-from talaria.adapters.telemetry.metrics import Metrics, Tallies
+from talaria.adapters.telemetry.metrics import Metrics
+from talaria.adapters.telemetry.tallies import Tallies
 from talaria.domain.exchange import Exchange
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.config import Settings
@@ -32,43 +33,33 @@ class GatewayAdmin(Protocol):
 
     async def readiness(self) -> Readiness:
         """May clients come, and what does each route depend on?"""
-        ...
 
     async def tallies(self) -> Tallies:
         """Everything that was counted, summed over the processes."""
-        ...
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         """Forget one exchanged pair in every process; how many were forgotten."""
-        ...
 
     async def invalidate_all(self) -> int:
         """Forget every exchanged pair in every process; how many were forgotten."""
-        ...
 
     async def find_failure(self, request_id: str) -> FailureRecord | None:
         """The newest record of this request id."""
-        ...
 
     async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
         """The newest records of all processes that are asked for, newest first."""
-        ...
 
     async def signing_keys(self) -> list[KeyUse]:
         """The signing keys in force, the one that signs first."""
-        ...
 
     async def configuration(self) -> ConfigurationInForce | None:
         """What is in force; None where no process answers."""
-        ...
 
     async def reload(self) -> int:
         """Read the configuration anew and serve by it, in every process; how many do now."""
-        ...
 
     async def set_log_level(self, level: LogLevel) -> int:
         """Write our own lines from this level upwards, in every process; how many of them do now."""
-        ...
 
 
 _own_logger = logging.getLogger("talaria")

@@ -1,4 +1,5 @@
-"""The one table from refusals to HTTP: what the gateway answers when it does not pass a response on (RFC 9457).
+"""From refusals to HTTP, by the table problems.toml: what the gateway answers when it does not pass a response on
+(RFC 9457).
 
 Nothing of the refusal's own text goes out: `cause` is for the operators.
 """
@@ -6,30 +7,21 @@ Nothing of the refusal's own text goes out: `cause` is for the operators.
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from importlib.resources import files
+from typing import Any
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from talaria.domain.errors import (
-    BadAnswer,
-    BadRequest,
-    BodyTooLarge,
-    DependencyFault,
-    InternalError,
-    MethodNotAllowed,
-    Overloaded,
-    Refusal,
-    TimedOut,
-    Unreachable,
-)
+from talaria.domain.errors import BadRequest, BodyTooLarge, InternalError, MethodNotAllowed, Refusal
 from talaria.domain.events import RequestContext, RequestFinished
 from talaria.domain.headers import usable_request_id
 from talaria.domain.http import Header, Headers
+from talaria.domain.model import Origin
 from talaria.domain.ports import Recorder
 from talaria.domain.tracing import new_request_id
 
@@ -39,19 +31,17 @@ PageRequest = Request[Any, Any, Any]
 Handlers = dict[int | type[Exception], Callable[[PageRequest, Exception], Response[bytes]]]
 
 
-class Row(NamedTuple):
-    """One reason as clients see it.
-
-    `detail` is for the client's developer. `proxy_error` is an error type of RFC 9209, empty where none fits.
-    `always_retry_after`: the answer carries `retry-after` even where the refusal names no time.
-    """
+class Row(msgspec.Struct, frozen=True):
+    """One reason as clients see it: problems.toml says what each field is."""
 
     status: int
     title: str
     detail: str
     proxy_error: str = ""
     always_retry_after: bool = False
-    extra: tuple[Header, ...] = ()
+    headers: dict[str, str] = {}
+    advice: str = ""
+    origins: tuple[Origin, ...] = ()
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -69,152 +59,10 @@ MEDIA_TYPE = "application/problem+json"
 REASON_HEADER = b"x-talaria-reason"
 """On a decision for an edge proxy."""
 
-_REQUEST = "http_request_error"
-_DENIED = "http_request_denied"
-_UNAVAILABLE = "destination_unavailable"
-_PROTOCOL = "http_protocol_error"
-_TIMEOUT = "http_response_timeout"
-_INTERNAL = "proxy_internal_response"
-_INVALID_TOKEN = b'Bearer error="invalid_token"'
-
-
-def _bearer(challenge: bytes) -> tuple[Header]:
-    return ((b"www-authenticate", challenge),)
-
-
-def _dependency_rows(origin: str, name: str, *kinds: type[DependencyFault]) -> Iterator[tuple[str, Row]]:
-    """The rows of one system's faults: `<origin>-<kind>`."""
-    title = name.capitalize()
-    rows = {
-        Unreachable: Row(502, f"{title} unreachable", f"The {name} could not be reached; try again.", _UNAVAILABLE),
-        BadAnswer: Row(502, f"Bad answer of the {name}", f"The {name} broke its contract.", _PROTOCOL),
-        TimedOut: Row(504, f"{title} too slow", f"The {name} did not answer in time; try again.", _TIMEOUT),
-        Overloaded: Row(503, f"{title} overloaded", f"The {name} has too much to do; try again later.", _UNAVAILABLE),
-    }
-    return ((f"{origin}-{kind.kind}", rows[kind]) for kind in kinds)
-
-
-ROWS: dict[str, Row] = {
-    **dict(_dependency_rows("personal", "identity service", Unreachable, BadAnswer, TimedOut, Overloaded)),
-    **dict(_dependency_rows("partner", "partner", Unreachable, BadAnswer, TimedOut, Overloaded)),
-    **dict(_dependency_rows("upstream", "back end", Unreachable, BadAnswer, TimedOut)),
-    "missing-api-tag": Row(
-        400, "No x-api-tag", "Name the back end in the header x-api-tag: exactly one, not empty.", _REQUEST
-    ),
-    "ambiguous-api-tag": Row(
-        400, "More than one x-api-tag", "Send the header x-api-tag once, with one value and no list.", _REQUEST
-    ),
-    "unknown-api-tag": Row(
-        404, "Unknown x-api-tag", "No back end has the name that the header x-api-tag gives.", _REQUEST
-    ),
-    "bad-request-target": Row(
-        400,
-        "Bad request target",
-        "Send a path and query in origin form: no dot segments, encoded or not, no backslash, fragment or control"
-        " character.",
-        _REQUEST,
-    ),
-    "bad-request": Row(
-        400,
-        "Bad request",
-        "Send well-formed HTTP with exactly one Host, at most one Authorization and unambiguous framing.",
-        _REQUEST,
-    ),
-    "method-not-allowed": Row(
-        405, "Method not allowed", "Use one of the methods that the header allow names.", _REQUEST
-    ),
-    "method-not-implemented": Row(
-        501, "Method not implemented", "The gateway does not know this method; upper and lower case differ.", _REQUEST
-    ),
-    "deadline-exceeded": Row(
-        504, "Deadline exceeded", "The time that x-request-timeout-ms gives is over: allow more of it.", _TIMEOUT
-    ),
-    "upload-timeout": Row(
-        408,
-        "Upload too slow",
-        "The body took too long to arrive: send it faster, or in smaller pieces.",
-        _REQUEST,
-        extra=((b"connection", b"close"),),
-    ),
-    "headers-too-large": Row(431, "Header fields too large", "Send fewer or shorter header fields.", _REQUEST),
-    "target-too-long": Row(414, "Request target too long", "Send a shorter path and query.", _REQUEST),
-    "body-too-large": Row(413, "Body too large", "Send a smaller body; the limit is the gateway's.", _REQUEST),
-    "missing-token": Row(
-        401,
-        "No token",
-        "Send the person's token: Authorization: Bearer <token>. A back end without persons wants x-api-key.",
-        _DENIED,
-        extra=_bearer(b"Bearer"),
-    ),
-    "invalid-token": Row(
-        401,
-        "Invalid token",
-        "The token is malformed, is not signed with a known key, or is not meant for this gateway.",
-        _DENIED,
-        extra=_bearer(_INVALID_TOKEN),
-    ),
-    "expired-token": Row(
-        401,
-        "Expired token",
-        "The token's time is over: get a new one and send the request again.",
-        _DENIED,
-        extra=_bearer(_INVALID_TOKEN),
-    ),
-    "caller-not-allowed": Row(
-        403,
-        "Caller not allowed",
-        "The token or key is good, but its caller may not use this back end, or not from here.",
-        _DENIED,
-    ),
-    "rate-limited": Row(
-        429,
-        "Too many requests",
-        "The caller or the person has sent too many requests; try again after the time in retry-after.",
-        _DENIED,
-        always_retry_after=True,
-    ),
-    "identity-unknown": Row(
-        403, "Unknown person", "The token is good, but the personal id in it is not known.", _DENIED
-    ),
-    "partner-user-unknown": Row(403, "No user at the partner", "The partner has no user for this person.", _DENIED),
-    "partner-user-refused": Row(403, "Refused by the partner", "The partner does not serve this person.", _DENIED),
-    "circuit-open": Row(
-        503,
-        "Paused after failures",
-        "Something behind the gateway failed too often just now; try again after the time in retry-after.",
-        _UNAVAILABLE,
-        always_retry_after=True,
-    ),
-    "overloaded": Row(
-        503,
-        "Gateway overloaded",
-        "The gateway has too much to do; try again after the time in retry-after.",
-        _INTERNAL,
-        always_retry_after=True,
-    ),
-    "decision-failed": Row(
-        503, "No decision", "Whether the request may go on could not be found out; try again.", _INTERNAL
-    ),
-    "draining": Row(
-        503,
-        "Shutting down",
-        "This instance is shutting down; send the request again on a new connection.",
-        _INTERNAL,
-        extra=((b"connection", b"close"),),
-    ),
-    "keys-unavailable": Row(
-        503, "Token can't be checked", "The keys of the token's issuer can't be had now; try again later."
-    ),
-    "internal-error": Row(
-        500,
-        "Internal error",
-        "A fault of the gateway; quote the request id when you report it.",
-        "proxy_internal_error",
-    ),
-}
+ROWS = msgspec.toml.decode(files(__package__).joinpath("problems.toml").read_bytes(), type=dict[str, Row])
 """Every reason of `domain/errors.py`."""
 
-NOT_FOUND = Row(404, "Not found", "There is nothing at this path.", _REQUEST)
+NOT_FOUND = Row(404, "Not found", "There is nothing at this path.", "http_request_error")
 """`not-found`: of the operators' listener only, which has paths of its own."""
 
 
@@ -231,7 +79,8 @@ def render_reason(
 ) -> tuple[int, Headers, bytes]:
     """The same of a reason alone. `headers` are sent besides those that its row has."""
     row = ROWS[reason]
-    more = [*row.extra, *(headers or ())]
+    own = [(name.encode(), value.encode()) for name, value in row.headers.items()]
+    more = [*own, *(headers or ())]
     if retry_after is not None or row.always_retry_after:
         more.append((b"retry-after", _whole_seconds(retry_after)))
     return answer(reason, row, request_id, more)

@@ -5,7 +5,7 @@ asks the eldest sibling for all that it knows. Persons' ids travel in memory, be
 
 Rules:
 
-1. Of two results for one key the later one stays: the one that is fresh for longer.
+1. Of two results for one key the later one stays.
 2. A dropped pair is dropped elsewhere only where it is the same one. An invalidation is handled by each worker, and
    told to the siblings by each of them too: behind whatever pair that worker sent them before.
 3. A name in a key may mean another partner or caller in a worker that has not reloaded yet, or has already. So a pair
@@ -98,17 +98,17 @@ class SharedIdentityCache(LruIdentityCache):
 
     def _sent(self, key: IdentityKey, identity: CachedIdentity) -> list[Any]:
         meaning = self._meaning.of(*key[:2]) if self._meaning is not None else ""
-        ends = (identity.fresh_until, identity.stale_until)
-        return [meaning, *_sent_key(key), _sent_user(identity), identity.unknown, *ends]
+        times = (identity.fresh_until, identity.stale_until, identity.exchanged_at)
+        return [meaning, *_sent_key(key), _sent_user(identity), identity.unknown, times]
 
     def _take(self, pairs: list[list[Any]]) -> None:
-        for meaning, partner, caller, phone_id, user_id, unknown, fresh_until, stale_until in pairs:
+        for meaning, partner, caller, phone_id, user_id, unknown, times in pairs:
             key = (partner, caller, PersonalPhoneId(phone_id))
             known = self.get(key)
             ours = self._meaning is not None and meaning and self._meaning.of(partner, caller) == meaning
-            if ours and (known is None or known.fresh_until < fresh_until):
+            if ours and (known is None or known.exchanged_at < times[-1]):
                 user = None if user_id is None else PartnerUserId(user_id)
-                super().put(key, CachedIdentity(user, unknown, fresh_until, stale_until))
+                super().put(key, CachedIdentity(user, unknown, *times))
 
     def _drop(self, partner: str, caller: str, phone_id: str, user_id: str | None) -> None:
         key = (partner, caller, PersonalPhoneId(phone_id))

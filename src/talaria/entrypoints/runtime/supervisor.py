@@ -49,7 +49,6 @@ class Closable(Protocol):
 
     def close(self) -> None:
         """Accept nothing more."""
-        ...
 
 
 Work = Callable[[int, Any, socket.socket], None]

@@ -34,7 +34,6 @@ class DependencyHarness(Protocol):
 
     async def set_failure(self, failure: Failure | None) -> None:
         """Fail so at every call from now on; None: work again."""
-        ...
 
 
 class PhoneDirectoryHarness(DependencyHarness, Protocol):

@@ -11,7 +11,7 @@ def key(phone_id: str, partner: str = "wind", caller: str = "app") -> IdentityKe
 
 def pair(user_id: str) -> CachedIdentity:
     """A pair to cache."""
-    return CachedIdentity(PartnerUserId(user_id), None, 1.0, 2.0)
+    return CachedIdentity(PartnerUserId(user_id), None, 1.0, 2.0, 0.0)
 
 
 class IdentityCacheContract:
@@ -80,6 +80,6 @@ class IdentityCacheContract:
 
     def test_an_unknown_identity_is_cached_too(self) -> None:
         cache = self.cache(2)
-        unknown = CachedIdentity(None, "identity-unknown", 1.0, 1.0)
+        unknown = CachedIdentity(None, "identity-unknown", 1.0, 1.0, 0.0)
         cache.put(key("anna"), unknown)
         assert cache.get(key("anna")) == unknown

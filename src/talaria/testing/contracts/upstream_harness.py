@@ -17,31 +17,24 @@ class BackendRequest(Protocol):
 
     async def read(self) -> bytes:
         """The next piece of the request's body, b"" at its end."""
-        ...
 
     async def read_all(self) -> bytes:
         """What is left of the request's body."""
-        ...
 
     async def interim(self, status: int) -> None:
         """Send a 1xx response before the response."""
-        ...
 
     async def head(self, status: int, headers: Headers | None = None, length: int | None = None) -> None:
         """Begin the response; without a `length` its body is chunked."""
-        ...
 
     async def write(self, chunk: bytes) -> None:
         """Send a piece of the response's body."""
-        ...
 
     async def end(self, how: Literal["well", "reset", "nonsense"] = "well") -> None:
         """End the response, or break it: with a reset, or with bytes that are not HTTP. Done by itself at the end."""
-        ...
 
     async def wait_disconnected(self) -> None:
         """Wait until the sender has disconnected."""
-        ...
 
 
 Handler = Callable[[BackendRequest], Awaitable[None]]
@@ -57,11 +50,9 @@ class UpstreamHarness(Protocol):
 
     def serve(self, handler: Handler) -> None:
         """Serve every request by this handler from now on."""
-        ...
 
     def in_flight(self) -> int:
         """How many requests are under way, by the count of the Upstream."""
-        ...
 
 
 class UpstreamTests:

@@ -228,6 +228,10 @@ def test_there_is_advice_for_each_reason(reason: str) -> None:
     assert advice(msgspec.structs.replace(failure_record(), reason=reason, origin=origin))
 
 
+def test_a_client_that_left_needs_no_advice() -> None:
+    assert advice(msgspec.structs.replace(failure_record(), status=499, reason="client-gone", origin="client")) == ""
+
+
 def test_a_certificate_has_an_advice_of_its_own() -> None:
     refused = msgspec.structs.replace(failure_record(), reason="partner-unreachable", origin="partner")
     assert "tls.ca_file" in advice(msgspec.structs.replace(refused, cause="certificate expired"))
@@ -247,6 +251,7 @@ def test_a_shell_without_the_services_secrets_will_do(run: Run, listener: Listen
     config.write_text(
         config.read_text().replace('partner = "wind"', 'partner = "wnid"').replace("[logging]", "[lgging]")
     )
+    listener.body = b'{"entries": []}'
     assert run("--last", "1").exit_code == 0
     assert run("--last", "1", TALARIA__SERVER__OPS_LISTEN="127.0.0.1:9").exit_code == 0
     assert [url.split("/")[2] for url in listener.urls] == ["127.0.0.1:9090", "127.0.0.1:9"]

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from talaria.domain import headers
+from talaria.entrypoints.config.settings import RecheckSettings
 from tests.unit.entrypoints.config.conftest import GOOD, Bench
+from tests.unit.entrypoints.config.support_config import ENVIRON
 
 HEADER = "partners.wind.user_id_header"
 OTHER_PARTNER = {"url": "https://b.example", "api_key": {"env": "WIND_API_KEY"}, "adapter": "wind"}
@@ -94,3 +96,35 @@ def test_a_partner_may_not_take_anothers_own_name(bench: Bench) -> None:
 def test_every_way_out_may_lead_through_an_egress_proxy(bench: Bench, at: str) -> None:
     bench.load({f"{at}.egress_proxy": "http://p:3128"})
     assert set(bench.problems({f"{at}.egress_proxy": "p:3128"})) == {f"{at}.egress_proxy"}
+
+
+def test_methods_before_which_an_old_pair_is_exchanged_again(bench: Bench) -> None:
+    assert bench.load().routes["wind"].recheck == RecheckSettings()
+    loaded = bench.load({"routes.wind.recheck": {"methods": ["POST", "DELETE"], "max_age": "30s"}})
+    assert loaded.routes["wind"].recheck == RecheckSettings(methods=("POST", "DELETE"), max_age=30.0)
+    assert bench.load({"routes.wind.recheck": {"methods": ["POST"]}}).routes["wind"].recheck.max_age == 60.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"recheck": {"max_age": "1s"}}, "recheck.methods"),
+        ({"recheck": {"methods": ["POST", "PSOT"]}}, "recheck.methods[1]"),
+        ({"recheck": {"methods": ["GET", "PUT"]}, "methods": ["GET", "POST"]}, "recheck.methods[1]"),
+        ({"recheck": {"methods": "POST"}}, "recheck.methods"),
+        ({"recheck": {"methods": ["POST"], "max_age": 60}}, "recheck.max_age"),
+        ({"recheck": ["POST"]}, "recheck"),
+        ({"recheck": {"method": ["POST"]}}, "recheck.method"),
+    ],
+)
+def test_a_recheck_that_says_nothing_or_can_not_be(bench: Bench, changes: dict[str, Any], key: str) -> None:
+    assert set(bench.problems({f"routes.wind.{name}": value for name, value in changes.items()})) == {
+        f"routes.wind.{key}"
+    }
+
+
+def test_a_route_without_identity_has_nothing_to_exchange_again(bench: Bench) -> None:
+    jobs = {"api_key": {"env": "JOBS"}}
+    route = {"identity": "none", "upstream": "talaria-services", "recheck": {"methods": ["POST"]}}
+    problems = bench.problems({"callers.jobs": jobs, "routes.jobs": route}, {**ENVIRON, "JOBS": "j" * 32})
+    assert set(problems) == {"routes.jobs.recheck"}

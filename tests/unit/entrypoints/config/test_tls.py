@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from talaria.entrypoints.config.tls import certificate_ends
 from tests.integration.support_certificates import write_certificate
 from tests.unit.entrypoints.config.conftest import Bench
 
@@ -55,3 +56,10 @@ def test_a_key_that_every_user_may_read_is_a_warning(bench: Bench) -> None:
     key.chmod(0o644)
     (warning,) = bench.load({"server.tls": OURS}).warnings
     assert warning.key == "server.tls.key_file"
+
+
+def test_it_is_known_when_each_certificate_of_ours_ends(bench: Bench) -> None:
+    write_certificate(bench.folder, "us")
+    ends = certificate_ends(bench.load({"server.tls": OURS, "partners.wind.tls": OURS, "personal.tls": {}}))
+    assert set(ends) == {("listener", ""), ("client", "wind")}
+    assert len(set(ends.values())) == 1

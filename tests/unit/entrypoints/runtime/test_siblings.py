@@ -15,9 +15,9 @@ from tests.unit.entrypoints.config.conftest import Bench
 
 KEY: IdentityKey = ("wind", "app", PersonalPhoneId("ppid-anna"))
 OTHER: IdentityKey = ("wind", "app", PersonalPhoneId("ppid-boris"))
-PAIR = CachedIdentity(PartnerUserId("anna-at-wind"), None, 100.0, 200.0)
-LATER = CachedIdentity(PartnerUserId("anna-anew"), None, 150.0, 250.0)
-UNKNOWN = CachedIdentity(None, "partner-user-unknown", 110.0, 110.0)
+PAIR = CachedIdentity(PartnerUserId("anna-at-wind"), None, 100.0, 200.0, 10.0)
+LATER = CachedIdentity(PartnerUserId("anna-anew"), None, 99.0, 199.0, 11.0)  # by jitter not fresh for longer
+UNKNOWN = CachedIdentity(None, "partner-user-unknown", 22.0, 22.0, 12.0)
 
 
 class KeySet:
@@ -113,6 +113,8 @@ async def test_the_later_result_stays_in_whatever_order_they_come(workers: list[
     assert kept(workers[::2]) == [LATER, LATER]
     workers[1].identities.put(KEY, LATER)
     assert kept(workers) == [LATER] * 3
+    workers[2].identities.put(KEY, UNKNOWN)
+    assert kept(workers) == [UNKNOWN] * 3
 
 
 async def test_what_is_dropped_is_dropped_everywhere_where_it_is_the_same(workers: list[Worker]) -> None:

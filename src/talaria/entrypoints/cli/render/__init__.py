@@ -2,8 +2,8 @@
 
 command                      the command line
   facts                      what the engines need to know of the settings; what is missing there
-  nginx  envoy  haproxy  caddy   one engine each: the values of its templates
-    template                 fills a template in
+  nginx  envoy  haproxy      one engine each: what its templates can't say themselves
+    template                 fills a template in, by Jinja
     *.conf *.cfg *.yaml Caddyfile.*   the templates
     person.js  decide.lua    scripts that a rendered configuration loads
 """

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import rich_click as click
 
-from talaria.entrypoints.cli.render import caddy, envoy, haproxy, nginx
+from talaria.entrypoints.cli.render import envoy, haproxy, nginx
 from talaria.entrypoints.cli.render.facts import (
     Endpoint,
     Facts,
@@ -18,7 +18,7 @@ from talaria.entrypoints.cli.render.facts import (
     check_references,
     decisions_of,
 )
-from talaria.entrypoints.cli.render.template import script_path
+from talaria.entrypoints.cli.render.template import fill, script_path
 from talaria.entrypoints.cli.shared import config_option, load_part_or_exit, refuse_configuration
 from talaria.entrypoints.config import Address, Settings
 from talaria.entrypoints.config.rules import fill_in
@@ -30,8 +30,8 @@ _BALANCERS: dict[str, Callable[[Facts], str]] = {
 }
 _EDGES: dict[str, Callable[[Facts], str]] = {
     "nginx": partial(nginx.edge, fast=False),
-    "envoy": envoy.edge,
-    "caddy": caddy.edge,
+    "envoy": partial(fill, "envoy-edge.yaml"),
+    "caddy": partial(fill, "Caddyfile.edge"),
     "haproxy": haproxy.edge,
 }
 _SCRIPTS = {("nginx", "balance"): nginx.SCRIPT, ("haproxy", "edge"): haproxy.SCRIPT}

@@ -1,12 +1,13 @@
 """What the engines need to know of talaria.toml and of the command line; and what is missing in the file."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from talaria.entrypoints.config import Address, Problem, Settings
+from talaria.entrypoints.config.settings import TlsSettings
 
 _DECISION_MARGIN = 0.5
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -47,6 +48,11 @@ class Endpoint:
         return True
 
     @property
+    def word(self) -> str:
+        """As a name of letters, digits, dots and dashes."""
+        return re.sub(r"[^A-Za-z0-9_.-]", "_", str(self))
+
+    @property
     def authority(self) -> str:
         """As `Host` has it: without the scheme's own port."""
         return str(self) if self.port != _DEFAULT_PORTS[self.scheme] else str(self).rpartition(":")[0]
@@ -54,17 +60,27 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class EdgeUpstream:
-    """An upstream that an edge forwards to, and the tags of its routes."""
+    """An upstream that an edge forwards to, and the tags of its routes. `url`: under the name that an edge gives it."""
 
     name: str
     endpoints: tuple[Endpoint, ...]
     tags: tuple[str, ...]
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
+    tls: TlsSettings
 
     @property
-    def tls(self) -> bool:
+    def url(self) -> str:
+        return f"{self.endpoints[0].scheme}://upstream_{self.name}"
+
+    @property
+    def host(self) -> str:
+        return self.endpoints[0].host
+
+    @property
+    def authority(self) -> str:
+        return self.endpoints[0].authority
+
+    @property
+    def secure(self) -> bool:
         """Is it spoken to over TLS?"""
         return self.endpoints[0].scheme == "https"
 
@@ -105,8 +121,7 @@ class Facts:
         for name, upstream in self.settings.upstreams.items():
             tags = tuple(tag for tag, route in self.settings.routes.items() if route.upstream == name)
             if tags:
-                tls, endpoints = upstream.tls, tuple(map(Endpoint.of, upstream.urls))
-                found.append(EdgeUpstream(name, endpoints, tags, tls.ca_file, tls.cert_file, tls.key_file))
+                found.append(EdgeUpstream(name, tuple(map(Endpoint.of, upstream.urls)), tags, upstream.tls))
         return found
 
     @property

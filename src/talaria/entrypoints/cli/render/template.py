@@ -1,27 +1,15 @@
-"""Templates are whole configurations with places such as @listen@ in them."""
+"""Templates are whole configurations, filled in by Jinja."""
 
-import re
-from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
-_PLACE = re.compile(r"@([a-z_]+)@")
-_LINE = re.compile(r"([ \t]*)@([a-z_]+)@")
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-Values = Mapping[str, str | Sequence[str]]
-
-
-def fill(template: str, values: Values) -> str:
-    """The template of this name with these values.
-
-    A place that is a line of its own takes the lines of a sequence, each as far to the right; of none, the line goes.
-    Raises KeyError for a place without a value.
-    """
-    return "\n".join(line for given in source(template).splitlines() for line in _filled(given, values)) + "\n"
+from talaria.entrypoints.cli.render.facts import Facts
 
 
-def source(name: str) -> str:
-    """The text of a template."""
-    return files(__package__).joinpath(name).read_text("utf-8")
+def fill(template: str, facts: Facts, **values: object) -> str:
+    """The template of this name with the facts and these values. Raises UndefinedError for a name without a value."""
+    return ENVIRONMENT.get_template(template).render(facts=facts, server=facts.settings.server, **values)
 
 
 def script_path(name: str) -> str:
@@ -29,12 +17,21 @@ def script_path(name: str) -> str:
     return str(files(__package__).joinpath(name))
 
 
-def _filled(line: str, values: Values) -> list[str]:
-    whole = _LINE.fullmatch(line)
-    if whole is not None and not isinstance(lines := values[whole[2]], str):
-        return [f"{whole[1]}{each}" for each in lines]
-    return [_PLACE.sub(lambda place: _text(values[place[1]]), line).rstrip()]
+def _milliseconds(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"
 
 
-def _text(value: str | Sequence[str]) -> str:
-    return value if isinstance(value, str) else " ".join(value)
+def _seconds(seconds: float) -> str:
+    return f"{seconds:g}s"
+
+
+ENVIRONMENT = Environment(  # noqa: S701 - what is rendered is no HTML
+    loader=PackageLoader("talaria.entrypoints.cli", "render"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+ENVIRONMENT.filters["ms"] = _milliseconds
+ENVIRONMENT.filters["s"] = _seconds
+ENVIRONMENT.filters["folded"] = lambda header: header.replace("-", "_")

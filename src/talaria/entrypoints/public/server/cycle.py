@@ -32,31 +32,24 @@ class Link(Protocol):
 
     def write(self, data: bytes) -> None:
         """Write now."""
-        ...
 
     def write_batched(self, data: bytes) -> None:
         """Write at the end of this turn of the event loop, together with the writes of other connections."""
-        ...
 
     async def drain(self) -> None:
         """Wait until the write buffer is below its low-water mark."""
-        ...
 
     def pause_reading(self) -> None:
         """Take no more bytes from the client for now."""
-        ...
 
     def resume_reading(self) -> None:
         """Take bytes from the client again."""
-        ...
 
     def abort(self, *, reset: bool) -> None:
         """Cut the connection. `reset`: by RST, never by a plain end that would say that the body is complete."""
-        ...
 
     def on_complete(self, cycle: "RequestResponseCycle") -> None:
         """The response of this cycle is written."""
-        ...
 
 
 class RequestResponseCycle:

@@ -22,7 +22,7 @@ def test_a_whole_file_says_where_it_is_from_and_has_no_empty_place(tmp_path: Pat
     text = text_of(rendered(tmp_path, *asked))
     assert f"Rendered by: talaria render {asked[0]} --config " in text
     assert "--talaria http://10.0.0.5:8080 --talaria http://10.0.0.6:8080" in text
-    assert not re.search(r"@[a-z_]+@", text)
+    assert not re.search(r"\{\{|\{%|\{#", text)
     assert all(line == line.rstrip() or line.strip() == "" for line in text.splitlines())
     assert text.startswith("# ")
 

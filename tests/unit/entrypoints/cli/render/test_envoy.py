@@ -1,6 +1,5 @@
 """Envoy: its files are YAML of the form that was meant, whatever the names in them are."""
 
-import json
 import re
 from pathlib import Path
 
@@ -10,8 +9,9 @@ from tests.unit.entrypoints.cli.render.support_render import rendered, text_of
 def test_an_edge_goes_to_the_upstream_of_each_tag(tmp_path: Path) -> None:
     text = text_of(rendered(tmp_path, "envoy", "edge"))
     for line in (
-        '- { match: { prefix: /, headers: [ { name: x-api-tag, string_match: { exact: "wind" } } ] }, route: { cluster:'
-        " upstream_talaria-services, timeout: 0s, idle_timeout: 60s, auto_host_rewrite: true } }",
+        '- match: { prefix: /, headers: [ { name: x-api-tag, string_match: { exact: "wind" } } ] }\n'
+        "                route: { cluster: upstream_talaria-services, timeout: 0s, idle_timeout: 60s,"
+        " auto_host_rewrite: true }",
         "- { remove: x-rider }",
         "- { exact: x-wind-user-id }",
         "timeout: 3.5s }",
@@ -32,12 +32,21 @@ def test_names_are_resolved_and_addresses_are_not(tmp_path: Path) -> None:
 def test_the_tls_of_an_upstream_is_verified(tmp_path: Path) -> None:
     changes = {"upstreams": {"other": {"tls": {"cert_file": "/etc/us.pem", "key_file": "/etc/us.key"}}}}
     text = text_of(rendered(tmp_path, "envoy", "edge", changes=changes))
-    (socket,) = re.findall(r"transport_socket: (\{.*\})$", text, re.MULTILINE)
-    context = json.loads(socket)["typed_config"]
-    assert context["sni"] == "other.internal"
-    common = context["common_tls_context"]
-    assert common["validation_context"]["trusted_ca"] == {"filename": "/etc/ca.pem"}
-    assert common["tls_certificates"][0]["private_key"] == {"filename": "/etc/us.key"}
+    socket = """\
+    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+        sni: "other.internal"
+        common_tls_context:
+          validation_context:
+            trusted_ca: { filename: "/etc/ca.pem" }
+            match_typed_subject_alt_names: [ { san_type: DNS, matcher: { exact: "other.internal" } } ]
+          tls_certificates:
+          - certificate_chain: { filename: "/etc/us.pem" }
+            private_key: { filename: "/etc/us.key" }
+"""
+    assert text.partition("- name: upstream_other\n")[2].endswith(socket)
 
 
 def test_issuers_can_mean_nothing_to_lua(tmp_path: Path) -> None:

@@ -1,21 +1,31 @@
-"""Templates: places in a line, places that are lines, and what is no place."""
+"""Templates: what a block leaves of its lines, how times and names are written, and what has no value."""
 
 import pytest
+from jinja2 import UndefinedError
 
-from talaria.entrypoints.cli.render import template
-
-
-@pytest.fixture
-def template_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "listen @listen@;\n    @lines@\n\t@none@\n@refused; @names@ user@example\n"
-    monkeypatch.setattr(template, "source", lambda name: text)
+from talaria.entrypoints.cli.render.template import ENVIRONMENT
 
 
-def test_places_are_filled(template_text: None) -> None:
-    values = {"listen": "a:80", "lines": ["one", "two"], "none": [], "names": ["x", "y"]}
-    assert template.fill("t", values) == "listen a:80;\n    one\n    two\n@refused; x y user@example\n"
+def filled(text: str, **values: object) -> str:
+    return ENVIRONMENT.from_string(text).render(**values)
 
 
-def test_a_place_without_a_value_is_a_fault(template_text: None) -> None:
-    with pytest.raises(KeyError):
-        template.fill("t", {"listen": "a:80"})
+def test_a_block_is_no_line_of_its_own() -> None:
+    text = "a\n    {% for one in many %}\n    server {{ one }};\n    {% endfor %}\n{% if none %}\n\tb\n{% endif %}\nc\n"
+    assert filled(text, many=["x", "y"], none=()) == "a\n    server x;\n    server y;\nc\n"
+
+
+def test_times_and_names() -> None:
+    assert filled("{{ 3.5 | ms }} {{ 0.0004 | ms }} {{ 3.5 | s }} {{ 60.0 | s }}") == "3500ms 0ms 3.5s 60s"
+    assert filled("{{ 'x-wind-user-id' | folded }}") == "x_wind_user_id"
+
+
+def test_nothing_is_escaped_for_html() -> None:
+    assert filled("{{ name }}", name="<'\"&>") == "<'\"&>"
+
+
+def test_a_name_without_a_value_is_a_fault() -> None:
+    with pytest.raises(UndefinedError):
+        filled("{{ nothing }}")
+    with pytest.raises(UndefinedError):
+        filled("{% if nothing %}{% endif %}")
