@@ -136,10 +136,10 @@ ROWS = (
                 description="Without a reason: the upstream's own answers.",
             ),
             graph(
-                "State of dependencies",
+                "Circuits",
                 "short",
-                Query("max by (dependency) (talaria_dependency_state)", "{{dependency}}"),
-                description="0: well. 1: failing. 2: its circuit is open, or it has no key set. The worst instance.",
+                Query("max by (dependency) (talaria_circuit_state)", "{{dependency}}"),
+                description="0: closed. 1: half-open. 2: open. The worst instance.",
             ),
         ),
     ),
@@ -162,6 +162,21 @@ ROWS = (
                 "Requests under way",
                 "short",
                 Query("sum by (instance) (talaria_requests_in_flight)", "{{instance}}"),
+            ),
+            graph(
+                "Connections",
+                "short",
+                Query("sum by (dependency, state) (talaria_connections)", "{{dependency}} {{state}}"),
+                Query("sum by (dependency) (talaria_connection_waiters)", "{{dependency}} waiting"),
+            ),
+            graph(
+                "Certificates: until they end",
+                "s",
+                Query(
+                    "min by (kind, dependency) (talaria_certificate_expiry_timestamp_seconds) - time()",
+                    "{{kind}} {{dependency}}",
+                ),
+                description="The listener's, ours as a client, and a server's as it was shown last.",
             ),
             graph(
                 "Configurations in force",

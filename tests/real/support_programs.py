@@ -136,10 +136,10 @@ def install(names: Iterable[str]) -> None:
         return
     print("installing", *packages, "...", flush=True)
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    options = ["install", "--yes", "--quiet=2", "--no-install-recommends"]
+    patient = ["--quiet=2", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=120"]
     with no_server_starts():
-        for arguments in (["update", "--quiet=2"], [*options, *packages]):
-            subprocess.run([apt_get, *arguments], env=environ, stdout=subprocess.DEVNULL, check=False)  # noqa: S603
+        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
+            subprocess.run([apt_get, *patient, *arguments], env=environ, stdout=subprocess.DEVNULL, check=False)  # noqa: S603
 
 
 @contextmanager

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import random
 import signal
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PERSONS = 400
 CLIENTS = 8
+LIMITED, LIMIT = "https://limited.example", 5
+"""An issuer, and how many requests each of its persons may send at once."""
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
 
@@ -30,34 +33,44 @@ class Fleet:
         self.town, self.gateways, self.config = town, gateways, config
         self._seen = [0] * len(gateways)
 
-    async def replicas_of_persons(self, requests: int) -> dict[str, set[int]]:
-        """Which of them served each person (a pseudonym) since the last time, once so many requests are told of."""
+    async def new_lines(self, requests: int) -> list[list[dict[str, object]]]:
+        """The access lines of each since the last time, once so many requests are told of."""
         async with asyncio.timeout(20.0):
             while sum(map(len, lines := self._new_lines())) < requests:
                 await asyncio.sleep(0.05)
         self._seen = [seen + len(new) for seen, new in zip(self._seen, lines, strict=True)]
-        served: dict[str, set[int]] = defaultdict(set)
-        for number, new in enumerate(lines):
-            for line in new:
-                served[str(line["person"])].add(number)
-        return served
+        return lines
 
     def _new_lines(self) -> list[list[dict[str, object]]]:
         return [gateway.lines()[seen:] for gateway, seen in zip(self.gateways, self._seen, strict=True)]
 
 
-@pytest_asyncio.fixture(loop_scope="module", params=BALANCERS)
-async def balanced(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Fleet, Edge]]:
+def replicas_of_persons(lines: list[list[dict[str, object]]]) -> dict[str, set[int]]:
+    """Which of them served each person (a pseudonym)."""
+    served: dict[str, set[int]] = defaultdict(set)
+    for number, new in enumerate(lines):
+        for line in new:
+            served[str(line["person"])].add(number)
+    return served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BALANCERS)
+async def balanced(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[Fleet, Edge]]:
     """A fleet behind each balancer in turn."""
-    port, ops_port = free_port(), free_port()
+    port, ops_port, tmp_path = free_port(), free_port(), tmp_path_factory.mktemp(request.param)
     async with contextlib.AsyncExitStack() as stack:
         town = await stack.enter_async_context(opened(Town(tmp_path)))
         (tmp_path / "person_key").write_text("canary-person-key-0123456789abcdef")
         (tmp_path / "person_key").chmod(0o600)
+        keys = f"{town.issuer.url}/jwks"
+        limited = {"issuer": LIMITED, "jwks_url": keys, "person_rate_limit": f"{LIMIT}/h burst {LIMIT}"}
         gateways = []
         for number, host in enumerate(reversed(HOSTS)):
             server = {"listen": f"{host}:{port}", "ops_listen": f"{host}:{ops_port}"}
-            changes = {"server": server, "logging": {"person_key": {"file": "person_key"}}}
+            changes: dict[str, Any] = {"server": server, "logging": {"person_key": {"file": "person_key"}}}
+            changes |= {"callers": {"limited": limited}}
             config = town.configure(changes).rename(tmp_path / f"talaria-{number}.toml")
             gateways.append(await stack.enter_async_context(process_of(town, config)))
         fleet = Fleet(town, gateways, tmp_path / "talaria-2.toml")
@@ -87,6 +100,17 @@ async def ask_all(edge: Edge, tokens: list[str]) -> list[int]:
     return statuses
 
 
+async def test_the_limit_of_a_person_is_exact(balanced: tuple[Fleet, Edge]) -> None:
+    fleet, edge = balanced
+    persons = [fleet.town.person() for _ in range(20)]
+    tokens = [fleet.town.token(person, iss=LIMITED, jti=str(turn)) for person in persons for turn in range(3 * LIMIT)]
+    random.Random(7).shuffle(tokens)
+    statuses = Counter(await ask_all(edge, tokens))
+    assert statuses == {200: len(persons) * LIMIT, 429: len(persons) * LIMIT * 2}
+    lines = [line for new in await fleet.new_lines(len(tokens)) for line in new]
+    assert set(Counter(line["person"] for line in lines if line["status"] == 200).values()) == {LIMIT}
+
+
 async def test_a_person_has_one_replica_and_one_that_ends_costs_nothing(balanced: tuple[Fleet, Edge]) -> None:
     fleet, edge = balanced
     persons = [fleet.town.person() for _ in range(PERSONS)]
@@ -97,10 +121,12 @@ async def test_a_person_has_one_replica_and_one_that_ends_costs_nothing(balanced
     tokens = [*first, *first, *second, *second]
     shuffled.shuffle(tokens)
     assert await ask_all(edge, tokens) == [200] * len(tokens)
-    before = await fleet.replicas_of_persons(len(tokens))
+    told = await fleet.new_lines(len(tokens))
+    before = replicas_of_persons(told)
     assert (len(before), {len(replicas) for replicas in before.values()}) == (PERSONS, {1})
-    lines = [line for gateway in fleet.gateways for line in gateway.lines()]
-    assert sum(line["exchange"] == "miss" for line in lines) == PERSONS
+    lines = [line for new in told for line in new]
+    assert len(lines) == len(tokens)
+    assert Counter(line["person"] for line in lines if line["exchange"] == "miss") == dict.fromkeys(before, 1)
     shares = [sum(number in replicas for replicas in before.values()) for number in range(3)]
     assert min(shares) > PERSONS / 6, shares
 
@@ -115,9 +141,9 @@ async def test_a_person_has_one_replica_and_one_that_ends_costs_nothing(balanced
     assert await fleet.gateways[0].ended() == 0
 
     # A person stays with a replica that is still there.
-    await fleet.replicas_of_persons(4000)
+    await fleet.new_lines(4000)
     assert await ask_all(edge, first) == [200] * PERSONS
-    after = await fleet.replicas_of_persons(PERSONS)
+    after = replicas_of_persons(await fleet.new_lines(PERSONS))
     stayed = {person for person, replicas in before.items() if 0 not in replicas}
     moved = [person for person in stayed if after[person] != before[person]]
     assert len(moved) <= len(stayed) * 0.005, len(moved)

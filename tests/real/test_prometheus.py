@@ -15,6 +15,7 @@ import pytest_asyncio
 from deploy.grafana.dashboard import ROWS
 from talaria.sandbox import fixtures
 from talaria.sandbox.faults import Faults
+from tests.integration.support_certificates import write_certificate
 from tests.real.deploy.support_deploy import DEPLOY
 from tests.real.support_gateway_process import GatewayProcess, gateway_process
 from tests.real.support_programs import program
@@ -76,7 +77,9 @@ async def prometheus_of(gateway: GatewayProcess, folder: Path) -> AsyncIterator[
 async def scraped(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[GatewayProcess, Prometheus]]:
     """For the tests that end neither of the two: it takes Prometheus five seconds to find what it scrapes."""
     folder = tmp_path_factory.mktemp("scraped")
-    async with gateway_process(folder) as gateway, prometheus_of(gateway, folder / "prometheus") as prometheus:
+    cert_file, key_file = write_certificate(folder, "ours")
+    ours = {"personal": {"tls": {"cert_file": str(cert_file), "key_file": str(key_file)}}}
+    async with gateway_process(folder, ours) as gateway, prometheus_of(gateway, folder / "prometheus") as prometheus:
         await traffic(gateway)
         await prometheus.until("talaria_5xx_total > 0")
         yield gateway, prometheus

@@ -20,6 +20,7 @@ from talaria.adapters.http1.errors import (
     RemoteProtocolError,
     WriteTimeout,
 )
+from talaria.adapters.http1.pool import PoolState
 from talaria.domain.errors import (
     BadAnswer,
     BadRequest,
@@ -30,6 +31,7 @@ from talaria.domain.errors import (
     TimedOut,
     Unreachable,
 )
+from talaria.domain.events import RetryRefused
 from talaria.domain.http import Body, UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker, Permit
@@ -55,6 +57,10 @@ class UpstreamClient(Protocol):
     @property
     def in_flight(self) -> int:
         """Requests that are under way or wait for a connection."""
+
+    def pool_state(self) -> PoolState:
+        """What becomes of its connections."""
+        ...
 
     async def send(self, request: UpstreamRequest, timeout: float, /) -> UpstreamResponse:
         """The response within `timeout` seconds. Raises Http1Errors, or what the request's body raises."""
@@ -89,6 +95,11 @@ class BalancedUpstream:
     def breakers(self) -> list[CircuitBreaker]:
         """Those of the backends, in their order."""
         return [backend.breaker for backend in self._backends]
+
+    @property
+    def clients(self) -> list[UpstreamClient]:
+        """Those of the backends, in their order."""
+        return [backend.client for backend in self._backends]
 
     async def send(self, request: UpstreamRequest, timeout: float, tried: list[Backend]) -> UpstreamResponse:
         """The response of one backend, the head within `timeout` seconds; `tried` is where it was sent before.
@@ -128,6 +139,10 @@ class BalancedUpstream:
         now = self._now()
         tries = 1 if another else self._tries
         return any(tried.count(backend) < tries and backend.breaker.refused_for(now) == 0 for backend in self._backends)
+
+    def refused_retry(self) -> None:
+        """The retry budget did not allow another try."""
+        self._record(RetryRefused(self._name))
 
     async def follow_names(self) -> None:
         """Renew the connections to addresses that the urls' names have no longer."""

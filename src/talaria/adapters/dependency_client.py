@@ -28,6 +28,7 @@ from typing import Final, Literal, TypeVar
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
+from talaria.adapters.dependency_errors import FailedAttempt, failed_attempt
 from talaria.adapters.dependency_messages import (
     JSON,
     DependencyRequest,
@@ -37,6 +38,7 @@ from talaria.adapters.dependency_messages import (
     retry_after_seconds,
 )
 from talaria.adapters.http1 import errors
+from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.http1.transport import Http1Transport
 from talaria.domain.errors import (
     CircuitOpen,
@@ -44,10 +46,9 @@ from talaria.domain.errors import (
     DependencyFaults,
     GatewayOverloaded,
     InternalError,
-    Refusal,
     UnknownUser,
 )
-from talaria.domain.events import Attempt, HopContext
+from talaria.domain.events import Attempt, HopContext, RetryRefused
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.rate_limits import RateLimiter
 from talaria.domain.resilience import CircuitBreaker, RetryBudget, may_retry
@@ -59,28 +60,20 @@ _OVERLOADED: Final = frozenset({429, 503})
 _TRANSIENT_STATUSES: Final = _OVERLOADED | {502, 504}
 _HEADERS = {"accept": "application/json, */*;q=0.5", "accept-encoding": "identity", "user-agent": "talaria-proxy"}
 
-_ErrorKind = Literal["unreachable", "bad_answer", "timeout"]
-_KINDS: Final[tuple[tuple[type[errors.Http1Error], _ErrorKind, bool], ...]] = (
-    (errors.ConnectError, "unreachable", True),
-    (errors.ConnectTimeout, "timeout", True),
-    (errors.ConnectionClosed, "unreachable", True),
-    (errors.RemoteProtocolError, "bad_answer", False),
-    (errors.ReadTimeout, "timeout", False),
-    (errors.WriteTimeout, "timeout", False),
-)
-"""What an error of the client is among `DependencyFaults`, and whether it may be gone at the next attempt."""
-
 T = TypeVar("T")
 
 
-class _Failed(Exception):
-    """An attempt failed by the dependency's fault. `outcome` is for the attempt's event."""
+class _Slots(asyncio.Semaphore):
+    """Places for hops. `waiting`: how many wait for one."""
 
-    def __init__(self, fault: Refusal, outcome: str, *, transient: bool = False) -> None:
-        super().__init__(outcome)
-        self.fault = fault
-        self.outcome = outcome
-        self.transient = transient
+    waiting = 0
+
+    async def acquire(self) -> Literal[True]:
+        self.waiting += 1
+        try:
+            return await super().acquire()
+        finally:
+            self.waiting -= 1
 
 
 class Hop:
@@ -95,7 +88,7 @@ class Hop:
         self.call = call
         self.ends = ends
         self.failed = self.mended = False
-        self.met: _Failed | None = None
+        self.met: FailedAttempt | None = None
         self.scopes = scopes
         self._answered: tuple[float, float, int] | None = None
 
@@ -161,7 +154,7 @@ class DependencyClient:
     ) -> None:
         self.name = name
         self.breaker = CircuitBreaker()
-        self._budget = RetryBudget()
+        self._budget = RetryBudget(lambda: recorder.record(RetryRefused(name)))
         self._base_url = base_url
         self._faults = faults
         self._timeout = timeout
@@ -170,7 +163,7 @@ class DependencyClient:
         self.record = recorder.record
         self.now = clock.now
         self._rate_limiter = rate_limiter
-        self._slots = asyncio.Semaphore(max_concurrent)
+        self._slots = _Slots(max_concurrent)
         self._sleep, self._jitter, self._wall = sleep, jitter, wall
         self._transport = transport or Http1Transport(max_connections=max_concurrent)
         self._client = httpx.AsyncClient(
@@ -232,6 +225,12 @@ class DependencyClient:
         except TimeoutError:
             raise self._faults.timeout(cause) from None
 
+    def pool_state(self) -> PoolState:
+        """What becomes of its connections; hops that wait for a slot are waiting too."""
+        transport = self._transport
+        state = transport.pool_state() if isinstance(transport, Http1Transport) else PoolState()
+        return state._replace(waiting=state.waiting + self._slots.waiting)
+
     async def follow_names(self) -> None:
         """Renew the connections to addresses that the url's name has no longer."""
         if isinstance(self._transport, Http1Transport):
@@ -286,12 +285,12 @@ class DependencyClient:
             sleep=self._sleep,
             stop=partial(self._should_stop, hop),
             wait=self._pause,
-            retry=retry_if_exception(lambda error: isinstance(error, _Failed) and error.transient),
+            retry=retry_if_exception(lambda error: isinstance(error, FailedAttempt) and error.transient),
             reraise=True,
         )
         try:
             response: DependencyResponse = await retrying(self._attempt, hop, request)
-        except _Failed as failure:
+        except FailedAttempt as failure:
             raise failure.fault from None
         hop.mended |= hop.met is not None
         return response
@@ -322,7 +321,7 @@ class DependencyClient:
     def _pause(self, state: RetryCallState) -> float:
         pause = SHORTEST_PAUSE + self._jitter() * (LONGEST_PAUSE - SHORTEST_PAUSE)
         failure = state.outcome.exception() if state.outcome else None
-        asked = failure.fault.retry_after if isinstance(failure, _Failed) else None
+        asked = failure.fault.retry_after if isinstance(failure, FailedAttempt) else None
         return max(pause, asked or 0.0)
 
     async def _attempt(self, hop: Hop, request: DependencyRequest) -> DependencyResponse:
@@ -336,7 +335,7 @@ class DependencyClient:
             outcome = ""
             hop.answered(started, self.now() - started, response.status)
             return response
-        except _Failed as failure:
+        except FailedAttempt as failure:
             outcome, failed, hop.met = failure.outcome, True, failure
             raise
         except asyncio.CancelledError:
@@ -348,7 +347,7 @@ class DependencyClient:
                 hop.note(started, self.now() - started, outcome, failed)
 
     async def _send(self, request: DependencyRequest, call: HopContext) -> DependencyResponse:
-        """The whole response. Raises _Failed, also for a status that may pass."""
+        """The whole response. Raises FailedAttempt, also for a status that may pass."""
         try:
             response = await self._client.send(self._built(request, call), stream=True)
             try:
@@ -360,7 +359,8 @@ class DependencyClient:
         except errors.LocalProtocolError:
             raise InternalError(f"the request to {self.name} can't be written") from None
         except errors.Http1Error as error:
-            raise self._translated(error, request) from None
+            again = may_retry(request.method, error.request_sent, request.body, idempotent=True)
+            raise failed_attempt(error, self._faults, may_retry=again) from None
 
     async def _read(self, response: httpx.Response, request: DependencyRequest) -> DependencyResponse:
         status = response.status_code
@@ -379,16 +379,10 @@ class DependencyClient:
             # The body was read so that the connection can be kept.
             fault = self._faults.overloaded if status in _OVERLOADED else self._faults.bad_answer
             wait = retry_after_seconds(response.headers.get("retry-after", ""), self._wall())
-            raise _Failed(fault(f"status {status}", retry_after=wait), str(status), transient=True)
+            raise FailedAttempt(fault(f"status {status}", retry_after=wait), str(status), transient=True)
         if violation:
-            raise _Failed(self._faults.bad_answer(violation), _outcome(status, "bad-answer"))
+            raise FailedAttempt(self._faults.bad_answer(violation), _outcome(status, "bad-answer"))
         return found
-
-    def _translated(self, error: errors.Http1Error, request: DependencyRequest) -> Exception:
-        kind, transient = next((kind, transient) for type_, kind, transient in _KINDS if isinstance(error, type_))
-        fault: Refusal = getattr(self._faults, kind)(str(error))
-        again = transient and may_retry(request.method, error.request_sent, request.body, idempotent=True)
-        return _Failed(fault, kind.replace("_", "-"), transient=again)
 
     def _circuit_open(self, now: float) -> CircuitOpen:
         wait = self.breaker.refused_for(now)

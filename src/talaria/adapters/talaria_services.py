@@ -8,7 +8,7 @@ from typing import Final
 
 from tenacity import AsyncRetrying, retry_if_exception
 
-from talaria.adapters.balanced_upstream import Backend, BalancedUpstream
+from talaria.adapters.balanced_upstream import Backend, BalancedUpstream, UpstreamClient
 from talaria.domain.errors import DependencyFault, Unreachable
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Clock
@@ -26,12 +26,17 @@ class TalariaServices:
     def __init__(self, upstream: BalancedUpstream, clock: Clock) -> None:
         self._upstream = upstream
         self._now = clock.now
-        self._budget = RetryBudget()
+        self._budget = RetryBudget(upstream.refused_retry)
 
     @property
     def breakers(self) -> list[CircuitBreaker]:
         """Those of the urls, in their order."""
         return self._upstream.breakers
+
+    @property
+    def clients(self) -> list[UpstreamClient]:
+        """Those of the urls, in their order."""
+        return self._upstream.clients
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         started = self._now()

@@ -10,6 +10,8 @@ import ssl
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+
 _NOT_ACCEPTED: Final = "certificate not accepted"
 _UNKNOWN_AUTHORITY: Final = "certificate of an unknown authority"
 _REFUSED: Final = {
@@ -69,6 +71,11 @@ def load_certificate(context: ssl.SSLContext, cert_file: Path, key_file: Path | 
         mismatch = error.reason == "KEY_VALUES_MISMATCH"
         wrong = "the key is another certificate's" if mismatch else "this is no certificate and key in PEM form"
         raise ValueError(wrong) from None
+
+
+def certificate_end(cert_file: Path) -> float:
+    """Until when a certificate and its chain are good, in seconds since the epoch. Raises ValueError or OSError."""
+    return min(one.not_valid_after_utc.timestamp() for one in x509.load_pem_x509_certificates(cert_file.read_bytes()))
 
 
 def _no_password() -> str:

@@ -80,6 +80,12 @@ class ExchangeFinished:
     result: ExchangeResult
 
 
+class RetryRefused(NamedTuple):
+    """The retry budget of a dependency did not allow another attempt at it."""
+
+    dependency: str
+
+
 ShadowResult = Literal["same", "other", "unknown", "failed"]
 
 
@@ -97,4 +103,4 @@ class ShadowAnswered(NamedTuple):
     request_id: str
 
 
-Event = RequestFinished | ExchangeFinished | Attempt | ShadowAnswered
+Event = RequestFinished | ExchangeFinished | Attempt | RetryRefused | ShadowAnswered

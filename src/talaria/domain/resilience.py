@@ -230,12 +230,13 @@ class RetryBudget:
     """Bounds retries that are not answered: a fifth of the requests of the last ten seconds, but at least ten.
 
     A retry takes a token and gives it back once it is answered: a dependency that fails now and then gets its retries,
-    one that fails altogether gets a fifth more calls at most.
+    one that fails altogether gets a fifth more calls at most. `on_refused` hears of each retry that may not be sent.
     """
 
-    __slots__ = ("_window",)
+    __slots__ = ("_on_refused", "_window")
 
-    def __init__(self) -> None:
+    def __init__(self, on_refused: Callable[[], object] = lambda: None) -> None:
+        self._on_refused = on_refused
         self._window = Window()
 
     def requested(self, now: float) -> None:
@@ -246,6 +247,7 @@ class RetryBudget:
         """May one more retry be sent? If so, it is counted."""
         requests, retries = self._window.counts(now)
         if retries >= max(RETRIES_AT_LEAST, requests // REQUESTS_PER_RETRY):
+            self._on_refused()
             return False
         self._window.add(now, 0, 1)
         return True

@@ -20,7 +20,7 @@ from tests.integration.faults.support_processes import Served, serving
 from tests.integration.support_command import talaria
 
 CLIENTS = 24
-PASSED_ON = 'talaria_requests_total{method="GET",origin="upstream",reason="",status="200",tag="wind"'
+PASSED_ON = 'talaria_requests_total{caller="app",method="GET",origin="upstream",reason="",status="200",tag="wind"'
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from talaria.adapters.balanced_upstream import Backend, BalancedUpstream
 from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ReadTimeout, RemoteProtocolError
+from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.http1.response_body import BufferedBody
 from talaria.adapters.talaria_services import TalariaServices
 from talaria.domain.errors import BadAnswer, TimedOut, Unreachable
@@ -73,6 +74,9 @@ class ScriptedClient:
         self.asked = 0
         self.timeouts: list[float] = []
         self.closed = self.followed = False
+
+    def pool_state(self) -> PoolState:
+        return PoolState()
 
     async def send(self, sent: UpstreamRequest, timeout: float) -> UpstreamResponse:
         self.asked += 1

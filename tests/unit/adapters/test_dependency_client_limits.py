@@ -8,6 +8,7 @@ import pytest
 
 from talaria.adapters.dependency_messages import DependencyResponse
 from talaria.adapters.http1.errors import ConnectError
+from talaria.adapters.http1.pool import PoolState
 from talaria.domain.errors import (
     BadAnswer,
     CircuitOpen,
@@ -42,8 +43,12 @@ async def test_the_wait_for_a_slot_ends_in_time() -> None:
     busy = [asyncio.ensure_future(bench.ask()) for _ in range(2)]
     await asyncio.sleep(0)
     call = HopContext("request-1", 0.02)
+    waiting = asyncio.ensure_future(bench.ask(call))
+    await asyncio.sleep(0)
+    assert bench.client.pool_state() == PoolState(waiting=1)
     with pytest.raises(TimedOut, match="no free slot in time", check=by("personal")):
-        await bench.ask(call)
+        await waiting
+    assert bench.client.pool_state() == PoolState()
     assert call.attempts == []
     for task in busy:
         task.cancel()

@@ -5,6 +5,7 @@ import pytest
 from talaria.adapters.http1.errors import ConnectionClosed, ConnectTimeout
 from talaria.domain import resilience
 from talaria.domain.errors import DependencyFault, TimedOut, Unreachable
+from talaria.domain.events import RetryRefused
 from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
 from tests.support_refusals import by
 from tests.unit.adapters.support_upstreams import BROKEN, GOOD, LATE, REFUSED, Balanced, Cut, Step, step
@@ -87,6 +88,7 @@ async def test_the_retry_budget_bounds_what_is_asked_again_without_an_answer(sma
         with pytest.raises(Unreachable, check=by("upstream")):
             await services.ask()
     assert sum(services.asked) == 4 + 3
+    assert services.recorder.events.count(RetryRefused("services")) == 1
 
 
 async def test_a_retry_that_is_answered_costs_nothing_of_the_budget() -> None:

@@ -1,6 +1,7 @@
 """What our TLS contexts insist on, and how they say what is wrong with a file."""
 
 import ssl
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from talaria.adapters.http1.connect import Endpoint
-from talaria.adapters.tls import client_tls, server_tls, why_refused
+from talaria.adapters.tls import certificate_end, client_tls, server_tls, why_refused
 from tests.integration.support_certificates import write_certificate
 
 
@@ -114,3 +115,12 @@ def test_what_is_no_pem_is_said_without_its_content(tmp_path: Path) -> None:
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         client_tls(tmp_path / "nothing.pem")
+
+
+def test_a_chain_is_good_until_its_first_certificate_ends(tmp_path: Path) -> None:
+    leaf, _ = write_certificate(tmp_path, "leaf", days=(-1, 3))
+    authority, _ = write_certificate(tmp_path, "authority", days=(-1, 2))
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(leaf.read_bytes() + authority.read_bytes())
+    days = [(certificate_end(file) - time.time()) / 86400 for file in (leaf, authority, chain)]
+    assert days == pytest.approx([3, 2, 2], abs=0.01)

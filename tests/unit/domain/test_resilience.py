@@ -291,9 +291,11 @@ def test_a_window_keeps_ten_seconds_and_no_more() -> None:
 
 
 def test_ten_retries_at_any_time() -> None:
-    budget = RetryBudget()
+    refused: list[str] = []
+    budget = RetryBudget(lambda: refused.append("refused"))
     assert [budget.take(50.0) for _ in range(12)] == [True] * 10 + [False] * 2
     assert budget.take(60.0)
+    assert len(refused) == 2
 
 
 def test_when_all_fails_a_fifth_more_is_sent() -> None:

@@ -22,6 +22,7 @@ from math import inf
 from talaria.adapters.auth.jwk import ALGORITHMS, BadKeySet, VerifyingKey, pick, read_key_set
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.dependency_messages import DependencyResponse
+from talaria.adapters.http1.pool import PoolState
 from talaria.domain.errors import KeysUnavailable, Refusal
 from talaria.domain.events import HopContext
 from talaria.domain.ports import Clock
@@ -117,6 +118,15 @@ class JwksClient:
     def known(self) -> tuple[bytes, float] | None:
         """The document that serves, and when it was fetched (monotonic seconds)."""
         return (self._document, self._fetched_at) if self._serves() else None
+
+    @property
+    def usable(self) -> int:
+        """How many keys of it can verify a token."""
+        return len(self._keys)
+
+    def pool_state(self) -> PoolState:
+        """What becomes of its connections."""
+        return self._client.pool_state()
 
     def adopt(self, document: bytes, fetched_at: float) -> None:
         """Take a document that another process fetched, where it is newer and has a usable key."""

@@ -118,6 +118,12 @@ class Connection(asyncio.BufferedProtocol):
         address: tuple[str, int] = self._transport.get_extra_info("peername", ("", 0))[:2]
         return address
 
+    @property
+    def certificate_end(self) -> str:
+        """Until when the certificate at the other end is good, as `ssl` writes it; empty where there is none."""
+        certificate = self._transport.get_extra_info("peercert") or {}
+        return str(certificate.get("notAfter", ""))
+
     def begin(
         self, request: bytes, to_head: bool, deadline: float, idle_timeout: float, body: BodyWriter | None = None
     ) -> "asyncio.Future[UpstreamResponse]":

@@ -8,6 +8,7 @@ request waits, no connection is idle.
 
 import asyncio
 import random
+import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -35,6 +36,18 @@ class Limits:
     max_waiting: int = 1024
     idle_seconds: float = 30.0
     max_age: float = 300.0
+
+
+class PoolState(NamedTuple):
+    """How many connections are in use (or being made), how many are idle, and how many requests wait for one.
+
+    `certificate_end`: until when the certificate is good that was shown last, in seconds since the epoch; else 0.0.
+    """
+
+    in_use: int = 0
+    idle: int = 0
+    waiting: int = 0
+    certificate_end: float = 0.0
 
 
 class Connect(Protocol):
@@ -67,6 +80,7 @@ class Pool:
         self._reserved = 0
         self._closed = False
         self._sweep_timer: asyncio.TimerHandle | None = None
+        self._certificate_end = ""
         self.now: Callable[[], float] = self._first_now
 
     @property
@@ -78,6 +92,12 @@ class Pool:
     def idle(self) -> int:
         """Connections that are kept and not in use."""
         return len(self._idle)
+
+    def state(self) -> PoolState:
+        """How it is now."""
+        in_use, end = len(self._members) - len(self._idle) + self._reserved, self._certificate_end
+        end_seconds = ssl.cert_time_to_seconds(end) if end else 0.0
+        return PoolState(in_use, len(self._idle), len(self._waiters), end_seconds)
 
     def take(self, now: float) -> Connection | None:
         """The connection that came back last, if one is idle and young enough at `now`."""
@@ -199,6 +219,7 @@ class Pool:
 
     def _admit(self, connection: Connection) -> Connection:
         self._members.add(connection)
+        self._certificate_end = connection.certificate_end
         connection.expires_at = self.now() + self._limits.max_age * (1 - random.random() / 10)  # noqa: S311 - no secret
         if self._closed:
             connection.fail(ConnectionClosed(_CLOSED, request_sent=False))

@@ -9,6 +9,7 @@ from typing import Final
 
 import httpx
 
+from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.http1.timer import NEVER
 from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.domain.http import Body, Headers, UpstreamRequest, UpstreamResponse
@@ -53,6 +54,17 @@ class Http1Transport(httpx.AsyncBaseTransport):
             headers=response.headers,
             stream=_stream_of(response),
             extensions={"http_version": b"HTTP/1.1"},
+        )
+
+    def pool_state(self) -> PoolState:
+        """That of all hosts together, and the certificate that ends first."""
+        states = [upstream.pool_state() for upstream in self._upstreams.values()]
+        ends = [state.certificate_end for state in states if state.certificate_end]
+        return PoolState(
+            sum(state.in_use for state in states),
+            sum(state.idle for state in states),
+            sum(state.waiting for state in states),
+            min(ends, default=0.0),
         )
 
     async def follow_names(self) -> None:

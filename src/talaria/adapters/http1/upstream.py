@@ -18,7 +18,7 @@ from talaria.adapters.http1.errors import (
     RemoteProtocolError,
     WriteTimeout,
 )
-from talaria.adapters.http1.pool import Limits, Pool
+from talaria.adapters.http1.pool import Limits, Pool, PoolState
 from talaria.adapters.http1.request_body import BodyWriter
 from talaria.domain.events import Attempt
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
@@ -73,6 +73,10 @@ class Http1Upstream:
     def in_flight(self) -> int:
         """Requests that are under way or wait for a connection, bodies of responses included."""
         return self._pool.in_flight
+
+    def pool_state(self) -> PoolState:
+        """What becomes of its connections."""
+        return self._pool.state()
 
     async def follow_names(self) -> None:
         """Renew the connections to addresses that the url's name has no longer."""

@@ -56,7 +56,10 @@ class AccessLog:
 
     def record(self, event: Event) -> None:
         """Take the end of a request; other events pass."""
-        if type(event) is not RequestFinished or self._gone:
+        if type(event) is not RequestFinished:
+            return
+        if self._gone:
+            self._writer.lost += 1
             return
         line = request_line(event, self._timestamp(), self._worker)
         try:
@@ -71,6 +74,10 @@ class AccessLog:
             self._flush_soon()
         elif writer.size > _FLUSH_NOW and writer.size - len(encoded) <= _FLUSH_NOW:
             self.flush()
+
+    def state(self) -> tuple[int, int]:
+        """The bytes that wait, and how many lines were lost since the start."""
+        return self._writer.size, self._writer.lost
 
     def flush(self) -> None:
         """Write what waits, as far as it is taken at once."""

@@ -41,7 +41,7 @@ def make_nonblocking(descriptor: int) -> None:
 class LineWriter:
     """Writes lines to `descriptor`; at most `limit` bytes wait.
 
-    `lost_line` makes the line that says how many were lost.
+    `lost_line` makes the line that says how many were lost. `size`: the bytes that wait; `lost`: how many lines were.
     """
 
     def __init__(
@@ -52,27 +52,29 @@ class LineWriter:
         write: Callable[[int, bytes], int] = os.write,
     ) -> None:
         self.size = 0
+        self.lost = 0
         self._descriptor = descriptor
         self._limit = limit
         self._lost_line = lost_line
         self._write = write
         self._lines: deque[bytes] = deque()
-        self._lost = 0
+        self._lost_unsaid = 0
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
 
     def add(self, line: bytes) -> None:
         """Take a line, its newline included; it is written by the next `flush`."""
         if self.size + len(line) > self._limit:
-            self._lost += 1
+            self.lost += 1
+            self._lost_unsaid += 1
         else:
             self._lines.append(line)
             self.size += len(line)
 
     def flush(self) -> int:
         """Write what is taken at once; how many bytes that was. Raises OSError."""
-        if self._lost and self.size < self._limit // 2:
-            lost, self._lost = self._lost, 0
+        if self._lost_unsaid and self.size < self._limit // 2:
+            lost, self._lost_unsaid = self._lost_unsaid, 0
             self.add(self._lost_line(lost))
         before = self.size
         while self._lines and self._poll.poll(0) and self._write_piece():
@@ -84,9 +86,11 @@ class LineWriter:
         self._poll.poll(milliseconds)
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """What waits is lost."""
+        self.lost += len(self._lines)
         self._lines.clear()
         self.size = 0
+        self.lost = 0
 
     def _write_piece(self) -> int:
         """As many lines as go into one piece, one at least; how many bytes of them were taken."""

@@ -1,4 +1,4 @@
-"""A group whose commands' modules are imported when the command runs, or when help lists it; not before."""
+"""A group that imports a command's module when the command runs, or when help lists it; not before."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -8,7 +8,7 @@ import rich_click as click
 
 
 class LazyGroup(click.RichGroup):
-    """`modules`: the module of each command, whose attribute `command` is the command."""
+    """`modules`: the module of each command; its attribute `command` is the command."""
 
     def __init__(self, *arguments: Any, modules: Mapping[str, str], **named: Any) -> None:
         super().__init__(*arguments, **named)

@@ -14,7 +14,7 @@ from talaria.entrypoints.cli.probes import Finding
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.runtime.partner_factories import partner_accounts
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
-from talaria.entrypoints.runtime.resources import ResourceRegistry
+from talaria.entrypoints.runtime.resources import ClientParts, ResourceRegistry
 
 
 async def ask_partners(settings: Settings) -> list[Finding]:
@@ -25,9 +25,8 @@ async def ask_partners(settings: Settings) -> list[Finding]:
         if partner.found is not None and hasattr(partner.found.kind, "probe")
     }
     resources = ResourceRegistry()
-    accounts = partner_accounts(
-        *(replace(settings, partners=probed), EventBus({}), MonotonicClock(), resources, RateLimiterRegistry(), {})
-    )
+    parts = ClientParts(EventBus({}), MonotonicClock(), resources, RateLimiterRegistry())
+    accounts = partner_accounts(replace(settings, partners=probed), parts, {})
     try:
         return await asyncio.gather(*(_ask(id, one, probed[id].timeout) for id, one in accounts.items()))
     finally:

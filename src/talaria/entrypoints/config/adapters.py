@@ -20,7 +20,7 @@ def read_adapters(settings: Settings, refuse: Refuse) -> Settings:
 
 
 def read_partner(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettings:
-    """One partner's, whose table is at this key path."""
+    """The same of one partner; its table is at this key path."""
     partner = _partner(at, partner, refuse)
     tried = {role: trial for role in ("shadow", "canary") if (trial := getattr(partner, role)) is not None}
     trials = {role: _on_trial(f"{at}.{role}", partner, trial, role, refuse) for role, trial in tried.items()}

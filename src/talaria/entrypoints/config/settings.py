@@ -66,20 +66,24 @@ Text = Annotated[str, pattern(r"[^\x00-\x1f\x7f]{1,512}", "write a text of 1 to 
 
 
 class ServerTlsSettings(Struct, frozen=True, kw_only=True):
-    """server.tls: both files or none. `stamp` changes with the content of the files."""
+    """server.tls: both files or none. `stamp` changes with the content of the files. `certificate_end`: seconds since
+    the epoch.
+    """
 
     cert_file: Annotated[Path | None, FILE, about("the certificate, its chain below it (PEM)")] = None
     key_file: Annotated[Path | None, FILE, PRIVATE_FILE, about("its private key, unencrypted (PEM)")] = None
     stamp: Annotated[Secret, LOADED] = Secret()
+    certificate_end: Annotated[float, LOADED] = 0.0
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True):
-    """tls of personal, a partner, an upstream or a key set. `stamp` changes with the content of the files."""
+    """tls of personal, a partner, an upstream or a key set. `stamp` and `certificate_end` as in `server.tls`."""
 
     ca_file: Annotated[Path | None, FILE, about("the authority of its certificate (PEM); default: the system's")] = None
     cert_file: Annotated[Path | None, FILE, about("our certificate, where it wants one (PEM)")] = None
     key_file: Annotated[Path | None, FILE, PRIVATE_FILE, about("its private key, unencrypted (PEM)")] = None
     stamp: Annotated[Secret, LOADED] = Secret()
+    certificate_end: Annotated[float, LOADED] = 0.0
 
 
 Tls = Annotated[TlsSettings, about("how its certificate is verified, and ours shown")]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from talaria.adapters.tls import client_tls, server_tls
+from talaria.adapters.tls import certificate_end, client_tls, server_tls
 from talaria.entrypoints.config.files import files_of
 from talaria.entrypoints.config.problems import Diagnostics, path
 from talaria.entrypoints.config.secrets import Secret
@@ -35,6 +35,18 @@ def read_tls(settings: Settings, diagnostics: Diagnostics) -> Settings:
     )
 
 
+def certificate_ends(settings: Settings) -> dict[tuple[str | int, ...], float]:
+    """When each certificate of ours ends, by its kind ("listener" or "client") and the dependency that it is for."""
+    ends = {
+        ("listener", ""): settings.server.tls.certificate_end,
+        ("client", "personal"): settings.personal.tls.certificate_end,
+        **{("client", id): one.tls.certificate_end for id, one in settings.partners.items()},
+        **{("client", name): one.tls.certificate_end for name, one in settings.upstreams.items()},
+        **{("client", f"caller-keys:{name}"): one.jwks_tls.certificate_end for name, one in settings.callers.items()},
+    }
+    return {labels: end for labels, end in ends.items() if end}
+
+
 def _stamped(key: str, tls: Tls, diagnostics: Diagnostics) -> Tls:
     files = [named.file for named in files_of(tls)]
     if not files or not diagnostics.is_valid(*(path(key, name) for name in tls.__struct_fields__)):
@@ -45,7 +57,7 @@ def _stamped(key: str, tls: Tls, diagnostics: Diagnostics) -> Tls:
         return tls
     try:
         _try_out(tls)
-        return replace(tls, stamp=_stamp(files))
+        return replace(tls, stamp=_stamp(files), certificate_end=certificate_end(tls.cert_file) if tls.cert_file else 0)
     except OSError as error:
         diagnostics.refuse(key, f"a file of it can't be read ({error.strerror})", "name readable files")
     except ValueError as error:

@@ -11,8 +11,9 @@ A type is `Annotated[float, DURATION]`: plain Python, with a `msgspec.Meta` besi
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
@@ -54,7 +55,8 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def unwrap(hint: Any) -> tuple[Any, dict[str, Any]]:
+@cache
+def unwrap(hint: Any) -> tuple[Any, Mapping[str, Any]]:
     """A setting's type without its Metas and without None; and what the Metas say, later ones first."""
     metas = getattr(hint, "__metadata__", ())
     bare = hint.__origin__ if metas else hint
@@ -297,7 +299,6 @@ Duration = Annotated[float, DURATION]
 Size = Annotated[int, SIZE]
 Count = Annotated[int, COUNT]
 Share = Annotated[float, SHARE]
-File = Annotated[Path, FILE]
 
 
 def is_table(bare: Any) -> bool:

@@ -9,7 +9,8 @@ import msgspec
 from talaria.adapters.auth.jwks import keys_behind_url
 from talaria.adapters.auth.key_rotation import KeyHistory, KeyUse
 from talaria.adapters.telemetry.failure_log import FAILURES, FailureLog, FailureRecord, RecordFilter
-from talaria.adapters.telemetry.metrics import Metrics, Tallies
+from talaria.adapters.telemetry.metrics import Metrics
+from talaria.adapters.telemetry.tallies import Tallies
 from talaria.domain.exchange import Exchange
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.config import Settings

@@ -20,8 +20,8 @@ from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter, S
 from talaria import __version__
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
+from talaria.adapters.telemetry.exposition import render
 from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, RecordFilter
-from talaria.adapters.telemetry.metrics import render
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops import status_page
 from talaria.entrypoints.ops.admin import ConfigurationInForce, GatewayAdmin, LogLevel

@@ -13,8 +13,9 @@ from typing import Any
 from talaria.adapters.auth import key_rotation
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import FAILURES, FailureRecord, FailureRecords, RecordFilter
-from talaria.adapters.telemetry.metrics import Labels, Tallies, process_gauges, summed
+from talaria.adapters.telemetry.metrics import process_gauges
 from talaria.adapters.telemetry.process_gauges import ProcessGauges
+from talaria.adapters.telemetry.tallies import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import ConfigurationInForce, LocalAdmin, LogLevel, WorkerReport, set_own_log_level
 from talaria.entrypoints.ops.control import ControlConnection, Handler

@@ -28,7 +28,7 @@ from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.admin import LocalAdmin
 from talaria.entrypoints.runtime import factories, partner_factories, upstream_factories
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry, caller_rate_limits
-from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
+from talaria.entrypoints.runtime.resources import ClientParts, HealthRegistry, ResourceRegistry
 from talaria.entrypoints.runtime.siblings import SharedIdentityCache, Siblings
 
 
@@ -48,13 +48,13 @@ class ProcessContainer(containers.DeclarativeContainer):
     key_history = providers.Singleton(KeyHistory, wall)
 
     health = providers.Singleton(HealthRegistry, clock, wall)
-    metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health, worker)
     access_log = providers.Singleton(
         AccessLog,
         access_descriptor,
         worker=worker,
         as_text=providers.Callable(factories.lines_as_text, settings, access_descriptor),
     )
+    metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health, access_log, worker)
     failure_log = providers.Singleton(FailureLog, states=health.provided.states)
     recorder = providers.Singleton(factories.recorder, metrics, access_log, failure_log)
     admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.dependencies, key_history)
@@ -71,24 +71,14 @@ class Container(containers.DeclarativeContainer):
     process = providers.Container(ProcessContainer, settings=settings)
     resources = providers.Singleton(ResourceRegistry)
 
-    verifier = providers.Singleton(
-        factories.verifier, settings, process.recorder, process.clock, resources, process.person_key
-    )
+    parts = providers.Singleton(ClientParts, process.recorder, process.clock, resources, process.rate_limiters)
+
+    verifier = providers.Singleton(factories.verifier, settings, parts, process.person_key)
     service_tokens = providers.Singleton(factories.service_tokens, settings, process.key_history)
-    phone_directory = providers.Singleton(
-        upstream_factories.phone_directory, settings, process.recorder, process.clock, resources
-    )
+    phone_directory = providers.Singleton(upstream_factories.phone_directory, settings, parts)
     partners: providers.Object[Mapping[str, PartnerAccounts]] = providers.Object({})
-    partner_accounts = providers.Singleton(
-        partner_factories.partner_accounts,
-        settings,
-        process.recorder,
-        process.clock,
-        resources,
-        process.rate_limiters,
-        partners,
-    )
-    targets = providers.Singleton(upstream_factories.targets, settings, process.recorder, process.clock, resources)
+    partner_accounts = providers.Singleton(partner_factories.partner_accounts, settings, parts, partners)
+    targets = providers.Singleton(upstream_factories.targets, settings, parts)
 
     exchange = providers.Singleton(
         Exchange,

@@ -20,6 +20,7 @@ from talaria.adapters.identity_cache import LruIdentityCache
 from talaria.adapters.telemetry.timestamps import rfc3339
 from talaria.adapters.tls import load_certificate, server_tls
 from talaria.entrypoints.config import Settings
+from talaria.entrypoints.config.tls import certificate_ends
 from talaria.entrypoints.ops.app import create_ops_app
 from talaria.entrypoints.ops.listener import AsgiListener
 from talaria.entrypoints.ops.readiness import Configured
@@ -168,12 +169,12 @@ class GatewayServer:
         container, settings = self.container, self.settings
         keys = [(key.kid, key.algorithm) for key in container.service_tokens().keys]
         self.process.key_history().publish(keys, settings.signing.lifetime)
-        self.process.health().replace_with(container.resources().watched)
+        self.process.health().replace_with(container.resources())
         now = time.time()
         self._admin.switch(settings, container.exchange())
         self._admin.configured = Configured(settings.digest, rfc3339(now))
         limits = settings.server.max_in_flight, settings.identities.max_entries
-        self.process.metrics().configured(settings.digest, now, *limits)
+        self.process.metrics().configured(settings.digest, now, *limits, certificate_ends(settings))
         changed: bool = self.process.siblings().configure(settings, container.resources().key_sets)
         return changed
 

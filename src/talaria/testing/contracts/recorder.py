@@ -1,6 +1,14 @@
 """What every `Recorder` does."""
 
-from talaria.domain.events import Attempt, Event, ExchangeFinished, RequestContext, RequestFinished, ShadowAnswered
+from talaria.domain.events import (
+    Attempt,
+    Event,
+    ExchangeFinished,
+    RequestContext,
+    RequestFinished,
+    RetryRefused,
+    ShadowAnswered,
+)
 from talaria.domain.ports import Recorder
 
 EVENTS: list[Event] = [
@@ -13,6 +21,7 @@ EVENTS: list[Event] = [
     RequestFinished(
         RequestContext(tag="no such tag"), "POST", 502, "upstream-unreachable", "upstream", 1, 2, 3.0, "why"
     ),
+    RetryRefused("wind"),
     RequestFinished(RequestContext(), "", 499, "client-gone", "client", 0, 0, 0.0),
 ]
 """Each kind of event, with values that are usual and with values that are not."""

@@ -7,6 +7,7 @@ import pytest
 
 from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ConnectTimeout, PoolExhausted
+from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.http1.resolver import Address
 from tests.unit.adapters.http1.support_http1 import FakeTransport
 from tests.unit.adapters.http1.support_pool import ENDPOINT, PoolHarness
@@ -362,3 +363,16 @@ async def test_an_empty_pool_looks_no_name_up() -> None:
 
     ENDPOINT.resolver.look_up = look_up
     await harness.pool.follow_name()
+
+
+async def test_the_state_tells_what_is_in_use_what_is_idle_and_what_waits() -> None:
+    harness = PoolHarness()
+    assert harness.pool.state() == PoolState()
+    first, _ = await harness.get(), await harness.get()
+    asking = harness.asking()
+    await _settle()
+    assert harness.pool.state() == PoolState(in_use=2, waiting=1)
+    asking.cancel()
+    await _settle()
+    harness.answer(first)
+    assert harness.pool.state() == PoolState(in_use=1, idle=1)

@@ -1,45 +1,12 @@
 """What is counted under which labels, and that nothing unbounded or personal becomes one."""
 
-from typing import Any
-
-import msgspec
 import pytest
 
-from talaria.adapters.telemetry.metrics import Metrics, Tallies, avoided_by, render, summed
+from talaria.adapters.telemetry.metrics import avoided_by
 from talaria.adapters.telemetry.recorder import EventBus
-from talaria.domain.events import Attempt, Event, ExchangeFinished, RequestContext, RequestFinished, ShadowAnswered
+from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RetryRefused, ShadowAnswered
 from talaria.testing.contracts.recorder import RecorderContract
-
-
-def metrics(entries: int = 0, in_flight: int = 0, **more: Any) -> Metrics:
-    return Metrics(tags=["wind"], identities=lambda: entries, in_flight=lambda: in_flight, version="1.2.3", **more)
-
-
-def count(counted: Metrics, event: Event) -> None:
-    counted.handlers[type(event)](event)
-
-
-def text_of(*counted: Metrics) -> str:
-    """What Prometheus reads of these processes together."""
-    return render(summed([one.tallies() for one in counted]), "")[0].decode()
-
-
-def ended(
-    status: int = 200,
-    *,
-    tag: str = "wind",
-    method: str = "GET",
-    reason: str = "",
-    origin: str = "",
-    seconds: float = 0.004,
-    context: RequestContext | None = None,
-) -> RequestFinished:
-    context = context or RequestContext(tag=tag)
-    return RequestFinished(context, method, status, reason, origin, 0, 0, seconds)  # type: ignore[arg-type]
-
-
-def attempt(outcome: str, dependency: str = "personal", address: str = "") -> Attempt:
-    return Attempt(dependency, 0.0, 0.1, outcome, address)
+from tests.unit.adapters.telemetry.support_metrics import attempt, count, ended, metrics, text_of
 
 
 def test_a_request_is_counted_and_timed() -> None:
@@ -96,6 +63,47 @@ def test_a_5xx_is_counted_by_its_origin() -> None:
     assert text.count("talaria_5xx_total{") == 1
 
 
+def test_a_request_is_counted_by_its_caller_where_there_is_one() -> None:
+    counted = metrics()
+    count(
+        counted, ended(401, reason="invalid-token", origin="client", context=RequestContext(tag="wind", caller="app"))
+    )
+    count(counted, ended(401, reason="missing-token", origin="client"))
+    text = text_of(counted)
+    assert 'talaria_requests_total{caller="app",method="GET",origin="client",reason="invalid-token"' in text
+    assert 'talaria_requests_total{method="GET",origin="client",reason="missing-token"' in text
+
+
+def test_calls_to_an_upstream_are_counted_by_its_url() -> None:
+    counted = metrics()
+    for url in ("http://a", "http://a", "http://b"):
+        count(counted, attempt("ok", "services", url))
+    text = text_of(counted)
+    assert 'talaria_dependency_requests_total{dependency="services",outcome="ok",url="http://a"} 2.0' in text
+    assert 'talaria_dependency_request_duration_seconds_count{dependency="services",url="http://b"} 1.0' in text
+
+
+def test_retries_that_the_budget_did_not_allow_are_counted() -> None:
+    counted = metrics()
+    count(counted, RetryRefused("wind"))
+    assert 'talaria_retries_refused_total{dependency="wind"} 1.0' in text_of(counted)
+
+
+def test_access_lines_that_wait_or_are_lost_are_told() -> None:
+    text = text_of(metrics(lines=lambda: (7, 2)), metrics(lines=lambda: (1, 1)))
+    assert "talaria_access_lines_waiting_bytes 8.0" in text
+    assert "talaria_access_lines_lost_total 3.0" in text
+
+
+def test_certificates_are_ours_and_those_that_servers_show() -> None:
+    counted = metrics(states=lambda: {"certificate_expiry_timestamp_seconds": {("server", "wind"): 3.0}})
+    counted.configured("aaaa", 1.0, certificates={("listener", ""): 1.0, ("client", "wind"): 2.0})
+    text = text_of(counted)
+    assert 'talaria_certificate_expiry_timestamp_seconds{kind="listener"} 1.0' in text
+    assert 'talaria_certificate_expiry_timestamp_seconds{dependency="wind",kind="client"} 2.0' in text
+    assert 'talaria_certificate_expiry_timestamp_seconds{dependency="wind",kind="server"} 3.0' in text
+
+
 def test_exchanges_and_calls_are_counted() -> None:
     counted = metrics()
     count(counted, ExchangeFinished("wind", "miss"))
@@ -146,7 +154,7 @@ def test_the_limits_of_all_workers_are_summed_beside_what_they_limit() -> None:
 
 
 def test_each_state_is_a_gauge_by_its_dependency_the_worst_of_all_workers() -> None:
-    text = text_of(*(metrics(states=lambda at=at: {"circuit_state": {"wind": at}}) for at in (0.0, 2.0)))
+    text = text_of(*(metrics(states=lambda at=at: {"circuit_state": {("wind",): at}}) for at in (0.0, 2.0)))
     assert 'talaria_circuit_state{dependency="wind"} 2.0' in text
 
 
@@ -187,60 +195,6 @@ def test_an_avoided_5xx_is_counted() -> None:
 )
 def test_what_avoided_a_5xx(context: RequestContext, status: int, by: str | None) -> None:
     assert avoided_by(ended(status, context=context)) == by
-
-
-def test_one_process_reads_as_the_sum_of_one() -> None:
-    counted = metrics(7, 3)
-    count(counted, ended())
-    assert render(counted.tallies(), "")[0].decode() == text_of(counted)
-
-
-def sent(counted: Metrics) -> Tallies:
-    """Its tallies, as another process gets them."""
-    return msgspec.msgpack.decode(msgspec.msgpack.encode(counted.tallies()), type=Tallies)
-
-
-def test_workers_are_summed_and_the_counts_of_an_ended_one_stay() -> None:
-    workers = [metrics(5, 1), metrics(5, 1)]
-    for worker in workers:
-        for _ in range(3):
-            count(worker, ended())
-    both = [sent(worker) for worker in workers]
-    text = render(summed(both), "")[0].decode()
-    assert 'status="200",tag="wind"} 6.0' in text
-    assert 'talaria_request_duration_seconds_bucket{le="0.005",tag="wind"} 6.0' in text
-    assert 'talaria_request_duration_seconds_count{tag="wind"} 6.0' in text
-    assert 'talaria_request_duration_seconds_sum{tag="wind"} 0.024' in text
-    assert "talaria_identity_cache_entries 10.0" in text
-    text = render(summed([Tallies(both[0].counters, both[0].durations), both[1]]), "")[0].decode()
-    assert 'status="200",tag="wind"} 6.0' in text
-    assert "talaria_identity_cache_entries 5.0" in text
-    assert 'version="1.2.3"} 1.0' in text
-
-
-def test_a_sum_leaves_what_it_sums_alone() -> None:
-    counted = metrics()
-    count(counted, ended())
-    first = counted.tallies()
-    summed([first, first])
-    assert 'talaria_request_duration_seconds_count{tag="wind"} 1.0' in text_of(counted)
-
-
-def test_of_several_configurations_the_oldest_and_every_hash_is_said() -> None:
-    one, other = metrics(), metrics()
-    one.configured("aaaa", 1000.0)
-    other.configured("bbbb", 2000.0)
-    text = text_of(one, other)
-    assert "talaria_config_last_reload_success_timestamp_seconds 1000.0" in text
-    assert text.count('talaria_config_hash{hash="') == 2
-    other.reload_failed()
-    assert "talaria_config_last_reload_success 0.0" in text_of(one, other)
-
-
-def test_no_process_has_nothing_to_say_but_what_there_is() -> None:
-    text = render(summed([]), "")[0].decode()
-    assert "# TYPE talaria_requests_total counter" in text
-    assert not [line for line in text.splitlines() if not line.startswith("#")]
 
 
 class TestMetrics(RecorderContract):

@@ -2,7 +2,7 @@
 
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import FAILURES, AttemptRecord, FailureRecord, RecordFilter
-from talaria.adapters.telemetry.metrics import Tallies, summed
+from talaria.adapters.telemetry.tallies import Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import ConfigurationInForce
 from talaria.entrypoints.ops.readiness import Dependency, Readiness, RouteReadiness

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import FailureRecord
-from talaria.adapters.telemetry.metrics import Tallies
+from talaria.adapters.telemetry.tallies import Tallies
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import ConfigurationInForce, WorkerReport
 from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness

@@ -16,7 +16,7 @@ from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import PartnerSettings, PersonalSettings, SigningSettings, TrialSettings
 from talaria.entrypoints.runtime.partner_factories import hops, partner_accounts
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
-from talaria.entrypoints.runtime.resources import ResourceRegistry
+from talaria.entrypoints.runtime.resources import ClientParts, ResourceRegistry
 from talaria.testing import MemoryClock, MemoryPartnerAccounts, MemoryRecorder
 
 URL = "http://comet.test"
@@ -59,7 +59,8 @@ def built(
     given: Settings, resources: ResourceRegistry, instead: dict[str, PartnerAccounts] | None = None
 ) -> PartnerAccounts:
     """The accounts of comet."""
-    made = partner_accounts(given, MemoryRecorder(), MemoryClock(), resources, RateLimiterRegistry(), instead or {})
+    parts = ClientParts(MemoryRecorder(), MemoryClock(), resources, RateLimiterRegistry())
+    made = partner_accounts(given, parts, instead or {})
     return made["comet"]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.telemetry.timestamps import rfc3339
 from talaria.domain.resilience import CircuitBreaker
 from talaria.entrypoints.ops.readiness import Dependency
@@ -11,6 +12,9 @@ from talaria.testing import MemoryClock
 
 class Pool:
     """A resource with connections."""
+
+    def pool_state(self) -> PoolState:
+        return PoolState(in_use=3, idle=2, waiting=1, certificate_end=2e9)
 
     async def follow_names(self) -> None:
         """It has none."""
@@ -53,6 +57,16 @@ def health(clock: MemoryClock) -> HealthRegistry:
     return HealthRegistry(clock, lambda: 1_000_000.0 + clock.now())
 
 
+def watching(breaker: CircuitBreaker) -> ResourceRegistry:
+    resources = ResourceRegistry()
+    resources.watch("wind", breaker, Pool())
+    return resources
+
+
+def at(state: int) -> dict[tuple[str], int]:
+    return {("wind",): state}
+
+
 def fail(breaker: CircuitBreaker, now: float, times: int = 1) -> None:
     """The last one is refused."""
     for number in range(times):
@@ -63,13 +77,13 @@ def fail(breaker: CircuitBreaker, now: float, times: int = 1) -> None:
 
 def test_the_states_are_those_of_the_configuration_in_force(health: HealthRegistry) -> None:
     first, second = ResourceRegistry(), ResourceRegistry()
-    first.watch("wind", CircuitBreaker())
+    first.watch("wind", CircuitBreaker(), Pool())
     bolt = CircuitBreaker()
     fail(bolt, 0.0, 5)
-    second.watch("bolt", bolt)
-    health.replace_with(first.watched)
+    second.watch("bolt", bolt, Pool())
+    health.replace_with(first)
     assert health.states() == {"wind": "closed"}
-    health.replace_with(second.watched)
+    health.replace_with(second)
     assert health.states() == {"bolt": "open"}
 
 
@@ -77,7 +91,7 @@ def test_a_dependency_says_since_when_why_and_when_it_is_asked_again(
     health: HealthRegistry, clock: MemoryClock
 ) -> None:
     breaker = CircuitBreaker()
-    health.replace_with({"wind": breaker})
+    health.replace_with(watching(breaker))
     assert health.dependencies() == {"wind": Dependency("wind", "not asked yet")}
     clock.move(100.0)
     fail(breaker, clock.now())
@@ -88,13 +102,21 @@ def test_a_dependency_says_since_when_why_and_when_it_is_asked_again(
     assert health.dependencies() == {"wind": Dependency("wind", "open", since, "refused", 5.0)}
     clock.move(1.0)
     assert health.dependencies()["wind"].retry_in_seconds == 4.0
-    assert (health.gauges()["dependency_state"], health.gauges()["circuit_state"]) == ({"wind": 2}, {"wind": 2})
+    assert (health.gauges()["dependency_state"], health.gauges()["circuit_state"]) == (at(2), at(2))
     clock.move(4.0)
     permit = breaker.admit(clock.now())
     assert permit is not None
-    assert (health.gauges()["dependency_state"], health.gauges()["circuit_state"]) == ({"wind": 1}, {"wind": 1})
+    assert (health.gauges()["dependency_state"], health.gauges()["circuit_state"]) == (at(1), at(1))
     breaker.succeeded(permit, clock.now())
     assert health.dependencies() == {"wind": Dependency("wind", "ok")}
+
+
+def test_connections_are_gauges_by_their_state(health: HealthRegistry) -> None:
+    health.replace_with(watching(CircuitBreaker()))
+    gauges = health.gauges()
+    assert gauges["connections"] == {("wind", "in_use"): 3, ("wind", "idle"): 2}
+    assert gauges["connection_waiters"] == {("wind",): 1}
+    assert gauges["certificate_expiry_timestamp_seconds"] == {("server", "wind"): 2e9}
 
 
 def test_each_change_of_a_breaker_is_said(
@@ -102,7 +124,7 @@ def test_each_change_of_a_breaker_is_said(
 ) -> None:
     caplog.set_level("INFO")
     breaker = CircuitBreaker()
-    health.replace_with({"wind": breaker})
+    health.replace_with(watching(breaker))
     fail(breaker, clock.now(), 5)
     permit = breaker.admit(clock.now() + 5)
     assert permit is not None

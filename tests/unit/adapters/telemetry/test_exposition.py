@@ -1,0 +1,35 @@
+"""The forms of what Prometheus reads."""
+
+import msgspec
+import pytest
+
+from talaria.adapters.telemetry.exposition import render
+from talaria.adapters.telemetry.tallies import Tallies, summed
+from talaria.domain.events import RequestContext
+from tests.unit.adapters.telemetry.support_metrics import count, ended, metrics
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+def traced(seconds: float, trace: str = TRACE) -> Tallies:
+    """Of one request, as another process gets it."""
+    counted = metrics(wall=lambda: 1000.5)
+    count(counted, ended(seconds=seconds, context=RequestContext(tag="wind", trace_id=trace)))
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(counted.tallies()), type=Tallies)
+
+
+@pytest.mark.parametrize(("seconds", "bound"), [(0.004, "0.005"), (60.0, "+Inf")])
+def test_a_bucket_names_the_trace_of_a_request_in_it(seconds: float, bound: str) -> None:
+    text = render(summed([traced(seconds)]), OPENMETRICS)[0].decode()
+    sample = f'talaria_request_duration_seconds_bucket{{le="{bound}",tag="wind"}} 1.0'
+    assert f'{sample} # {{trace_id="{TRACE}"}} {seconds} 1000.5\n' in text
+    assert text.count(" # {") == 1
+
+
+def test_the_plain_form_has_no_exemplar() -> None:
+    assert TRACE not in render(traced(0.004), "text/plain")[0].decode()
+
+
+def test_a_request_without_a_trace_is_no_exemplar() -> None:
+    assert " # {" not in render(traced(0.004, trace=""), OPENMETRICS)[0].decode()
