@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from talaria.domain.events import RequestContext
+from talaria.domain.events import RequestContext, Trace
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import RequestHeaders, via
 from talaria.domain.http import ClientRequest, Headers
 from talaria.domain.model import IdentityKey, PartnerUserId, Principal, Route
 from talaria.domain.ports import Upstream
-from talaria.domain.tracing import Trace
 
 
 @dataclass(frozen=True, slots=True)

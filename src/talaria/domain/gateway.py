@@ -31,7 +31,7 @@ from talaria.domain.model import PartnerUserId, Principal, Route, Sensitive, Ser
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
 from talaria.domain.rate_limits import CallerRateLimits
 from talaria.domain.routing import METHODS, check_method, find_route
-from talaria.domain.tracing import NO_TRACE, new_request_id, trace_of
+from talaria.domain.tracing import NO_TRACE, Tracing, new_request_id, trace_of
 
 _KEYS_RETRY_AFTER = 1.0
 _REMOVED_UNLESS_SET = (b"x-api-key", b"traceparent", b"tracestate")
@@ -56,6 +56,7 @@ class Gateway:
         api_keys: ApiKeys | None = None,
         networks: NetworkAllowlist | None = None,
         rate_limits: CallerRateLimits | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._routes = {tag.encode(): route for tag, route in routes.items()}
         self._targets = targets
@@ -69,6 +70,7 @@ class Gateway:
         self._networks = networks or NetworkAllowlist({})
         self._bound = self._networks.bound
         self.rate_limits = rate_limits or None
+        self._tracing = tracing
         self._lines = UpstreamHeaders(routes, targets, forwarded)
 
     async def decide(self, request: ClientRequest, context: RequestContext) -> Decision:
@@ -79,7 +81,10 @@ class Gateway:
         started = self._now()
         headers = self.header_policy.filter_request(request.headers)
         context.request_id = usable_request_id(headers.only(b"x-request-id")) or new_request_id()
-        trace = trace_of(headers)
+        if self._tracing is None:
+            trace = trace_of(headers)
+        else:
+            trace = context.trace = self._tracing.trace_of(headers, request.scheme)
         context.trace_id = trace.trace_id
         context.phase = "routing"
         route = find_route(self._routes, headers.all(b"x-api-tag"))
@@ -125,9 +130,11 @@ class Gateway:
 
     def flow_of(self, request: ClientRequest) -> Flow | None:
         """What every request with the `host`, `x-api-tag` and `authorization` of this one, and from its peer, goes on
-        under; None where that can't be said now, or not for each of them alike. Records nothing and refuses nothing:
-        `handle` does.
+        under; None where that can't be said now, or not for each of them alike: a request whose spans are told has a
+        trace of its own. Records nothing and refuses nothing: `handle` does.
         """
+        if self._tracing is not None:
+            return None
         try:
             headers = self.header_policy.filter_request(request.headers)
             route = find_route(self._routes, headers.all(b"x-api-tag"))
@@ -230,7 +237,7 @@ class Gateway:
             names.append(decision.route.partner.user_id_header)
         if not names:
             return headers, names
-        kept = {name for name, _ in [*headers, *decision.trace.headers()]}
+        kept = {name for name, _ in [*headers, *(decision.trace.headers() if decision.trace.given else ())]}
         return headers, [name for name in dict.fromkeys(names) if name not in kept]
 
     def fresh_for(self, decision: Decision) -> float:

@@ -5,12 +5,12 @@ from math import inf
 import pytest
 
 from talaria.domain.decision import Decision, UpstreamHeaders, UpstreamTarget, joined
-from talaria.domain.events import RequestContext
+from talaria.domain.events import RequestContext, Trace
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.http import ClientRequest, Headers
 from talaria.domain.model import Partner, PartnerUserId, Principal, Route
-from talaria.domain.tracing import NO_TRACE, Trace
+from talaria.domain.tracing import NO_TRACE
 from tests.unit.domain.support_memory_gateway import ScriptedUpstream
 
 WIND = Partner("wind", b"x-wind-user-id")

@@ -1,6 +1,7 @@
 """Flows: what one says, and that it falls with each part of it that changes."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -10,6 +11,7 @@ from talaria.domain.errors import IdentityUnknown
 from talaria.domain.flow import FLOW_SECONDS, Flow
 from talaria.domain.http import ClientRequest
 from talaria.domain.model import Principal, ServiceClaims, ServiceToken, VerifiedToken
+from talaria.domain.tracing import Tracing
 from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import World, key, person
 from tests.unit.domain.support_memory_gateway import Door, request_headers
@@ -244,6 +246,25 @@ def test_a_route_with_methods_has_a_flow_for_these_alone() -> None:
         assert flow is not None
         assert flow.methods == {"GET", "POST"}
         assert flow.secrets == (b"service-token-2",)
+
+    run(main())
+
+
+def test_where_spans_are_told_there_is_none() -> None:
+    async def main() -> None:
+        assert (await warm(tracing=Tracing(1.0))).gateway.flow_of(asked()) is None
+
+    run(main())
+
+
+def test_methods_before_which_a_pairs_age_is_looked_at_have_none() -> None:
+    async def main() -> None:
+        door = await warm()
+        door.gateway._routes[b"wind"] = replace(
+            door.gateway._routes[b"wind"], recheck_methods=frozenset({"DELETE", "POST"}), recheck_max_age=1.0
+        )
+        flow = await flow_in(door)
+        assert flow.methods == {"GET", "HEAD", "PUT", "PATCH", "OPTIONS"}
 
     run(main())
 
