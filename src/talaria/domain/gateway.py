@@ -130,7 +130,7 @@ class Gateway:
 
     def flow_of(self, request: ClientRequest) -> Flow | None:
         """What every request with the `host`, `x-api-tag` and `authorization` of this one, and from its peer, goes on
-        under; None where that can't be said now, or not for each of them alike: a request whose spans are told has a
+        under; None where that can't be said now, or not for each of them alike: with a collector each request has a
         trace of its own. Records nothing and refuses nothing: `handle` does.
         """
         if self._tracing is not None:
