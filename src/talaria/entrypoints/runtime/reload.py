@@ -110,11 +110,17 @@ def latest(started_with: Settings, path: Path, read: Callable[[Path], Settings] 
 
 
 def with_fixed_settings(settings: Settings, in_use: Settings) -> Settings:
-    """The settings with the addresses and the number of workers that are in use: no reload can change them."""
-    server, fixed = settings.server, in_use.server
+    """The settings with the addresses, the number of workers and the lines' format that are in use: no reload can
+    change them.
+    """
+    server, fixed, format_in_use = settings.server, in_use.server, in_use.logging.format
     kept = {name: getattr(fixed, name) for name in _FIXED if getattr(fixed, name) != getattr(server, name)}
     if (server.tls.cert_file is None) != (fixed.tls.cert_file is None):
         kept["tls"] = fixed.tls  # another certificate is taken, but a listener does not change its language
-    for name in kept:
-        logger.warning("server.%s comes in force with the next start only", name)
-    return replace(settings, server=replace(server, **kept))
+    changed = [f"server.{name}" for name in kept]
+    changed += ["logging.format"] if settings.logging.format != format_in_use else []
+    if fixed.tls.cert_file is not None and server.header_timeout != fixed.header_timeout:
+        changed.append("server.header_timeout of a TLS handshake")
+    for key in changed:
+        logger.warning("%s comes in force with the next start only", key)
+    return replace(settings, server=replace(server, **kept), logging=replace(settings.logging, format=format_in_use))
