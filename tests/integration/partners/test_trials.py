@@ -36,12 +36,14 @@ def wind_v2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def trial(role: str, share: float) -> AsyncIterator[tuple[Sandbox, SimulatedWind, httpx.AsyncClient]]:
+async def trial(
+    role: str, share: float, timeout: str = "10s"
+) -> AsyncIterator[tuple[Sandbox, SimulatedWind, httpx.AsyncClient]]:
     """The sandbox with the new adapter on trial, the service that it asks, and a client."""
     new = SimulatedWind("")
     async with running(new):
         table = {"adapter": "wind_v2", "share": share, "url": new.url}
-        changes: dict[str, Any] = {"partners": {"wind": {role: table, "timeout": "500ms", "attempts": 1}}}
+        changes: dict[str, Any] = {"partners": {"wind": {role: table, "timeout": timeout, "attempts": 1}}}
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
             async with (
@@ -100,7 +102,7 @@ async def test_a_shadow_is_compared_in_a_metric_and_a_line(result: str, caplog: 
 
 
 async def test_nothing_waits_for_a_shadow_and_its_breaker_is_its_own() -> None:
-    async with trial("shadow", 1.0) as (sandbox, new, client):
+    async with trial("shadow", 1.0, timeout="500ms") as (sandbox, new, client):
         new.faults = Faults(error_rate=1, hang=True)
         for person in sandbox.add_persons(8):
             assert (await ask(sandbox, client, person))[0] == 200
