@@ -145,7 +145,7 @@ class Metrics:
         self._gauges["access_lines_waiting_bytes"] = {(): waiting}
         self._tallies.counters["access_lines_lost"] = {(): lost}
         self._gauges.update({name: dict(values) for name, values in self._states().items()})
-        self._gauges.setdefault(_CERTIFICATES, {}).update(self._certificates)
+        self._gauges[_CERTIFICATES] = {**self._gauges[_CERTIFICATES], **self._certificates}
         self._gauges.update(process_gauges(self._worker, self._process))
         return self._tallies
 
