@@ -30,6 +30,7 @@ from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import url_of
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.decision_server import DecisionServer, limits_of
+from talaria.entrypoints.runtime.factories import urls_of_dependencies
 from talaria.entrypoints.runtime.resources import ResourceRegistry
 
 logger = logging.getLogger("talaria")
@@ -143,6 +144,8 @@ class GatewayServer:
         await self.container.exchange().close()
         for resource in self.container.resources():
             await resource.aclose()
+        if (collector := self.process.collector()) is not None:
+            await asyncio.to_thread(collector.close)
         logger.info("stopped")
         self.process.access_log().close()
 
@@ -173,6 +176,8 @@ class GatewayServer:
         self._admin.switch(settings, container.exchange())
         self._admin.configured = Configured(settings.digest, rfc3339(now))
         limits = settings.server.max_in_flight, settings.identities.max_entries
+        if (spans := self.process.spans()) is not None:
+            spans.urls = urls_of_dependencies(settings)
         self.process.metrics().configured(settings.digest, now, *limits, certificate_ends(settings))
         changed: bool = self.process.siblings().configure(settings, container.resources().key_sets)
         return changed
