@@ -155,7 +155,8 @@ class Metrics:
         method = event.method if event.method in METHODS else OTHER
         self._count_request((tag, method, event.status, event.reason, event.origin, context.caller))
         bucket = self._time_request((tag,), event.seconds)
-        if context.trace_id:
+        trace = context.trace
+        if context.trace_id and (trace is None or trace.sampled or event.status >= 500):  # else no span is exported
             self._exemplars[tag, bucket] = Exemplar(context.trace_id, event.seconds, self._wall())
         if event.status >= 500:
             self._count_failure((tag, event.origin, event.reason))
