@@ -16,8 +16,8 @@ import pytest
 
 from talaria.entrypoints.config import load
 from talaria.entrypoints.runtime.reload import Reloader
+from talaria.sandbox.certificates import write_certificate
 from talaria.sandbox.stack import Sandbox, running_sandbox
-from tests.integration.support_certificates import write_certificate
 
 WAY = "/v1/scooters/nearby"
 
