@@ -10,10 +10,12 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
 from talaria.entrypoints.config import ConfigurationError, Settings, load
+from talaria.entrypoints.config.settings import ServerSettings
 from talaria.entrypoints.config.sources import versions_of
 from talaria.entrypoints.runtime.gateway_server import GatewayServer
 from talaria.entrypoints.runtime.sd_notify import ServiceManager
@@ -21,7 +23,11 @@ from talaria.entrypoints.runtime.sd_notify import ServiceManager
 logger = logging.getLogger("talaria.reloading")
 
 POLL_SECONDS = 3.0
-_FIXED = ("listen", "ops_listen", "decision_listen", "workers")
+_FIXED = {
+    "server": ("listen", "ops_listen", "decision_listen", "workers"),
+    "tracing": ("endpoint",),
+    "logging": ("format",),
+}
 
 
 class Reloader:
@@ -110,17 +116,20 @@ def latest(started_with: Settings, path: Path, read: Callable[[Path], Settings] 
 
 
 def with_fixed_settings(settings: Settings, in_use: Settings) -> Settings:
-    """The settings with the addresses, the number of workers and the lines' format that are in use: no reload can
-    change them.
-    """
-    server, fixed, format_in_use = settings.server, in_use.server, in_use.logging.format
-    kept = {name: getattr(fixed, name) for name in _FIXED if getattr(fixed, name) != getattr(server, name)}
-    if (server.tls.cert_file is None) != (fixed.tls.cert_file is None):
-        kept["tls"] = fixed.tls  # another certificate is taken, but a listener does not change its language
-    changed = [f"server.{name}" for name in kept]
-    changed += ["logging.format"] if settings.logging.format != format_in_use else []
-    if fixed.tls.cert_file is not None and server.header_timeout != fixed.header_timeout:
-        changed.append("server.header_timeout of a TLS handshake")
+    """The settings, with those in use that no reload can change."""
+    fixed = {table: (getattr(settings, table), getattr(in_use, table), names) for table, names in _FIXED.items()}
+    return replace(settings, **{table: _with_fixed(table, *one) for table, one in fixed.items()})
+
+
+def _with_fixed(table: str, new: Any, in_use: Any, names: Sequence[str]) -> Any:
+    kept = {name: getattr(in_use, name) for name in names if getattr(in_use, name) != getattr(new, name)}
+    changed = [f"{table}.{name}" for name in kept]
+    if isinstance(new, ServerSettings):
+        if (new.tls.cert_file is None) != (in_use.tls.cert_file is None):
+            kept["tls"] = in_use.tls  # another certificate is taken, but a listener does not change its language
+            changed.append("server.tls")
+        if in_use.tls.cert_file is not None and new.header_timeout != in_use.header_timeout:
+            changed.append("server.header_timeout of a TLS handshake")
     for key in changed:
         logger.warning("%s comes in force with the next start only", key)
-    return replace(settings, server=replace(server, **kept), logging=replace(settings.logging, format=format_in_use))
+    return replace(new, **kept)
