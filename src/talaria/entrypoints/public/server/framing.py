@@ -109,8 +109,8 @@ def head_of(framing: Framing) -> bytes:
 
 
 def refused_line(data: bytes) -> bytes:
-    """What the parser refused behind other requests: from the first request line on, behind an empty line, with a method
-    that it does not know. Empty where there is none.
+    """What the parser refused behind other requests: from the first request line on, behind an empty line, with a
+    method that it does not know. Empty where there is none.
     """
     at = 0
     for _ in range(_LINES_LOOKED_AT):
