@@ -6,7 +6,7 @@ import pytest
 
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.runtime.reload import with_fixed_settings
-from tests.integration.support_certificates import write_certificate
+from talaria.sandbox.certificates import write_certificate
 from tests.unit.entrypoints.config.conftest import Bench
 
 
