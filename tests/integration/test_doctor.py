@@ -48,7 +48,7 @@ class LatePages(Pages):
 
 
 @contextmanager
-def serving(pages: type[Pages] = Pages, certificate: tuple[Path, Path] | None = None) -> Iterator[int]:
+def serving(pages: type[BaseHTTPRequestHandler] = Pages, certificate: tuple[Path, Path] | None = None) -> Iterator[int]:
     """The port of a server."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), pages)
     if certificate is not None:
@@ -107,7 +107,12 @@ def test_no_key_set() -> None:
     ("days", "host", "trusted", "said"),
     [
         ((-1, 60), "127.0.0.1", True, []),
-        ((-1, 5), "127.0.0.1", True, ["personal: its certificate is good for 4 more days"]),
+        (
+            (-1, 5),
+            "127.0.0.1",
+            True,
+            ["personal: its certificate (by server) is good for 4 more days"],
+        ),
         ((-9, -1), "127.0.0.1", True, ["personal: certificate expired"]),
         ((-1, 60), "other.example", True, ["personal: certificate of another name"]),
         ((-1, 60), "127.0.0.1", False, ["personal: certificate of an unknown authority"]),

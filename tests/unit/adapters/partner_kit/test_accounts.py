@@ -79,3 +79,36 @@ async def test_closing_closes_the_adapter_where_it_wants_it() -> None:
     await AdapterAccounts(adapter, http).aclose()
     assert adapter.closed
     await accounts(partner(), lambda _http, _call: asyncio.Future()).aclose()
+
+
+class Probed(Closing):
+    """An adapter with a probe, which raises what it is told to."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    async def probe(self, call: HopContext) -> None:
+        """Ask nothing."""
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (PartnerBadAnswer("our credentials were refused"), PartnerBadAnswer),
+        (GatewayOverloaded(), GatewayOverloaded),
+        (KeyError(PHONE.reveal()), PartnerBadAnswer),
+    ],
+)
+async def test_a_probe_has_the_border_of_a_question(error: Exception, kind: type[Refusal]) -> None:
+    probed = partner().accounts(lambda _: Probed(error))
+    assert probed.can_probe
+    with pytest.raises(kind) as caught:
+        await probed.probe(HopContext("", 5.0))
+    assert PHONE.reveal() not in str(caught.value)
+
+
+async def test_a_probe_that_is_answered_says_nothing() -> None:
+    await partner().accounts(lambda _: Probed(None)).probe(HopContext("", 5.0))
+    assert not partner().accounts(lambda _: Closing()).can_probe
