@@ -21,9 +21,9 @@ from talaria.entrypoints.cli.credentials import credentials
 from talaria.entrypoints.cli.egress import egress
 from talaria.entrypoints.cli.probes import Finding
 from talaria.entrypoints.config import Settings, load
+from talaria.sandbox.certificates import write_certificate
 from talaria.sandbox.faults import Faults
 from talaria.sandbox.stack import Sandbox, running_sandbox
-from tests.integration.support_certificates import write_certificate
 from tests.integration.support_command import told
 from tests.integration.test_doctor import serving
 

@@ -1,7 +1,7 @@
 """An adapter as the port that the exchange knows: one hop for each question, one border for its errors."""
 
 import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -38,22 +38,19 @@ class AdapterAccounts:
 
     async def user_of(self, identity: PhoneNumber | EmailAddress, call: HopContext) -> PartnerUserId:
         async def ask(whole: PartnerCall) -> PartnerUserId:
-            user_id = await _translated(self.adapter.user_of(identity, whole))
+            user_id = await self.adapter.user_of(identity, whole)
             if not isinstance(user_id, PartnerUserId):
                 raise PartnerBadAnswer(f"the adapter gave a {type(user_id).__name__}, not a user id")
             return user_id
 
-        return await self._http.whole(call, ask)
+        return await self._ask(call, ask)
 
-    @property
-    def can_probe(self) -> bool:
-        """Whether the adapter has a call that changes nothing."""
-        return hasattr(self.adapter, "probe")
-
-    async def probe(self, call: HopContext) -> None:
-        """Make that call. Raises what `user_of` raises."""
-        adapter: Any = self.adapter
-        await self._http.whole(call, lambda whole: _translated(adapter.probe(whole)))
+    async def probe(self, call: HopContext) -> bool:
+        """Ask what changes nothing, and raise what `user_of` raises; False where the adapter has no probe."""
+        probe: Callable[[PartnerCall], Awaitable[object]] | None = getattr(self.adapter, "probe", None)
+        if probe is not None:
+            await self._ask(call, probe)
+        return probe is not None
 
     async def follow_names(self) -> None:
         """Nothing: its clients have the connections."""
@@ -64,14 +61,16 @@ class AdapterAccounts:
         if aclose is not None:
             await aclose()
 
+    async def _ask(self, call: HopContext, ask: Callable[[PartnerCall], Awaitable[T]]) -> T:
+        async def guarded(whole: PartnerCall) -> T:
+            try:
+                return await ask(whole)
+            except (Refusal, TimeoutError):
+                raise
+            except Exception as error:
+                raise PartnerBadAnswer(_described(error)) from None
 
-async def _translated(asking: Awaitable[T]) -> T:
-    try:
-        return await asking
-    except (Refusal, TimeoutError):
-        raise
-    except Exception as error:
-        raise PartnerBadAnswer(_described(error)) from None
+        return await self._http.whole(call, guarded)
 
 
 def _described(error: Exception) -> str:

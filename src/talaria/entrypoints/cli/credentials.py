@@ -44,10 +44,9 @@ async def _personal(settings: Settings, parts: ClientParts) -> Finding:
 
 async def _partner(partner: PartnerSettings, parts: ClientParts) -> Finding:
     owner = f"the partner {partner.dependency}"
-    accounts = adapter_accounts(partner, parts)
-    if not accounts.can_probe:
+    if partner.found is None or not hasattr(partner.found.kind, "probe"):
         return Finding(f"{owner}: its adapter has no probe, so its credentials are not tried", True)
-    asking = accounts.probe(HopContext(_REQUEST_ID, partner.timeout))
+    asking = adapter_accounts(partner, parts).probe(HopContext(_REQUEST_ID, partner.timeout))
     table = f"partners.{partner.id}"
     return await _finding(owner, asking, f"Look at {table}.api_key and {table}.secrets, or ask {owner} for its end.")
 
@@ -61,7 +60,9 @@ async def _finding(owner: str, asking: Awaitable[object], advice: str) -> Findin
         if isinstance(fault, BadAnswer) and fault.cause == _REFUSED:
             return Finding(f"{owner}: refuses our credentials", False, f"us, with {owner}", advice)
         advice = (
-            "Look at its last release, and at the url." if isinstance(fault, BadAnswer) else "Look whether it runs."
+            "Look at its last release, at the url, and at our credentials."
+            if isinstance(fault, BadAnswer)
+            else "Look whether it runs."
         )
         return Finding(f"{owner}: can't be asked ({fault.cause or fault.reason})", False, owner, advice)
     except Refusal as refusal:

@@ -21,9 +21,8 @@ from talaria.adapters.telemetry.timestamps import rfc3339
 from talaria.adapters.tls import load_certificate, server_tls
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.tls import certificate_ends
-from talaria.entrypoints.ops.app import create_ops_app
-from talaria.entrypoints.ops.listener import AsgiListener
 from talaria.entrypoints.ops.readiness import Configured
+from talaria.entrypoints.ops.serving import OperatorsListener
 from talaria.entrypoints.public.app import PublicApp, public_pages
 from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.proxy import Proxy
@@ -77,7 +76,7 @@ class GatewayServer:
         self._edges = None if sockets.decisions is None else DecisionServer(container, sockets.decisions)
         self.decision_url = "" if self._edges is None else self._edges.url
         self._ops = ops
-        self._ops_listener = None if ops is None else AsgiListener(create_ops_app(self._admin))
+        self._ops_listener = None if ops is None else OperatorsListener(self._admin)
         self._retirements: set[asyncio.Task[None]] = set()
         self._following: asyncio.Task[None] | None = None
         self._show_configuration()

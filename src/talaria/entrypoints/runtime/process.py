@@ -17,9 +17,8 @@ import uvloop
 from talaria import __version__
 from talaria.adapters.telemetry.line_writer import make_nonblocking
 from talaria.entrypoints.config import Address, Settings
-from talaria.entrypoints.ops.app import create_ops_app
 from talaria.entrypoints.ops.control import ControlConnection
-from talaria.entrypoints.ops.listener import AsgiListener
+from talaria.entrypoints.ops.serving import OperatorsListener
 from talaria.entrypoints.ops.workers import ControlServer, WorkersAdmin
 from talaria.entrypoints.public.server.sockets import CannotListen, bind, is_port_served, url_of
 from talaria.entrypoints.runtime import logging as logs
@@ -62,20 +61,24 @@ async def start(settings: Settings, *, container: Container | None = None, acces
 def bind_all(settings: Settings) -> tuple[ServingSockets, socket.socket]:
     """The sockets for clients and edges, and the operators', shared with another instance on its way out or in."""
     server = settings.server
-    public = bind(server.listen.host, server.listen.port, "server.listen", shared=True)
-    bound = [public]
+    sockets = _bind_serving(server.listen, server.decision_listen)
     try:
-        ops = bind(server.ops_listen.host, server.ops_listen.port, "server.ops_listen", shared=True)
-        bound.append(ops)
-        return ServingSockets(public, _bind_decisions(server.decision_listen)), ops
+        return sockets, bind(server.ops_listen.host, server.ops_listen.port, "server.ops_listen", shared=True)
     except CannotListen:
-        for listener in bound:
-            listener.close()
+        sockets.close()
         raise
 
 
-def _bind_decisions(address: Address | None) -> socket.socket | None:
-    return None if address is None else bind(address.host, address.port, "server.decision_listen", shared=True)
+def _bind_serving(public: Address, decisions: Address | None) -> ServingSockets:
+    listening = bind(public.host, public.port, "server.listen", shared=True)
+    try:
+        edges = (
+            None if decisions is None else bind(decisions.host, decisions.port, "server.decision_listen", shared=True)
+        )
+    except CannotListen:
+        listening.close()
+        raise
+    return ServingSockets(listening, edges)
 
 
 def run(settings: Settings, config_path: Path) -> int:
@@ -112,18 +115,13 @@ def _configure_lines(settings: Settings, origin: Mapping[str, int | str]) -> Non
 
 def _bind_more(sockets: ServingSockets, count: int) -> list[ServingSockets]:
     """Sockets at the same addresses, for further workers."""
-    return [
-        ServingSockets(
-            bind(*_address_of(sockets.public), "server.listen", shared=True),
-            None if sockets.decisions is None else _bind_decisions(Address(*_address_of(sockets.decisions))),
-        )
-        for _ in range(count)
-    ]
+    public = _address_of(sockets.public)
+    edges = None if sockets.decisions is None else _address_of(sockets.decisions)
+    return [_bind_serving(public, edges) for _ in range(count)]
 
 
-def _address_of(listener: socket.socket) -> tuple[str, int]:
-    host, port = listener.getsockname()[:2]
-    return host, port
+def _address_of(listener: socket.socket) -> Address:
+    return Address(*listener.getsockname()[:2])
 
 
 def _raise_fd_limit(max_in_flight: int) -> None:
@@ -238,7 +236,7 @@ async def _run_ops(workers: int, listening: socket.socket, control: socket.socke
     admin = WorkersAdmin(workers)
     connection = await ControlConnection.open(control, admin.handlers, stop.set)
     tasks = [_beat(connection, lambda: 0.0), asyncio.create_task(admin.keep_collecting(connection))]
-    listener = AsgiListener(create_ops_app(admin))
+    listener = OperatorsListener(admin)
     await listener.start(listening)
     logger.info("serving operators", extra={"ops": url_of(listening), "version": __version__})
     await stop.wait()

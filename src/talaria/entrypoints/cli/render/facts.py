@@ -39,6 +39,11 @@ class Endpoint:
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
+    def url(self) -> str:
+        """The scheme, host and port, always all three."""
+        return f"{self.scheme}://{self}"
+
+    @property
     def is_ip(self) -> bool:
         """Is the host an address, and no name?"""
         try:
