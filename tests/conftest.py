@@ -5,6 +5,7 @@ printed is searched, and what was measured again is told.
 import gc
 import logging
 import os
+from collections.abc import Generator
 
 import pytest
 
@@ -15,11 +16,7 @@ from tests.support_printed import PRINTED, Records, Watch, search_what_tests_tak
 for name in ("FORCE_COLOR", "NO_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
     os.environ.pop(name, None)  # rich_click looks at some of them once, when it is imported
 
-
-@pytest.fixture(autouse=True)
-def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So wide that no sentence is broken."""
-    monkeypatch.setenv("COLUMNS", "200")
+gc.disable()  # up to the end of the collection, which leaves no garbage to speak of
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,9 +28,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what stays to the end anyhow, all modules and tests: a tenth of the time."""
+    """Spare the garbage collector what stays to the end anyhow, all modules and tests, and let it come less often."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
+    gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """The terminal is so wide that no sentence is broken. No fixture: there are five thousand tests."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "200"
+    try:
+        return (yield)
+    finally:
+        del os.environ["COLUMNS"]
+        if before is not None:
+            os.environ["COLUMNS"] = before
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools.code_lines import SOURCE, median_length, product_lines
 from tools.import_circles import circles
-from tools.repository_files import ROOT, repository_files
+from tools.repository_files import ROOT, nodes, repository_files
 
 MOST_LINES, MEDIAN_LINES, PRODUCT_LINES = 400, 150, 8_300
 
@@ -50,8 +50,9 @@ def person_words() -> list[str]:
         f"{path}:{number}: {line.strip()}"
         for path, text in _texts()
         if path.parts[0] in ("src", "tests") and str(path) not in FIXED_TEXTS
-        for number, line in enumerate(text.splitlines(), 1)
-        if PERSON_WORD.search(TERM.sub("", line))
+        if PERSON_WORD.search(without_terms := TERM.sub("", text))  # the whole file at once is quicker
+        for number, line in enumerate(without_terms.splitlines(), 1)
+        if PERSON_WORD.search(line)
     ]
 
 
@@ -79,18 +80,17 @@ def patched_libraries() -> list[str]:
     """Nothing is assigned to a module, class or function that was imported from elsewhere."""
     found = []
     for path, text in _modules("src"):
-        tree = ast.parse(text)
-        imported = _imported(tree)
+        imported = _imported(text)
         assigned = [
-            node for node, owner in _assignments(tree) if owner in imported and ast.unparse(node) not in REPLACEABLE
+            node for node, owner in _assignments(text) if owner in imported and ast.unparse(node) not in REPLACEABLE
         ]
         found += [f"{path}:{node.lineno}: {ast.unparse(node)}" for node in assigned]
     return found
 
 
-def _imported(tree: ast.AST) -> set[str]:
+def _imported(text: str) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes(text):
         if isinstance(node, ast.Import):
             names |= {(each.asname or each.name).split(".")[0] for each in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -98,9 +98,9 @@ def _imported(tree: ast.AST) -> set[str]:
     return names
 
 
-def _assignments(tree: ast.AST) -> Iterator[tuple[ast.expr, str]]:
+def _assignments(text: str) -> Iterator[tuple[ast.expr, str]]:
     """Attributes that are set or deleted, each with the name at its root."""
-    for node in ast.walk(tree):
+    for node in nodes(text):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
             yield node, _root(node)
         elif isinstance(node, ast.Call) and _root(node.func) in ("setattr", "delattr") and node.args:
@@ -117,32 +117,31 @@ def private_names() -> list[str]:
     """No underscore of a guarded library: not in an import and, in a file that has one, not as an attribute."""
     found = []
     for path, text in _modules("src"):
-        tree = ast.parse(text)
-        guarded = [name for name in _imported_modules(tree) if name.split(".")[0] in GUARDED]
+        guarded = [name for name in _imported_modules(text) if name.split(".")[0] in GUARDED]
         found += [f"{path}: imports {name}" for name in guarded if "._" in name]
         if guarded:
-            own = _own_names(tree)
+            own = _own_names(text)
             found += [
                 f"{path}:{node.lineno}: {ast.unparse(node)}"
-                for node in ast.walk(tree)
+                for node in nodes(text)
                 if isinstance(node, ast.Attribute) and re.match(r"_[^_]", node.attr) and node.attr not in own
             ]
     return found
 
 
-def _imported_modules(tree: ast.AST) -> Iterator[str]:
+def _imported_modules(text: str) -> Iterator[str]:
     """With what is imported from each: "library.module.name"."""
-    for node in ast.walk(tree):
+    for node in nodes(text):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{each.name}" for each in node.names)
 
 
-def _own_names(tree: ast.AST) -> set[str]:
+def _own_names(text: str) -> set[str]:
     """What the file defines itself: functions, classes, attributes of `self`, names of a class's body."""
     own: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes(text):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             own.add(node.name)
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _root(node) == "self":

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tools.repository_files import nodes
+
 
 def circles(source: Path, package: str) -> list[list[str]]:
     """The groups of modules that reach one another, each sorted. `source` is the folder that holds the package."""
@@ -19,7 +21,7 @@ def _name(path: Path) -> str:
 
 def _imports(name: str, path: Path, files: Mapping[str, Path]) -> Iterator[str]:
     """The modules among `files` that this one imports: of `from a import b` the module `a.b`, or else `a`."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path.read_text()):
         wanted: list[str] = []
         if isinstance(node, ast.Import):
             wanted = [each.name for each in node.names]

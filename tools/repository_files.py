@@ -1,8 +1,10 @@
 """The files of the repository: what git does not ignore or, where it refuses, what .gitignore does not name."""
 
+import ast
 import os
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -32,3 +34,9 @@ def _walked(root: Path) -> Iterator[Path]:
         place = Path(folder)
         folders[:] = [name for name in folders if not {name, str((place / name).relative_to(root))} & ignored]
         yield from (place / name for name in names)
+
+
+@cache
+def nodes(text: str) -> tuple[ast.AST, ...]:
+    """Every node of a file of Python, which is parsed once."""
+    return tuple(ast.walk(ast.parse(text)))

@@ -15,7 +15,7 @@ BEGIN = "<!-- what follows is generated: python -m tools.settings_tables docs/se
 END = "<!-- generated up to here -->"
 
 _HEAD = "| key | written as | default | what it sets |\n|---|---|---|---|"
-_KINDS = {"object": "table", "integer": "whole number", "string": "text"}
+_KINDS = {"object": "table", "integer": "whole number", "number": "number", "string": "text"}
 
 
 def with_tables(document: str) -> str:
@@ -46,6 +46,8 @@ def _rows(table: dict[str, Any], prefix: str) -> Iterator[str]:
             yield from _rows(resolve(key), f"{name}.")
             continue
         required = "required" if name.removeprefix(prefix) in table.get("required", ()) else ""
+        if required and prefix and not prefix.endswith("[]."):
+            required += f" with `{prefix[:-1]}`"
         default = f"`{json.dumps(key['default'])}`" if "default" in key else required
         yield f"| `{name}` | {_cell(_kind(key))} | {default} | {_cell(key['description'])} |"
         if "$ref" in key.get("items", {}):

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from talaria.entrypoints.cli.operators import CannotAsk, ask
+from talaria.entrypoints.cli.operators import CannotAsk, NotThere, ask
 from talaria.entrypoints.config import Address
 from talaria.sandbox.stack import running_sandbox
 from tests.integration.support_command import talaria
@@ -42,8 +42,9 @@ def test_what_is_there_is_fetched(address: Address) -> None:
     assert ask(address, "/5xx/r-1", dict[str, Any]) == {}
 
 
-def test_what_is_not_there_is_none(address: Address) -> None:
-    assert ask(address, "/5xx/r-2", dict[str, Any]) is None
+def test_what_is_not_there_is_told_apart(address: Address) -> None:
+    with pytest.raises(NotThere):
+        ask(address, "/5xx/r-2", dict[str, Any])
 
 
 def test_another_failure_is_told(address: Address) -> None:

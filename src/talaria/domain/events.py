@@ -24,12 +24,15 @@ class Attempt(NamedTuple):
 class HopContext:
     """What one hop of an exchange gets. Mutable: adapters append to `attempts`.
 
-    `timeout` is in seconds and bounds the whole hop, retries included.
+    `timeout` is in seconds and bounds the whole hop, retries included. `person` is a pseudonym; `draw`, from 0 to 1, is
+    the same for a person at all times and in all instances.
     """
 
     request_id: str
     timeout: float
     attempts: list[Attempt] = field(default_factory=list)
+    person: str = ""
+    draw: float = 0.0
 
 
 @dataclass(slots=True)
@@ -83,4 +86,21 @@ class RetryRefused(NamedTuple):
     dependency: str
 
 
-Event = RequestFinished | ExchangeFinished | Attempt | RetryRefused
+ShadowResult = Literal["same", "other", "unknown", "failed"]
+
+
+class ShadowAnswered(NamedTuple):
+    """A partner's shadow adapter was asked what the partner's own had answered.
+
+    It gave the same answer, or another user id, or had no user where the other had one, or failed. `person` is a
+    pseudonym.
+    """
+
+    partner: str
+    adapter: str
+    result: ShadowResult
+    person: str
+    request_id: str
+
+
+Event = RequestFinished | ExchangeFinished | Attempt | RetryRefused | ShadowAnswered

@@ -26,6 +26,7 @@ it (see `GatewayServer`).
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from math import inf
 from types import MappingProxyType
 from typing import Any, Literal
@@ -39,7 +40,15 @@ from talaria.domain.errors import (
     UnknownUser,
 )
 from talaria.domain.events import Attempt, ExchangeFinished, HopContext, RequestContext
-from talaria.domain.model import PHONE_HOPS, CachedIdentity, ExchangeResult, Hop, IdentityKey, PartnerUserId
+from talaria.domain.model import (
+    PHONE_HOPS,
+    CachedIdentity,
+    ExchangeResult,
+    Hop,
+    IdentityKey,
+    PartnerUserId,
+    PersonalPhoneId,
+)
 from talaria.domain.ports import Clock, IdentityCache, PartnerAccounts, PhoneDirectory, Recorder
 
 SERVE_STALE_SECONDS = 5.0
@@ -83,6 +92,8 @@ class _Flight:
 
     deadline: float
     request_id: str
+    person: str
+    draw: float
     hop_deadline: float = 0.0
     background: bool = False
     invalidated: bool = False
@@ -247,7 +258,7 @@ class Exchange:
             self._start(key, context, flight_deadline).background = True
 
     def _start(self, key: IdentityKey, context: RequestContext, flight_deadline: float) -> _Flight:
-        flight = self._flights[key] = _Flight(flight_deadline, context.request_id)
+        flight = self._flights[key] = _Flight(flight_deadline, context.request_id, context.person, draw_of(key[2]))
         flight.task = asyncio.create_task(self._exchange(key, flight))
         flight.task.add_done_callback(lambda task: self._on_done(key, flight, task))
         return flight
@@ -314,7 +325,7 @@ class Exchange:
         if seconds <= 0:
             raise _timed_out(flight)
         flight.hop_deadline = flight.deadline
-        return HopContext(flight.request_id, seconds, flight.attempts)
+        return HopContext(flight.request_id, seconds, flight.attempts, flight.person, flight.draw)
 
     def _cache(self, key: IdentityKey, flight: _Flight, identity: CachedIdentity) -> None:
         if not flight.invalidated:
@@ -323,6 +334,11 @@ class Exchange:
     def _finish(self, key: IdentityKey, result: ExchangeResult, context: RequestContext) -> None:
         context.exchange = result
         self._record(ExchangeFinished(key[0], result))
+
+
+def draw_of(phone_id: PersonalPhoneId) -> float:
+    """A number from 0 to 1 for this person, spread evenly over all of them."""
+    return int.from_bytes(sha256(phone_id.reveal().encode()).digest()[:8]) / (1 << 64)
 
 
 def _timed_out(flight: _Flight) -> TimedOut:

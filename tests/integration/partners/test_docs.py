@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from talaria.adapters.clock import MonotonicClock
 from talaria.adapters.partner_kit import PartnerContext, PartnerHttp, Sensitive, options_of
 from talaria.testing.simulator import client_of
 from tests.integration.partners.support_install import ROOT
+from tests.support_plugins import ADAPTER, install
 from tests.support_printed import note_printed
+from tests.unit.entrypoints.config.conftest import Bench
 
 DOCS = ROOT / "docs/partners"
 BLOCK = re.compile(r"(?:<!-- (file|append): (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
@@ -67,12 +70,26 @@ async def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
 
 async def test_the_reference_runs_as_programs() -> None:
     for _, _, language, text in blocks("kit.md"):
-        assert language == "python"
+        if language != "python":
+            continue
         program = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", text), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
         output, _ = await program.communicate()
         assert program.returncode == 0, output.decode()
+
+
+def test_the_references_tables_are_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ADAPTER.replace("    Options = Options", "    side_effect_free = True")
+    for name in ("comet", "comet_v2"):
+        (tmp_path / name).mkdir()
+        install(tmp_path / name, monkeypatch, name, source)
+    texts = [text for _, _, language, text in blocks("kit.md") if language == "toml"]
+    assert texts
+    for text in texts:
+        tables = tomllib.loads(text)["partners"]
+        partners = {f"partners.{id}": {"url": "https://comet.example", **table} for id, table in tables.items()}
+        assert Bench(tmp_path).load(partners).partners["comet"].trials
 
 
 @pytest.mark.parametrize("at", range(len(blocks("credentials.md"))))

@@ -9,15 +9,28 @@ T = TypeVar("T")
 
 
 class _Jumping(selectors.SelectSelector):
-    """Instead of sleeping it moves the time."""
+    """Instead of sleeping it moves the time, or wakes what waits for that moment."""
 
     now = 1000.0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.settled: list[asyncio.Future[None]] = []
+
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout == 0 or self._wake():
+            return super().select(0)
         if timeout is None:
             raise AssertionError("every task waits, and nothing will ever happen")
         self.now += timeout
         return super().select(0)
+
+    def _wake(self) -> bool:
+        waiting, self.settled = self.settled, []
+        for one in waiting:
+            if not one.done():
+                one.set_result(None)
+        return bool(waiting)
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
@@ -33,6 +46,12 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def now(self) -> float:
         """The port `Clock`."""
         return self._jumping.now
+
+    async def settle(self) -> None:
+        """Let everything that can happen without time passing happen."""
+        settled = self.create_future()
+        self._jumping.settled.append(settled)
+        await settled
 
     def move(self, seconds: float) -> None:
         """Let time pass at once, before any task wakes."""
@@ -54,5 +73,4 @@ def clock() -> JumpingLoop:
 
 async def settle() -> None:
     """Let everything that can happen without time passing happen."""
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await clock().settle()

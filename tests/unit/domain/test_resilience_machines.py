@@ -57,6 +57,13 @@ class BreakerMachine(RuleBasedStateMachine):
     def answer(self, data: st.DataObject, result: str) -> None:
         self.end(data.draw(st.integers(0, len(self.out) - 1)), result)
 
+    @precondition(lambda self: self.state == "open")
+    @rule(result=st.sampled_from(["failed", "succeeded", "cancelled"]))
+    def probe(self, result: str) -> None:
+        self.time_passes(max(0.0, self.until - self.now))
+        self.ask()
+        self.end(len(self.out) - 1, result)
+
     def end(self, at: int, result: str) -> None:
         phase, permit = self.out.pop(at)
         getattr(self.breaker, result)(permit, self.now)
@@ -139,7 +146,7 @@ class BudgetMachine(RuleBasedStateMachine):
         self.answers.append(self.now)
 
 
-LONG = settings(times(4), stateful_step_count=60)
+LONG = settings(times(0.5), stateful_step_count=200)
 
 
 @pytest.mark.timeout(1800)  # for HYPOTHESIS_PROFILE=thorough

@@ -12,7 +12,7 @@ from typing import Any
 
 from talaria.adapters.telemetry.process_gauges import ProcessGauges
 from talaria.adapters.telemetry.tallies import BUCKETS, GAUGES, Durations, Exemplar, Labels, Tallies, no_tallies
-from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished, RetryRefused
+from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished, RetryRefused, ShadowAnswered
 from talaria.domain.routing import METHODS
 
 OTHER = "other"
@@ -92,6 +92,7 @@ class Metrics:
         self._count_failure = _counter(counters["5xx"])
         self._count_avoided = _counter(counters["5xx_avoided"])
         self._count_exchange = _counter(counters["exchange"])
+        self._count_shadow = _counter(counters["shadow"])
         self._count_call = _counter(counters["dependency_requests"])
         self._count_refused_retry = _counter(counters["retries_refused"])
         self._exemplars = self._tallies.exemplars
@@ -100,6 +101,7 @@ class Metrics:
         self.handlers: dict[type, Callable[[Any], None]] = {
             RequestFinished: self._request,
             ExchangeFinished: self._exchange,
+            ShadowAnswered: self._shadow,
             Attempt: self._call,
             RetryRefused: self._refused_retry,
         }
@@ -164,6 +166,9 @@ class Metrics:
 
     def _exchange(self, event: ExchangeFinished) -> None:
         self._count_exchange((event.partner, event.result))
+
+    def _shadow(self, event: ShadowAnswered) -> None:
+        self._count_shadow((event.partner, event.adapter, event.result))
 
     def _call(self, event: Attempt) -> None:
         outcome = event.outcome

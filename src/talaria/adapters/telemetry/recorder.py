@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from talaria.domain.events import Event
+from talaria.domain.events import Event, ShadowAnswered
 from talaria.domain.model import PersonalPhoneId
 
 Handler = Callable[[Any], object]
@@ -38,6 +38,11 @@ class EventBus:
             self._failed.add(kind)
             name = getattr(handle, "__qualname__", type(handle).__name__)
             _logger.error("%s can't take an event; said once", name, exc_info=error)
+
+
+def log_shadow(event: ShadowAnswered) -> None:
+    """A line for each comparison."""
+    _logger.info("a shadow adapter was compared", extra=event._asdict())
 
 
 def pseudonyms(key: bytes) -> Callable[[str, PersonalPhoneId], str]:

@@ -53,6 +53,7 @@ class GaugeFamily(NamedTuple):
 COUNTERS = {
     "requests": Family("Requests answered.", ("tag", "method", "status", "reason", "origin", "caller")),
     "exchange": Family("Exchanges of an id for a user id.", ("partner", "result")),
+    "shadow": Family("Answers of a shadow adapter, compared.", ("partner", "adapter", "result")),
     "dependency_requests": Family("Attempts at dependencies.", ("dependency", "outcome", "url")),
     "retries_refused": Family("Retries that the budget did not allow.", ("dependency",)),
     "5xx": Family("Answers of 500 and above.", ("tag", "origin", "reason")),

@@ -130,11 +130,12 @@ def _key_source(caller: CallerSettings) -> str:
 
 def _partners(settings: Settings) -> Table:
     table = _table("Partners", "partner", "adapter", "from", "url", "way", "user id header", "timeout", "attempts")
-    for id, partner in settings.partners.items():
+    partners = settings.partners.values()
+    for partner in [each for one in partners for each in (one, *one.trials.values())]:
         way = _way(partner.egress_proxy, partner.source_address)
         times = write_seconds(partner.timeout), str(partner.attempts)
         source = f"{partner.found.distribution} {partner.found.version}" if partner.found is not None else ""
-        _add(table, id, partner.adapter, source, partner.url, way, partner.user_id_header, *times)
+        _add(table, partner.dependency, partner.adapter, source, partner.url, way, partner.user_id_header, *times)
     return table
 
 

@@ -57,7 +57,8 @@ def servers_of(settings: Settings) -> list[Server]:
     personal = settings.personal
     found = [Server("personal", personal.url, personal.tls, personal.egress_proxy)]
     for id, partner in settings.partners.items():
-        found.append(Server(f"the partner {id}", partner.url, partner.tls, partner.egress_proxy))
+        urls = dict.fromkeys(one.url for one in (partner, *partner.trials.values()))
+        found += [Server(f"the partner {id}", url, partner.tls, partner.egress_proxy) for url in urls]
     for name, upstream in settings.upstreams.items():
         owner = f"the upstream {name}"
         found += [Server(owner, url, upstream.tls, upstream.egress_proxy) for url in upstream.urls]

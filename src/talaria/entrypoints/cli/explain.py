@@ -27,25 +27,8 @@ _ORIGINS = {
     "gateway": "the gateway itself",
 }
 
-_ADVICE = {
-    "unreachable": "Look whether it runs, whether its name resolves, and whether a firewall or TLS is in between.",
-    "bad-answer": "It broke its contract, or refused our credentials: look at the cause and at its last release.",
-    "timeout": "Look at the times of the attempts: is it slow, or does a timeout of the configuration not fit it?",
-    "overloaded": "It turned us away: wait, or ask for more room there. More attempts make it worse.",
-    "circuit-open": "It failed too often just before: the entries right before this one say how.",
-    "keys-unavailable": "Look whether the caller's jwks_url answers from this machine.",
-    "method-not-implemented": "The client used a method that is none of HTTP; nothing is wrong with the gateway.",
-    "deadline-exceeded": "The client gave less time than the request took: see its x-request-timeout-ms.",
-    "decision-failed": "An edge proxy could not ask, or named no reason: look at its log, at server.trusted_edges and"
-    " at how long it waits for a decision.",
-    "draining": "This instance was shutting down: requests came too late, or took longer than server.drain_timeout.",
-    "internal-error": "A fault of ours: the traceback stands in the log under the request id.",
-    "": "The upstream's own answer, passed on as it was. Its log knows it by the same request id.",
-}
+_PASSED_ON = "The upstream's own answer, passed on as it was. Its log knows it by the same request id."
 _CERTIFICATE = "Its certificate is not good for us: it is renewed there, or its authority named in our tls.ca_file."
-_OUR_LIMITS = "Our own limits were reached: see talaria_requests_in_flight, server.max_in_flight and server.workers."
-
-
 _LISTED = 20
 _FOLLOW_SECONDS = 1.0
 
@@ -176,13 +159,12 @@ def _print_timeline(entry: FailureRecord) -> None:
 
 def advice(entry: FailureRecord) -> str:
     """What an operator may look at first."""
-    if entry.reason == "overloaded":
-        return _OUR_LIMITS
     if "certificate" in entry.cause:
         return _CERTIFICATE
-    if entry.status < 500 and entry.reason in ROWS:
-        return f"Its client was told: {ROWS[entry.reason].detail}"
-    return _ADVICE.get(entry.reason.removeprefix(f"{entry.origin}-"), "")
+    if not entry.reason:
+        return _PASSED_ON
+    row = ROWS.get(entry.reason)
+    return "" if row is None else row.advice or f"Its client was told: {row.detail}"
 
 
 def _end(entry: FailureRecord) -> str:

@@ -7,16 +7,43 @@ from msgspec.structs import FieldInfo, fields, replace
 
 from talaria.adapters import partners
 from talaria.adapters.partners import Adapter, BadAdapter
-from talaria.domain.model import EMAIL_HOPS, PHONE_HOPS, Sensitive
+from talaria.domain.model import EMAIL_HOPS, PHONE_HOPS, Hop, Sensitive
 from talaria.entrypoints.config.problems import Refuse, did_you_mean, one_of
-from talaria.entrypoints.config.settings import PartnerSettings, Settings
+from talaria.entrypoints.config.settings import PartnerSettings, Settings, TrialSettings
 from talaria.entrypoints.config.types import unwrap
 
 
 def read_adapters(settings: Settings, refuse: Refuse) -> Settings:
     """The settings with `found` and `adapter_options` filled in, as far as they are good."""
-    found = {id: _partner(f"partners.{id}", partner, refuse) for id, partner in settings.partners.items()}
+    found = {id: _with_trials(f"partners.{id}", partner, refuse) for id, partner in settings.partners.items()}
     return replace(settings, partners=found)
+
+
+def _with_trials(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettings:
+    partner = _partner(at, partner, refuse)
+    tried = {role: trial for role in ("shadow", "canary") if (trial := getattr(partner, role)) is not None}
+    trials = {role: _on_trial(f"{at}.{role}", partner, trial, role, refuse) for role, trial in tried.items()}
+    return replace(partner, trials=trials)
+
+
+def _on_trial(at: str, partner: PartnerSettings, trial: TrialSettings, role: str, refuse: Refuse) -> PartnerSettings:
+    """The partner with the adapter that is on trial."""
+    own = {name: getattr(trial, name) or getattr(partner, name) for name in ("url", "options", "secrets")}
+    found = replace(partner, role=role, adapter=trial.adapter, found=None, **own)
+    found = _partner(at, found, refuse)
+    if found.found is None:
+        return found
+    if role == "shadow" and not getattr(found.found.kind, "side_effect_free", False):
+        wrong = f'the adapter "{trial.adapter}" does not say that to ask it changes nothing'
+        refuse(f"{at}.adapter", wrong, "a shadow's class has side_effect_free = True; else try it as a canary")
+    if partner.found is not None and _hops(found.found) != _hops(partner.found):
+        wrong = f'the adapter "{trial.adapter}" asks for another kind of identity than "{partner.adapter}"'
+        refuse(f"{at}.adapter", wrong, "give it a partner and a route of its own")
+    return found
+
+
+def _hops(adapter: Adapter) -> tuple[Hop, ...]:
+    return tuple(getattr(adapter.kind, "hops", PHONE_HOPS))
 
 
 def _partner(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettings:
@@ -31,8 +58,12 @@ def _partner(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettin
         refuse(f"{at}.adapter", f'the adapter "{partner.adapter}" can\'t be used: {bad}', hint)
         return partner
     if getattr(found.kind, "api_key_required", False) and partner.api_key is None:
-        refuse(f"{at}.api_key", "this key is missing", "write api_key = ... (the key that the partner gave us)")
-    if tuple(getattr(found.kind, "hops", PHONE_HOPS)) not in (PHONE_HOPS, EMAIL_HOPS):
+        refuse(
+            f"partners.{partner.id}.api_key",
+            "this key is missing",
+            "write api_key = ... (the key that the partner gave us)",
+        )
+    if _hops(found) not in (PHONE_HOPS, EMAIL_HOPS):
         wrong = f'the adapter "{partner.adapter}" has hops that this gateway has not'
         refuse(f"{at}.adapter", wrong, "install another version of it, or name another adapter")
     return replace(partner, found=found, adapter_options=_options(at, partner, found, refuse))

@@ -4,6 +4,8 @@ Where a value is missing or invalid, an empty one of its type stands in its plac
 with problems are never handed on: the loader raises.
 """
 
+from collections.abc import Mapping
+from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -18,7 +20,8 @@ from talaria.entrypoints.config.types import is_table, unwrap
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def keys_of(table: type[msgspec.Struct]) -> dict[str, FieldInfo]:
+@cache
+def keys_of(table: type[msgspec.Struct]) -> Mapping[str, FieldInfo]:
     """The fields of a table that are keys of the file: the loader fills in the others."""
     return {field.name: field for field in fields(table) if "loaded" not in unwrap(field.type)[1]}
 
@@ -40,13 +43,13 @@ def convert(value: object, hint: Any, context: LoadContext) -> Any:
         raise InvalidValue(_wrong(value, bare, said), _hint(said)) from None
 
 
-def _wrong(value: object, bare: Any, said: dict[str, Any]) -> str:
+def _wrong(value: object, bare: Any, said: Mapping[str, Any]) -> str:
     if "parse" not in said and type(value) is not bare:
         return f"{kind_of(value)} stands here"
     return f"{shown(value)} {'has not the right form' if bare is str else 'is out of range'}"
 
 
-def _hint(said: dict[str, Any]) -> str:
+def _hint(said: Mapping[str, Any]) -> str:
     hint, write = str(said["hint"]), said.get("write", str)
     return hint.format(least=write(said["ge"]), most=write(said["le"])) if "ge" in said else hint
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec.structs import fields
 
+from talaria.entrypoints.config.decoding import keys_of
 from talaria.entrypoints.config.problems import path
 from talaria.entrypoints.config.secrets import Secret
 from talaria.entrypoints.config.settings import Settings
@@ -33,9 +33,9 @@ def files_of(value: object, key: str = "", private: bool = False) -> Iterator[Na
         case Secret(file=Path() as file):
             yield NamedFile(key, file, True)
         case msgspec.Struct():
-            for field in fields(value):
+            for name, field in keys_of(type(value)).items():
                 is_private = "private" in unwrap(field.type)[1]
-                yield from files_of(getattr(value, field.name), path(key, field.name), is_private)
+                yield from files_of(getattr(value, name), path(key, name), is_private)
         case dict():
             for name, one in value.items():
                 yield from files_of(one, path(key, str(name)))

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 
 from talaria.entrypoints.config.problems import path
 
@@ -33,6 +34,7 @@ def line_of(key: str, lines: Mapping[str, int]) -> int:
     return lines.get(key, 0)
 
 
+@lru_cache(1024)
 def _path(dotted: str) -> str:
     names: list[str] = []
     inside: object = tomllib.loads(f"{dotted} = 0")

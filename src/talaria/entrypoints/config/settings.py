@@ -33,6 +33,7 @@ from talaria.entrypoints.config.types import (
     Count,
     Duration,
     Network,
+    Share,
     Size,
     about,
     choice,
@@ -170,12 +171,27 @@ class PersonalSettings(Struct, frozen=True, kw_only=True):
     egress_proxy: EgressProxy = ""
 
 
+class TrialSettings(Struct, frozen=True, kw_only=True):
+    """partners.<id>.shadow and canary: another adapter on trial. What is left out is the partner's own."""
+
+    adapter: Annotated[Text, about("the adapter on trial")]
+    share: Annotated[Share, within(0, 1, "of the exchanges that are compared; with a canary, of the persons")]
+    url: Annotated[str, BASE_URL, about("where it asks; default: the partner's")] = ""
+    options: Annotated[dict[Name, Any], about("its settings; default: the partner's")] = {}
+    secrets: Annotated[dict[Name, Annotated[Secret, SECRET]], about("its secrets; default: the partner's")] = {}
+
+
 class PartnerSettings(Struct, frozen=True, kw_only=True):
-    """[partners.<id>]: a partner's back end. `adapter_options` is of the adapter's own type."""
+    """[partners.<id>]: a partner's back end. `adapter_options` is of the adapter's own type.
+
+    `trials`: by their `role`, "shadow" and "canary", the partner with the adapter on trial in place of its own.
+    """
 
     id: Annotated[str, LOADED] = ""
+    role: Annotated[str, LOADED] = ""
     found: Annotated[Adapter | None, LOADED] = None
     adapter_options: Annotated[Any, LOADED] = None
+    trials: Annotated[Mapping[str, "PartnerSettings"], LOADED] = {}
     adapter: Annotated[Text, about("the adapter that speaks its API; default: the table's name")] = ""
     url: Annotated[str, BASE_URL, about("where the partner is")]
     api_key: Annotated[Secret | None, HEADER_SECRET, about("the key that the partner gave us, where it wants one")] = (
@@ -191,6 +207,13 @@ class PartnerSettings(Struct, frozen=True, kw_only=True):
     rate_limit: Annotated[RateLimit | None, RATE, about("calls to it, retries included, for each instance")] = None
     source_address: SourceAddress = None
     egress_proxy: EgressProxy = ""
+    shadow: Annotated[TrialSettings | None, about("an adapter that is asked too and only compared")] = None
+    canary: Annotated[TrialSettings | None, about("an adapter that serves some of the persons")] = None
+
+    @property
+    def dependency(self) -> str:
+        """What attempts, breakers and metrics call it."""
+        return f"{self.id}.{self.role}" if self.role else self.id
 
 
 class IdentitiesSettings(Struct, frozen=True, kw_only=True):

@@ -11,8 +11,9 @@ A type is `Annotated[float, DURATION]`: plain Python, with a `msgspec.Meta` besi
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
@@ -54,7 +55,8 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def unwrap(hint: Any) -> tuple[Any, dict[str, Any]]:
+@cache
+def unwrap(hint: Any) -> tuple[Any, Mapping[str, Any]]:
     """A setting's type without its Metas and without None; and what the Metas say, later ones first."""
     metas = getattr(hint, "__metadata__", ())
     bare = hint.__origin__ if metas else hint
@@ -233,6 +235,7 @@ SIZE = _text("size", _size, _SIZE.pattern, 'write a size from "{least}" to "{mos
 """Bytes."""
 RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT)
 """Requests a second, and at once: where no burst is named, as many as the rate's own number."""
+SHARE = Meta(extra={"hint": "write a number from {least} to {most}, such as 0.05"})
 COUNT = Meta(extra={"hint": "write a whole number from {least} to {most}"})
 
 LISTEN = _text(
@@ -295,7 +298,7 @@ def within(least: float, most: float, description: str) -> Meta:
 Duration = Annotated[float, DURATION]
 Size = Annotated[int, SIZE]
 Count = Annotated[int, COUNT]
-File = Annotated[Path, FILE]
+Share = Annotated[float, SHARE]
 
 
 def is_table(bare: Any) -> bool:

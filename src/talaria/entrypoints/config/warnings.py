@@ -30,3 +30,6 @@ def _outside(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"callers.{name}.jwks_url", caller.jwks_url
     for name, partner in settings.partners.items():
         yield f"partners.{name}.url", partner.url
+        for role, trial in partner.trials.items():
+            if trial.url != partner.url:
+                yield f"partners.{name}.{role}.url", trial.url

@@ -21,6 +21,7 @@ from talaria.domain.errors import BadRequest, BodyTooLarge, InternalError, Metho
 from talaria.domain.events import RequestContext, RequestFinished
 from talaria.domain.headers import usable_request_id
 from talaria.domain.http import Header, Headers
+from talaria.domain.model import Origin
 from talaria.domain.ports import Recorder
 from talaria.domain.tracing import new_request_id
 
@@ -39,6 +40,8 @@ class Row(msgspec.Struct, frozen=True):
     proxy_error: str = ""
     always_retry_after: bool = False
     headers: dict[str, str] = {}
+    advice: str = ""
+    origins: tuple[Origin, ...] = ()
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.admin import LocalAdmin
 from talaria.entrypoints.runtime import factories, partner_factories, upstream_factories
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry, caller_rate_limits
-from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
+from talaria.entrypoints.runtime.resources import ClientParts, HealthRegistry, ResourceRegistry
 from talaria.entrypoints.runtime.siblings import SharedIdentityCache, Siblings
 
 
@@ -71,24 +71,14 @@ class Container(containers.DeclarativeContainer):
     process = providers.Container(ProcessContainer, settings=settings)
     resources = providers.Singleton(ResourceRegistry)
 
-    verifier = providers.Singleton(
-        factories.verifier, settings, process.recorder, process.clock, resources, process.person_key
-    )
+    parts = providers.Singleton(ClientParts, process.recorder, process.clock, resources, process.rate_limiters)
+
+    verifier = providers.Singleton(factories.verifier, settings, parts, process.person_key)
     service_tokens = providers.Singleton(factories.service_tokens, settings, process.key_history)
-    phone_directory = providers.Singleton(
-        upstream_factories.phone_directory, settings, process.recorder, process.clock, resources
-    )
+    phone_directory = providers.Singleton(upstream_factories.phone_directory, settings, parts)
     partners: providers.Object[Mapping[str, PartnerAccounts]] = providers.Object({})
-    partner_accounts = providers.Singleton(
-        partner_factories.partner_accounts,
-        settings,
-        process.recorder,
-        process.clock,
-        resources,
-        process.rate_limiters,
-        partners,
-    )
-    targets = providers.Singleton(upstream_factories.targets, settings, process.recorder, process.clock, resources)
+    partner_accounts = providers.Singleton(partner_factories.partner_accounts, settings, parts, partners)
+    targets = providers.Singleton(upstream_factories.targets, settings, parts)
 
     exchange = providers.Singleton(
         Exchange,

@@ -3,7 +3,6 @@
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
 from functools import partial
 
 from talaria import __version__
@@ -18,32 +17,23 @@ from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import FailureLog
 from talaria.adapters.telemetry.metrics import Metrics
-from talaria.adapters.telemetry.recorder import EventBus, Handler, pseudonyms
-from talaria.adapters.tls import client_tls
+from talaria.adapters.telemetry.recorder import EventBus, Handler, log_shadow, pseudonyms
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist
 from talaria.domain.errors import CALLER_KEYS
-from talaria.domain.events import RequestFinished
+from talaria.domain.events import RequestFinished, ShadowAnswered
 from talaria.domain.exchange import CachePolicy
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.model import Partner, Route
-from talaria.domain.ports import Clock, IdentityCache, Recorder
+from talaria.domain.ports import IdentityCache, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
-from talaria.entrypoints.config import Secret, Settings
-from talaria.entrypoints.config.settings import CallerSettings, TlsSettings
+from talaria.entrypoints.config import Settings
+from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.public.problems import ROWS
-from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
+from talaria.entrypoints.runtime.resources import ClientParts, HealthRegistry
+from talaria.entrypoints.runtime.upstream_factories import ssl_context
 
 _NO_PARTNER = Partner("", b"")
-_NO_SECRET = Secret("")
-_DEPENDENCIES = ("personal", "partner", "upstream")
-_ORIGINS: Mapping[str, Sequence[str]] = {
-    "circuit-open": _DEPENDENCIES,
-    "keys-unavailable": ("caller-keys",),
-    "deadline-exceeded": ("client",),
-    "method-not-implemented": ("client",),
-}
-"""Of each reason that does not begin with its origin, and is not ours."""
 
 
 def metrics(
@@ -69,15 +59,8 @@ def metrics(
 
 def possible_failures() -> list[tuple[str, str]]:
     """Origin and reason of each answer of 500 and above that there can be: ours, and the upstream's own."""
-    refused = [(origin, reason) for reason, row in ROWS.items() if row.status >= 500 for origin in _origins(reason)]
+    refused = [(origin, reason) for reason, row in ROWS.items() for origin in row.origins]
     return [*refused, ("upstream", "")]
-
-
-def _origins(reason: str) -> Sequence[str]:
-    if reason in _ORIGINS:
-        return _ORIGINS[reason]
-    origin = reason.partition("-")[0]
-    return (origin,) if origin in _DEPENDENCIES else ("gateway",)
 
 
 def lines_as_text(settings: Settings, descriptor: int) -> bool:
@@ -89,6 +72,7 @@ def recorder(metrics: Metrics, access_log: AccessLog, failure_log: FailureLog) -
     """The handlers of each event."""
     handlers: dict[type, list[Handler]] = {kind: [handler] for kind, handler in metrics.handlers.items()}
     handlers[RequestFinished] += [access_log.record, failure_log.record]
+    handlers[ShadowAnswered].append(log_shadow)
     return EventBus(handlers)
 
 
@@ -145,18 +129,15 @@ def forwarded(settings: Settings) -> ForwardedHeaders:
     return ForwardedHeaders(settings.server.trusted_proxies)
 
 
-def verifier(
-    settings: Settings, recorder: Recorder, clock: Clock, resources: ResourceRegistry, random_person_key: bytes
-) -> JwtVerifier:
+def verifier(settings: Settings, parts: ClientParts, random_person_key: bytes) -> JwtVerifier:
     """The rules of each caller, with its keys."""
-    keys = partial(_keys_of, recorder=recorder, clock=clock, resources=resources)
     rules = [
         CallerRules(
             name=caller.name,
             issuer=caller.issuer,
             audience=caller.audience,
             algorithms=frozenset(caller.algorithms),
-            keys=keys(caller),
+            keys=_keys_of(caller, parts),
             phone_id_claim=caller.phone_id_claim,
             leeway=caller.leeway,
             max_lifetime=caller.max_lifetime,
@@ -169,14 +150,16 @@ def verifier(
     return JwtVerifier(rules, time.time, own_issuers=[settings.signing.issuer], pseudonym=names)
 
 
-def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources: ResourceRegistry) -> KeySource:
+def _keys_of(caller: CallerSettings, parts: ClientParts) -> KeySource:
     if caller.jwks_url is not None:
         # Taken over from before: the keys that are known outlast a reload while their issuer is out of reach.
-        key = (caller.name, caller.jwks_url, caller.jwks_timeout, caller.jwks_tls, caller.egress_proxy)
-        make = partial(_jwks_client, *key, caller.algorithms, recorder, clock)
-        keys = resources.get_or_create(("keys", *key, caller.algorithms), make)
-        resources.watch(keys_behind_url(caller.name), keys, keys)
-        resources.key_sets[f"{caller.name} {caller.jwks_url}"] = keys
+        made_of = (
+            *("keys", caller.name, caller.jwks_url, caller.jwks_timeout, caller.jwks_tls, caller.egress_proxy),
+            caller.algorithms,
+        )
+        keys = parts.resources.get_or_create(made_of, partial(_jwks_client, caller, caller.jwks_url, parts))
+        parts.resources.watch(keys_behind_url(caller.name), keys, keys)
+        parts.resources.key_sets[f"{caller.name} {caller.jwks_url}"] = keys
         return keys
     if caller.secret is not None:
         return StaticKeys([secret_key(caller.secret.reveal().encode())], any_kid=True)
@@ -185,32 +168,23 @@ def _keys_of(caller: CallerSettings, recorder: Recorder, clock: Clock, resources
     return StaticKeys([public_key(key) for key in load_public_keys(caller.key_material)], any_kid=True)
 
 
-def _jwks_client(
-    caller: str,
-    url: str,
-    timeout: float,
-    tls: TlsSettings,
-    egress_proxy: str,
-    algorithms: Sequence[str],
-    recorder: Recorder,
-    clock: Clock,
-) -> JwksClient:
+def _jwks_client(caller: CallerSettings, url: str, parts: ClientParts) -> JwksClient:
     client = DependencyClient(
-        keys_behind_url(caller),
+        keys_behind_url(caller.name),
         url,
         CALLER_KEYS,
-        timeout=timeout,
+        timeout=caller.jwks_timeout,
         attempts=1,
-        recorder=recorder,
-        clock=clock,
+        recorder=parts.recorder,
+        clock=parts.clock,
         transport=Http1Transport(
-            connect_timeout=timeout,
+            connect_timeout=caller.jwks_timeout,
             max_connections=1,
-            ssl_context=None if tls == TlsSettings() else client_tls(tls.ca_file, tls.cert_file, tls.key_file),
-            egress_proxy=egress_proxy,
+            ssl_context=ssl_context(caller.jwks_tls),
+            egress_proxy=caller.egress_proxy,
         ),
     )
-    return JwksClient(client, clock, timeout, algorithms)
+    return JwksClient(client, parts.clock, caller.jwks_timeout, caller.algorithms)
 
 
 def service_tokens(settings: Settings, history: KeyHistory) -> ServiceTokenSigner:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
@@ -9,9 +10,10 @@ from talaria.adapters.auth.jwks import JwksClient
 from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.telemetry.tallies import Labels
 from talaria.adapters.telemetry.timestamps import rfc3339
-from talaria.domain.ports import Clock
+from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker
 from talaria.entrypoints.ops.readiness import SEVERITY, Dependency
+from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
 
 logger = logging.getLogger("talaria.health")
 
@@ -98,6 +100,16 @@ class ResourceRegistry:
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ClientParts:
+    """What all that calls others has in common."""
+
+    recorder: Recorder
+    clock: Clock
+    resources: ResourceRegistry
+    rate_limiters: RateLimiterRegistry
 
 
 class HealthRegistry:

@@ -14,53 +14,47 @@ from talaria.adapters.talaria_services import TalariaServices
 from talaria.adapters.tls import client_tls
 from talaria.domain.errors import PERSONAL, DependencyFaults
 from talaria.domain.gateway import UpstreamTarget
-from talaria.domain.ports import Clock, PhoneDirectory, Recorder
+from talaria.domain.ports import Clock, PhoneDirectory
 from talaria.domain.rate_limits import RateLimiter
 from talaria.domain.resilience import LONGEST_PAUSE, CircuitBreaker
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import PartnerSettings, PersonalSettings, TlsSettings, UpstreamSettings
-from talaria.entrypoints.runtime.resources import ResourceRegistry
+from talaria.entrypoints.runtime.resources import ClientParts
 
 _LONGEST_PAUSE_BESIDE_A_SIBLING = 30.0
 """Of a breaker, in seconds: requests have another url meanwhile."""
 
 
-def phone_directory(
-    settings: Settings, recorder: Recorder, clock: Clock, resources: ResourceRegistry
-) -> PhoneDirectory:
+def phone_directory(settings: Settings, parts: ClientParts) -> PhoneDirectory:
     """personal."""
     personal = settings.personal
-
-    def client() -> DependencyClient:
-        return dependency_client("personal", personal, PERSONAL, None, recorder, clock)
-
+    create = partial(dependency_client, "personal", personal.url, personal, PERSONAL, parts)
     # What is sent with each request is no matter of the connections.
-    asked = resources.get_or_create(("personal", replace(personal, token=None)), client)
-    resources.watch("personal", asked.breaker, asked)
-    return Personal(asked, personal.token.reveal() if personal.token else "")
+    client = parts.resources.get_or_create(("personal", replace(personal, token=None)), create)
+    parts.resources.watch("personal", client.breaker, client)
+    return Personal(client, personal.token.reveal() if personal.token else "")
 
 
 def dependency_client(
     name: str,
+    url: str,
     dependency: PersonalSettings | PartnerSettings,
     faults: DependencyFaults,
-    source_address: str | None,
-    recorder: Recorder,
-    clock: Clock,
+    parts: ClientParts,
+    source_address: str | None = None,
     rate_limiter: RateLimiter | None = None,
-    url: str = "",
 ) -> DependencyClient:
-    """A client with the limits and the way of this dependency, for another `url` where one is given."""
+    """A client for this url, with the limits and the way of the dependency."""
     return DependencyClient(
         name,
-        url or dependency.url,
+        url,
         faults,
         timeout=dependency.timeout,
         attempts=dependency.attempts,
         max_concurrent=dependency.max_concurrent,
         rate_limiter=rate_limiter,
-        recorder=recorder,
-        clock=clock,
+        recorder=parts.recorder,
+        clock=parts.clock,
         transport=Http1Transport(
             connect_timeout=dependency.timeout / dependency.attempts,
             max_connections=dependency.max_concurrent,
@@ -71,25 +65,24 @@ def dependency_client(
     )
 
 
-def targets(
-    settings: Settings, recorder: Recorder, clock: Clock, resources: ResourceRegistry
-) -> dict[str, UpstreamTarget]:
+def targets(settings: Settings, parts: ClientParts) -> dict[str, UpstreamTarget]:
     """Each upstream with what a request to it needs."""
     found: dict[str, UpstreamTarget] = {}
     for name, upstream in settings.upstreams.items():
         made_of = ("upstream", replace(upstream, api_key=None, audience=""))
-        services = resources.get_or_create(made_of, partial(_upstream, upstream, recorder, clock))
+        services = parts.resources.get_or_create(made_of, partial(_upstream, upstream, parts))
         for address, breaker, client in zip(upstream.urls, services.breakers, services.clients, strict=True):
-            resources.watch(f"{name} {address}", breaker, client)
+            parts.resources.watch(f"{name} {address}", breaker, client)
         key = upstream.api_key.reveal().encode() if upstream.api_key else b""
         found[name] = UpstreamTarget(services, upstream.audience, key)
     return found
 
 
-def _upstream(upstream: UpstreamSettings, recorder: Recorder, clock: Clock) -> TalariaServices:
+def _upstream(upstream: UpstreamSettings, parts: ClientParts) -> TalariaServices:
     pause = _LONGEST_PAUSE_BESIDE_A_SIBLING if len(upstream.urls) > 1 else LONGEST_PAUSE
+    clock = parts.clock
     backends = [Backend(_http1_upstream(upstream, url, clock), CircuitBreaker(pause)) for url in upstream.urls]
-    return TalariaServices(BalancedUpstream(upstream.name, backends, clock, recorder), clock)
+    return TalariaServices(BalancedUpstream(upstream.name, backends, clock, parts.recorder), clock)
 
 
 def _http1_upstream(upstream: UpstreamSettings, url: str, clock: Clock) -> Http1Upstream:

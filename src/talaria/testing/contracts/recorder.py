@@ -1,6 +1,14 @@
 """What every `Recorder` does."""
 
-from talaria.domain.events import Attempt, Event, ExchangeFinished, RequestContext, RequestFinished, RetryRefused
+from talaria.domain.events import (
+    Attempt,
+    Event,
+    ExchangeFinished,
+    RequestContext,
+    RequestFinished,
+    RetryRefused,
+    ShadowAnswered,
+)
 from talaria.domain.ports import Recorder
 
 EVENTS: list[Event] = [
@@ -8,6 +16,7 @@ EVENTS: list[Event] = [
     ExchangeFinished("a partner that is not configured", "failed"),
     Attempt("personal", 0.0, 0.0, "ok"),
     Attempt("talaria-services", 1.0, 2.0, "503", "http://127.0.0.1:1"),
+    ShadowAnswered("wind", "wind_v2", "other", "0123456789ab", "r-1"),
     RequestFinished(RequestContext(), "GET", 200, "", "upstream", 0, 0, 0.0),
     RequestFinished(
         RequestContext(tag="no such tag"), "POST", 502, "upstream-unreachable", "upstream", 1, 2, 3.0, "why"

@@ -4,7 +4,7 @@ import pytest
 
 from talaria.adapters.telemetry.metrics import avoided_by
 from talaria.adapters.telemetry.recorder import EventBus
-from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RetryRefused
+from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RetryRefused, ShadowAnswered
 from talaria.testing.contracts.recorder import RecorderContract
 from tests.unit.adapters.telemetry.support_metrics import attempt, count, ended, metrics, text_of
 
@@ -108,7 +108,9 @@ def test_exchanges_and_calls_are_counted() -> None:
     counted = metrics()
     count(counted, ExchangeFinished("wind", "miss"))
     count(counted, Attempt("personal", 0.0, 0.02, "503"))
+    count(counted, ShadowAnswered("wind", "wind_v2", "other", "0123456789ab", "r-1"))
     text = text_of(counted)
+    assert 'talaria_shadow_total{adapter="wind_v2",partner="wind",result="other"} 1.0' in text
     assert 'talaria_exchange_total{partner="wind",result="miss"} 1.0' in text
     assert 'talaria_dependency_requests_total{dependency="personal",outcome="503"} 1.0' in text
     assert 'talaria_dependency_request_duration_seconds_count{dependency="personal"} 1.0' in text

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from talaria.adapters.telemetry.recorder import EventBus, pseudonyms
-from talaria.domain.events import Attempt, Event, ExchangeFinished
+from talaria.adapters.telemetry.recorder import EventBus, log_shadow, pseudonyms
+from talaria.domain.events import Attempt, Event, ExchangeFinished, ShadowAnswered
 from talaria.domain.model import PersonalPhoneId
 from talaria.testing.contracts.recorder import RecorderContract
 
@@ -78,3 +78,17 @@ def test_the_same_person_has_the_same_one_and_others_have_others() -> None:
 def test_a_border_between_caller_and_id_can_not_be_moved() -> None:
     of = pseudonyms(b"k" * 32)
     assert of("app", PersonalPhoneId("xppid")) != of("appx", PersonalPhoneId("ppid"))
+
+
+def test_a_comparison_is_a_line_with_a_pseudonym(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        log_shadow(ShadowAnswered("wind", "wind_v2", "other", "0123456789ab", "r-1"))
+    (record,) = caplog.records
+    said = {name: getattr(record, name) for name in ShadowAnswered._fields}
+    assert said == {
+        "partner": "wind",
+        "adapter": "wind_v2",
+        "result": "other",
+        "person": "0123456789ab",
+        "request_id": "r-1",
+    }

@@ -36,6 +36,13 @@ def test_the_times_of_the_exchange_are_all_its_attempts(exchange: Any, personal_
     assert (line.personal_ms, line.partner_ms, line.worker) == (personal_ms, partner_ms, 3)
 
 
+def test_the_time_of_a_canary_is_the_partners() -> None:
+    event = finished("personal", "bolt.canary", "bolt.canary", "other.canary")
+    event.context.exchange, event.context.partner = "miss", "bolt"
+    line = request_line(event, NOON)
+    assert (line.personal_ms, line.partner_ms) == (10.0, 20.0)
+
+
 def test_times_are_milliseconds() -> None:
     line = request_line(finished(), NOON)
     assert (line.time, line.total_ms, line.bytes_in, line.bytes_out) == (NOON, 1.7, 1, 2)

@@ -228,6 +228,10 @@ def test_there_is_advice_for_each_reason(reason: str) -> None:
     assert advice(msgspec.structs.replace(failure_record(), reason=reason, origin=origin))
 
 
+def test_a_client_that_left_needs_no_advice() -> None:
+    assert advice(msgspec.structs.replace(failure_record(), status=499, reason="client-gone", origin="client")) == ""
+
+
 def test_a_certificate_has_an_advice_of_its_own() -> None:
     refused = msgspec.structs.replace(failure_record(), reason="partner-unreachable", origin="partner")
     assert "tls.ca_file" in advice(msgspec.structs.replace(refused, cause="certificate expired"))

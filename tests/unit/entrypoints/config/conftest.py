@@ -55,7 +55,13 @@ def _change(tree: dict[str, Any], names: list[str], value: Any) -> None:
         tree[names[-1]] = value
 
 
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A folder with a key, and the good configuration at hand. Shared: no test adds a file to it."""
+    return Bench(tmp_path_factory.mktemp("bench"))
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    """A folder with a key, and the good configuration at hand."""
+def own_bench(tmp_path: Path) -> Bench:
+    """The same, for one test alone, in its `tmp_path`."""
     return Bench(tmp_path)

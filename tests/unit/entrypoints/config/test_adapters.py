@@ -108,3 +108,94 @@ def test_hops_that_the_gateway_has_not_are_a_problem(
 
 def test_an_adapter_of_no_distribution_is_no_adapter(bench: Bench) -> None:
     assert 'did you mean "comet"' in bench.problems({"partners.wind.adapter": "commet"})["partners.wind.adapter"].hint
+
+
+TRIAL = {"adapter": "comet", "share": 0.05, "options": {"region": "eu"}, "secrets": {"secret": A_SECRET}}
+
+
+@pytest.fixture
+def harmless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one from outside, which a shadow may be."""
+    folder = tmp_path / "harmless"
+    folder.mkdir()
+    install(
+        folder, monkeypatch, "harmless", ADAPTER.replace("contract = 1", "contract = 1\n    side_effect_free = True")
+    )
+
+
+@pytest.mark.usefixtures("harmless")
+def test_an_adapter_on_trial_is_the_partner_with_what_it_has_of_its_own(bench: Bench) -> None:
+    shadow = {**TRIAL, "adapter": "harmless", "url": "https://new.wind.example"}
+    wind = bench.load({"partners.wind.shadow": shadow, "partners.wind.canary": {**TRIAL, "share": 1}}).partners["wind"]
+    trials = wind.trials
+    assert (wind.shadow and wind.shadow.share, wind.canary and wind.canary.share) == (0.05, 1.0)
+    assert {role: (one.dependency, one.adapter, one.url) for role, one in trials.items()} == {
+        "shadow": ("wind.shadow", "harmless", "https://new.wind.example"),
+        "canary": ("wind.canary", "comet", wind.url),
+    }
+    assert all(one.adapter_options.region == "eu" and one.api_key == wind.api_key for one in trials.values())
+    assert (wind.dependency, wind.adapter, wind.adapter_options) == ("wind", "wind", None)
+
+
+@pytest.mark.usefixtures("harmless")
+def test_options_and_secrets_that_it_has_not_are_the_partners(bench: Bench) -> None:
+    comet = bench.load({"partners.comet": {**ENOUGH, "shadow": {"adapter": "harmless", "share": 0.5}}}).partners[
+        "comet"
+    ]
+    assert comet.trials["shadow"].adapter_options.region == "eu"
+
+
+@pytest.mark.parametrize(
+    ("role", "changes", "key", "says"),
+    [
+        ("shadow", {}, "shadow.adapter", "side_effect_free = True"),
+        ("canary", {"adapter": "wimd"}, "canary.adapter", 'did you mean "wind"'),
+        ("canary", {"share": 1.1}, "canary.share", "a number from 0 to 1"),
+        ("canary", {"share": -0.1}, "canary.share", "a number from 0 to 1"),
+        ("canary", {"share": "5%"}, "canary.share", "a number from 0 to 1"),
+        ("canary", {"options": {}}, "canary.options.region", "missing"),
+        ("canary", {"secrets": {}}, "canary.secrets.secret", "missing"),
+        ("canary", {"url": "wind"}, "canary.url", "http"),
+        ("canary", {"weight": 1}, "canary.weight", "no such key"),
+    ],
+)
+def test_what_can_not_be_tried_is_a_problem_where_it_stands(
+    bench: Bench, role: str, changes: dict[str, Any], key: str, says: str
+) -> None:
+    problems = bench.problems({f"partners.wind.{role}": TRIAL | changes})
+    assert set(problems) == {f"partners.wind.{key}"}
+    assert says in str(problems[f"partners.wind.{key}"])
+
+
+def test_a_trial_says_which_adapter_and_how_much(bench: Bench) -> None:
+    assert set(bench.problems({"partners.wind.canary": {}})) >= {
+        "partners.wind.canary.adapter",
+        "partners.wind.canary.share",
+    }
+
+
+def test_an_adapter_on_trial_may_need_the_partners_api_key(bench: Bench) -> None:
+    problems = bench.problems({"partners.comet": {**ENOUGH, "canary": {"adapter": "wind", "share": 0.1}}})
+    assert "partners.comet.api_key" in problems
+
+
+def test_an_adapter_on_trial_asks_for_the_same_kind_of_identity(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "by_email"
+    folder.mkdir()
+    install(
+        folder,
+        monkeypatch,
+        "post",
+        ADAPTER.replace("contract = 1", "contract = 1\n    hops = ('personal.email', 'partner')"),
+    )
+    problems = bench.problems({"partners.wind.canary": {**TRIAL, "adapter": "post"}})
+    assert "another kind of identity" in str(problems["partners.wind.canary.adapter"])
+
+
+@pytest.mark.usefixtures("harmless")
+def test_plain_http_to_an_adapter_on_trial_is_a_warning_once(bench: Bench) -> None:
+    for url, keys in (("http://new.example", ["partners.wind.canary.url"]), ("", [])):
+        settings = bench.load({"partners.wind.canary": {**TRIAL, "url": url} if url else TRIAL})
+        assert [warning.key for warning in settings.warnings if "canary" in warning.key] == keys

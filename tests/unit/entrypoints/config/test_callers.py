@@ -89,10 +89,10 @@ def test_a_route_that_admits_no_caller_is_refused(bench: Bench) -> None:
     ("key", "value"),
     [("jwks_timeout", "1s"), ("jwks_tls", {"ca_file": "ca.pem"}), ("egress_proxy", "http://p:3128")],
 )
-def test_how_keys_are_fetched_does_not_go_with_keys_that_are_here(bench: Bench, key: str, value: object) -> None:
+def test_how_keys_are_fetched_does_not_go_with_keys_that_are_here(own_bench: Bench, key: str, value: object) -> None:
     here = {"callers.app.jwks_url": None, "callers.app.secret": {"env": "JOBS"}, "callers.app.algorithms": ["HS256"]}
-    write_certificate(bench.folder, "ca")
-    assert list(bench.problems({**here, f"callers.app.{key}": value}, KEYS)) == [f"callers.app.{key}"]
+    write_certificate(own_bench.folder, "ca")
+    assert list(own_bench.problems({**here, f"callers.app.{key}": value}, KEYS)) == [f"callers.app.{key}"]
 
 
 def test_a_claim_may_be_inside_of_another(bench: Bench) -> None:

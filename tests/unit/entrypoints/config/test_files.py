@@ -12,14 +12,14 @@ from tests.unit.entrypoints.config.conftest import Bench
 from tests.unit.entrypoints.config.support_config import ENVIRON
 
 
-def test_keys_and_secrets_are_among_the_files(bench: Bench) -> None:
-    (bench.folder / "wind.key").write_text("wind-canary")
-    settings = bench.load({"partners.wind.api_key": {"file": "wind.key"}})
-    assert list(settings.files) == [bench.folder / "keys/2026-11.pem", bench.folder / "wind.key"]
+def test_keys_and_secrets_are_among_the_files(own_bench: Bench) -> None:
+    (own_bench.folder / "wind.key").write_text("wind-canary")
+    settings = own_bench.load({"partners.wind.api_key": {"file": "wind.key"}})
+    assert list(settings.files) == [own_bench.folder / "keys/2026-11.pem", own_bench.folder / "wind.key"]
 
 
-def test_the_state_of_a_file_is_the_one_from_before_it_was_read(bench: Bench, mocker: MockerFixture) -> None:
-    key = bench.folder / "wind.key"
+def test_the_state_of_a_file_is_the_one_from_before_it_was_read(own_bench: Bench, mocker: MockerFixture) -> None:
+    key = own_bench.folder / "wind.key"
     key.write_text("wind-canary")
     found = version_of(key)
     read = Path.read_bytes
@@ -31,7 +31,7 @@ def test_the_state_of_a_file_is_the_one_from_before_it_was_read(bench: Bench, mo
         return content
 
     mocker.patch.object(Path, "read_bytes", replaced_meanwhile)
-    settings = bench.load({"partners.wind.api_key": {"file": "wind.key"}})
+    settings = own_bench.load({"partners.wind.api_key": {"file": "wind.key"}})
     api_key = settings.partners["wind"].api_key
     assert api_key is not None
     assert api_key.reveal() == "wind-canary"
@@ -39,14 +39,14 @@ def test_the_state_of_a_file_is_the_one_from_before_it_was_read(bench: Bench, mo
 
 
 @pytest.mark.parametrize("moved", ["folder", "data"])
-def test_a_link_that_moves_is_another_version(bench: Bench, tmp_path: Path, moved: str) -> None:
+def test_a_link_that_moves_is_another_version(own_bench: Bench, tmp_path: Path, moved: str) -> None:
     """A release is a folder of its own, and a link leads to it; a kubelet's volume has such a link inside."""
-    bench.load(
+    own_bench.load(
         {"personal.token": {"file": "data/token"}}, ENVIRON | {"TALARIA__PERSONAL__TOKEN": '{ env = "WIND_API_KEY" }'}
     )
     for release in ("r1", "r2"):
-        shutil.copytree(bench.folder / "keys", tmp_path / release / "keys")
-        shutil.copy(bench.file, tmp_path / release)
+        shutil.copytree(own_bench.folder / "keys", tmp_path / release / "keys")
+        shutil.copy(own_bench.file, tmp_path / release)
         (tmp_path / release / "v").mkdir()
         (tmp_path / release / "v/token").write_text("of-" + release)
         (tmp_path / release / "data").symlink_to("v")
@@ -63,14 +63,14 @@ def test_a_link_that_moves_is_another_version(bench: Bench, tmp_path: Path, move
     assert token.reveal() == "of-r2"
 
 
-def test_the_digest_changes_with_a_setting(bench: Bench) -> None:
-    before = bench.load().digest
-    assert bench.load().digest == before
+def test_the_digest_changes_with_a_setting(own_bench: Bench) -> None:
+    before = own_bench.load().digest
+    assert own_bench.load().digest == before
     assert len(before) == 12
-    assert bench.load({"routes.wind.timeout": "9s"}).digest != before
-    assert bench.load(None, {**ENVIRON, "TALARIA__SERVER__BODY_LIMIT": "1MiB"}).digest != before
+    assert own_bench.load({"routes.wind.timeout": "9s"}).digest != before
+    assert own_bench.load(None, {**ENVIRON, "TALARIA__SERVER__BODY_LIMIT": "1MiB"}).digest != before
 
 
-def test_the_digest_says_nothing_of_a_secret(bench: Bench) -> None:
-    before = bench.load().digest
-    assert bench.load(None, {**ENVIRON, "WIND_API_KEY": "another"}).digest == before
+def test_the_digest_says_nothing_of_a_secret(own_bench: Bench) -> None:
+    before = own_bench.load().digest
+    assert own_bench.load(None, {**ENVIRON, "WIND_API_KEY": "another"}).digest == before

@@ -84,8 +84,8 @@ def test_a_missing_variable_is_named_with_its_key(bench: Bench) -> None:
 )
 @pytest.mark.parametrize("content", [b"\xff" * 40, b"canary" * 8 + b"\xe9"])
 @pytest.mark.parametrize("source", ["env", "file"])
-def test_a_secret_that_is_no_text_is_one_problem(bench: Bench, at: str, content: bytes, source: str) -> None:
-    (bench.folder / "BYTES").write_bytes(content)
-    problems = bench.problems({at: {source: "BYTES"}}, {**ENVIRON, "BYTES": os.fsdecode(content)})
+def test_a_secret_that_is_no_text_is_one_problem(own_bench: Bench, at: str, content: bytes, source: str) -> None:
+    (own_bench.folder / "BYTES").write_bytes(content)
+    problems = own_bench.problems({at: {source: "BYTES"}}, {**ENVIRON, "BYTES": os.fsdecode(content)})
     assert list(problems) == [at]
     assert "canary" not in str(problems)

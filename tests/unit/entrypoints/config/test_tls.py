@@ -12,13 +12,13 @@ OURS = {"cert_file": "us.pem", "key_file": "us.key"}
 
 
 @pytest.mark.parametrize("at", ["server", "personal", "partners.wind", "upstreams.talaria-services"])
-def test_another_content_of_a_file_is_another_configuration(bench: Bench, at: str) -> None:
-    write_certificate(bench.folder, "us")
-    first = bench.load({f"{at}.tls": OURS})
-    assert first == bench.load({f"{at}.tls": OURS})
-    assert {bench.folder / "us.pem", bench.folder / "us.key"} <= set(first.files)
-    write_certificate(bench.folder, "us")
-    assert first != bench.load({f"{at}.tls": OURS})
+def test_another_content_of_a_file_is_another_configuration(own_bench: Bench, at: str) -> None:
+    write_certificate(own_bench.folder, "us")
+    first = own_bench.load({f"{at}.tls": OURS})
+    assert first == own_bench.load({f"{at}.tls": OURS})
+    assert {own_bench.folder / "us.pem", own_bench.folder / "us.key"} <= set(first.files)
+    write_certificate(own_bench.folder, "us")
+    assert first != own_bench.load({f"{at}.tls": OURS})
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ def test_another_content_of_a_file_is_another_configuration(bench: Bench, at: st
     ],
 )
 @pytest.mark.parametrize("at", ["server.tls", "partners.wind.tls"])
-def test_what_can_not_be_shown_is_refused(bench: Bench, at: str, tls: dict[str, Any]) -> None:
-    write_certificate(bench.folder, "us")
-    assert list(bench.problems({at: tls})) == [at]
+def test_what_can_not_be_shown_is_refused(own_bench: Bench, at: str, tls: dict[str, Any]) -> None:
+    write_certificate(own_bench.folder, "us")
+    assert list(own_bench.problems({at: tls})) == [at]
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,14 @@ def test_what_can_not_be_shown_is_refused(bench: Bench, at: str, tls: dict[str, 
         ("logging.person_key", {"env": "WIND_API_KEY"}),
     ],
 )
-def test_values_of_another_form_are_refused(bench: Bench, key: str, value: Any) -> None:
-    assert [problem.startswith(key) for problem in bench.problems({key: value})] == [True]
+def test_values_of_another_form_are_refused(own_bench: Bench, key: str, value: Any) -> None:
+    assert [problem.startswith(key) for problem in own_bench.problems({key: value})] == [True]
 
 
-def test_a_key_that_every_user_may_read_is_a_warning(bench: Bench) -> None:
-    _, key = write_certificate(bench.folder, "us")
+def test_a_key_that_every_user_may_read_is_a_warning(own_bench: Bench) -> None:
+    _, key = write_certificate(own_bench.folder, "us")
     key.chmod(0o644)
-    (warning,) = bench.load({"server.tls": OURS}).warnings
+    (warning,) = own_bench.load({"server.tls": OURS}).warnings
     assert warning.key == "server.tls.key_file"
 
 

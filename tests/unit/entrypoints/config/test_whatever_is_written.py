@@ -1,7 +1,6 @@
 """Whatever stands in a configuration or in a key's file: it is taken, or every problem is said, and nothing else."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,30 +30,23 @@ VALUES = st.recursive(SIMPLE, lambda inner: st.lists(inner, max_size=3) | st.dic
 PLACES = st.sampled_from(sorted(paths_of(GOOD)))
 
 
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """One for all examples: each writes its file anew."""
-    folder: Path = tmp_path_factory.mktemp("whatever")
-    return Bench(folder)
-
-
 @given(st.dictionaries(PLACES.filter(lambda place: "." in place), VALUES, min_size=1, max_size=2))
-def test_a_configuration_is_taken_or_its_problems_are_said(room: Bench, changes: dict[str, Any]) -> None:
+def test_a_configuration_is_taken_or_its_problems_are_said(bench: Bench, changes: dict[str, Any]) -> None:
     if any(place.startswith(f"{other}.") for place in changes for other in changes):
         return  # one inside the other
     problems: Sequence[Problem] = ()
     try:
-        room.load(changes)
+        bench.load(changes)
     except ConfigurationError as refused:
         problems = refused.problems
     assert all(problem.wrong and problem.hint for problem in problems)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_a_file_is_taken_or_its_problem_is_said(room: Bench, text: bytes) -> None:
-    room.file.write_bytes(text)
+def test_a_file_is_taken_or_its_problem_is_said(bench: Bench, text: bytes) -> None:
+    bench.file.write_bytes(text)
     with pytest.raises(ConfigurationError):
-        load(room.file, {})
+        load(bench.file, {})
 
 
 READERS: list[Callable[[bytes], object]] = [load_signing_key, load_public_keys, check_key_set]

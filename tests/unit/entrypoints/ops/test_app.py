@@ -1,6 +1,7 @@
 """The operators' application over a gateway that lives in memory."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,15 +16,24 @@ from tests.unit.entrypoints.ops.support_ops import MemoryAdmin, failure_record
 ENCODED = "ppid-canary%2F7a%252F"
 
 
-@pytest.fixture
-def admin() -> MemoryAdmin:
-    return MemoryAdmin()
-
-
-@pytest.fixture
-def client(admin: MemoryAdmin) -> Any:
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[MemoryAdmin, Any]]:
+    """One application for all tests: to build it takes longer than a test."""
+    admin = MemoryAdmin()
     with TestClient(create_ops_app(admin), raise_server_exceptions=False) as client:
-        yield client
+        yield admin, client
+
+
+@pytest.fixture
+def admin(served: tuple[MemoryAdmin, Any]) -> MemoryAdmin:
+    """As new in each test."""
+    vars(served[0]).update(vars(MemoryAdmin()))
+    return served[0]
+
+
+@pytest.fixture
+def client(served: tuple[MemoryAdmin, Any], admin: MemoryAdmin) -> Any:
+    return served[1]
 
 
 def test_a_serving_process_is_alive(client: Any, admin: MemoryAdmin) -> None:

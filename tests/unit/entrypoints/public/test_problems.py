@@ -96,6 +96,14 @@ def test_the_detail_is_a_sentence(reason: str) -> None:
     assert re.fullmatch(r"[A-Z].+\.", ROWS[reason].detail)
 
 
+def test_what_is_counted_as_a_failure_names_its_origins_and_an_advice() -> None:
+    failures = {reason for reason, row in ROWS.items() if row.status >= 500}
+    assert {reason for reason, row in ROWS.items() if row.origins} == failures
+    assert {reason for reason, row in ROWS.items() if row.advice} == failures
+    assert all(re.fullmatch(r"[A-Z].+[.?]", ROWS[reason].advice) for reason in failures)
+    assert all(MAKERS[reason]("").origin in ROWS[reason].origins for reason in failures)
+
+
 def test_a_refused_method_names_the_allowed_ones_in_order() -> None:
     assert answer(errors.MethodNotAllowed(frozenset({"POST", "GET"})))[1]["allow"] == "GET, POST"
 

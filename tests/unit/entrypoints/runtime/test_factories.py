@@ -44,7 +44,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_a_key_set_is_taken_over_unless_it_is_fetched_otherwise(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], taken_over: bool
 ) -> None:
-    monkeypatch.setattr("talaria.entrypoints.runtime.factories.client_tls", lambda *files: None)
+    monkeypatch.setattr("talaria.entrypoints.runtime.upstream_factories.client_tls", lambda *files: None)
     before = Container(settings=settings)
     before.verifier()
     changed = replace(settings, callers={"app": replace(settings.callers["app"], **changes)})

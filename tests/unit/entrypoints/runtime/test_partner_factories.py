@@ -6,15 +6,17 @@ import pytest
 from msgspec.structs import replace
 
 from talaria.adapters.partner_kit import EMAIL_HOPS, PHONE_HOPS, AdapterAccounts
+from talaria.adapters.partner_trial import AccountsOnTrial
 from talaria.adapters.partners import Adapter
 from talaria.adapters.partners.wind import Accounts
 from talaria.domain.model import Sensitive
 from talaria.domain.ports import PartnerAccounts
+from talaria.domain.rate_limits import RateLimit
 from talaria.entrypoints.config import Secret, Settings
-from talaria.entrypoints.config.settings import PartnerSettings, PersonalSettings, SigningSettings
+from talaria.entrypoints.config.settings import PartnerSettings, PersonalSettings, SigningSettings, TrialSettings
 from talaria.entrypoints.runtime.partner_factories import hops, partner_accounts
 from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
-from talaria.entrypoints.runtime.resources import ResourceRegistry
+from talaria.entrypoints.runtime.resources import ClientParts, ResourceRegistry
 from talaria.testing import MemoryClock, MemoryPartnerAccounts, MemoryRecorder
 
 URL = "http://comet.test"
@@ -57,7 +59,8 @@ def built(
     given: Settings, resources: ResourceRegistry, instead: dict[str, PartnerAccounts] | None = None
 ) -> PartnerAccounts:
     """The accounts of comet."""
-    made = partner_accounts(given, MemoryRecorder(), MemoryClock(), resources, RateLimiterRegistry(), instead or {})
+    parts = ClientParts(MemoryRecorder(), MemoryClock(), resources, RateLimiterRegistry())
+    made = partner_accounts(given, parts, instead or {})
     return made["comet"]
 
 
@@ -115,3 +118,26 @@ def test_the_hops_are_what_the_adapter_says() -> None:
 def test_a_partner_without_an_adapter_was_not_loaded() -> None:
     with pytest.raises(AssertionError, match="an adapter for each partner"):
         built(settings(found=None), ResourceRegistry())
+
+
+async def test_what_is_on_trial_has_a_client_of_its_own_under_a_name_of_its_own() -> None:
+    trial = TrialSettings(adapter="comet2", share=0.05)
+    plain = settings(rate_limit=RateLimit(1, 1)).partners["comet"]
+    trials = {role: replace(plain, role=role, adapter="comet2", adapter_options=role) for role in ("shadow", "canary")}
+    before = ResourceRegistry()
+    given = settings(shadow=trial, canary=trial, trials=trials, rate_limit=RateLimit(1, 1))
+    assert isinstance(built(given, before), AccountsOnTrial)
+    hosts = [name for name in before.watched if " " not in name]
+    assert sorted(hosts) == ["comet", "comet.canary", "comet.shadow"]
+    assert len({id(before.watched[name]) for name in before.watched}) == 6
+    adapters = [one.adapter for one in before if isinstance(one, AdapterAccounts)]
+    assert {(one.partner.id, one.partner.options) for one in adapters if isinstance(one, Comet)} == {
+        ("comet", None),
+        ("comet", "shadow"),
+        ("comet", "canary"),
+    }
+    after = ResourceRegistry(before)
+    built(settings(rate_limit=RateLimit(1, 1)), after)  # the trials are over
+    assert after.watched["comet"] is before.watched["comet"]
+    for resource in before.not_taken_over_by(after):
+        await resource.aclose()
