@@ -50,6 +50,11 @@ urls = ["{origin}"]
 max_connections = {max_connections}
 api_key = {{ file = "services.key" }}
 
+[routes.wind]
+partner = "wind"
+upstream = "talaria-services"
+"""
+SINK = """
 [upstreams.sink]
 urls = ["{sink}"]
 api_key = {{ file = "services.key" }}
@@ -57,10 +62,6 @@ api_key = {{ file = "services.key" }}
 [routes.sink]
 partner = "wind"
 upstream = "sink"
-
-[routes.wind]
-partner = "wind"
-upstream = "talaria-services"
 """
 DECISIONS = """\
 decision_listen = "127.0.0.1:{port}"
@@ -76,7 +77,7 @@ upstream = "talaria-services"
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What differs from one gateway of a curve to the next. `filled`: so many persons are put into its cache.
-    `decisions`: how long an edge may keep one; empty without a decision listener.
+    `decisions`: how long an edge may keep one; empty without a decision listener. `sink`: has the route for uploads.
     """
 
     routes: int = 1
@@ -86,6 +87,7 @@ class Shape:
     max_connections: int = 256
     filled: int = 0
     decisions: str = ""
+    sink: bool = True
 
 
 STANDARD = Shape()
@@ -191,8 +193,9 @@ def _settings(testbed: Testbed, shape: Shape, folder: Path, port: int, ops_port:
         max_in_flight=shape.max_in_flight,
         max_connections=shape.max_connections,
         origin=testbed.origin,
-        sink=testbed.sink,
     )
+    if shape.sink:
+        text += SINK.format(sink=testbed.sink)
     if shape.decisions:
         text += f'[decision]\nmax_age = "{shape.decisions}"\n'
     text += "".join(ROUTE.format(number=number) for number in range(1, shape.routes))
