@@ -73,12 +73,13 @@ check: setup lock-check
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 GROUPS := real docs
-LOCKS := requirements.lock requirements-dev.lock $(GROUPS:%=requirements-%.lock)
+LOCKS := requirements.lock requirements-otel.lock requirements-dev.lock $(GROUPS:%=requirements-%.lock)
 
 # Writes each lock into the folder $(1); what stands there already is preferred.
 define compile_into
 	@$(COMPILE) pyproject.toml -o $(1)/requirements.lock
-	@$(COMPILE) pyproject.toml --group dev -c requirements.lock -o $(1)/requirements-dev.lock
+	@$(COMPILE) pyproject.toml --extra otel -c requirements.lock -o $(1)/requirements-otel.lock
+	@$(COMPILE) pyproject.toml --extra otel --group dev -c requirements-otel.lock -o $(1)/requirements-dev.lock
 	@for group in $(GROUPS); do \
 		$(COMPILE) --group $$group -c requirements-dev.lock -o $(1)/requirements-$$group.lock || exit 1; done
 endef

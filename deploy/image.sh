@@ -28,12 +28,12 @@ builder() {
 # Downloaded once for each lock. pip itself comes with the hashes of requirements-dev.lock.
 wheels() {
     local wanted
-    wanted=$(cat requirements.lock requirements-dev.lock | cksum)
+    wanted=$(cat requirements-otel.lock requirements-dev.lock | cksum)
     mkdir -p "$context/wheels"
     if [ "$(cat "$context/lock" 2>/dev/null)" != "$wanted" ]; then
         rm -f "$context"/wheels/*
         sed -n '/^pip==/,/^    # via/p' requirements-dev.lock >"$context/pip.lock"
-        for lock in requirements.lock "$context/pip.lock"; do
+        for lock in requirements-otel.lock "$context/pip.lock"; do
             "$python" -m pip download --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
                 --no-deps --dest "$context/wheels" --requirement "$lock"
         done
@@ -43,7 +43,8 @@ wheels() {
     rm -f "$context"/wheels/talaria_proxy-*.whl
     "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
         --wheel-dir "$context/wheels" .
-    cp requirements.lock deploy/Containerfile "$context/"
+    cp requirements-otel.lock "$context/requirements.lock"
+    cp deploy/Containerfile "$context/"
 }
 
 debian_root() {

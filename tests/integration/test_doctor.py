@@ -13,11 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from talaria.entrypoints.cli.partner_probes import ask_partners
 from talaria.entrypoints.cli.probes import Server, probe
+from talaria.entrypoints.config import load
 from talaria.entrypoints.config.settings import TlsSettings
+from talaria.sandbox.faults import Faults
 from talaria.sandbox.stack import running_sandbox
 from tests.integration.support_certificates import write_certificate
 from tests.integration.support_command import talaria
+from tests.support_plugins import install
 
 NO_TLS = TlsSettings()
 
@@ -131,6 +135,35 @@ def test_an_egress_proxy_that_lets_nothing_through() -> None:
         server = Server("the partner wind", "https://api.wind.example", NO_TLS, f"http://127.0.0.1:{port}")
         (said,) = bad(server)
     assert said == "the partner wind: the egress proxy lets nothing through to api.wind.example:443"
+
+
+PROBED = """
+from talaria.adapters.partner_kit import PartnerBadAnswer
+from talaria.adapters.partners import wind
+
+class Accounts(wind.Accounts):
+    async def probe(self, call):
+        response = await self._http.get("/no-such-page", call=call)
+        if response.status != 404:
+            raise PartnerBadAnswer(f"status {response.status}")
+"""
+
+
+async def test_an_adapter_with_a_probe_of_its_own_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, monkeypatch, "probed", PROBED)
+    async with running_sandbox(config={"partners": {"wind": {"adapter": "probed"}}}) as sandbox:
+        settings = load(sandbox.config_path, {})
+        (well,) = await ask_partners(settings)
+        assert (well.what, well.well) == ("the partner wind: its adapter's probe is answered", True)
+        sandbox.wind.faults = Faults(error_rate=1, status=500)
+        (ill,) = await ask_partners(settings)
+        assert (ill.what, ill.owner) == ("the partner wind: its adapter's probe fails (status 500)", "the partner wind")
+
+
+async def test_without_a_probe_no_partner_is_asked() -> None:
+    async with running_sandbox() as sandbox:
+        assert await ask_partners(load(sandbox.config_path, {})) == []
+        assert sandbox.wind.requests.count == 0
 
 
 async def test_a_sandbox_is_well() -> None:

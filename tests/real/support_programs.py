@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 VENV = Path(sys.prefix) / "bin"
@@ -43,13 +44,19 @@ class Debian:
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """Comes with this package of requirements-real.lock, in the environment that runs the tests."""
+    """Comes with this package of requirements-real.lock, in the environment that runs the tests.
+
+    `module`: the one with it in its folder, where it is not among the environment's programs.
+    """
 
     package: str
+    module: str = ""
 
     def path(self, name: str) -> str | None:
         """Where the environment has it."""
-        return shutil.which(name, path=str(VENV))
+        found = find_spec(self.module) if self.module else None
+        folders = found.submodule_search_locations or () if found is not None else ()
+        return shutil.which(name, path=os.pathsep.join([str(VENV), *folders]))
 
     def remedy(self) -> str:
         """What installs it."""
@@ -86,6 +93,7 @@ PROGRAMS: dict[str, Debian | Wheel | Elsewhere] = {
     "node": Debian(("nodejs",)),
     "prometheus": Debian(("prometheus",)),
     "promtool": Debian(("prometheus",)),
+    "rotel-agent": Wheel("rotel", "rotel"),
     "systemd-analyze": Debian(("systemd",)),
 }
 BUILDING_PROGRAMS = {

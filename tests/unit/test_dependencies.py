@@ -18,8 +18,8 @@ OURS = {"talaria", "tests", "bench", "tools", "deploy"}
 def declared(*, with_groups: bool) -> set[str]:
     """The names of the distributions in pyproject.toml, in their plain form."""
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    groups = project["dependency-groups"].values() if with_groups else []
-    listed = sum(groups, project["project"]["dependencies"])
+    groups = [*project["dependency-groups"].values()] if with_groups else []
+    listed = sum([*project["project"]["optional-dependencies"].values(), *groups], project["project"]["dependencies"])
     return {plain(re.split(r"[\[<>=!~; ]", one)[0]) for one in listed}
 
 

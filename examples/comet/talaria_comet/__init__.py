@@ -74,6 +74,12 @@ class Accounts:
             response = await self._http.get(job, call=call, sign=self._sign)
         return _user_in(response)
 
+    async def probe(self, call: HopContext) -> None:
+        """Whether comet takes our signature."""
+        response = await self._http.get("/status", call=call, sign=self._sign)
+        if response.status != 204:
+            raise PartnerBadAnswer(f"status {response.status}")
+
 
 def _user_in(response: DependencyResponse) -> PartnerUserId:
     if response.status in (404, 423):

@@ -59,12 +59,17 @@ def found(job: FromPath[str], request: Request[Any, Any, Any]) -> Response[dict[
     return Response({"account": {"id": int(user_id)}})
 
 
+@get("/status", status_code=204, guards=[check_signature], sync_to_thread=False)
+def status() -> None:
+    """For a program that wants to know whether its key is good."""
+
+
 class SimulatedComet(SimulatedPartner):
     """`jobs`: the phone number of each lookup that was not fetched yet."""
 
     name = "comet"
     summary = "<phone> is an account of comet"
-    routes = (lookup, found)
+    routes = (lookup, found, status)
     secret_names = ("signing_secret",)
     options = {"key_id": KEY_ID}
     user_ids = ("1001", "1002")

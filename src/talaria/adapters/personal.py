@@ -50,7 +50,8 @@ class Personal:
         def read(response: DependencyResponse) -> S:
             return _value_in(response, phone_id, kind)
 
-        return await self._client.post(path, question, self._headers, call, read)
+        headers = self._headers | {"traceparent": call.traceparent} if call.traceparent else self._headers
+        return await self._client.post(path, question, headers, call, read)
 
 
 def _value_in(response: DependencyResponse, asked: PersonalPhoneId, kind: type[S]) -> S:

@@ -20,12 +20,51 @@ class Attempt(NamedTuple):
     address: str = ""
 
 
+class Trace(NamedTuple):
+    """One place in a trace (W3C trace context): what goes on as `traceparent` and `tracestate`, each empty without one.
+
+    `given` is the client's own `traceparent`, empty where the trace begins here; `host` and `scheme` are as the client
+    asked. The last digit of a span's id says which of a request's spans it is.
+    """
+
+    trace_id: str
+    parent: bytes
+    state: bytes = b""
+    given: bytes = b""
+    host: bytes = b""
+    scheme: str = ""
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """`traceparent`, and `tracestate` where there is one; nothing without a trace."""
+        if not self.parent:
+            return []
+        if self.state:
+            return [(b"traceparent", self.parent), (b"tracestate", self.state)]
+        return [(b"traceparent", self.parent)]
+
+    def span_id(self, which: bytes) -> bytes:
+        """The id of one of the request's spans: 16 hexadecimal digits."""
+        return self.parent[36:51] + which
+
+    def parent_of(self, which: bytes) -> str:
+        """The `traceparent` that makes this span the parent."""
+        return (self.parent[:36] + self.span_id(which) + self.parent[52:]).decode()
+
+    @property
+    def sampled(self) -> bool:
+        """Whether it is recorded."""
+        return bool(self.parent[-1] & 1)
+
+
+SERVER_SPAN, UPSTREAM_SPAN, PERSONAL_SPAN = b"1", b"2", b"3"
+
+
 @dataclass(slots=True)
 class HopContext:
     """What one hop of an exchange gets. Mutable: adapters append to `attempts`.
 
     `timeout` is in seconds and bounds the whole hop, retries included. `person` is a pseudonym; `draw`, from 0 to 1, is
-    the same for a person at all times and in all instances.
+    the same for a person at all times and in all instances. `traceparent` is empty where none is sent.
     """
 
     request_id: str
@@ -33,6 +72,7 @@ class HopContext:
     attempts: list[Attempt] = field(default_factory=list)
     person: str = ""
     draw: float = 0.0
+    traceparent: str = ""
 
 
 @dataclass(slots=True)
@@ -40,7 +80,8 @@ class RequestContext:
     """The record of one request so far. Mutable: the gateway writes it, the access line and the failure log read it.
 
     `started` is by the clock of the attempts; `person` is a pseudonym. `edge`: an edge proxy asked for a decision, and
-    forwards the request itself.
+    forwards the request itself. `trace` is there where spans are made of it; `joined` is that of the request that
+    began the exchange which this one waited for.
     """
 
     request_id: str = ""
@@ -56,6 +97,8 @@ class RequestContext:
     started: float = 0.0
     edge: bool = False
     partner: str = ""
+    trace: Trace | None = None
+    joined: Trace | None = None
 
 
 class RequestFinished(NamedTuple):

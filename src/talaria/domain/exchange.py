@@ -39,7 +39,7 @@ from talaria.domain.errors import (
     TimedOut,
     UnknownUser,
 )
-from talaria.domain.events import Attempt, ExchangeFinished, HopContext, RequestContext
+from talaria.domain.events import PERSONAL_SPAN, Attempt, ExchangeFinished, HopContext, RequestContext, Trace
 from talaria.domain.model import (
     PHONE_HOPS,
     CachedIdentity,
@@ -94,6 +94,7 @@ class _Flight:
     request_id: str
     person: str
     draw: float
+    trace: Trace | None = None
     hop_deadline: float = 0.0
     background: bool = False
     invalidated: bool = False
@@ -220,6 +221,7 @@ class Exchange:
     ) -> PartnerUserId:
         flight = self._flights.get(key)
         joined: ExchangeResult = "miss" if flight is None else "coalesced"
+        context.joined = None if flight is None else flight.trace
         if flight is None:
             if self._stale(key, max_age) is None:  # joining a flight costs the dependencies nothing
                 self._shed(key, context)
@@ -258,7 +260,9 @@ class Exchange:
             self._start(key, context, flight_deadline).background = True
 
     def _start(self, key: IdentityKey, context: RequestContext, flight_deadline: float) -> _Flight:
-        flight = self._flights[key] = _Flight(flight_deadline, context.request_id, context.person, draw_of(key[2]))
+        flight = self._flights[key] = _Flight(
+            flight_deadline, context.request_id, context.person, draw_of(key[2]), context.trace
+        )
         flight.task = asyncio.create_task(self._exchange(key, flight))
         flight.task.add_done_callback(lambda task: self._on_done(key, flight, task))
         return flight
@@ -325,7 +329,7 @@ class Exchange:
         if seconds <= 0:
             raise _timed_out(flight)
         flight.hop_deadline = flight.deadline
-        return HopContext(flight.request_id, seconds, flight.attempts, flight.person, flight.draw)
+        return HopContext(flight.request_id, seconds, flight.attempts, flight.person, flight.draw, _traceparent(flight))
 
     def _cache(self, key: IdentityKey, flight: _Flight, identity: CachedIdentity) -> None:
         if not flight.invalidated:
@@ -339,6 +343,13 @@ class Exchange:
 def draw_of(phone_id: PersonalPhoneId) -> float:
     """A number from 0 to 1 for this person, spread evenly over all of them."""
     return int.from_bytes(sha256(phone_id.reveal().encode()).digest()[:8]) / (1 << 64)
+
+
+def _traceparent(flight: _Flight) -> str:
+    """For personal alone: a partner is told of no trace. A refresh in the background is part of no request's."""
+    if flight.trace is None or flight.hop != "personal" or flight.background:
+        return ""
+    return flight.trace.parent_of(PERSONAL_SPAN)
 
 
 def _timed_out(flight: _Flight) -> TimedOut:

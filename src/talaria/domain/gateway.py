@@ -8,7 +8,7 @@ from typing import Any
 
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist, bearer_token, check_caller_allowed
 from talaria.domain.errors import DeadlineExceeded, DependencyFault, GatewayOverloaded, KeysUnavailable, TimedOut
-from talaria.domain.events import RequestContext
+from talaria.domain.events import RequestContext, Trace
 from talaria.domain.exchange import Exchange
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import (
@@ -23,7 +23,7 @@ from talaria.domain.model import IdentityKey, PartnerUserId, Principal, Route, S
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
 from talaria.domain.rate_limits import CallerRateLimits
 from talaria.domain.routing import check_method, find_route
-from talaria.domain.tracing import Trace, new_request_id, trace_of
+from talaria.domain.tracing import Tracing, new_request_id, trace_of
 
 _KEYS_RETRY_AFTER = 1.0
 _REMOVED_UNLESS_SET = (b"x-api-key", b"traceparent", b"tracestate")
@@ -78,6 +78,7 @@ class Gateway:
         api_keys: ApiKeys | None = None,
         networks: NetworkAllowlist | None = None,
         rate_limits: CallerRateLimits | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._routes = {tag.encode(): route for tag, route in routes.items()}
         self._targets = targets
@@ -91,6 +92,7 @@ class Gateway:
         self._networks = networks or NetworkAllowlist({})
         self._bound = self._networks.bound
         self._rate_limits = rate_limits or None
+        self._tracing = tracing
         self._fixed = {route.tag: _fixed_headers(route, targets[route.upstream]) for route in routes.values()}
 
     async def decide(self, request: ClientRequest, context: RequestContext) -> Decision:
@@ -101,7 +103,10 @@ class Gateway:
         started = self._now()
         headers = self._header_policy.filter_request(request.headers)
         context.request_id = usable_request_id(headers.only(b"x-request-id")) or new_request_id()
-        trace = trace_of(headers)
+        if self._tracing is None:
+            trace = trace_of(headers)
+        else:
+            trace = context.trace = self._tracing.trace_of(headers, request.scheme)
         context.trace_id = trace.trace_id
         context.phase = "routing"
         route = find_route(self._routes, headers.all(b"x-api-tag"))
@@ -178,7 +183,7 @@ class Gateway:
             names.append(decision.route.partner.user_id_header)
         if not names:
             return headers, names
-        kept = {name for name, _ in [*headers, *decision.trace.headers()]}
+        kept = {name for name, _ in [*headers, *(decision.trace.headers() if decision.trace.given else ())]}
         return headers, [name for name in dict.fromkeys(names) if name not in kept]
 
     def fresh_for(self, decision: Decision) -> float:
@@ -280,7 +285,9 @@ class Gateway:
         client = decision.headers
         headers = self._with_own(client.forwarded, decision, token, context)
         if decision.trace.parent:
-            headers += decision.trace.headers()
+            headers.append((b"traceparent", decision.trace.parent))
+            if decision.trace.state:
+                headers.append((b"tracestate", decision.trace.state))
         headers.append((b"x-request-timeout-ms", b"%d" % max(1, int(left * 1000))))
         headers.append(via(client))
         return headers

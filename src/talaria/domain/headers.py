@@ -74,10 +74,12 @@ class RequestHeaders:
 class HeaderPolicy:
     """Knows every name that the gateway sets or reserves, and remembers what it decided of a name, bounded."""
 
-    def __init__(self, partners: Iterable[Partner]) -> None:
+    def __init__(self, partners: Iterable[Partner], *, pass_baggage: bool = False) -> None:
         user_ids = {canonical_name(partner.user_id_header) for partner in partners}
         user_ids |= {canonical_name(b"x-" + partner.id.encode() + b"-user-id") for partner in partners}
         self._reserved = {canonical_name(name) for name in _RESERVED} | user_ids
+        if not pass_baggage:
+            self._reserved.add(b"baggage")
         self._secret = {canonical_name(name) for name in _SECRET_IN_RESPONSE} | user_ids
         self._requests: BoundedMemo[bytes, int] = BoundedMemo(_VERDICTS)
         self._responses: BoundedMemo[bytes, int] = BoundedMemo(_VERDICTS)

@@ -1,36 +1,49 @@
-"""W3C trace context: a client's well-formed `traceparent` passes unchanged, anything else is dropped.
+"""W3C trace context (level 2): a client's well-formed `traceparent` goes on, anything else is dropped.
 
-No trace is begun here: a sampled flag without an exported span behind it would make every upstream record an orphan.
+Without a collector it passes unchanged and no trace is begun: a sampled flag without an exported span behind it would
+make every upstream record an orphan. With one, each request has spans (`Tracing`), and what it asks gets their ids.
 """
 
-from random import randbytes
-from typing import NamedTuple
+from random import getrandbits, randbytes
 
+from talaria.domain.events import Trace
 from talaria.domain.headers import RequestHeaders
-from talaria.domain.http import Headers
 
 _HEX = b"0123456789abcdef"
 _VISIBLE = bytes(range(0x20, 0x7F)) + b"\t"
 _STATE_LIMIT = 512
+_RANDOM = 2**56 - 1
+_FLAGS = (b"00", b"01", b"02", b"03")
+"""Those that are known: sampled, and a random trace id."""
+
+NO_TRACE = Trace("", b"")
 
 
-class Trace(NamedTuple):
-    """One place in a client's trace: its `traceparent` and `tracestate`, each empty where it does not pass."""
+class Tracing:
+    """Traces with spans of our own. `sample`: the share that is sampled of the traces that begin here.
 
-    trace_id: str
-    parent: bytes
-    state: bytes
+    A trace is sampled by the last 56 bits of its id, as OpenTelemetry's consistent samplers do it. The `traceparent`
+    that goes on is the span of the upstream's.
+    """
 
-    def headers(self) -> Headers:
-        """`traceparent`, and `tracestate` where there is one; nothing without a trace."""
-        if not self.parent:
-            return []
-        if self.state:
-            return [(b"traceparent", self.parent), (b"tracestate", self.state)]
-        return [(b"traceparent", self.parent)]
+    def __init__(self, sample: float) -> None:
+        self._least = round((1 - sample) * (_RANDOM + 1))
 
+    def trace_of(self, head: RequestHeaders, scheme: str) -> Trace:
+        """The client's trace, continued; or a new one."""
+        consumed = head.consumed
+        if b"traceparent" in consumed and (given := trace_of(head)).parent:
+            flags = _FLAGS[int(given.parent[53:55], 16) % len(_FLAGS)]
+            parent = b"00-%b-%015x2-%b" % (given.parent[3:35], getrandbits(60), flags)
+            return Trace(given.trace_id, parent, given.state, given.parent, consumed.get(b"host", b""), scheme)
+        return self.begin(consumed.get(b"host", b""), scheme)
 
-NO_TRACE = Trace("", b"", b"")
+    def begin(self, host: bytes = b"", scheme: str = "") -> Trace:
+        """A new trace. The ids of its first spans begin as its own does."""
+        number = getrandbits(128) or 1
+        sampled = number & _RANDOM >= self._least
+        parent = b"00-%032x-%015x2-0%d" % (number, number >> 68, sampled)
+        return Trace(parent[3:35].decode(), parent, b"", b"", host, scheme)
 
 
 def new_request_id() -> str:
@@ -43,7 +56,7 @@ def trace_of(head: RequestHeaders) -> Trace:
     parent = head.only(b"traceparent")
     if parent is None or not _well_formed(parent):
         return NO_TRACE
-    return Trace(parent[3:35].decode(), parent, _state(head))
+    return Trace(parent[3:35].decode(), parent, _state(head), parent)
 
 
 def _well_formed(value: bytes) -> bool:

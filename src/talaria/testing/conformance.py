@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 from talaria.adapters.partner_kit import CONTRACT, AdapterAccounts, PartnerUserId
-from talaria.domain.errors import DependencyFault, TimedOut, UnknownUser
+from talaria.domain.errors import DependencyFault, PartnerBadAnswer, TimedOut, UnknownUser
 from talaria.domain.model import EMAIL_HOPS, PHONE_HOPS, EmailAddress, PhoneNumber
 from talaria.sandbox.faults import Faults
 from talaria.sandbox.partner import SimulatedPartner
@@ -100,6 +100,13 @@ class PartnerConformance(PartnerAccountsContract):
 
     async def test_the_adapter_is_for_this_contract(self) -> None:
         assert self.adapter.contract == CONTRACT
+
+    async def test_a_probe_is_answered_where_there_is_one(self) -> None:
+        async with self.partner(attempts=1) as harness:
+            if await harness.accounts.probe(call()):
+                harness.service.faults = Faults(error_rate=1, status=500, body="<html>not the partner</html>")
+                with raised(PartnerBadAnswer):
+                    await harness.accounts.probe(call())
 
     async def test_a_failure_that_passes_is_mended_by_another_attempt(self) -> None:
         async with self.partner() as harness:

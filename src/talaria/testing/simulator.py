@@ -1,7 +1,7 @@
 """Simulated partners: a scriptable service, the client that asks it, and an adapter on top."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -16,6 +16,9 @@ from talaria.sandbox.replay import ReplayProtection
 from talaria.sandbox.service import SimulatedService
 from talaria.sandbox.service_errors import ServiceError
 from talaria.testing.memory import MemoryRecorder
+
+MakeTransport = Callable[[], Any]
+"""Makes a transport of httpx."""
 
 __all__ = [
     "ReplayProtection",
@@ -46,10 +49,10 @@ async def running(service: SimulatedService) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def client_of(
-    url: str, *, id: str = "partner", timeout: float = 5.0, attempts: int = 3
+    url: str, *, id: str = "partner", timeout: float = 5.0, attempts: int = 3, transport: MakeTransport | None = None
 ) -> AsyncIterator[PartnerHttp]:
     """The kit's client of a partner at `url`. `timeout` is in seconds, for the whole hop."""
-    http = _http(url, id, timeout, attempts)
+    http = _http(url, id, timeout, attempts, transport)
     try:
         yield http
     finally:
@@ -67,31 +70,40 @@ async def accounts_of(
     api_key: str = "",
     timeout: float = 5.0,
     attempts: int = 3,
+    transport: MakeTransport | None = None,
 ) -> AsyncIterator[AdapterAccounts]:
-    """An adapter as the gateway runs it, for the partner at `url`. Raises msgspec.ValidationError for wrong options."""
-    async with AsyncExitStack() as stack:
-        main = await stack.enter_async_context(client_of(url, id=id, timeout=timeout, attempts=attempts))
-        others: list[PartnerHttp] = []
+    """An adapter as the gateway runs it, for the partner at `url`. Raises msgspec.ValidationError for wrong options.
 
-        def client(base_url: str) -> PartnerHttp:
-            others.append(_http(base_url, id, timeout, attempts))
-            return others[-1]
+    `transport` makes the connections of each host that is asked, where they are of another kind than plain ones.
+    """
+    hosts: list[PartnerHttp] = []
 
-        shape: type[msgspec.Struct] | None = getattr(adapter, "Options", None)
-        kept = {name: Sensitive(secret) for name, secret in (secrets or {}).items()}
-        own = None if shape is None else options_of(shape, {**(options or {}), **kept})
-        key = Sensitive(api_key) if api_key else None
-        accounts = AdapterAccounts(adapter(PartnerContext(id, own, key, main, client, MonotonicClock())), main)
-        try:
-            yield accounts
-        finally:
-            await accounts.aclose()
-            for other in others:
-                await other.aclose()
+    def client(base_url: str) -> PartnerHttp:
+        hosts.append(_http(base_url, id, timeout, attempts, transport))
+        return hosts[-1]
+
+    shape: type[msgspec.Struct] | None = getattr(adapter, "Options", None)
+    kept = {name: Sensitive(secret) for name, secret in (secrets or {}).items()}
+    own = None if shape is None else options_of(shape, {**(options or {}), **kept})
+    key = Sensitive(api_key) if api_key else None
+    main = client(url)
+    accounts = AdapterAccounts(adapter(PartnerContext(id, own, key, main, client, MonotonicClock())), main)
+    try:
+        yield accounts
+    finally:
+        await accounts.aclose()
+        for host in hosts:
+            await host.aclose()
 
 
-def _http(url: str, id: str, timeout: float, attempts: int) -> PartnerHttp:
-    recorder, clock = MemoryRecorder(), MonotonicClock()
+def _http(url: str, id: str, timeout: float, attempts: int, transport: MakeTransport | None) -> PartnerHttp:
     return PartnerHttp(
-        DependencyClient(id, url, PARTNER, timeout=timeout, attempts=attempts, recorder=recorder, clock=clock)
+        DependencyClient(
+            *(id, url, PARTNER),
+            timeout=timeout,
+            attempts=attempts,
+            recorder=MemoryRecorder(),
+            clock=MonotonicClock(),
+            transport=transport and transport(),
+        )
     )

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from talaria.sandbox.partner import simulator_of
+from talaria.testing.simulator import Script, running
 from tests.integration.partners.support_install import ROOT, install, run
 
 PARTNERS = ("comet", "lynx")
@@ -27,6 +29,64 @@ async def test_the_conformance_suite_is_found_by_the_name(site: Path, name: str)
     code, text = await run(site, "pytest", "-q", "-p", "no:cacheprovider", "--talaria-partner", name)
     assert code == 0, text
     assert "passed" in text
+
+
+PERSONS = {
+    "comet": """
+[partner]
+options = { key_id = "talaria" }
+secrets = { signing_secret = { file = "secret" } }
+[[persons]]
+phone = "+447700900001"
+user_id = "1001"
+[[persons]]
+phone = "+447700900002"
+[[persons]]
+phone = "+447700900101"
+expect = "refused"
+[[persons]]
+phone = "+447700900102"
+expect = "unknown"
+""",
+    "lynx": """
+[partner]
+options = { token_url = "TOKEN_URL", client_id = "talaria" }
+secrets = { client_secret = { file = "secret" } }
+[[persons]]
+email = "anna@people.example"
+[[persons]]
+email = "blocked@people.example"
+expect = "refused"
+[[persons]]
+email = "no-account@people.example"
+expect = "unknown"
+""",
+}
+
+
+@pytest.mark.parametrize("name", PARTNERS)
+async def test_it_is_tried_against_a_real_api(
+    site: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(site))
+    kind = simulator_of(name)
+    service = kind(**dict.fromkeys(kind.secret_names, "a-secret"))
+    (tmp_path / "secret").write_text("a-secret")
+    async with running(service):
+        file = tmp_path / "persons.toml"
+        file.write_text(PERSONS[name].replace("TOKEN_URL", str(service.options.get("token_url"))))
+        asked = ("talaria", "partner", "test", name, "--url", service.url, "--persons", str(file), "--rate", "50/s")
+        code, text = await run(site, *asked)
+        assert code == 0, text
+        assert text.startswith(f"{name} (talaria-partner-{name} 1.0.0) at {service.url}: ")
+        assert text.endswith("All is as the contract says.\n")
+        service.without_account.update(service.users)
+        service.faults = Script(next_failures=1)  # mended by another attempt
+        code, text = await run(site, *asked)
+        assert (code, "DIFFERS  person 1" in text, "it is: no such user" in text) == (1, True, True), text
+        (tmp_path / "secret").write_text("another-secret")
+        code, text = await run(site, *asked)
+        assert (code, "partner-bad-answer: " in text) == (1, True), text
 
 
 @pytest.mark.parametrize("name", PARTNERS)

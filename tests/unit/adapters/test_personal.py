@@ -46,6 +46,16 @@ async def test_without_a_token_there_is_no_authorization() -> None:
     assert "authorization" not in bench.requests[0].headers
 
 
+async def test_the_trace_goes_with_the_question_where_there_is_one() -> None:
+    bench = Bench(answer(200, phone()), answer(200, phone()))
+    personal = Personal(bench.client, "the-token")
+    await personal.phone_of(ANNA, HopContext("request-1", 5.0, traceparent="00-1-2-01"))
+    await personal.phone_of(ANNA, HopContext("request-2", 5.0))
+    first, second = bench.requests
+    assert (first.headers["traceparent"], first.headers["authorization"]) == ("00-1-2-01", "Bearer the-token")
+    assert "traceparent" not in second.headers
+
+
 async def test_404_with_the_contracts_error_is_an_unknown_id() -> None:
     with pytest.raises(IdentityUnknown):
         await ask(Bench(answer(404, {"code": "not_found", "message": "no such id"})))

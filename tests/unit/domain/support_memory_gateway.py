@@ -15,6 +15,7 @@ from talaria.domain.headers import HeaderPolicy
 from talaria.domain.http import ClientRequest, ClientResponse, Headers, RequestBody, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import Partner, Principal, Route
 from talaria.domain.rate_limits import CallerRateLimits
+from talaria.domain.tracing import Tracing
 from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import World, person
 
@@ -135,6 +136,7 @@ class Door:
     api_keys: ApiKeys | None = None
     networks: NetworkAllowlist | None = None
     rate_limits: CallerRateLimits | None = None
+    tracing: Tracing | None = None
 
     def __post_init__(self) -> None:
         routes = {
@@ -170,6 +172,7 @@ class Door:
             api_keys=self.api_keys,
             networks=self.networks,
             rate_limits=self.rate_limits,
+            tracing=self.tracing,
         )
 
     async def knock(

@@ -23,6 +23,7 @@ from talaria.domain.errors import (
 from talaria.domain.events import RequestContext
 from talaria.domain.headers import canonical_name
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
+from talaria.domain.tracing import Tracing
 from tests.support_refusals import by
 from tests.unit.domain.support_memory_gateway import API_KEY, Chunks, Door, reply
 from tests.unit.domain.support_time import run
@@ -66,6 +67,19 @@ def test_a_clients_trace_goes_on_and_names_the_request_in_lines() -> None:
         await door.knock((b"traceparent", parent), (b"tracestate", b"a=1"), context=context)
         assert (door.sent()[b"traceparent"], door.sent()[b"tracestate"]) == (parent, b"a=1")
         assert context.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
+
+    run(main())
+
+
+def test_with_spans_of_ours_the_upstream_gets_the_id_of_one() -> None:
+    async def main() -> None:
+        door, context = Door(tracing=Tracing(1.0)), RequestContext()
+        parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+        await door.knock((b"traceparent", parent), (b"tracestate", b"a=1"), context=context)
+        assert context.trace is not None
+        assert context.trace_id == context.trace.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
+        assert door.sent()[b"traceparent"] == context.trace.parent
+        assert door.sent()[b"tracestate"] == b"a=1"
 
     run(main())
 

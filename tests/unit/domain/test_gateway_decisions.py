@@ -8,6 +8,7 @@ from talaria.domain.authorization import ApiKeys
 from talaria.domain.errors import IdentityUnknown, MissingToken
 from talaria.domain.events import RequestContext
 from talaria.domain.http import Headers
+from talaria.domain.tracing import Tracing
 from tests.unit.domain.support_exchange import key
 from tests.unit.domain.support_memory_gateway import API_KEY, Door
 from tests.unit.domain.support_time import run
@@ -135,5 +136,16 @@ def test_without_a_pair_a_decision_has_no_end_of_its_own() -> None:
         door = Door(api_keys=ApiKeys({"jobs": [KEY[1]]}))
         decision = await door.decide(KEY, token=b"", tag=b"jobs", context=RequestContext())
         assert door.gateway.fresh_for(decision) == inf
+
+    run(main())
+
+
+@pytest.mark.parametrize(("parent", "removed"), [(PARENT, []), (b"nonsense", [b"traceparent"])])
+def test_an_edge_passes_a_clients_trace_and_no_malformed_one_with_spans_of_ours_too(
+    parent: bytes, removed: list[bytes]
+) -> None:
+    async def main() -> None:
+        headers, found = await told(Door(tracing=Tracing(1.0)), (b"traceparent", parent))
+        assert (found, b"traceparent" in dict(headers)) == (removed, False)
 
     run(main())

@@ -329,3 +329,11 @@ def test_a_malformed_host_is_refused(host: bytes) -> None:
     for _ in range(2):
         with pytest.raises(BadRequest):
             policy.filter_request([(b"host", host)])
+
+
+@pytest.mark.parametrize("pass_baggage", [False, True])
+def test_baggage_passes_only_where_it_is_said_so(pass_baggage: bool) -> None:
+    policy = HeaderPolicy([], pass_baggage=pass_baggage)
+    sent = [(b"host", b"h"), (b"baggage", b"person=1")]
+    assert (sent[1] in policy.filter_request(sent).forwarded) == pass_baggage
+    assert policy.dropped_names(sent) == ([] if pass_baggage else [b"baggage"])

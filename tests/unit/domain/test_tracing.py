@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from talaria.domain.events import PERSONAL_SPAN, SERVER_SPAN, UPSTREAM_SPAN
 from talaria.domain.headers import RequestHeaders
-from talaria.domain.tracing import NO_TRACE, trace_of
+from talaria.domain.tracing import NO_TRACE, Tracing, trace_of
 
 TRACE, SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
 GOOD = b"00-" + TRACE + b"-" + SPAN + b"-01"
@@ -128,3 +129,49 @@ def test_a_spoilt_trace_passes_only_where_it_is_still_well_formed(
 
 def test_the_property_reached_both_of_its_outcomes() -> None:
     assert min(reached.values()) > 0
+
+
+@pytest.mark.parametrize(("flags", "sent"), [(b"00", b"00"), (b"01", b"01"), (b"03", b"03"), (b"ff", b"03")])
+def test_a_clients_trace_is_continued_by_a_span_of_ours(flags: bytes, sent: bytes) -> None:
+    given = b"01-" + TRACE + b"-" + SPAN + b"-" + flags
+    trace = Tracing(0.0).trace_of(head([given], [b"a=1"]), "https")
+    assert (trace.trace_id, trace.given, trace.scheme) == (TRACE.decode(), given, "https")
+    assert trace.sampled == (int(flags, 16) & 1 == 1)
+    assert trace.headers() == [(b"traceparent", trace.parent), (b"tracestate", b"a=1")]
+    assert trace.parent[:36] == b"00-" + TRACE + b"-"
+    assert trace.parent[52:] == b"-" + sent
+    assert (trace.parent[36:52] != SPAN, FORM.fullmatch(trace.parent) is not None) == (True, True)
+
+
+@pytest.mark.parametrize("parents", [[], [GOOD, GOOD], [b"00-nonsense"]])
+def test_without_a_trace_of_the_clients_one_is_begun(parents: list[bytes]) -> None:
+    trace, other = (Tracing(1.0).trace_of(head(parents, [b"a=1"]), "http") for _ in range(2))
+    assert trace.given == b""
+    assert dict(trace.headers()) == {b"traceparent": trace.parent}
+    assert FORM.fullmatch(trace.parent)
+    assert trace.parent.startswith(f"00-{trace.trace_id}-".encode())
+    assert trace.parent.endswith(b"-01")
+    assert trace.trace_id != other.trace_id
+
+
+def test_the_spans_of_a_request_have_different_ids() -> None:
+    trace = Tracing(1.0).begin()
+    ids = {which: trace.span_id(which) for which in (SERVER_SPAN, UPSTREAM_SPAN, PERSONAL_SPAN)}
+    assert len(set(ids.values())) == 3
+    assert ids[UPSTREAM_SPAN] == trace.parent[36:52]
+    assert trace.parent_of(PERSONAL_SPAN) == f"00-{trace.trace_id}-{ids[PERSONAL_SPAN].decode()}-01"
+
+
+def test_the_host_that_the_client_asked_is_kept() -> None:
+    asked = head([])
+    asked.consumed[b"host"] = b"api.example:8080"
+    trace = Tracing(0.0).trace_of(asked, "http")
+    assert (trace.host, trace.scheme) == (b"api.example:8080", "http")
+
+
+@pytest.mark.parametrize(("sample", "sampled"), [(0.0, 0), (1.0, 2000), (0.5, 1000)])
+def test_a_share_of_the_traces_that_begin_here_is_sampled(sample: float, sampled: int) -> None:
+    tracing = Tracing(sample)
+    found = [tracing.begin() for _ in range(2000)]
+    assert abs(sum(trace.sampled for trace in found) - sampled) <= (200 if 0 < sample < 1 else 0)
+    assert all(trace.sampled == (int(trace.trace_id[18:], 16) >= (1 - sample) * 2**56) for trace in found)

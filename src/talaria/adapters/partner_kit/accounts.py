@@ -1,13 +1,16 @@
 """An adapter as the port that the exchange knows: one hop for each question, one border for its errors."""
 
 import traceback
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from talaria.adapters.partner_kit.http import PartnerCall, PartnerHttp
 from talaria.domain.errors import PartnerBadAnswer, Refusal
 from talaria.domain.events import HopContext
 from talaria.domain.model import EmailAddress, PartnerUserId, PhoneNumber
+
+T = TypeVar("T")
 
 
 class PartnerAdapter(Protocol):
@@ -35,17 +38,19 @@ class AdapterAccounts:
 
     async def user_of(self, identity: PhoneNumber | EmailAddress, call: HopContext) -> PartnerUserId:
         async def ask(whole: PartnerCall) -> PartnerUserId:
-            try:
-                user_id = await self.adapter.user_of(identity, whole)
-            except (Refusal, TimeoutError):
-                raise
-            except Exception as error:
-                raise PartnerBadAnswer(_described(error)) from None
+            user_id = await self.adapter.user_of(identity, whole)
             if not isinstance(user_id, PartnerUserId):
                 raise PartnerBadAnswer(f"the adapter gave a {type(user_id).__name__}, not a user id")
             return user_id
 
-        return await self._http.whole(call, ask)
+        return await self._ask(call, ask)
+
+    async def probe(self, call: HopContext) -> bool:
+        """Ask what changes nothing, and raise what `user_of` raises; False where the adapter has no probe."""
+        probe: Callable[[PartnerCall], Awaitable[object]] | None = getattr(self.adapter, "probe", None)
+        if probe is not None:
+            await self._ask(call, probe)
+        return probe is not None
 
     async def follow_names(self) -> None:
         """Nothing: its clients have the connections."""
@@ -55,6 +60,17 @@ class AdapterAccounts:
         aclose = getattr(self.adapter, "aclose", None)
         if aclose is not None:
             await aclose()
+
+    async def _ask(self, call: HopContext, ask: Callable[[PartnerCall], Awaitable[T]]) -> T:
+        async def guarded(whole: PartnerCall) -> T:
+            try:
+                return await ask(whole)
+            except (Refusal, TimeoutError):
+                raise
+            except Exception as error:
+                raise PartnerBadAnswer(_described(error)) from None
+
+        return await self._http.whole(call, guarded)
 
 
 def _described(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """`talaria doctor`: is everything well that the gateway needs? Each finding with its owner, and what to do."""
 
+import asyncio
 import os
 import resource
 import sys
@@ -14,6 +15,7 @@ import rich_click as click
 from rich.console import Console
 
 from talaria.entrypoints.cli.operators import CannotAsk, Operators, ask, operators_of, ops_option
+from talaria.entrypoints.cli.partner_probes import ask_partners
 from talaria.entrypoints.cli.probes import Finding, Server, probe
 from talaria.entrypoints.cli.shared import config_option, load_or_exit
 from talaria.entrypoints.config import Settings
@@ -29,12 +31,13 @@ def command(path: Path, as_json: bool, ops: str | None) -> None:
     """Look whether all is well that the gateway needs, from this machine: names, TCP, TLS, key sets, clocks, limits.
 
     Exit code 1 where something is not. Every server of the configuration is asked once, by GET for a key set, else by
-    HEAD and without credentials.
+    HEAD and without credentials; a partner once more where its adapter has a probe of its own.
     """
     settings = load_or_exit(path)
     waiting = Console(stderr=True).status("Looking ...") if sys.stderr.isatty() else nullcontext()
     with waiting:
         found = [*_machine(settings), *_gateway(operators_of(ops, path), expected=ops is not None), *_servers(settings)]
+        found += asyncio.run(ask_partners(settings))
     well = all(finding.well for finding in found)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode({"well": well, "findings": found})))

@@ -3,7 +3,6 @@
 import datetime
 import json
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -12,23 +11,12 @@ import rich_click as click
 from rich.table import Table
 from rich.text import Text
 
-from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, AttemptRecord, FailureRecord
+from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, FailureRecord
 from talaria.entrypoints.cli.failure_list import moment, print_list
 from talaria.entrypoints.cli.operators import CannotAsk, NotThere, Operators, ask, operators_of, ops_option
 from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table
-from talaria.entrypoints.public.problems import ROWS
+from talaria.entrypoints.ops.timeline import advice, facts_of, origin, steps
 
-_ORIGINS = {
-    "client": "the client's request",
-    "personal": "personal",
-    "partner": "the partner",
-    "upstream": "the upstream",
-    "caller-keys": "the server of the caller's keys",
-    "gateway": "the gateway itself",
-}
-
-_PASSED_ON = "The upstream's own answer, passed on as it was. Its log knows it by the same request id."
-_CERTIFICATE = "Its certificate is not good for us: it is renewed there, or its authority named in our tls.ca_file."
 _LISTED = 20
 _FOLLOW_SECONDS = 1.0
 
@@ -146,61 +134,17 @@ def _print_timeline(entry: FailureRecord) -> None:
     """One entry: its origin, what happened when, and what to do."""
     out = console()
     out.print(Text(f"{entry.status} {entry.reason or PASSED_ON}", style="bold red"))
-    out.print(Text(f"Origin: {_ORIGINS.get(entry.origin, entry.origin)}. {_end(entry)}\n"))
+    out.print(Text(f"{origin(entry)}\n"))
     facts = Table.grid(padding=(0, 2))
-    for name, value in _facts(entry):
+    for name, value in facts_of(entry):
         facts.add_row(Text(name, style="dim"), Text(value))
     out.print(facts)
     out.print()
-    out.print(_timeline(entry))
+    table = plain_table("at", "took", "what", "outcome")
+    for step in steps(entry):
+        took = "" if step.ms is None else f"{step.ms:.1f} ms"
+        outcome = Text(step.outcome, style="green" if step.well else "red")
+        table.add_row(f"{step.at_ms:.1f} ms", took, Text(step.what), outcome)
+    out.print(table)
     out.print()
     out.print(Text(advice(entry)))
-
-
-def advice(entry: FailureRecord) -> str:
-    """What an operator may look at first."""
-    if "certificate" in entry.cause:
-        return _CERTIFICATE
-    if not entry.reason:
-        return _PASSED_ON
-    row = ROWS.get(entry.reason)
-    return "" if row is None else row.advice or f"Its client was told: {row.detail}"
-
-
-def _end(entry: FailureRecord) -> str:
-    return "Its own answer, passed on to its end." if entry.phase == PASSED_ON else f"Ended in: {entry.phase}."
-
-
-def _facts(entry: FailureRecord) -> Iterable[tuple[str, str]]:
-    facts = {
-        "time": entry.time,
-        "request id": entry.request_id,
-        "trace id": entry.trace_id,
-        "route": entry.tag,
-        "method": entry.method,
-        "caller": entry.caller,
-        "person": entry.person,
-        "exchange": (entry.exchange or "not reached") + (", healed once" if entry.healed else ""),
-        "cause": entry.cause,
-        "breakers": ", ".join(f"{name} {state}" for name, state in sorted(entry.breakers.items())),
-    }
-    return ((name, value) for name, value in facts.items() if value)
-
-
-def _timeline(entry: FailureRecord) -> Table:
-    table = plain_table("at", "took", "what", "outcome")
-    rows = [(0.0, "", Text("the head of the request is here"), Text(""))]
-    rows += [(one.at_ms, f"{one.ms:.1f} ms", Text(_asked(one)), _outcome(one)) for one in entry.attempts]
-    rows.append((entry.total_ms, "", Text(f"answered {entry.status} {entry.reason or PASSED_ON}"), Text("")))
-    for at_ms, took, what, outcome in sorted(rows, key=lambda row: row[0]):
-        table.add_row(f"{at_ms:.1f} ms", took, what, outcome)
-    return table
-
-
-def _asked(attempt: AttemptRecord) -> str:
-    address = f" at {attempt.address}" if attempt.address else ""
-    return f"{attempt.dependency}{address}{' (for an earlier request)' if attempt.at_ms < 0 else ''}"
-
-
-def _outcome(attempt: AttemptRecord) -> Text:
-    return Text(attempt.outcome, style="green" if attempt.outcome == "ok" else "red")

@@ -6,12 +6,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 78 (EX_CONFIG) a configuration that
 import errno
 import os
 import sys
-from importlib import import_module
 from io import TextIOWrapper
 
 import rich_click as click
 
 from talaria import __version__
+from talaria.entrypoints.cli.lazy_group import LazyGroup
 
 COMMANDS = {
     "serve": "talaria.entrypoints.cli.serve",
@@ -30,20 +30,7 @@ COMMANDS = {
 """The module of each command; its attribute `command` is the command."""
 
 
-class _Commands(click.RichGroup):
-    """Finds a command by importing its module."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command = import_module(COMMANDS[cmd_name]).command
-        return command if isinstance(command, click.Command) else None
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="talaria")
 def cli() -> None:
     """One door between an app's clients and its partners."""

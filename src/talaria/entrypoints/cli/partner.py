@@ -6,6 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from talaria.entrypoints.cli.lazy_group import LazyGroup
 from talaria.entrypoints.cli.shared import fail
 
 _NAME = re.compile(r"[a-z][a-z0-9]{1,29}")
@@ -32,7 +33,7 @@ _IMPORTS = {
 }
 
 
-@click.group("partner")
+@click.group("partner", cls=LazyGroup, modules={"test": "talaria.testing.staging_command"})
 def command() -> None:
     """Adapters of partners."""
 

@@ -8,18 +8,19 @@ from msgspec.structs import FieldInfo, fields, replace
 from talaria.adapters import partners
 from talaria.adapters.partners import Adapter, BadAdapter
 from talaria.domain.model import EMAIL_HOPS, PHONE_HOPS, Hop, Sensitive
-from talaria.entrypoints.config.problems import Refuse, did_you_mean, one_of
+from talaria.entrypoints.config.problems import Refuse, did_you_mean, one_of, path
 from talaria.entrypoints.config.settings import PartnerSettings, Settings, TrialSettings
 from talaria.entrypoints.config.types import unwrap
 
 
 def read_adapters(settings: Settings, refuse: Refuse) -> Settings:
     """The settings with `found` and `adapter_options` filled in, as far as they are good."""
-    found = {id: _with_trials(f"partners.{id}", partner, refuse) for id, partner in settings.partners.items()}
+    found = {id: read_partner(f"partners.{id}", partner, refuse) for id, partner in settings.partners.items()}
     return replace(settings, partners=found)
 
 
-def _with_trials(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettings:
+def read_partner(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettings:
+    """The same of one partner; its table is at this key path."""
     partner = _partner(at, partner, refuse)
     tried = {role: trial for role in ("shadow", "canary") if (trial := getattr(partner, role)) is not None}
     trials = {role: _on_trial(f"{at}.{role}", partner, trial, role, refuse) for role, trial in tried.items()}
@@ -59,7 +60,7 @@ def _partner(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettin
         return partner
     if getattr(found.kind, "api_key_required", False) and partner.api_key is None:
         refuse(
-            f"partners.{partner.id}.api_key",
+            path(at.removesuffix(f".{partner.role}"), "api_key"),
             "this key is missing",
             "write api_key = ... (the key that the partner gave us)",
         )

@@ -57,7 +57,7 @@ def _hint(said: Mapping[str, Any]) -> str:
 def _empty(bare: Any) -> Any:
     if is_table(bare):
         return bare(**{name: _empty(unwrap(key.type)[0]) for name, key in keys_of(bare).items()})
-    return None if isinstance(bare, UnionType) else (get_origin(bare) or bare)()
+    return None if isinstance(bare, UnionType) or bare is Any else (get_origin(bare) or bare)()
 
 
 class Decoder:

@@ -59,7 +59,7 @@ class _File:
     """A configuration file, read, overridden and decoded."""
 
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
-        text, self.tree = _read(path)
+        text, self.tree = read_toml(path)
         self._lines = lines_of(text)
         self.diagnostics = Diagnostics()
         self._sources = environment.override(self.tree, environ, self.diagnostics)
@@ -85,7 +85,8 @@ def _concerns(problem: Problem, key: str) -> bool:
     return problem.key == key or problem.key.startswith((f"{key}.", f"{key}[")) or key.startswith(f"{problem.key}.")
 
 
-def _read(path: Path) -> tuple[str, dict[str, Any]]:
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """The text of a TOML file, and its tree. Raises ConfigurationError."""
     try:
         text = path.read_bytes().decode().removeprefix(_BYTE_ORDER_MARK)
         return text, tomllib.loads(text)

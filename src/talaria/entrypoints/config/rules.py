@@ -4,6 +4,7 @@ A caller with tokens names a person, one with an API key does not, and a route w
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from itertools import combinations
 
 from msgspec.structs import replace
@@ -28,6 +29,7 @@ _DEFAULTS = CallerSettings()
 _OF_TOKENS = ("audience", "algorithms", "phone_id_claim", "leeway", "max_lifetime", "person_rate_limit")
 _OF_JWKS_URL = ("jwks_timeout", "jwks_tls", "egress_proxy")
 _NO_PERSONS_CLAIM = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
+_EXPORTER = "opentelemetry.exporter.otlp.proto.http"
 _KINDS_HINT = 'write identity = "none" for callers with an api_key, "required" for those with tokens'
 
 
@@ -185,6 +187,19 @@ def _recheck(at: str, route: RouteSettings, refuse: Refuse) -> None:
             refuse(f"{at}.methods[{number}]", f"the route takes no {method}", "leave it out, or add it to its methods")
 
 
+def _tracing(settings: Settings, refuse: Refuse) -> None:
+    if settings.tracing.endpoint and not _is_installed(_EXPORTER):
+        hint = "pip install 'talaria-proxy[otel]', or leave it out"
+        refuse("tracing.endpoint", "the libraries that export spans are not installed", hint)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even what it is a part of
+        return False
+
+
 def _refer(at: str, kind: str, names: Iterable[str], known: Collection[str], refuse: Refuse) -> None:
     for name in names:
         if name not in known:
@@ -208,4 +223,5 @@ _RULES: tuple[Callable[[Settings, Refuse], None], ...] = (
     _unique_values,
     _user_id_headers,
     _routes,
+    _tracing,
 )

@@ -25,6 +25,7 @@ from talaria.entrypoints.config.types import (
     LISTEN,
     NETWORK,
     OPTIONAL_LISTEN,
+    OPTIONAL_URL,
     ORIGIN_URL,
     PRIVATE_FILE,
     PROXY_URL,
@@ -266,6 +267,16 @@ class RouteSettings(Struct, frozen=True, kw_only=True):
     recheck: Annotated[RecheckSettings, about("exchange again before requests that matter")] = RecheckSettings()
 
 
+class TracingSettings(Struct, frozen=True, kw_only=True):
+    """[tracing]: spans for a collector, by the extra `otel`. `endpoint` comes in force with the next start."""
+
+    endpoint: Annotated[str, OPTIONAL_URL, about('the OTLP/HTTP collector; "": no spans, traceparent passes')] = ""
+    sample: Annotated[Share, within(0, 1, "the share of requests without a trace of the client's that is exported")] = (
+        0.01
+    )
+    baggage: Annotated[str, choice(("drop", "pass")), about('"pass": to the upstream; never to a partner')] = "drop"
+
+
 class DecisionSettings(Struct, frozen=True, kw_only=True):
     """[decision]: the decision API for edge proxies."""
 
@@ -298,6 +309,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     identities: IdentitiesSettings = IdentitiesSettings()
     upstreams: Annotated[dict[Name, UpstreamSettings], NOT_EMPTY]
     routes: Annotated[dict[Name, RouteSettings], NOT_EMPTY]
+    tracing: TracingSettings = TracingSettings()
     decision: DecisionSettings = DecisionSettings()
     logging: LoggingSettings = LoggingSettings()
     warnings: Annotated[tuple[Problem, ...], LOADED] = ()

@@ -190,6 +190,16 @@ def _url(*, path: bool = True, query: bool = False, proxy: bool = False) -> Call
     return parse
 
 
+def _url_or_none(text: str, context: LoadContext) -> str:
+    return str(_url()(text, context)) if text else ""
+
+
+def _share(value: Any, _: LoadContext) -> float:
+    if type(value) not in (int, float):
+        raise InvalidValue(f"{kind_of(value)} stands here")
+    return float(value)
+
+
 def _file(text: str, context: LoadContext) -> Path:
     if not text or "\0" in text:
         raise InvalidValue("this is not a path")
@@ -235,7 +245,11 @@ SIZE = _text("size", _size, _SIZE.pattern, 'write a size from "{least}" to "{mos
 """Bytes."""
 RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT)
 """Requests a second, and at once: where no burst is named, as many as the rate's own number."""
-SHARE = Meta(extra={"hint": "write a number from {least} to {most}, such as 0.05"})
+SHARE = Meta(
+    title="number",
+    extra_json_schema={"type": "number"},
+    extra={"parse": _share, "hint": "write a number from {least} to {most}, such as 0.01"},
+)
 COUNT = Meta(extra={"hint": "write a whole number from {least} to {most}"})
 
 LISTEN = _text(
@@ -253,6 +267,9 @@ NETWORK = _text(
 )
 BASE_URL = _text("URL", _url(), rf"{_SERVER}(/[^\s?#]*)?", 'write a URL such as "https://api.example/base"')
 """Its path is kept, without a slash at its end."""
+OPTIONAL_URL = _text(
+    "URL", _url_or_none, rf"({_SERVER}(/[^\s?#]*)?)?", 'write a URL such as "http://127.0.0.1:4318"; "" for none'
+)
 DOCUMENT_URL = _text(
     "URL", _url(query=True), rf"{_SERVER}(/[^\s#]*)?", 'write a URL such as "https://id.example/jwks.json"'
 )

@@ -1,6 +1,7 @@
 """What the operators' listener asks of a gateway, and a gateway of one process that answers."""
 
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
@@ -8,7 +9,14 @@ import msgspec
 
 from talaria.adapters.auth.jwks import keys_behind_url
 from talaria.adapters.auth.key_rotation import KeyHistory, KeyUse
-from talaria.adapters.telemetry.failure_log import FAILURES, FailureLog, FailureRecord, RecordFilter
+from talaria.adapters.telemetry.failure_log import (
+    FAILURES,
+    KEPT,
+    FailureLog,
+    FailureRecord,
+    FailureRecords,
+    RecordFilter,
+)
 from talaria.adapters.telemetry.metrics import Metrics
 from talaria.adapters.telemetry.tallies import Tallies
 from talaria.domain.exchange import Exchange
@@ -16,6 +24,8 @@ from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.without_secrets import without_secrets
 from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness, worst
+
+REFUSALS = RecordFilter(status="4xx")
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -28,6 +38,24 @@ class ConfigurationInForce(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
 
 
+class Process(msgspec.Struct, frozen=True):
+    """A worker by its number; `answers`: it has just now."""
+
+    worker: int
+    pid: int
+    answers: bool
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """All at one moment: what the page shows. Records newest first; `failures` of 500 and above, `refusals` below."""
+
+    readiness: Readiness
+    tallies: Tallies
+    processes: list[Process]
+    failures: list[FailureRecord]
+    refusals: list[FailureRecord]
+
+
 class GatewayAdmin(Protocol):
     """The gateway, as operators see it: one process, or all workers."""
 
@@ -36,6 +64,10 @@ class GatewayAdmin(Protocol):
 
     async def tallies(self) -> Tallies:
         """Everything that was counted, summed over the processes."""
+
+    async def overview(self) -> Overview:
+        """What the page shows."""
+        ...
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         """Forget one exchanged pair in every process; how many were forgotten."""
@@ -81,6 +113,11 @@ class WorkerReport(msgspec.Struct):
     recorded: int
     failures: list[FailureRecord]
     signing_keys: list[KeyUse]
+
+
+def newest(records: FailureRecords) -> tuple[list[FailureRecord], list[FailureRecord]]:
+    """The newest failures and refusals of an Overview."""
+    return records.last(KEPT), records.last(KEPT, REFUSALS)
 
 
 class LocalAdmin:
@@ -133,6 +170,10 @@ class LocalAdmin:
 
     async def tallies(self) -> Tallies:
         return self._metrics.tallies()
+
+    async def overview(self) -> Overview:
+        records, process = self._failure_log.records, Process(0, os.getpid(), answers=True)
+        return Overview(self._readiness(), self._metrics.tallies(), [process], *newest(records))
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         key = (partner, caller, phone_id)

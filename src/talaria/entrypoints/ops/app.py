@@ -23,8 +23,9 @@ from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
 from talaria.adapters.telemetry.exposition import render
 from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, RecordFilter
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.ops import status_page
 from talaria.entrypoints.ops.admin import ConfigurationInForce, GatewayAdmin, LogLevel
+from talaria.entrypoints.ops.page.handlers import page_handlers
+from talaria.entrypoints.ops.page.pages import Pages
 from talaria.entrypoints.ops.readiness import Readiness
 from talaria.entrypoints.public import problems
 
@@ -190,18 +191,18 @@ async def log_level(admin: Admin, data: JSONBody[Level]) -> LevelSet:
     return LevelSet(data.level, await admin.set_log_level(data.level))
 
 
-@get("/", media_type="text/html", summary="A page for humans")
-async def page(admin: Admin) -> Response[str]:
-    """Ready or not, each route's dependencies, the last failures."""
-    text = status_page.render(__version__, await admin.readiness(), await admin.last_failures(KEPT))
-    return Response(text, media_type="text/html", headers=status_page.HEADERS)
+_HANDLERS = [livez, readyz, metrics, invalidate, invalidate_all, failures, failure, keys, config, log_level, reload]
 
 
-def create_ops_app(admin: GatewayAdmin) -> Litestar:
-    """The operators' ASGI app; its OpenAPI document stands at /schema."""
+def create_ops_app(admin: GatewayAdmin, pages: Pages | None = None) -> Litestar:
+    """The operators' ASGI app; its OpenAPI document stands at /schema. `pages`: else of this admin, without rates."""
+    shown = pages or Pages(admin)
     return Litestar(
-        [livez, readyz, metrics, invalidate, invalidate_all, failures, failure, keys, config, log_level, reload, page],
-        dependencies={"admin": Provide(lambda: admin, sync_to_thread=False)},
+        [*_HANDLERS, *page_handlers],
+        dependencies={
+            "admin": Provide(lambda: admin, sync_to_thread=False),
+            "pages": Provide(lambda: shown, sync_to_thread=False),
+        },
         exception_handlers=problems.handlers(),
         response_headers=[ResponseHeader(name="cache-control", value="no-store")],
         openapi_config=OpenAPIConfig(

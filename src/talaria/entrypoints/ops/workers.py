@@ -17,7 +17,16 @@ from talaria.adapters.telemetry.metrics import process_gauges
 from talaria.adapters.telemetry.process_gauges import ProcessGauges
 from talaria.adapters.telemetry.tallies import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.ops.admin import ConfigurationInForce, LocalAdmin, LogLevel, WorkerReport, set_own_log_level
+from talaria.entrypoints.ops.admin import (
+    ConfigurationInForce,
+    LocalAdmin,
+    LogLevel,
+    Overview,
+    Process,
+    WorkerReport,
+    newest,
+    set_own_log_level,
+)
 from talaria.entrypoints.ops.control import ControlConnection, Handler
 from talaria.entrypoints.ops.readiness import Readiness, merged
 
@@ -75,13 +84,19 @@ class WorkersAdmin:
             await asyncio.sleep(REPORT_SECONDS)
 
     async def readiness(self) -> Readiness:
-        answered = await self._collect()
-        return merged([report.readiness for report in self._reports.values()], self._count, answered)
+        return self._readiness(await self._collect())
 
     async def tallies(self) -> Tallies:
         await self._collect()
-        own = Tallies({"worker_restarts": self._restarts}, gauges=process_gauges(OPERATORS, self._process))
-        return summed([self._ended, own, *(report.tallies for report in self._reports.values())])
+        return self._summed()
+
+    async def overview(self) -> Overview:
+        answered = await self._collect()
+        processes = [
+            Process(number, self._reports[number].pid if number in self._reports else 0, answers)
+            for number, answers in enumerate(answered)
+        ]
+        return Overview(self._readiness(answered), self._summed(), processes, *newest(self._failures))
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         return await self._invalidated("invalidate", partner, caller, phone_id.reveal())
@@ -113,9 +128,16 @@ class WorkersAdmin:
         set_own_log_level(level)  # of this process, which is none of the workers
         return len(await self._ask_all(_REPLY_SECONDS, int, "set_log_level", level))
 
-    async def _collect(self) -> int:
-        """A report of each worker; how many answered. What one said last holds until its end."""
-        return sum(await asyncio.gather(*map(self._collect_from, range(self._count))))
+    def _readiness(self, answered: list[bool]) -> Readiness:
+        return merged([report.readiness for report in self._reports.values()], self._count, sum(answered))
+
+    def _summed(self) -> Tallies:
+        own = Tallies({"worker_restarts": self._restarts}, gauges=process_gauges(OPERATORS, self._process))
+        return summed([self._ended, own, *(report.tallies for report in self._reports.values())])
+
+    async def _collect(self) -> list[bool]:
+        """A report of each worker; which of them answered. What one said last holds until its end."""
+        return await asyncio.gather(*map(self._collect_from, range(self._count)))
 
     async def _collect_from(self, number: int) -> bool:
         before = self._reports.get(number)

@@ -56,7 +56,9 @@ class ProcessContainer(containers.DeclarativeContainer):
     )
     metrics = providers.Singleton(factories.metrics, settings, identities, limiter, health, access_log, worker)
     failure_log = providers.Singleton(FailureLog, states=health.provided.states)
-    recorder = providers.Singleton(factories.recorder, metrics, access_log, failure_log)
+    collector = providers.Singleton(factories.collector, settings, worker)
+    spans = providers.Singleton(factories.spans, settings, collector, clock)
+    recorder = providers.Singleton(factories.recorder, metrics, access_log, failure_log, spans)
     admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.dependencies, key_history)
 
 
@@ -104,4 +106,5 @@ class Container(containers.DeclarativeContainer):
         api_keys=providers.Singleton(factories.api_keys, settings),
         networks=providers.Singleton(factories.networks, settings),
         rate_limits=providers.Singleton(caller_rate_limits, settings, process.rate_limiters),
+        tracing=providers.Singleton(factories.tracing, settings),
     )

@@ -4,6 +4,7 @@ import os
 import random
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 from talaria import __version__
 from talaria.adapters.auth.jwk import KeySource, public_key, read_key_set, secret_key
@@ -25,13 +26,18 @@ from talaria.domain.exchange import CachePolicy
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.model import Partner, Route
-from talaria.domain.ports import IdentityCache, Recorder
+from talaria.domain.ports import Clock, IdentityCache, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
+from talaria.domain.tracing import Tracing
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.public.problems import ROWS
 from talaria.entrypoints.runtime.resources import ClientParts, HealthRegistry
 from talaria.entrypoints.runtime.upstream_factories import ssl_context
+
+if TYPE_CHECKING:
+    from talaria.adapters.telemetry.collector import Collector
+    from talaria.adapters.telemetry.spans import SpanRecorder
 
 _NO_PARTNER = Partner("", b"")
 
@@ -68,10 +74,45 @@ def lines_as_text(settings: Settings, descriptor: int) -> bool:
     return settings.logging.format == "text" or (settings.logging.format == "auto" and os.isatty(descriptor))
 
 
-def recorder(metrics: Metrics, access_log: AccessLog, failure_log: FailureLog) -> Recorder:
+def tracing(settings: Settings) -> Tracing | None:
+    """The traces of requests, where a collector is told of them."""
+    return Tracing(settings.tracing.sample) if settings.tracing.endpoint else None
+
+
+def collector(settings: Settings, worker: int) -> "Collector | None":
+    """Where spans go. Its libraries, and those of `spans`, are imported only where there is one."""
+    if not settings.tracing.endpoint:
+        return None
+    from talaria.adapters.telemetry.collector import Collector
+
+    return Collector(settings.tracing.endpoint, __version__, worker)
+
+
+def spans(settings: Settings, collector: "Collector | None", clock: Clock) -> "SpanRecorder | None":
+    """What a collector is told of requests."""
+    if collector is None:
+        return None
+    from talaria.adapters.telemetry.spans import SpanRecorder
+
+    begin = Tracing(settings.tracing.sample).begin
+    return SpanRecorder(collector.put, collector.resource, begin, clock)
+
+
+def urls_of_dependencies(settings: Settings) -> dict[str, str]:
+    """Of each that has one url alone."""
+    urls = {"personal": settings.personal.url}
+    urls |= {name: partner.url for name, partner in settings.partners.items()}
+    return urls | {name: upstream.urls[0] for name, upstream in settings.upstreams.items() if len(upstream.urls) == 1}
+
+
+def recorder(
+    metrics: Metrics, access_log: AccessLog, failure_log: FailureLog, spans: "SpanRecorder | None" = None
+) -> Recorder:
     """The handlers of each event."""
     handlers: dict[type, list[Handler]] = {kind: [handler] for kind, handler in metrics.handlers.items()}
     handlers[RequestFinished] += [access_log.record, failure_log.record]
+    if spans is not None:
+        handlers[RequestFinished].append(spans.record)
     handlers[ShadowAnswered].append(log_shadow)
     return EventBus(handlers)
 
@@ -121,7 +162,7 @@ def networks(settings: Settings) -> NetworkAllowlist:
 
 def header_policy(settings: Settings) -> HeaderPolicy:
     """Which headers pass."""
-    return HeaderPolicy(partners_of(settings).values())
+    return HeaderPolicy(partners_of(settings).values(), pass_baggage=settings.tracing.baggage == "pass")
 
 
 def forwarded(settings: Settings) -> ForwardedHeaders:

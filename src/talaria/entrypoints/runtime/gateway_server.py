@@ -21,9 +21,8 @@ from talaria.adapters.telemetry.timestamps import rfc3339
 from talaria.adapters.tls import load_certificate, server_tls
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.tls import certificate_ends
-from talaria.entrypoints.ops.app import create_ops_app
-from talaria.entrypoints.ops.listener import AsgiListener
 from talaria.entrypoints.ops.readiness import Configured
+from talaria.entrypoints.ops.serving import OperatorsListener
 from talaria.entrypoints.public.app import PublicApp, public_pages
 from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.proxy import Proxy
@@ -31,6 +30,7 @@ from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import url_of
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.decision_server import DecisionServer, limits_of
+from talaria.entrypoints.runtime.factories import urls_of_dependencies
 from talaria.entrypoints.runtime.resources import ResourceRegistry
 
 logger = logging.getLogger("talaria")
@@ -76,7 +76,7 @@ class GatewayServer:
         self._edges = None if sockets.decisions is None else DecisionServer(container, sockets.decisions)
         self.decision_url = "" if self._edges is None else self._edges.url
         self._ops = ops
-        self._ops_listener = None if ops is None else AsgiListener(create_ops_app(self._admin))
+        self._ops_listener = None if ops is None else OperatorsListener(self._admin)
         self._retirements: set[asyncio.Task[None]] = set()
         self._following: asyncio.Task[None] | None = None
         self._show_configuration()
@@ -144,6 +144,8 @@ class GatewayServer:
         await self.container.exchange().close()
         for resource in self.container.resources():
             await resource.aclose()
+        if (collector := self.process.collector()) is not None:
+            await asyncio.to_thread(collector.close)
         logger.info("stopped")
         self.process.access_log().close()
 
@@ -174,6 +176,8 @@ class GatewayServer:
         self._admin.switch(settings, container.exchange())
         self._admin.configured = Configured(settings.digest, rfc3339(now))
         limits = settings.server.max_in_flight, settings.identities.max_entries
+        if (spans := self.process.spans()) is not None:
+            spans.urls = urls_of_dependencies(settings)
         self.process.metrics().configured(settings.digest, now, *limits, certificate_ends(settings))
         changed: bool = self.process.siblings().configure(settings, container.resources().key_sets)
         return changed

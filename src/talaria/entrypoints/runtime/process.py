@@ -17,9 +17,8 @@ import uvloop
 from talaria import __version__
 from talaria.adapters.telemetry.line_writer import make_nonblocking
 from talaria.entrypoints.config import Address, Settings
-from talaria.entrypoints.ops.app import create_ops_app
 from talaria.entrypoints.ops.control import ControlConnection
-from talaria.entrypoints.ops.listener import AsgiListener
+from talaria.entrypoints.ops.serving import OperatorsListener
 from talaria.entrypoints.ops.workers import ControlServer, WorkersAdmin
 from talaria.entrypoints.public.server.sockets import CannotListen, bind, is_port_served, url_of
 from talaria.entrypoints.runtime import logging as logs
@@ -232,7 +231,7 @@ async def _run_ops(workers: int, listening: socket.socket, control: socket.socke
     admin = WorkersAdmin(workers)
     connection = await ControlConnection.open(control, admin.handlers, stop.set)
     tasks = [_beat(connection, lambda: 0.0), asyncio.create_task(admin.keep_collecting(connection))]
-    listener = AsgiListener(create_ops_app(admin))
+    listener = OperatorsListener(admin)
     await listener.start(listening)
     logger.info("serving operators", extra={"ops": url_of(listening), "version": __version__})
     await stop.wait()

@@ -10,10 +10,12 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
 from talaria.entrypoints.config import ConfigurationError, Settings, load
+from talaria.entrypoints.config.settings import ServerSettings
 from talaria.entrypoints.config.sources import versions_of
 from talaria.entrypoints.runtime.gateway_server import GatewayServer
 from talaria.entrypoints.runtime.sd_notify import ServiceManager
@@ -21,7 +23,7 @@ from talaria.entrypoints.runtime.sd_notify import ServiceManager
 logger = logging.getLogger("talaria.reloading")
 
 POLL_SECONDS = 3.0
-_FIXED = ("listen", "ops_listen", "decision_listen", "workers")
+_FIXED = {"server": ("listen", "ops_listen", "decision_listen", "workers"), "tracing": ("endpoint",)}
 
 
 class Reloader:
@@ -110,11 +112,15 @@ def latest(started_with: Settings, path: Path, read: Callable[[Path], Settings] 
 
 
 def with_fixed_settings(settings: Settings, in_use: Settings) -> Settings:
-    """The settings with the addresses and the number of workers that are in use: no reload can change them."""
-    server, fixed = settings.server, in_use.server
-    kept = {name: getattr(fixed, name) for name in _FIXED if getattr(fixed, name) != getattr(server, name)}
-    if (server.tls.cert_file is None) != (fixed.tls.cert_file is None):
-        kept["tls"] = fixed.tls  # another certificate is taken, but a listener does not change its language
+    """The settings with the addresses, the number of workers and the collector in use: no reload can change them."""
+    fixed = {table: (getattr(settings, table), getattr(in_use, table), names) for table, names in _FIXED.items()}
+    return replace(settings, **{table: _with_fixed(table, *one) for table, one in fixed.items()})
+
+
+def _with_fixed(table: str, new: Any, in_use: Any, names: Sequence[str]) -> Any:
+    kept = {name: getattr(in_use, name) for name in names if getattr(in_use, name) != getattr(new, name)}
+    if isinstance(new, ServerSettings) and (new.tls.cert_file is None) != (in_use.tls.cert_file is None):
+        kept["tls"] = in_use.tls  # another certificate is taken, but a listener does not change its language
     for name in kept:
-        logger.warning("server.%s comes in force with the next start only", name)
-    return replace(settings, server=replace(server, **kept))
+        logger.warning("%s.%s comes in force with the next start only", table, name)
+    return replace(new, **kept)

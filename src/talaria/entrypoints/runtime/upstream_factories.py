@@ -55,13 +55,20 @@ def dependency_client(
         rate_limiter=rate_limiter,
         recorder=parts.recorder,
         clock=parts.clock,
-        transport=Http1Transport(
-            connect_timeout=dependency.timeout / dependency.attempts,
-            max_connections=dependency.max_concurrent,
-            ssl_context=ssl_context(dependency.tls),
-            local_address=source_address,
-            egress_proxy=dependency.egress_proxy,
-        ),
+        transport=dependency_transport(dependency, source_address),
+    )
+
+
+def dependency_transport(
+    dependency: PersonalSettings | PartnerSettings, source_address: str | None = None
+) -> Http1Transport:
+    """The way to this dependency."""
+    return Http1Transport(
+        connect_timeout=dependency.timeout / dependency.attempts,
+        max_connections=dependency.max_concurrent,
+        ssl_context=ssl_context(dependency.tls),
+        local_address=source_address,
+        egress_proxy=dependency.egress_proxy,
     )
 
 

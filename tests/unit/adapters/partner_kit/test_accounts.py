@@ -74,6 +74,28 @@ async def test_what_is_no_user_id_is_a_bad_answer(given: object) -> None:
         await accounts(partner(), give).user_of(PHONE, HopContext("", 5.0))
 
 
+class Probed(Closing):
+    """One that can be asked without a person."""
+
+    failure: BaseException | None = None
+
+    async def probe(self, call: HopContext) -> None:
+        """Answered, or not."""
+        if self.failure is not None:
+            raise self.failure
+
+
+async def test_a_probe_is_asked_where_there_is_one_and_fails_like_a_question() -> None:
+    adapter, http = Probed(), PartnerHttp(partner().client)
+    accounts = AdapterAccounts(adapter, http)
+    assert await accounts.probe(HopContext("", 5.0))
+    assert not await AdapterAccounts(Closing(), http).probe(HopContext("", 5.0))
+    for failure, said in ((PartnerBadAnswer("why"), "why"), (KeyError(PHONE.reveal()), "the adapter failed: KeyError")):
+        adapter.failure = failure
+        with pytest.raises(PartnerBadAnswer, match=f"^{said}"):
+            await accounts.probe(HopContext("", 5.0))
+
+
 async def test_closing_closes_the_adapter_where_it_wants_it() -> None:
     adapter, http = Closing(), PartnerHttp(partner().client)
     await AdapterAccounts(adapter, http).aclose()

@@ -11,7 +11,6 @@ from click.testing import CliRunner, Result
 
 from talaria.adapters.telemetry.failure_log import PASSED_ON, AttemptRecord, FailureRecord
 from talaria.entrypoints.cli import explain
-from talaria.entrypoints.cli.explain import advice
 from talaria.entrypoints.cli.init import command as init
 from talaria.entrypoints.public.problems import ROWS
 from tests.unit.entrypoints.cli.support_listener import Listener
@@ -220,22 +219,6 @@ def test_a_refusal_below_500_is_explained_by_what_its_client_was_told(run: Run, 
 def test_wrong_usage(run: Run, listener: Listener, arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
     assert listener.urls == []
-
-
-@pytest.mark.parametrize("reason", [reason for reason, row in ROWS.items() if row.status >= 500] + [""])
-def test_there_is_advice_for_each_reason(reason: str) -> None:
-    origin = reason.partition("-")[0] if reason.partition("-")[0] in ("personal", "partner", "upstream") else "gateway"
-    assert advice(msgspec.structs.replace(failure_record(), reason=reason, origin=origin))
-
-
-def test_a_client_that_left_needs_no_advice() -> None:
-    assert advice(msgspec.structs.replace(failure_record(), status=499, reason="client-gone", origin="client")) == ""
-
-
-def test_a_certificate_has_an_advice_of_its_own() -> None:
-    refused = msgspec.structs.replace(failure_record(), reason="partner-unreachable", origin="partner")
-    assert "tls.ca_file" in advice(msgspec.structs.replace(refused, cause="certificate expired"))
-    assert "tls.ca_file" not in advice(msgspec.structs.replace(refused, cause="connection refused"))
 
 
 def test_the_upstreams_own_answer_reads_as_such(run: Run, listener: Listener) -> None:

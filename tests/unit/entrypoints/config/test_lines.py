@@ -23,6 +23,8 @@ urls = [
 ]
 [[signing.keys]]
 kid = "a"
+[[signing.keys]]
+kid = "b"
 """
 
 
@@ -39,6 +41,9 @@ kid = "a"
         ("upstreams.talaria-services.audience", 6),
         ("signing.keys[0].kid", 12),
         ("signing.keys[0].file", 11),
+        ("signing.keys[1].kid", 14),
+        ("signing.keys[1].file", 13),
+        ("signing.keys", 11),
         ("personal.url", 0),
         ("", 0),
     ],

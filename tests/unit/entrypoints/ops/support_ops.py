@@ -4,7 +4,7 @@ from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import FAILURES, AttemptRecord, FailureRecord, RecordFilter
 from talaria.adapters.telemetry.tallies import Tallies, summed
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.ops.admin import ConfigurationInForce
+from talaria.entrypoints.ops.admin import ConfigurationInForce, Overview, Process
 from talaria.entrypoints.ops.readiness import Dependency, Readiness, RouteReadiness
 
 
@@ -50,6 +50,13 @@ class MemoryAdmin:
         if self.broken:
             raise ValueError("ppid-canary")
         return summed([Tallies({"5xx": {("wind", "partner", "partner-timeout"): 2}})])
+
+    async def overview(self) -> Overview:
+        refusals = await self.last_failures(100, RecordFilter(status="4xx"))
+        processes = [Process(number, 100 + number, number < self.answered) for number in range(2)]
+        return Overview(
+            await self.readiness(), await self.tallies(), processes, await self.last_failures(100), refusals
+        )
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         key = (partner, caller, phone_id)

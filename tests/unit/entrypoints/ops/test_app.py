@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.app import create_ops_app
-from talaria.entrypoints.ops.readiness import Dependency
 from tests.unit.entrypoints.ops.support_ops import MemoryAdmin, failure_record
 
 ENCODED = "ppid-canary%2F7a%252F"
@@ -213,37 +212,25 @@ def test_a_browser_elsewhere_may_not_invalidate(client: Any) -> None:
     assert "access-control-allow-origin" not in client.options("/identities", headers=headers).headers
 
 
-def test_the_page_shows_what_matters_and_fetches_nothing(client: Any, admin: MemoryAdmin) -> None:
-    admin.trouble = Dependency("wind", "open", "2026-11-18T12:00:00Z", "connection refused", 4.4, 1, 2)
-    admin.failures = [failure_record("<script>r-1")]
-    answer = client.get("/")
-    assert answer.headers["content-type"].startswith("text/html")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    for text in (
-        "ready",
-        "wind",
-        'href="/keys"',
-        '<span class="bad">open in 1 of 2 workers since 2026-11-18T12:00:00Z: connection refused; '
-        "asked again in 4 s</span>",
-        "<td>refused</td>",
-        "partner-unreachable",
-        "&lt;script&gt;r-1",
-    ):
-        assert text in answer.text
-    assert "<script" not in answer.text
-    assert "http://" not in answer.text
-    assert "https://" not in answer.text
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/", "text/html"),
+        ("/timeline/r-1", "text/html"),
+        ("/page.css", "text/css"),
+        ("/page.js", "text/javascript"),
+    ],
+)
+def test_a_page_may_fetch_from_here_alone(client: Any, admin: MemoryAdmin, path: str, media_type: str) -> None:
+    admin.failures = [failure_record()]
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, media_type)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'")
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_page_says_how_many_workers_answer(client: Any, admin: MemoryAdmin) -> None:
-    assert "workers answered" not in client.get("/").text
-    admin.answered = 1
-    assert '<span class="bad">1 of 2 workers answered</span>' in client.get("/").text
-
-
-@pytest.mark.parametrize(("draining", "headline"), [(False, "ready"), (True, "draining")])
-def test_the_page_says_how_it_stands(client: Any, admin: MemoryAdmin, draining: bool, headline: str) -> None:
-    admin.draining = draining
-    text = client.get("/").text
-    assert f"<title>talaria: {headline}</title>" in text
-    assert "None is remembered." in text
+def test_a_timeline_of_what_is_not_remembered_is_a_problem(client: Any) -> None:
+    answer = client.get("/timeline/unknown")
+    assert (answer.status_code, answer.json()["reason"]) == (404, "not-found")

@@ -110,6 +110,11 @@ class Facts:
         return [partner.user_id_header for partner in self.settings.partners.values()]
 
     @property
+    def dropped(self) -> list[str]:
+        """Headers that no upstream gets from a client, beside those that are set anew."""
+        return ["baggage"] if self.settings.tracing.baggage == "drop" else []
+
+    @property
     def upstreams(self) -> list[EdgeUpstream]:
         """Those that a route leads to."""
         found = []

@@ -13,6 +13,7 @@ def test_an_edge_goes_to_the_upstream_of_each_tag(tmp_path: Path) -> None:
         "\t\treverse_proxy @tags1 https://other.internal:443 {\n",
         "\t\t\t\ttls_trust_pool file /etc/ca.pem\n",
         "\t\trequest_header -x-rider\n",
+        "\t\trequest_header -baggage\n",
         "response_header_timeout 3500ms",
         "max_size 67108864",
     ):

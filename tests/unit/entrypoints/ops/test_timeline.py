@@ -1,0 +1,49 @@
+"""What is told of one failure."""
+
+import msgspec
+import pytest
+
+from talaria.adapters.telemetry.failure_log import PASSED_ON, AttemptRecord
+from talaria.entrypoints.ops.timeline import Step, advice, facts_of, origin, steps
+from talaria.entrypoints.public.problems import ROWS
+from tests.unit.entrypoints.ops.support_ops import failure_record
+
+
+def test_its_origin_is_said_and_where_it_ended() -> None:
+    assert origin(failure_record()) == "Origin: the partner. Ended in: exchange."
+    passed = msgspec.structs.replace(failure_record(), origin="upstream", phase=PASSED_ON, reason="")
+    assert origin(passed) == "Origin: the upstream. Its own answer, passed on to its end."
+
+
+def test_what_is_empty_is_no_fact() -> None:
+    names = [name for name, _ in facts_of(failure_record())]
+    assert "cause" in names
+    assert "person" not in names
+
+
+def test_steps_stand_in_their_order() -> None:
+    attempts = [AttemptRecord("wind", 60.0, 5.0, "ok", "http://a"), AttemptRecord("personal", -3.0, 9.0, "timeout")]
+    found = steps(msgspec.structs.replace(failure_record(), attempts=attempts, total_ms=70.0))
+    assert found == [
+        Step(-3.0, "personal (for an earlier request)", 9.0, "timeout"),
+        Step(0.0, "the head of the request is here"),
+        Step(60.0, "wind at http://a", 5.0, "ok"),
+        Step(70.0, "answered 502 partner-unreachable"),
+    ]
+    assert [step.well for step in found] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("reason", [reason for reason, row in ROWS.items() if row.status >= 500] + [""])
+def test_there_is_advice_for_each_reason(reason: str) -> None:
+    origin = reason.partition("-")[0] if reason.partition("-")[0] in ("personal", "partner", "upstream") else "gateway"
+    assert advice(msgspec.structs.replace(failure_record(), reason=reason, origin=origin))
+
+
+def test_a_client_that_left_needs_no_advice() -> None:
+    assert advice(msgspec.structs.replace(failure_record(), status=499, reason="client-gone", origin="client")) == ""
+
+
+def test_a_certificate_has_an_advice_of_its_own() -> None:
+    refused = msgspec.structs.replace(failure_record(), reason="partner-unreachable", origin="partner")
+    assert "tls.ca_file" in advice(msgspec.structs.replace(refused, cause="certificate expired"))
+    assert "tls.ca_file" not in advice(msgspec.structs.replace(refused, cause="connection refused"))
