@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from zlib import crc32
 
 from talaria.entrypoints.cli.render.facts import Endpoint, Facts, Missing
@@ -22,7 +23,8 @@ def balance(facts: Facts) -> str:
 
 
 def edge(facts: Facts) -> str:
-    """The whole configuration of an edge."""
+    """The whole configuration of an edge. Raises Missing for a key that HAProxy does not find."""
+    _check_keys(facts)
     return fill("haproxy-edge.cfg", facts, decision_milliseconds=round(facts.decision_timeout * 1000 / _ASKS))
 
 
@@ -32,6 +34,17 @@ def _check_claims(facts: Facts) -> None:
         Problem(f"callers.{name}.phone_id_claim", f'HAProxy can\'t read the claim "{caller.phone_id_claim}"', hint)
         for name, caller in facts.settings.callers.items()
         if caller.api_key is None and not _PATH.fullmatch(caller.phone_id_claim)
+    ]
+    if problems:
+        raise Missing(*problems)
+
+
+def _check_keys(facts: Facts) -> None:
+    hint = "HAProxy reads the key in the certificate's file, or in one of its name with .key behind: call it so"
+    problems = [
+        Problem(f"upstreams.{name}.tls.key_file", f"HAProxy does not find the key {tls.key_file}", hint)
+        for name, tls in ((name, upstream.tls) for name, upstream in facts.settings.upstreams.items())
+        if tls.cert_file is not None and tls.key_file not in (tls.cert_file, Path(f"{tls.cert_file}.key"))
     ]
     if problems:
         raise Missing(*problems)
