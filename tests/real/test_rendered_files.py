@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.support_certificates import write_certificate
+from talaria.sandbox.certificates import write_certificate
 from tests.real.support_edges import BALANCERS, EDGES, check_command, engine_of, written
 from tests.real.support_running import free_port, output_of
 from tests.unit.entrypoints.cli.render.support_render import rendered, text_of

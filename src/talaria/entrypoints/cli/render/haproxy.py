@@ -7,6 +7,7 @@ from zlib import crc32
 
 from talaria.entrypoints.cli.render.facts import Endpoint, Facts
 from talaria.entrypoints.cli.render.template import fill
+from talaria.entrypoints.config.settings import TlsSettings
 
 SCRIPT = "decide.lua"
 
@@ -21,8 +22,7 @@ def balance(facts: Facts) -> str:
 
 
 def edge(facts: Facts) -> str:
-    """The whole configuration of an edge. Raises Missing for a key that HAProxy does not find."""
-    _check_keys(facts)
+    """The whole configuration of an edge."""
     return fill("haproxy-edge.cfg", facts, decision_milliseconds=round(facts.decision_timeout * 1000 / _ASKS))
 
 
@@ -31,15 +31,9 @@ def can_read(claim: str) -> bool:
     return _PATH.fullmatch(claim) is not None
 
 
-def _check_keys(facts: Facts) -> None:
-    hint = "HAProxy reads the key in the certificate's file, or in one of its name with .key behind: call it so"
-    problems = [
-        Problem(f"upstreams.{name}.tls.key_file", f"HAProxy does not find the key {tls.key_file}", hint)
-        for name, tls in ((name, upstream.tls) for name, upstream in facts.settings.upstreams.items())
-        if tls.cert_file is not None and tls.key_file not in (tls.cert_file, Path(f"{tls.cert_file}.key"))
-    ]
-    if problems:
-        raise Missing(*problems)
+def finds_key(tls: TlsSettings) -> bool:
+    """Whether HAProxy finds the key of its own certificate."""
+    return tls.cert_file is None or tls.key_file in (tls.cert_file, Path(f"{tls.cert_file}.key"))
 
 
 def _ids(endpoints: Sequence[Endpoint]) -> dict[Endpoint, int]:
