@@ -89,9 +89,9 @@ def test_a_helper_without_a_name_of_its_own_is_found(monkeypatch: pytest.MonkeyP
 def test_files_and_sums_that_are_too_long_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     tree(monkeypatch, src_a="\n" * 401, tests_b="\n" * 400)
     monkeypatch.setattr(house_rules, "median_length", lambda: 150.0)
-    monkeypatch.setattr(house_rules, "product_lines", lambda: house_rules.PRODUCT_LINES + 1)
+    monkeypatch.setattr(house_rules, "excesses", lambda: ["domain: 1 lines of code too many"])
     assert house_rules.long_files() == ["src/talaria/a.py: 401 lines", "the median file of src has 150 lines"]
-    assert len(house_rules.too_much_code()) == 1
+    assert house_rules.too_much_code() == ["domain: 1 lines of code too many"]
 
 
 def test_the_program_prints_each_rule_and_fails_where_one_is_violated(

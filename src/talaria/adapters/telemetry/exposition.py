@@ -54,12 +54,12 @@ class _Collector:
                 buckets = _buckets(observed, _shown(exemplars, labels[0]))
                 histogram.add_metric(_texts(family.labels, labels), buckets, observed[-1])
             yield histogram
-        for name, gauge_family in GAUGES.items():
+        for name, family in GAUGES.items():
             kind = CounterMetricFamily if name == CPU else GaugeMetricFamily
             full_name = name if name.startswith("process_") else f"talaria_{name}"
-            gauge = kind(full_name, gauge_family.text, labels=gauge_family.labels)
+            gauge = kind(full_name, family.text, labels=family.labels)
             for labels, value in self.tallies.gauges[name].items():
-                gauge.add_metric(_texts(gauge_family.labels, labels), value)
+                gauge.add_metric(_texts(family.labels, labels), value)
             yield gauge
 
 

@@ -36,14 +36,7 @@ class Tallies(msgspec.Struct):
 
 
 class Family(NamedTuple):
-    """The help text and the labels of a counter or a histogram."""
-
-    text: str
-    labels: tuple[str, ...] = ()
-
-
-class GaugeFamily(NamedTuple):
-    """The same of a gauge, and what several workers' values are together."""
+    """The help text, the labels, and, of a gauge, what several workers' values are together."""
 
     text: str
     labels: tuple[str, ...] = ()
@@ -70,35 +63,33 @@ CPU = "process_cpu_seconds"
 """A counter that goes with its process, as the gauges do."""
 
 GAUGES = {
-    "identity_cache_entries": GaugeFamily("Exchange results kept."),
-    "identity_cache_limit": GaugeFamily("How many are kept at most, by all workers."),
-    "requests_in_flight": GaugeFamily("Requests under way."),
-    "requests_in_flight_limit": GaugeFamily("How many may be, in all workers."),
-    "workers": GaugeFamily("Processes that serve clients."),
-    "dependency_state": GaugeFamily("0: well. 1: failing. 2: not asked any more.", ("dependency",), max),
-    "circuit_state": GaugeFamily("0: closed. 1: half-open. 2: open.", ("dependency",), max),
-    "connections": GaugeFamily("Connections to a dependency: in use, or idle.", ("dependency", "state")),
-    "connection_waiters": GaugeFamily("Requests that wait for a connection.", ("dependency",)),
-    "key_set_age_seconds": GaugeFamily("Since a caller's key set was fetched.", ("dependency",), max),
-    "key_set_keys": GaugeFamily("Usable keys of a caller's key set.", ("dependency",), min),
-    "certificate_expiry_timestamp_seconds": GaugeFamily(
+    "identity_cache_entries": Family("Exchange results kept."),
+    "identity_cache_limit": Family("How many are kept at most, by all workers."),
+    "requests_in_flight": Family("Requests under way."),
+    "requests_in_flight_limit": Family("How many may be, in all workers."),
+    "workers": Family("Processes that serve clients."),
+    "dependency_state": Family("0: well. 1: failing. 2: not asked any more.", ("dependency",), max),
+    "circuit_state": Family("0: closed. 1: half-open. 2: open.", ("dependency",), max),
+    "connections": Family("Connections to a dependency: in use, or idle.", ("dependency", "state")),
+    "connection_waiters": Family("Requests that wait for a connection.", ("dependency",)),
+    "key_set_age_seconds": Family("Since a caller's key set was fetched.", ("dependency",), max),
+    "key_set_keys": Family("Usable keys of a caller's key set.", ("dependency",), min),
+    "certificate_expiry_timestamp_seconds": Family(
         "When a certificate ends: the listener's, ours as a client, a server's as it was shown last.",
         ("kind", "dependency"),
         min,
     ),
-    "access_lines_waiting_bytes": GaugeFamily("Access lines that their reader has not taken."),
-    "build_info": GaugeFamily("Always 1.", ("version", "python"), max),
-    "config_last_reload_success": GaugeFamily("1: the last reload was taken.", combine=min),
-    "config_last_reload_success_timestamp_seconds": GaugeFamily(
-        "When the configuration in force was taken.", combine=min
-    ),
-    "config_hash": GaugeFamily("1: in force.", ("hash",), max),
-    CPU: GaugeFamily("Time of the processor, user's and system's.", ("worker",)),
-    "process_resident_memory_bytes": GaugeFamily("Resident memory.", ("worker",)),
-    "process_virtual_memory_bytes": GaugeFamily("Virtual memory.", ("worker",)),
-    "process_open_fds": GaugeFamily("Open descriptors.", ("worker",)),
-    "process_max_fds": GaugeFamily("How many may be open.", ("worker",)),
-    "process_start_time_seconds": GaugeFamily("When it began, since the epoch.", ("worker",)),
+    "access_lines_waiting_bytes": Family("Access lines that their reader has not taken."),
+    "build_info": Family("Always 1.", ("version", "python"), max),
+    "config_last_reload_success": Family("1: the last reload was taken.", combine=min),
+    "config_last_reload_success_timestamp_seconds": Family("When the configuration in force was taken.", combine=min),
+    "config_hash": Family("1: in force.", ("hash",), max),
+    CPU: Family("Time of the processor, user's and system's.", ("worker",)),
+    "process_resident_memory_bytes": Family("Resident memory.", ("worker",)),
+    "process_virtual_memory_bytes": Family("Virtual memory.", ("worker",)),
+    "process_open_fds": Family("Open descriptors.", ("worker",)),
+    "process_max_fds": Family("How many may be open.", ("worker",)),
+    "process_start_time_seconds": Family("When it began, since the epoch.", ("worker",)),
 }
 
 

@@ -61,20 +61,24 @@ async def start(settings: Settings, *, container: Container | None = None, acces
 def bind_all(settings: Settings) -> tuple[ServingSockets, socket.socket]:
     """The sockets for clients and edges, and the operators', shared with another instance on its way out or in."""
     server = settings.server
-    public = bind(server.listen.host, server.listen.port, "server.listen", shared=True)
-    bound = [public]
+    sockets = _bind_serving(server.listen, server.decision_listen)
     try:
-        ops = bind(server.ops_listen.host, server.ops_listen.port, "server.ops_listen", shared=True)
-        bound.append(ops)
-        return ServingSockets(public, _bind_decisions(server.decision_listen)), ops
+        return sockets, bind(server.ops_listen.host, server.ops_listen.port, "server.ops_listen", shared=True)
     except CannotListen:
-        for listener in bound:
-            listener.close()
+        sockets.close()
         raise
 
 
-def _bind_decisions(address: Address | None) -> socket.socket | None:
-    return None if address is None else bind(address.host, address.port, "server.decision_listen", shared=True)
+def _bind_serving(public: Address, decisions: Address | None) -> ServingSockets:
+    listening = bind(public.host, public.port, "server.listen", shared=True)
+    try:
+        edges = (
+            None if decisions is None else bind(decisions.host, decisions.port, "server.decision_listen", shared=True)
+        )
+    except CannotListen:
+        listening.close()
+        raise
+    return ServingSockets(listening, edges)
 
 
 def run(settings: Settings, config_path: Path) -> int:
@@ -107,18 +111,13 @@ def run(settings: Settings, config_path: Path) -> int:
 
 def _bind_more(sockets: ServingSockets, count: int) -> list[ServingSockets]:
     """Sockets at the same addresses, for further workers."""
-    return [
-        ServingSockets(
-            bind(*_address_of(sockets.public), "server.listen", shared=True),
-            None if sockets.decisions is None else _bind_decisions(Address(*_address_of(sockets.decisions))),
-        )
-        for _ in range(count)
-    ]
+    public = _address_of(sockets.public)
+    edges = None if sockets.decisions is None else _address_of(sockets.decisions)
+    return [_bind_serving(public, edges) for _ in range(count)]
 
 
-def _address_of(listener: socket.socket) -> tuple[str, int]:
-    host, port = listener.getsockname()[:2]
-    return host, port
+def _address_of(listener: socket.socket) -> Address:
+    return Address(*listener.getsockname()[:2])
 
 
 def _raise_fd_limit(max_in_flight: int) -> None:
