@@ -61,6 +61,10 @@ def _for_edge(engine: str, facts: Facts) -> Iterator[Problem]:
         if engine in _VERIFY_BY_FILE and secure and upstream.tls.ca_file is None:
             wrong = "this engine verifies a certificate by a file alone"
             yield Problem(f"{at}.tls.ca_file", wrong, "write tls = { ca_file = ... }")
+        if engine == "haproxy" and not haproxy.finds_key(upstream.tls):
+            wrong = f"HAProxy does not find the key {upstream.tls.key_file}"
+            hint = "HAProxy reads it in the certificate's file, or in one of its name with .key behind: call it so"
+            yield Problem(f"{at}.tls.key_file", wrong, hint)
 
 
 def _is_loopback(host: str) -> bool:
