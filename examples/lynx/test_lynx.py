@@ -1,14 +1,17 @@
 """lynx passes the conformance suite, and the cases of its tokens."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
+from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.partner_kit import EmailAddress, PartnerBadAnswer, PartnerUserId
-from talaria.domain.errors import Overloaded
+from talaria.adapters.tls import client_tls
+from talaria.domain.errors import DependencyFault, Overloaded
 from talaria.testing.conformance import PartnerConformance
 from talaria.testing.contracts.dependencies import call
-from talaria.testing.simulator import Script
+from talaria.testing.simulator import Script, accounts_of
 from talaria_lynx import Accounts
 from talaria_lynx.simulator import SimulatedLynx
 
@@ -37,6 +40,19 @@ class TestLynx(PartnerConformance):
             told = call()
             assert await harness.accounts.user_of(EMAIL, told) == ANNA
             assert [attempt.outcome for attempt in told.attempts] == ["401", "ok", "ok"]
+
+    async def test_without_our_certificate_nothing_is_answered(self) -> None:
+        async with self.partner(attempts=1) as harness:
+            lynx = harness.service
+            assert isinstance(lynx, SimulatedLynx)
+            assert lynx.tls is not None
+            options, secrets = lynx.options, {"client_secret": lynx.authorization_server.client_secret}
+            context = client_tls(lynx.tls.service[0])
+            stranger = partial(accounts_of, Accounts, lynx.url, options=options, secrets=secrets, attempts=1)
+            async with stranger(transport=lambda: Http1Transport(ssl_context=context)) as accounts:
+                with pytest.raises(DependencyFault):
+                    await accounts.user_of(EMAIL, call())
+            assert (lynx.requests.count, lynx.authorization_server.requests.count) == (0, 0)
 
     async def test_an_authorization_server_that_fails_is_a_fault_of_the_partner(self) -> None:
         async with self.partner(attempts=1) as harness:

@@ -17,9 +17,9 @@ from talaria.entrypoints.cli.partner_probes import ask_partners
 from talaria.entrypoints.cli.probes import Server, probe
 from talaria.entrypoints.config import load
 from talaria.entrypoints.config.settings import TlsSettings
+from talaria.sandbox.certificates import write_certificate
 from talaria.sandbox.faults import Faults
 from talaria.sandbox.stack import running_sandbox
-from tests.integration.support_certificates import write_certificate
 from tests.integration.support_command import talaria
 from tests.support_plugins import install
 

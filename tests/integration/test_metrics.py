@@ -5,9 +5,9 @@ from pathlib import Path
 
 import httpx
 
+from talaria.sandbox.certificates import write_certificate
 from talaria.sandbox.stack import running_sandbox
 from tests.integration.faults.support_processes import serving
-from tests.integration.support_certificates import write_certificate
 
 OPENMETRICS = {"accept": "application/openmetrics-text; version=1.0.0"}
 TRACE = "0af7651916cd43dd8448eb211c80319c"

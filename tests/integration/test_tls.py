@@ -3,18 +3,21 @@
 import asyncio
 import json
 import os
+import re
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from talaria.entrypoints.config import load
 from talaria.entrypoints.runtime.reload import Reloader
+from talaria.sandbox.certificates import write_certificate
 from talaria.sandbox.stack import Sandbox, running_sandbox
-from tests.integration.support_certificates import write_certificate
 
 WAY = "/v1/scooters/nearby"
 
@@ -113,6 +116,15 @@ async def test_every_way_out_verifies_shows_our_certificate_and_calls_from_its_a
             asked.key_set = json.dumps({"keys": [sandbox.issuer.public_jwk()]}).encode()
             answer = await client.get(f"{sandbox.public_url}{WAY}", headers=sandbox.headers())
             assert answer.status_code == 200, answer.text
+            metrics = (await client.get(f"{sandbox.ops_url}/metrics")).text
+    ends = re.findall(r"^talaria_certificate_expiry_timestamp_seconds\{(.*)\} (\S+)$", metrics, re.MULTILINE)
+    names = ("caller-keys:app", "personal", "wind")
+    assert {labels for labels, _ in ends} == {
+        *(f'dependency="{name}",kind="{kind}"' for name in names for kind in ("client", "server")),
+        'dependency="talaria-services",kind="client"',
+        f'dependency="talaria-services {url}",kind="server"',
+    }
+    assert [float(end) for _, end in ends] == [pytest.approx(time.time() + 86_400, abs=600)] * len(ends)
     assert asked.callers == {
         "/keys": ("127.0.0.1", "talaria"),
         "/v1/phones/retrieve": ("127.0.0.1", "talaria"),

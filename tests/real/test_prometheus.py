@@ -14,8 +14,8 @@ import pytest_asyncio
 
 from deploy.grafana.dashboard import ROWS
 from talaria.sandbox import fixtures
+from talaria.sandbox.certificates import write_certificate
 from talaria.sandbox.faults import Faults
-from tests.integration.support_certificates import write_certificate
 from tests.real.deploy.support_deploy import DEPLOY
 from tests.real.support_gateway_process import GatewayProcess, gateway_process
 from tests.real.support_programs import program

@@ -1,4 +1,7 @@
-"""lynx: knows members by e-mail; an access token of another host (OAuth2 client credentials) opens its API."""
+"""lynx: knows members by e-mail; an access token of another host (OAuth2 client credentials) opens its API.
+
+Both hosts want a certificate of ours, which is configuration (`tls`) and no matter of this file.
+"""
 
 import msgspec
 

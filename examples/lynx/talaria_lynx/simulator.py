@@ -70,7 +70,7 @@ class SimulatedAuthorizationServer(SimulatedService):
 
 
 class SimulatedLynx(SimulatedPartner):
-    """Runs its `authorization_server` beside itself."""
+    """Runs its `authorization_server` beside itself. Both want the gateway's certificate."""
 
     name = "lynx"
     summary = "<email> is a member of lynx"
@@ -78,6 +78,7 @@ class SimulatedLynx(SimulatedPartner):
     secret_names = ("client_secret",)
     user_ids = ("5bd4d5a2-0f5e-4f0c-9d0e-000000000001", "5bd4d5a2-0f5e-4f0c-9d0e-000000000002")
     calls = 2
+    mutual_tls = True
 
     def __init__(self, client_secret: str) -> None:
         super().__init__(client_secret=client_secret)
@@ -88,6 +89,7 @@ class SimulatedLynx(SimulatedPartner):
     def bind(self, host: str, port: int) -> None:
         """Takes an address for each of the two."""
         super().bind(host, port)
+        self.authorization_server.tls = self.tls
         self.authorization_server.bind(host, 0)
         self.options = {"token_url": self.authorization_server.url, "client_id": CLIENT_ID}
 

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, Self
 
 from talaria.sandbox import fixtures
+from talaria.sandbox.certificates import MutualTls
 from talaria.sandbox.folder import SandboxFolder, secret_setting
 from talaria.sandbox.service import SimulatedService
 
@@ -19,18 +20,21 @@ class SimulatedPartner(SimulatedService):
 
     `users` maps phone numbers to user ids, `blocked` and `without_account` hold phone numbers: all may be changed while
     it runs. A subclass says which `secret_names` it has (`api_key`, and names of `secrets` in the configuration), two
-    `user_ids` of its form, and of how many `calls` one exchange consists.
+    `user_ids` of its form, of how many `calls` one exchange consists, and whether it wants our certificate too
+    (`mutual_tls`).
     """
 
     secret_names: ClassVar[tuple[str, ...]] = ("api_key",)
     options: Mapping[str, Any] = {}
     user_ids: ClassVar[tuple[str, str]] = ("user-anna", "user-boris")
     calls: ClassVar[int] = 1
+    mutual_tls: ClassVar[bool] = False
 
     def __init__(self, api_key: str = "", **secrets: str) -> None:
         super().__init__()
         self.api_key = api_key
         self.secrets = secrets
+        self._tls_settings: dict[str, Any] = {}
         known = (fixtures.PHONES[fixtures.ANNA], fixtures.PHONES[fixtures.BORIS])
         self.users = dict(zip(known, self.user_ids, strict=True))
         self.blocked = {fixtures.PHONES[fixtures.BLOCKED]}
@@ -38,13 +42,17 @@ class SimulatedPartner(SimulatedService):
 
     @classmethod
     def create(cls, folder: SandboxFolder) -> Self:
-        """One with the secrets in the folder."""
-        return cls(**{name: folder.secret(cls._secret_file(name)) for name in cls.secret_names})
+        """One with the secrets, and the certificates, in the folder."""
+        partner = cls(**{name: folder.secret(cls._secret_file(name)) for name in cls.secret_names})
+        if cls.mutual_tls:
+            partner.tls = MutualTls(folder.path / "tls", cls.name)
+            partner._tls_settings = {"tls": partner.tls.client_settings(folder.path)}
+        return partner
 
     def configuration(self) -> dict[str, Any]:
         """`[partners.<name>]` and `[routes.<name>]`."""
         settings = {name: secret_setting(self._secret_file(name)) for name in self.secret_names}
-        table = {"url": self.url, "options": dict(self.options)}
+        table = {"url": self.url, "options": dict(self.options), **self._tls_settings}
         if "api_key" in settings:
             table["api_key"] = settings.pop("api_key")
         return {

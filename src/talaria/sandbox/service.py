@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import JSONBody
 
 from talaria.entrypoints.public.server.sockets import bind, url_of
+from talaria.sandbox.certificates import MutualTls
 from talaria.sandbox.fault_injection import FaultInjection
 from talaria.sandbox.faults import Faults, FaultScript
 from talaria.sandbox.folder import SandboxFolder
@@ -36,7 +37,8 @@ class SimulatedService:
     """Subclasses give `name`, `summary` (what the gateway asks it for) and `routes`; handlers find the instance in
     `app.state.service`.
 
-    `requests` is the log of what came. Assign to `faults` to change how it misbehaves from the next request on.
+    `requests` is the log of what came. Assign to `faults` to change how it misbehaves from the next request on. With
+    `tls`, which is set before `bind`, it demands our certificate.
     """
 
     name = ""
@@ -46,6 +48,7 @@ class SimulatedService:
     def __init__(self) -> None:
         self.requests = RequestLog()
         self.url = ""
+        self.tls: MutualTls | None = None
         self._script = FaultScript()
 
     @classmethod
@@ -71,11 +74,12 @@ class SimulatedService:
         check_loopback(host)
         self._socket = bind(host, port, f"sandbox {self.name}")
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.url = url_of(self._socket)
+        self.url = url_of(self._socket, "https" if self.tls else "http")
 
     async def start(self) -> None:
         """Answer requests from now on; `bind` comes first."""
-        self._listener = service_listener(FaultInjection(self._app(), self.requests, self._script))
+        settings = self.tls.server_settings() if self.tls else {}
+        self._listener = service_listener(FaultInjection(self._app(), self.requests, self._script), **settings)
         await self._listener.start(self._socket)
 
     async def stop(self) -> None:

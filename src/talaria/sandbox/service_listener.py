@@ -40,6 +40,6 @@ class ConnectionInfo:
         self.gone = gone
 
 
-def service_listener(app: Any) -> AsgiListener:
-    """A listener for one service. `stop` cuts every connection at once."""
-    return AsgiListener(app, http=ObservedConnection, drain_seconds=0.0)
+def service_listener(app: Any, **settings: Any) -> AsgiListener:
+    """A listener for one service, with these settings of uvicorn. `stop` cuts every connection at once."""
+    return AsgiListener(app, http=ObservedConnection, drain_seconds=0.0, **settings)

@@ -28,7 +28,7 @@ from talaria.testing.contracts.dependencies import (
     call,
 )
 from talaria.testing.printed import logged, personal_in
-from talaria.testing.simulator import accounts_of, running
+from talaria.testing.simulator import accounts_of, certified, running
 
 SCRIPTS: dict[Failure | None, Faults] = {
     None: Faults(),
@@ -85,6 +85,7 @@ class PartnerConformance(PartnerAccountsContract):
         secrets = {name: SECRET for name in kinds.secret_names if name != "api_key"}
         key = SECRET if "api_key" in kinds.secret_names else ""
         async with (
+            certified(service) as transport,
             running(service),
             accounts_of(
                 *(self.adapter, service.url),
@@ -94,6 +95,7 @@ class PartnerConformance(PartnerAccountsContract):
                 api_key=key,
                 timeout=timeout,
                 attempts=attempts,
+                transport=transport,
             ) as accounts,
         ):
             yield PartnerHarness(accounts, service)

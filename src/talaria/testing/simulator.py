@@ -2,14 +2,18 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
 from talaria.adapters.clock import MonotonicClock
 from talaria.adapters.dependency_client import DependencyClient
+from talaria.adapters.http1.transport import Http1Transport
 from talaria.adapters.partner_kit import AdapterAccounts, PartnerContext, PartnerHttp, Sensitive, options_of
 from talaria.domain.errors import PARTNER
+from talaria.sandbox.certificates import MutualTls
 from talaria.sandbox.faults import Faults as Script
 from talaria.sandbox.partner import SimulatedPartner
 from talaria.sandbox.replay import ReplayProtection
@@ -27,9 +31,21 @@ __all__ = [
     "SimulatedPartner",
     "SimulatedService",
     "accounts_of",
+    "certified",
     "client_of",
     "running",
 ]
+
+
+@asynccontextmanager
+async def certified(service: SimulatedPartner) -> AsyncIterator[MakeTransport | None]:
+    """Certificates for a partner that wants ours too, before it runs; the transport for `accounts_of`."""
+    if not service.mutual_tls:
+        yield None
+        return
+    with TemporaryDirectory(prefix="talaria-tls-") as folder:
+        tls = service.tls = MutualTls(Path(folder), service.name)
+        yield lambda: Http1Transport(ssl_context=tls.client_context())
 
 
 @asynccontextmanager

@@ -16,8 +16,8 @@ from talaria.entrypoints.public.server.cycle import App, RequestResponseCycle
 from talaria.entrypoints.public.server.framing import ConnectionLimits
 from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import bind
+from talaria.sandbox.certificates import write_certificate
 from talaria.testing import MemoryRecorder
-from tests.integration.support_certificates import write_certificate
 from tests.support_waiting import until
 
 ASK = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"

@@ -3,7 +3,7 @@
 import ssl
 from pathlib import Path
 
-from tests.integration.support_certificates import write_certificate
+from talaria.sandbox.certificates import write_certificate
 
 
 def server_context(folder: Path, *names: str) -> ssl.SSLContext:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from talaria.sandbox.certificates import MutualTls
 from talaria.sandbox.partner import simulator_of
 from talaria.testing.simulator import Script, running
 from tests.integration.partners.support_install import ROOT, install, run
@@ -50,6 +51,7 @@ expect = "unknown"
 """,
     "lynx": """
 [partner]
+tls = { ca_file = "lynx-service.pem", cert_file = "lynx-ours.pem", key_file = "lynx-ours.key" }
 options = { token_url = "TOKEN_URL", client_id = "talaria" }
 secrets = { client_secret = { file = "secret" } }
 [[persons]]
@@ -72,6 +74,8 @@ async def test_it_is_tried_against_a_real_api(
     kind = simulator_of(name)
     service = kind(**dict.fromkeys(kind.secret_names, "a-secret"))
     (tmp_path / "secret").write_text("a-secret")
+    if kind.mutual_tls:
+        service.tls = MutualTls(tmp_path, name)
     async with running(service):
         file = tmp_path / "persons.toml"
         file.write_text(PERSONS[name].replace("TOKEN_URL", str(service.options.get("token_url"))))

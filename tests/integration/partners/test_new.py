@@ -1,6 +1,7 @@
 """A new partner passes everything as it was written: outside of the tree as a wheel, inside of it as modules."""
 
 import asyncio
+import shutil
 import sys
 from pathlib import Path
 
@@ -29,6 +30,28 @@ async def test_a_simulator_that_is_not_there_is_said(tmp_path: Path) -> None:
     code, text = await run(tmp_path, "talaria", "sandbox", "--once", "--port", "0", "--with", "nothing")
     assert code == 1
     assert text.startswith("there is no simulator of nothing")
+
+
+async def test_in_the_repository_it_passes_what_every_module_passes(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    ignored = shutil.ignore_patterns("__pycache__", "real", "soak")
+    for name in ("src", "tests"):
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    shutil.copy2(ROOT / "pyproject.toml", copy)
+    cache = ROOT / ".mypy_cache"
+    if cache.is_dir():  # as `make check` leaves it: what has not changed is not looked at again
+        shutil.copytree(cache, copy / cache.name)
+    code, text = await run(copy / "src", "talaria", "partner", "new", "bolt", "--in-repo", cwd=copy)
+    assert code == 0, text
+    new = [path for path in texts("bolt", in_repo=True) if path.endswith(".py")]
+    tests = [path for path in new if path.startswith("tests/")]
+    for program in (
+        ("ruff", "check", "--no-cache", *new),
+        ("mypy", *new),
+        ("pytest", "-q", "-p", "no:cacheprovider", *tests),
+    ):
+        code, text = await run(copy / "src", *program, cwd=copy)
+        assert code == 0, text
 
 
 @pytest.mark.parametrize("in_repo", [False, True])

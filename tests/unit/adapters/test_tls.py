@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from talaria.adapters.http1.connect import Endpoint
 from talaria.adapters.tls import certificate_end, client_tls, server_tls, why_refused
-from tests.integration.support_certificates import write_certificate
+from talaria.sandbox.certificates import write_certificate
 
 
 def test_a_client_verifies_names_and_certificates(tmp_path: Path) -> None:

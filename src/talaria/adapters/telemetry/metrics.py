@@ -145,7 +145,7 @@ class Metrics:
         self._gauges["access_lines_waiting_bytes"] = {(): waiting}
         self._tallies.counters["access_lines_lost"] = {(): lost}
         self._gauges.update({name: dict(values) for name, values in self._states().items()})
-        self._gauges.setdefault(_CERTIFICATES, {}).update(self._certificates)
+        self._gauges[_CERTIFICATES] = {**self._gauges[_CERTIFICATES], **self._certificates}
         self._gauges.update(process_gauges(self._worker, self._process))
         return self._tallies
 
@@ -155,7 +155,8 @@ class Metrics:
         method = event.method if event.method in METHODS else OTHER
         self._count_request((tag, method, event.status, event.reason, event.origin, context.caller))
         bucket = self._time_request((tag,), event.seconds)
-        if context.trace_id:
+        trace = context.trace
+        if context.trace_id and (trace is None or trace.sampled or event.status >= 500):  # else no span is exported
             self._exemplars[tag, bucket] = Exemplar(context.trace_id, event.seconds, self._wall())
         if event.status >= 500:
             self._count_failure((tag, event.origin, event.reason))

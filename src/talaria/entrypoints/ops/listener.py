@@ -30,10 +30,10 @@ class _Server(uvicorn.Server):
 class AsgiListener:
     """Serves `app` on one socket until `stop`, which leaves requests in flight `drain_seconds` to end.
 
-    `http` is uvicorn's setting of the name: a protocol, or its class.
+    `http` is uvicorn's setting of the name: a protocol, or its class; `settings` are further ones.
     """
 
-    def __init__(self, app: Any, http: Any = "httptools", drain_seconds: float = 1.0) -> None:
+    def __init__(self, app: Any, http: Any = "httptools", drain_seconds: float = 1.0, **settings: Any) -> None:
         config = uvicorn.Config(
             app,
             http=http,
@@ -44,6 +44,7 @@ class AsgiListener:
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            **settings,
         )
         self._server = _Server(config)
         self._drain_seconds = drain_seconds

@@ -23,7 +23,11 @@ from talaria.entrypoints.runtime.sd_notify import ServiceManager
 logger = logging.getLogger("talaria.reloading")
 
 POLL_SECONDS = 3.0
-_FIXED = {"server": ("listen", "ops_listen", "decision_listen", "workers"), "tracing": ("endpoint",)}
+_FIXED = {
+    "server": ("listen", "ops_listen", "decision_listen", "workers"),
+    "tracing": ("endpoint",),
+    "logging": ("format",),
+}
 
 
 class Reloader:
@@ -112,15 +116,20 @@ def latest(started_with: Settings, path: Path, read: Callable[[Path], Settings] 
 
 
 def with_fixed_settings(settings: Settings, in_use: Settings) -> Settings:
-    """The settings with the addresses, the number of workers and the collector in use: no reload can change them."""
+    """The settings, with those in use that no reload can change."""
     fixed = {table: (getattr(settings, table), getattr(in_use, table), names) for table, names in _FIXED.items()}
     return replace(settings, **{table: _with_fixed(table, *one) for table, one in fixed.items()})
 
 
 def _with_fixed(table: str, new: Any, in_use: Any, names: Sequence[str]) -> Any:
     kept = {name: getattr(in_use, name) for name in names if getattr(in_use, name) != getattr(new, name)}
-    if isinstance(new, ServerSettings) and (new.tls.cert_file is None) != (in_use.tls.cert_file is None):
-        kept["tls"] = in_use.tls  # another certificate is taken, but a listener does not change its language
-    for name in kept:
-        logger.warning("%s.%s comes in force with the next start only", table, name)
+    changed = [f"{table}.{name}" for name in kept]
+    if isinstance(new, ServerSettings):
+        if (new.tls.cert_file is None) != (in_use.tls.cert_file is None):
+            kept["tls"] = in_use.tls  # another certificate is taken, but a listener does not change its language
+            changed.append("server.tls")
+        if in_use.tls.cert_file is not None and new.header_timeout != in_use.header_timeout:
+            changed.append("server.header_timeout of a TLS handshake")
+    for key in changed:
+        logger.warning("%s comes in force with the next start only", key)
     return replace(new, **kept)

@@ -1,7 +1,8 @@
 """Known in one worker is known in all: exchanged pairs, invalidations and callers' key sets.
 
 A worker tells its siblings over the control connection what it learnt, on the cold path alone. A worker that begins
-asks the eldest sibling for all that it knows. Persons' ids travel in memory, between processes of one gateway.
+asks the eldest sibling for all that it knows, and the others where that one hangs. Persons' ids travel in memory,
+between processes of one gateway.
 
 Rules:
 
@@ -15,6 +16,7 @@ Rules:
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from itertools import islice
@@ -26,7 +28,8 @@ from talaria.domain.model import CachedIdentity, IdentityKey, PartnerUserId, Per
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.control import ELDEST, SIBLINGS, ControlConnection, Handler
 
-CATCH_UP_SECONDS = 2.0
+CATCH_UP_SECONDS = 1.0
+"""How long a worker that begins waits for the eldest sibling; and then, as long once more, for any other."""
 _BATCH = 500
 
 KeySets = Mapping[str, JwksClient]
@@ -146,16 +149,16 @@ class Siblings:
         return self._identities.configure(settings)
 
     async def connect(self, connection: ControlConnection, number: int) -> None:
-        """Share from now on, as worker `number`. Returns once what the eldest sibling knows is known here too, but
-        waits for it CATCH_UP_SECONDS at most.
+        """Share from now on, as worker `number`. Returns once what a sibling knows is known here too, but waits for it
+        CATCH_UP_SECONDS twice at most.
         """
         self._connection = connection
         self._identities.connect(connection)
-        try:
-            async with asyncio.timeout(CATCH_UP_SECONDS):
-                await connection.request(ELDEST, None, "all_you_know", number)
-        except TimeoutError:
-            pass  # the eldest hangs, or there is none; what it sends yet is still taken
+        for receiver in (ELDEST, SIBLINGS):
+            with suppress(TimeoutError):  # it hangs, or there is none; what it sends yet is still taken
+                async with asyncio.timeout(CATCH_UP_SECONDS):
+                    await connection.request(receiver, None, "all_you_know", number)
+                return
 
     async def _send_all(self, receiver: int) -> None:
         if self._connection is None:

@@ -5,7 +5,7 @@ import pytest
 
 from talaria.adapters.telemetry.exposition import render
 from talaria.adapters.telemetry.tallies import Tallies, summed
-from talaria.domain.events import RequestContext
+from talaria.domain.events import RequestContext, Trace
 from tests.unit.adapters.telemetry.support_metrics import count, ended, metrics
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -29,6 +29,14 @@ def test_a_bucket_names_the_trace_of_a_request_in_it(seconds: float, bound: str)
 
 def test_the_plain_form_has_no_exemplar() -> None:
     assert TRACE not in render(traced(0.004), "text/plain")[0].decode()
+
+
+@pytest.mark.parametrize(("flags", "status", "shown"), [("01", 200, 1), ("00", 200, 0), ("00", 503, 1)])
+def test_a_trace_of_ours_is_named_where_its_spans_are_exported(flags: str, status: int, shown: int) -> None:
+    counted = metrics()
+    trace = Trace(TRACE, f"00-{TRACE}-b7ad6b7169203331-{flags}".encode())
+    count(counted, ended(status, context=RequestContext(tag="wind", trace_id=TRACE, trace=trace)))
+    assert render(counted.tallies(), OPENMETRICS)[0].decode().count(" # {") == shown
 
 
 def test_a_request_without_a_trace_is_no_exemplar() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.support_certificates import write_certificate
+from talaria.sandbox.certificates import write_certificate
 from tests.unit.entrypoints.config.conftest import Bench
 from tests.unit.entrypoints.config.support_config import ENVIRON
 

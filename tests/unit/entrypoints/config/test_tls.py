@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from talaria.entrypoints.config.tls import certificate_ends
-from tests.integration.support_certificates import write_certificate
+from talaria.sandbox.certificates import write_certificate
 from tests.unit.entrypoints.config.conftest import Bench
 
 OURS = {"cert_file": "us.pem", "key_file": "us.key"}

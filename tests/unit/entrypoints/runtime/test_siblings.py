@@ -43,6 +43,7 @@ class Worker:
         self.siblings = Siblings(self.identities)
         self.key_set = KeySet()
         self.sent: list[str] = []
+        self.asked: list[int] = []
         self.hangs = False
         gateway.append(self)
 
@@ -62,12 +63,13 @@ class Worker:
                 other.siblings.handlers[method](*sent)
 
     async def request(self, receiver: int, kind: Any, method: str, *arguments: Any) -> Any:
-        assert receiver == ELDEST
-        eldest = next((other for other in self.gateway if other is not self), None)
-        if eldest is None or eldest.hangs:
+        assert receiver in (ELDEST, SIBLINGS)
+        self.asked.append(receiver)
+        others = [other for other in self.gateway if other is not self][: 1 if receiver == ELDEST else None]
+        answering = [other.siblings.handlers[method](*arguments) for other in others if not other.hangs]
+        if not answering:
             await asyncio.get_running_loop().create_future()
-            raise AssertionError("it hangs")
-        return await eldest.siblings.handlers[method](*arguments)
+        return (await asyncio.gather(*answering))[0]
 
 
 @pytest.fixture
@@ -145,20 +147,37 @@ async def test_a_worker_that_begins_knows_what_the_eldest_knows(workers: list[Wo
     begins = Worker(3, workers)
     begins.configure(settings)
     await begins.connect()
+    assert begins.asked == [ELDEST]
     assert len(begins.identities) == 1200
     assert begins.key_set.document == (b"{}", 7.0)
     assert begins.sent == []
 
 
-async def test_it_does_not_wait_for_an_eldest_that_hangs(
+async def test_where_the_eldest_hangs_the_others_are_asked(
     workers: list[Worker], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("talaria.entrypoints.runtime.siblings.CATCH_UP_SECONDS", 0.01)
+    workers[0].identities.put(KEY, PAIR)
+    workers[2].key_set.document = (b"{}", 7.0)
     workers[0].hangs = True
     begins = Worker(3, workers)
     begins.configure(settings)
-    async with asyncio.timeout(5):
-        await begins.connect()
+    await begins.connect()
+    assert begins.asked == [ELDEST, SIBLINGS]
+    assert (kept([begins]), begins.key_set.document) == ([PAIR], (b"{}", 7.0))
+
+
+async def test_where_all_hang_it_begins_with_nothing(
+    workers: list[Worker], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("talaria.entrypoints.runtime.siblings.CATCH_UP_SECONDS", 0.01)
+    workers[0].identities.put(KEY, PAIR)
+    for worker in workers:
+        worker.hangs = True
+    begins = Worker(3, workers)
+    begins.configure(settings)
+    await begins.connect()
+    assert (begins.asked, kept([begins])) == ([ELDEST, SIBLINGS], [None])
 
 
 async def test_a_key_set_is_told(workers: list[Worker]) -> None:

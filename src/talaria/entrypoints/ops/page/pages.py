@@ -53,7 +53,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = ("rate", "duration", "span", "day", "percent", "megabytes")
+    filters = ("rate", "duration", "span", "moment", "day", "megabytes")
     environment.filters |= {name: getattr(words, name) for name in filters}
     environment.globals |= {"version": __version__, "curve": curve, "curve_height": HEIGHT, "PASSED_ON": PASSED_ON}
     return environment
@@ -123,14 +123,16 @@ class Pages:
             truth=truth,
             all=figures.get(ALL, Figures()),
             routes=view.routes(overview, figures),
-            dependencies=view.dependencies(overview, figures),
+            dependencies=view.dependencies(overview, figures, now),
             configuration=overview.readiness.configuration,
             workers=view.workers(overview, now),
+            replaced=view.replaced(overview.tallies),
             amounts=view.amounts(overview.tallies, figures),
             certificates=view.certificates(overview.tallies, now),
             failures=overview.failures[: view.SHOWN],
             reasons=view.by_reason(overview.failures),
             refusals=view.by_reason(overview.refusals),
+            now=now,
             clock=time.strftime("%H:%M:%S", time.gmtime(now)),
         )
         return Made(truth.text, main)

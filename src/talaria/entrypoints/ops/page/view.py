@@ -92,15 +92,15 @@ def routes(overview: Overview, figures: Mapping[Subject, Figures]) -> list[Row]:
     return rows
 
 
-def dependencies(overview: Overview, figures: Mapping[Subject, Figures]) -> list[Row]:
-    """A row for each dependency of any route."""
+def dependencies(overview: Overview, figures: Mapping[Subject, Figures], now: float) -> list[Row]:
+    """A row for each dependency of any route. `now`: seconds since the epoch."""
     gauges = overview.tallies.gauges
     connections, waiters = gauges.get("connections", {}), gauges.get("connection_waiters", {})
     return [
         Row(
             one.name,
             _TONES[one.severity],
-            state_of(one),
+            state_of(one, now),
             figures.get(Subject("dependency", one.name), _NOTHING),
             (
                 int(connections.get((one.name, "in_use"), 0)),
@@ -112,13 +112,13 @@ def dependencies(overview: Overview, figures: Mapping[Subject, Figures]) -> list
     ]
 
 
-def state_of(dependency: Dependency) -> str:
+def state_of(dependency: Dependency, now: float) -> str:
     """Such as "open in 1 of 2 workers since 21:30:05: connection refused; asked again in 4 s"."""
     text = dependency.state
     if dependency.of_workers > 1:
         text += f" in {dependency.affected_workers} of {dependency.of_workers} workers"
     if dependency.since:
-        text += f" since {dependency.since}: {dependency.cause or 'no cause is known'}"
+        text += f" since {words.moment(dependency.since, now)}: {dependency.cause or 'no cause is known'}"
     if dependency.retry_in_seconds:
         text += f"; asked again in {max(1, dependency.retry_in_seconds):.0f} s"
     return text
@@ -140,6 +140,12 @@ def workers(overview: Overview, now: float) -> list[Worker]:
     ]
 
 
+def replaced(tallies: Tallies) -> str:
+    """How many workers ended and were replaced, such as "1 died, 2 hung"; empty where none was."""
+    restarts = tallies.counters.get("worker_restarts", {})
+    return ", ".join(f"{count} {how}" for (how,), count in sorted(restarts.items()))
+
+
 def certificates(tallies: Tallies, now: float) -> list[Certificate]:
     """What ends first at the top. `now`: seconds since the epoch."""
     ends = tallies.gauges.get("certificate_expiry_timestamp_seconds", {})
@@ -154,7 +160,7 @@ def amounts(tallies: Tallies, figures: Mapping[Subject, Figures]) -> dict[str, A
     identities = figures.get(IDENTITIES, _NOTHING)
     limit = gauge["identity_cache_limit"]
     found["fill"] = words.percent(gauge["identity_cache_entries"] / limit) if limit else ""
-    found["hits"] = words.percent(1 - identities.share(identities.failed_rate)) if identities.rate else ""
+    found["hits"] = words.percent(1 - identities.share(identities.failed_rate)) if identities.rate else _hits(tallies)
     found["lost"] = sum(tallies.counters.get("access_lines_lost", {}).values())
     return found
 
@@ -166,6 +172,13 @@ _AMOUNTS = (
     "requests_in_flight_limit",
     "access_lines_waiting_bytes",
 )
+
+
+def _hits(tallies: Tallies) -> str:
+    """Since the start: there were no exchanges just now."""
+    exchanges = tallies.counters.get("exchange", {})
+    hits = sum(count for (_, result), count in exchanges.items() if result == "hit")
+    return f"in all {words.percent(hits / sum(exchanges.values()))}" if exchanges else ""
 
 
 def by_reason(records: Sequence[FailureRecord]) -> list[Reason]:

@@ -32,6 +32,12 @@ def span(seconds: float) -> str:
     return f"{seconds / _HOUR:.0f} h" if seconds < 2 * _DAY else f"{seconds / _DAY:.0f} days"
 
 
+def moment(text: str, now: float) -> str:
+    """A moment of RFC 3339, without its day where that is today's: "12:00:05", "2026-11-28 12:00:05". In UTC."""
+    date, time_of_day = text[:10], text[11:19]
+    return time_of_day if date == day(now) else f"{date} {time_of_day}"
+
+
 def day(seconds: float) -> str:
     """A moment since the epoch as its day in UTC: "2026-11-28"."""
     return time.strftime("%Y-%m-%d", time.gmtime(seconds))

@@ -37,6 +37,7 @@ from talaria.entrypoints.public.server.framing import (
     may_be_request_line,
     parse_error_to_refusal,
     read_framing,
+    refused_line,
     strict_parser,
 )
 from talaria.entrypoints.public.server.pipeline import RequestPipeline
@@ -233,11 +234,12 @@ class Connection(asyncio.Protocol):
         if cycle is not None and not cycle.keep_alive:  # nothing behind the last request is read
             self._discarding = True
             return
-        line = b"" if self._partly_counted else self._line + data  # behind another request its place is not known
+        seen = self._line + data
+        line = refused_line(seen) if self._partly_counted else seen
         if self._received > self._limits.header_limit:
             line = b""
         elif may_be_request_line(error, line):
-            self._line = line  # the parser raises the same error with the next piece
+            self._line = seen  # the parser raises the same error with the next piece
             return
         self._reject_head(parse_error_to_refusal(error, self._parser.get_method(), line))
 

@@ -28,6 +28,9 @@ _REQUEST_LINE: Final = re.compile(_TOKEN + rb" +[^\r\n]+ HTTP/1\.[01]\r\n")
 _UNFINISHED_LINE: Final = re.compile(_TOKEN + rb"(?: [^\r\n]*\r?)?")
 _PREFACE: Final = b"PRI"
 """The method of HTTP/2's connection preface, which is no method at all."""
+_EMPTY_LINE: Final = b"\r\n\r\n"
+_LONGEST_METHOD: Final = 32
+_LINES_LOOKED_AT: Final = 64
 _LENIENCIES: Final = [
     "lenient_headers",
     "lenient_chunked_length",
@@ -103,6 +106,26 @@ def head_of(framing: Framing) -> bytes:
     """A head with this framing and nothing else: it brings a new parser to the first byte of the body."""
     line = b"transfer-encoding: chunked" if framing.chunked else b"content-length: %d" % (framing.length or 0)
     return b"POST / HTTP/1.1\r\n%b\r\n\r\n" % line
+
+
+def refused_line(data: bytes) -> bytes:
+    """What the parser refused behind other requests: from the first line on, behind an empty one, that is or may become
+    a request line with a method that the parser does not know. Empty where there is none.
+    """
+    at = 0
+    for _ in range(_LINES_LOOKED_AT):
+        at = data.find(_EMPTY_LINE, at) + len(_EMPTY_LINE)
+        if at < len(_EMPTY_LINE):
+            break
+        line = data[at : data.find(b"\n", at) + 1 or None]
+        try:
+            strict_parser(None).feed_data(line[:_LONGEST_METHOD])
+        except httptools.HttpParserInvalidMethodError:
+            if _REQUEST_LINE.match(line) or _UNFINISHED_LINE.fullmatch(line):
+                return data[at:]
+        except httptools.HttpParserError:
+            continue
+    return b""
 
 
 def may_be_request_line(error: httptools.HttpParserError, line: bytes) -> bool:

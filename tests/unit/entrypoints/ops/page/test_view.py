@@ -10,6 +10,7 @@ from talaria.entrypoints.ops.page import view
 from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness
 from tests.unit.entrypoints.ops.support_ops import failure_record
 
+NOON = 1_795_003_200.0
 WELL = (Dependency("personal", "ok"), Dependency("wind", "not asked yet"))
 FAILING = Dependency("personal", "failing", "2026-11-18T12:00:00Z", "timeout")
 OPEN = Dependency("wind", "open", "2026-11-18T12:00:00Z", "connection refused", 4.4, 1, 2)
@@ -66,10 +67,10 @@ def test_a_dependency_of_several_routes_has_one_row_with_its_connections() -> No
         "connection_waiters": {("wind",): 1.0},
     }
     seen = replace(overview(FAILING, OPEN), tallies=Tallies(gauges=gauges))  # type: ignore[arg-type]
-    personal, wind = view.dependencies(seen, {})
-    assert personal.state == "failing since 2026-11-18T12:00:00Z: timeout"
+    personal, wind = view.dependencies(seen, {}, NOON)
+    assert personal.state == "failing since 12:00:00: timeout"
     assert personal.connections == (0, 0, 0)
-    assert wind.state == ("open in 1 of 2 workers since 2026-11-18T12:00:00Z: connection refused; asked again in 4 s")
+    assert wind.state == ("open in 1 of 2 workers since 12:00:00: connection refused; asked again in 4 s")
     assert (wind.tone, wind.connections) == ("bad", (3, 2, 1))
 
 
@@ -77,6 +78,11 @@ def test_each_worker_says_whether_it_answers_and_since_when_it_runs() -> None:
     gauges = {"process_start_time_seconds": {("0",): 900.0}, "process_resident_memory_bytes": {("0",): 5e7}}
     seen = replace(overview(answered=1), tallies=Tallies(gauges=gauges))  # type: ignore[arg-type]
     assert view.workers(seen, 1000.0) == [(0, 100, True, 100.0, 5e7), (1, 101, False, 0.0, 0.0)]
+
+
+def test_workers_that_were_replaced_are_counted_by_how_they_ended() -> None:
+    assert view.replaced(Tallies(counters={"worker_restarts": {("hung",): 2, ("died",): 1}})) == "1 died, 2 hung"
+    assert view.replaced(Tallies()) == ""
 
 
 def test_the_certificate_that_ends_first_stands_first() -> None:

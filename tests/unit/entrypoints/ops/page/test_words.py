@@ -36,3 +36,8 @@ def test_a_percentage_is_never_a_hundred_where_it_is_less(share: float, text: st
 
 def test_a_day_and_a_size() -> None:
     assert (words.day(0), words.megabytes(84e6)) == ("1970-01-01", "84 MB")
+
+
+def test_a_moment_of_today_is_said_without_its_day() -> None:
+    assert words.moment("1970-01-01T12:00:05.123Z", 60_000) == "12:00:05"
+    assert words.moment("1970-01-01T12:00:05Z", 90_000) == "1970-01-01 12:00:05"

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from talaria.domain.errors import BadRequest, HeadersTooLarge, MethodNotImplemented, TargetTooLong
-from talaria.domain.routing import ANY_METHOD
+from talaria.domain.errors import BadRequest, HeadersTooLarge, TargetTooLong
 from talaria.entrypoints.public.server.connection import ListenerState
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.server.pipeline import MAX_QUEUED
@@ -280,59 +279,6 @@ async def test_some_empty_lines_are_nothing() -> None:
     await harness.feed(b"\r\n" * 100, b"\r\n" * 20_000, get("/2"))
     assert (harness.targets, harness.refused) == ([b"/", b"/2"], [])
     assert [cycle.ended_at for cycle in harness.began] == [None, None]
-
-
-UNKNOWN = [b"LIST", b"UPDATE", b"VERSION-CONTROL", b"FLUSH", b"DESCRIBE", b"get", b"GETX", b"Post", b"brew!"]
-NO_METHOD = [
-    b"\x16\x03\x01",
-    b"G@T / HTTP/1.1\r\n",
-    b"LIST\r\n",
-    b" / HTTP/1.1\r\n",
-    b"PROXY TCP4 1 2\r\n",
-    b"X / HTTP/3.1\r\n",
-]
-
-
-@pytest.mark.parametrize("method", UNKNOWN)
-@pytest.mark.parametrize("step", [1, 7, 1000])
-@pytest.mark.parametrize("before", [b"", b"\r\n"])
-async def test_a_method_that_the_parser_does_not_know(method: bytes, step: int, before: bytes) -> None:
-    harness = Harness()
-    data = before + get("/x").replace(b"GET", method, 1)
-    await harness.feed(*[data[at : at + step] for at in range(0, len(data), step)])
-    assert [type(refusal) for refusal in harness.refused] == [MethodNotImplemented]
-    assert (harness.began, harness.transport.finished) == ([], True)
-
-
-@pytest.mark.parametrize("data", NO_METHOD)
-@pytest.mark.parametrize("step", [1, 7, 1000])
-async def test_what_is_no_request_line_is_malformed(data: bytes, step: int) -> None:
-    harness = Harness()
-    await harness.feed(*[data[at : at + step] for at in range(0, len(data), step)])
-    assert [type(refusal) for refusal in harness.refused] == [BadRequest]
-
-
-@pytest.mark.parametrize("step", [100, 10_000])
-async def test_a_method_without_an_end_is_malformed_at_the_limit(step: int) -> None:
-    harness = Harness()
-    data = b"X" * 2000
-    await harness.feed(*[data[at : at + step] for at in range(0, len(data), step)])
-    assert [type(refusal) for refusal in harness.refused] == [BadRequest]
-
-
-async def test_an_unknown_method_on_a_kept_connection() -> None:
-    harness = Harness()
-    await harness.feed(get("/"))
-    await harness.answer()
-    await harness.feed(get("/x").replace(b"GET", b"LIST", 1))
-    assert [type(refusal) for refusal in harness.refused] == [MethodNotImplemented]
-
-
-@pytest.mark.parametrize("method", sorted(ANY_METHOD))
-async def test_every_method_that_the_parser_knows_passes_as_it_is(method: str) -> None:
-    harness = Harness()
-    await harness.feed(get("/x").replace(b"GET", method.encode(), 1))
-    assert [(cycle.method, cycle.refusal) for cycle in harness.began] == [(method, None)]
 
 
 ANOTHER = {

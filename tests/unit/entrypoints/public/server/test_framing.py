@@ -16,6 +16,7 @@ from talaria.entrypoints.public.server.framing import (
     may_be_request_line,
     parse_error_to_refusal,
     read_framing,
+    refused_line,
     strict_parser,
 )
 
@@ -177,3 +178,28 @@ def test_the_size_of_a_head_by_its_parts(limit: int, fits: bool) -> None:
     refusal = check_head_size(b"/" * 10, [(b"name", b"value"), (b"x", b"")], limit)
     assert (refusal is None) is fits
     assert fits or isinstance(refusal, HeadersTooLarge)
+
+
+END = b"\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"", b""),
+        (b"LIST / HTTP/1.1\r\n", b""),
+        (b"x" + END, b""),
+        (b"x" + END + b"GET / HTTP/1.1\r\n", b""),
+        (b"x" + END + b"LIST / HTTP/1.1\r\nhost: a", b"LIST / HTTP/1.1\r\nhost: a"),
+        (b"x" + END + b"LI", b""),
+        (b"x" + END + b"BREW", b"BREW"),
+        (b"x" + END + b"BREW /pot", b"BREW /pot"),
+        (b"x" + END + b"BREW\r\n", b""),
+        (b"x" + END + b"B?EW / HTTP/1.1\r\n", b""),
+        (b"x" + END + b"abc" + END + b"BREW / HTTP/1.1\r\n", b"BREW / HTTP/1.1\r\n"),
+        (b"x" + END * 63 + b"BREW / HTTP/1.1\r\n", b"BREW / HTTP/1.1\r\n"),
+        (b"x" + END * 65 + b"BREW / HTTP/1.1\r\n", b""),
+    ],
+)
+def test_a_refused_line_behind_other_requests_is_found(data: bytes, line: bytes) -> None:
+    assert refused_line(data) == line

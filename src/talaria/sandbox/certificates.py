@@ -1,13 +1,17 @@
-"""Certificates for one test, each signed by its own key."""
+"""Certificates for simulated services and tests, each signed by its own key."""
 
 import datetime
 import ipaddress
+import ssl
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from talaria.adapters.tls import client_tls
 
 
 def write_certificate(folder: Path, name: str, *hosts: str, days: tuple[int, int] = (-1, 1)) -> tuple[Path, Path]:
@@ -44,3 +48,31 @@ def _host(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
+
+
+class MutualTls:
+    """A service's certificate and ours, in a folder: each of the two trusts the other's and nothing else."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.service = write_certificate(folder, f"{name}-service", "127.0.0.1", "::1", "localhost", days=(-1, 365))
+        self.ours = write_certificate(folder, f"{name}-ours", name, days=(-1, 365))
+
+    def client_settings(self, folder: Path) -> dict[str, str]:
+        """The gateway's `tls` of this service, in a configuration file of this folder."""
+        files = {"ca_file": self.service[0], "cert_file": self.ours[0], "key_file": self.ours[1]}
+        return {key: str(file.relative_to(folder)) for key, file in files.items()}
+
+    def client_context(self) -> ssl.SSLContext:
+        """The same for a client."""
+        return client_tls(self.service[0], *self.ours)
+
+    def server_settings(self) -> dict[str, Any]:
+        """uvicorn's settings: it demands our certificate."""
+        certificate, key = map(str, self.service)
+        return {
+            "ssl_certfile": certificate,
+            "ssl_keyfile": key,
+            "ssl_ca_certs": str(self.ours[0]),
+            "ssl_cert_reqs": ssl.CERT_REQUIRED,
+        }
