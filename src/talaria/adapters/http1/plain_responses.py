@@ -40,7 +40,7 @@ _NOTHING: Final[_Read] = (_DROPPED, 0, b"")
 class Receiver(Protocol):
     """Takes a response as it arrives: the owner of a request that was begun by `begin_for`.
 
-    It ends by calling `Connection.responded`, or `Connection.wait` with all that it was given.
+    It ends by calling `Connection.end`, or `Connection.wait` with all that it was given.
     """
 
     def receive(self, data: bytes) -> None:

@@ -148,6 +148,11 @@ def test_whole_chunks(chunks: bytes, content: bytes) -> None:
     assert read(data) == (200, [], False, False, content, 0)
 
 
+def test_a_head_without_an_end() -> None:
+    for length in range(100):
+        assert read(b"HTTP/1.1 200 OK\r\ncontent-length: %d " % length) is None
+
+
 def test_a_body_that_is_not_all_there() -> None:
     assert read(response(b"content-length: 5")) == (200, [b"content-length: 5\r\n"], False, True, b"ok", 3)
 
