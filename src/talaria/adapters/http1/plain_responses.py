@@ -104,7 +104,7 @@ class PlainResponses:
             content = _content_of(body) if length < 0 else None
             return None if content is None else (status, forwarded, dated, False, content, 0)
         missing = length - len(body)
-        if length < 0 or missing < 0:
+        if missing < 0:
             return None
         return status, forwarded, dated, True, body, missing
 
