@@ -75,7 +75,7 @@ def show_next_steps(console: Console, sandbox: Sandbox) -> None:
 
 def show_addresses(console: Console, sandbox: Sandbox) -> None:
     """Where everything listens."""
-    line(console, f"operators' listener  {sandbox.ops_url}  (/livez /readyz /metrics)")
+    line(console, f"operators' page      {sandbox.ops_url}/  (and /livez /readyz /metrics)")
     for service in sandbox.services:
         line(console, f"{service.name:<19}  {service.url}  (simulated; faults: PUT /_sandbox/faults)")
     known = ", ".join(sandbox.personal.phones)

@@ -5,7 +5,7 @@ Unlike httpx's own transport it never takes surplus bytes for the next response,
 
 import ssl
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 import httpx
 
@@ -17,6 +17,16 @@ from talaria.domain.http import Body, Headers, UpstreamRequest, UpstreamResponse
 _FRAMING: Final = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
 
 
+class ConnectionOptions(TypedDict, total=False):
+    """How each host is connected to, as `Http1Upstream` says."""
+
+    max_connections: int
+    idle_seconds: float
+    ssl_context: ssl.SSLContext | None
+    local_address: str | None
+    egress_proxy: str
+
+
 class Http1Transport(httpx.AsyncBaseTransport):
     """One pool for each host that is called; meant for the few hosts of a configuration.
 
@@ -24,22 +34,9 @@ class Http1Transport(httpx.AsyncBaseTransport):
     the wait for the head, `read` each silence inside a body. The `Host` sent is always that of the url.
     """
 
-    def __init__(
-        self,
-        *,
-        connect_timeout: float = 1.0,
-        max_connections: int = 64,
-        idle_seconds: float = 30.0,
-        ssl_context: ssl.SSLContext | None = None,
-        local_address: str | None = None,
-        egress_proxy: str = "",
-    ) -> None:
+    def __init__(self, *, connect_timeout: float = 1.0, **options: Unpack[ConnectionOptions]) -> None:
         self._connect_timeout = connect_timeout
-        self._max_connections = max_connections
-        self._idle_seconds = idle_seconds
-        self._ssl_context = ssl_context
-        self._local_address = local_address
-        self._egress_proxy = egress_proxy
+        self._options = options
         self._upstreams: dict[tuple[bytes, bytes, int | None], Http1Upstream] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -81,15 +78,9 @@ class Http1Transport(httpx.AsyncBaseTransport):
         key = (url.raw_scheme, url.raw_host, url.port)
         upstream = self._upstreams.get(key)
         if upstream is None:
-            upstream = self._upstreams[key] = Http1Upstream(
-                f"{url.scheme}://{url.netloc.decode('ascii')}",
-                connect_timeout=self._connect_timeout,
-                max_connections=self._max_connections,
-                idle_seconds=self._idle_seconds,
-                ssl_context=self._ssl_context,
-                local_address=self._local_address,
-                egress_proxy=self._egress_proxy,
-            )
+            base_url = f"{url.scheme}://{url.netloc.decode('ascii')}"
+            upstream = Http1Upstream(base_url, connect_timeout=self._connect_timeout, **self._options)
+            self._upstreams[key] = upstream
         return upstream
 
 

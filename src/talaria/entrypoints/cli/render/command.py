@@ -9,33 +9,23 @@ from urllib.parse import urlsplit
 import rich_click as click
 
 from talaria.entrypoints.cli.render import envoy, haproxy, nginx
-from talaria.entrypoints.cli.render.facts import (
-    Endpoint,
-    Facts,
-    Missing,
-    check_balance,
-    check_edge,
-    check_references,
-    decisions_of,
-)
+from talaria.entrypoints.cli.render.facts import Endpoint, Facts, decisions_of
+from talaria.entrypoints.cli.render.missing import missing
 from talaria.entrypoints.cli.render.template import fill, script_path
 from talaria.entrypoints.cli.shared import config_option, load_part_or_exit, refuse_configuration
 from talaria.entrypoints.config import Address, Settings
 from talaria.entrypoints.config.rules import fill_in
 
-_BALANCERS: dict[str, Callable[[Facts], str]] = {
-    "haproxy": haproxy.balance,
-    "envoy": envoy.balance,
-    "nginx": nginx.balance,
-}
-_EDGES: dict[str, Callable[[Facts], str]] = {
-    "nginx": partial(nginx.edge, fast=False),
-    "envoy": partial(fill, "envoy-edge.yaml"),
-    "caddy": partial(fill, "Caddyfile.edge"),
-    "haproxy": haproxy.edge,
+_RENDERERS: dict[tuple[str, str], Callable[[Facts], str]] = {
+    ("haproxy", "balance"): haproxy.balance,
+    ("envoy", "balance"): envoy.balance,
+    ("nginx", "balance"): nginx.balance,
+    ("nginx", "edge"): nginx.edge,
+    ("envoy", "edge"): partial(fill, "envoy-edge.yaml"),
+    ("caddy", "edge"): partial(fill, "Caddyfile.edge"),
+    ("haproxy", "edge"): haproxy.edge,
 }
 _SCRIPTS = {("nginx", "balance"): nginx.SCRIPT, ("haproxy", "edge"): haproxy.SCRIPT}
-_VERIFY_BY_FILE = frozenset({"nginx", "envoy"})
 _NEEDED = ("server", "decision", "routes", "personal.timeout")
 
 
@@ -59,7 +49,7 @@ def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple
 
 
 @click.command("render")
-@click.argument("engine", type=click.Choice(sorted(_EDGES)))
+@click.argument("engine", type=click.Choice(sorted({engine for engine, _ in _RENDERERS})))
 @config_option
 @click.option(
     "--mode",
@@ -97,8 +87,9 @@ def command(
     script: str,
 ) -> None:
     """Print a configuration for an engine in front of Talaria, made of talaria.toml."""
-    if mode == "balance" and engine not in _BALANCERS:
-        raise click.UsageError(f"{engine} can't tell persons apart: balance with {', '.join(sorted(_BALANCERS))}")
+    if (engine, mode) not in _RENDERERS:
+        others = ", ".join(sorted(other for other, its_mode in _RENDERERS if its_mode == mode))
+        raise click.UsageError(f"{engine} can't tell persons apart: balance with {others}")
     if fast and (engine, mode) != ("nginx", "edge"):
         raise click.UsageError("--fast goes with nginx and --mode edge")
     settings = _settings(path)
@@ -112,18 +103,11 @@ def command(
         gateways=endpoints,
         decisions=decisions_of(settings, decisions, endpoints),
         script=script or (script_path(shipped) if shipped else ""),
+        fast=fast,
     )
-    try:
-        check_references(settings)
-        if mode == "balance":
-            check_balance(facts)
-            text = _BALANCERS[engine](facts)
-        else:
-            check_edge(facts, fast=fast, verifies_by_file=engine in _VERIFY_BY_FILE)
-            text = nginx.edge(facts, fast=True) if fast else _EDGES[engine](facts)
-    except Missing as missing:
-        refuse_configuration(path, missing.problems)
-    click.echo(text, nl=False)
+    if problems := missing(engine, mode, facts):
+        refuse_configuration(path, problems)
+    click.echo(_RENDERERS[engine, mode](facts), nl=False)
 
 
 def _settings(path: Path) -> Settings:

@@ -1,4 +1,4 @@
-"""What the engines need to know of talaria.toml and of the command line; and what is missing in the file."""
+"""What the engines need to know of talaria.toml and of the command line."""
 
 import re
 from collections.abc import Sequence
@@ -6,19 +6,11 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from talaria.entrypoints.config import Address, Problem, Settings
+from talaria.entrypoints.config import Address, Settings
 from talaria.entrypoints.config.settings import TlsSettings
 
 _DECISION_MARGIN = 0.5
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-class Missing(Exception):
-    """The file does not have what a mode needs. `problems` say what to write."""
-
-    def __init__(self, *problems: Problem) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +87,7 @@ class Facts:
     """Everything that a template is filled with. Times in seconds, sizes in bytes.
 
     `claims`: the path of the person's claim, by issuer. `decisions` is empty where the file has no decision listener.
-    `user_id_headers`: of all partners.
+    `user_id_headers`: of all partners. `fast`: an edge keeps a yes for `decision.max_age`.
     """
 
     command: str
@@ -104,6 +96,7 @@ class Facts:
     gateways: tuple[Endpoint, ...]
     decisions: tuple[Endpoint, ...]
     script: str
+    fast: bool
 
     @property
     def claims(self) -> dict[str, str]:
@@ -146,61 +139,6 @@ class Facts:
         return self.settings.personal.timeout + max(partners) + _DECISION_MARGIN
 
 
-def check_balance(facts: Facts) -> None:
-    """Raises Missing where replicas can't be balanced by this file."""
-    problems = []
-    if not facts.claims:
-        hint = "write a caller with an issuer: only a token names a person"
-        problems.append(Problem("callers", "no caller's requests name a person", hint))
-    ops = facts.settings.server.ops_listen
-    if _is_loopback(ops.host) and not all(_is_loopback(gateway.host) for gateway in facts.gateways):
-        wrong = f"{ops} can be reached on the replica's own machine only, and the balancer asks /readyz there"
-        problems.append(
-            Problem("server.ops_listen", wrong, 'write an address that it can reach, such as "0.0.0.0:9090"')
-        )
-    if facts.settings.server.workers > 1:
-        wrong = f"with {facts.settings.server.workers} workers each person meets any of as many caches in a replica"
-        problems.append(Problem("server.workers", wrong, "write workers = 1, and more replicas"))
-    _raise(problems)
-
-
-def check_edge(facts: Facts, *, fast: bool, verifies_by_file: bool) -> None:
-    """Raises Missing where an edge can't decide by this file. `verifies_by_file`: the engine knows no CA by itself."""
-    problems = []
-    if not facts.decisions:
-        wrong, hint = (
-            "there is no decision API",
-            'write an address such as "10.0.0.5:8081", or name one with --decisions',
-        )
-        problems.append(Problem("server.decision_listen", wrong, hint))
-    if fast and not facts.settings.decision.max_age >= 1:
-        hint = 'write a second or more, such as max_age = "5s", for which a decision may be kept'
-        problems.append(Problem("decision.max_age", "no decision may be kept", hint))
-    for name, upstream in facts.settings.upstreams.items():
-        if upstream.egress_proxy:
-            wrong = "an edge proxy goes to its upstreams without another proxy"
-            problems.append(Problem(f"upstreams.{name}.egress_proxy", wrong, "leave it out, or let Talaria forward"))
-        secure = any(url.startswith("https:") for url in upstream.urls)
-        if secure and not all(url.startswith("https:") for url in upstream.urls):
-            wrong = "some of these urls are https and some are not"
-            problems.append(Problem(f"upstreams.{name}.urls", wrong, "write one scheme for all of an upstream"))
-        if verifies_by_file and secure and upstream.tls.ca_file is None:
-            wrong, hint = "this engine verifies a certificate by a file alone", "write tls = { ca_file = ... }"
-            problems.append(Problem(f"upstreams.{name}.tls.ca_file", wrong, hint))
-    _raise(problems)
-
-
-def check_references(settings: Settings) -> None:
-    """Raises Missing where there is no route, or one names an upstream that there is not."""
-    problems = [] if settings.routes else [Problem("routes", "there is no route", "write a table [routes.<tag>]")]
-    for tag, route in settings.routes.items():
-        if route.upstream not in settings.upstreams:
-            problems.append(
-                Problem(f"routes.{tag}.upstream", f'there is no upstream "{route.upstream}"', "write its table")
-            )
-    _raise(problems)
-
-
 def decisions_of(settings: Settings, given: Sequence[str], gateways: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
     """Where an edge asks: what the command line says, or the file's own listener, at each gateway where it is on every
     address.
@@ -215,20 +153,8 @@ def decisions_of(settings: Settings, given: Sequence[str], gateways: Sequence[En
     return (Endpoint("http", listen.host, listen.port),)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _is_any(host: str) -> bool:
     try:
         return ip_address(host).is_unspecified
     except ValueError:
         return False
-
-
-def _raise(problems: Sequence[Problem]) -> None:
-    if problems:
-        raise Missing(*problems)

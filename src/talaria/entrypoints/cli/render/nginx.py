@@ -25,10 +25,10 @@ def balance(facts: Facts) -> str:
     return fill("nginx-balance.conf", facts, modules=_modules(), module=MODULE, claims=claims)
 
 
-def edge(facts: Facts, *, fast: bool) -> str:
-    """The whole configuration of an edge. `fast`: a yes is kept for `decision.max_age`."""
+def edge(facts: Facts) -> str:
+    """The whole configuration of an edge."""
     ip4_alone = facts.listen.host.replace(".", "").isdigit()  # no client's address has colons then
-    return fill("nginx-edge.conf", facts, fast=fast, ip4_alone=ip4_alone, plain_target=PLAIN_TARGET)
+    return fill("nginx-edge.conf", facts, ip4_alone=ip4_alone, plain_target=PLAIN_TARGET)
 
 
 def _modules() -> list[Path]:

@@ -126,6 +126,7 @@ class Pages:
             dependencies=view.dependencies(overview, figures, now),
             configuration=overview.readiness.configuration,
             workers=view.workers(overview, now),
+            replaced=view.replaced(overview.tallies),
             amounts=view.amounts(overview.tallies, figures),
             certificates=view.certificates(overview.tallies, now),
             failures=overview.failures[: view.SHOWN],

@@ -140,6 +140,12 @@ def workers(overview: Overview, now: float) -> list[Worker]:
     ]
 
 
+def replaced(tallies: Tallies) -> str:
+    """How many workers ended and were replaced, such as "1 died, 2 hung"; empty where none was."""
+    restarts = tallies.counters.get("worker_restarts", {})
+    return ", ".join(f"{count} {how}" for (how,), count in sorted(restarts.items()))
+
+
 def certificates(tallies: Tallies, now: float) -> list[Certificate]:
     """What ends first at the top. `now`: seconds since the epoch."""
     ends = tallies.gauges.get("certificate_expiry_timestamp_seconds", {})

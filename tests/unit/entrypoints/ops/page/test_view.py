@@ -80,6 +80,11 @@ def test_each_worker_says_whether_it_answers_and_since_when_it_runs() -> None:
     assert view.workers(seen, 1000.0) == [(0, 100, True, 100.0, 5e7), (1, 101, False, 0.0, 0.0)]
 
 
+def test_workers_that_were_replaced_are_counted_by_how_they_ended() -> None:
+    assert view.replaced(Tallies(counters={"worker_restarts": {("hung",): 2, ("died",): 1}})) == "1 died, 2 hung"
+    assert view.replaced(Tallies()) == ""
+
+
 def test_the_certificate_that_ends_first_stands_first() -> None:
     day = 86_400
     ends = {("listener", ""): 100.0 * day, ("server", "wind"): 10.0 * day, ("client", "wind"): -1.0}
