@@ -30,7 +30,7 @@ from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, 
 from talaria.domain.memo import BoundedMemo
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
-from talaria.domain.tracing import new_request_id, trace_of
+from talaria.domain.tracing import NO_TRACE, new_request_id, trace_of
 from talaria.entrypoints.public.plain_requests import PlainRequest, PlainRequests
 from talaria.entrypoints.public.problems import date_header
 from talaria.entrypoints.public.server.cycle import STATUS_LINES
@@ -83,6 +83,7 @@ class FastPath:
         self._requests = PlainRequests(gateway.header_policy, body_limit)
         self.responses = PlainResponses(gateway.header_policy.forwards_response)
         self._rate_limits = gateway.rate_limits
+        self.tracing = gateway.tracing
         self._flows: BoundedMemo[_FlowKey, Flow] = BoundedMemo(_FLOWS)
 
     def begin(self, client: Client, data: bytes, header_limit: int) -> "FastRequest | None":
@@ -141,7 +142,7 @@ class FastRequest:
 
     __slots__ = (
         "_began", "_client", "_flow", "_gateway", "_lease", "_path", "_plain", "_request_id", "_sent", "_services",
-        "_trace_id", "data",
+        "_trace", "data",
     )  # fmt: skip
 
     def __init__(
@@ -166,13 +167,13 @@ class FastRequest:
         read, body = plain.read, plain.body
         given = read.get(b"x-request-id")
         self._request_id = usable_request_id(given) or new_request_id()
-        trace_lines = framing = b""
-        self._trace_id = ""
-        if b"traceparent" in read:
-            trace = trace_of(RequestHeaders([], read))
-            self._trace_id, trace_lines = trace.trace_id, joined(trace.headers())
-        if body:
-            framing = b"content-length: %d\r\n" % len(body)
+        self._trace = NO_TRACE
+        if path.tracing is not None:
+            self._trace = path.tracing.trace_of(RequestHeaders([], read), client.scheme)
+        elif b"traceparent" in read:
+            self._trace = trace_of(RequestHeaders([], read))
+        trace_lines = joined(self._trace.headers()) if self._trace.parent else b""
+        framing = b"content-length: %d\r\n" % len(body) if body else b""
         head = b"%b\r\n%b\r\n%b%bx-request-id: %b\r\n%b%b%b\r\n%b" % (
             plain.start,
             lease.backend.client.host_line,
@@ -210,7 +211,7 @@ class FastRequest:
             RequestForwarded(
                 flow.labels,
                 self._request_id,
-                self._trace_id,
+                self._trace.trace_id,
                 plain.method,
                 status,
                 len(plain.body),
@@ -219,6 +220,7 @@ class FastRequest:
                 now - self._began,
                 path.wall(),
                 self._lease.backend.client.address,
+                self._trace if path.tracing is not None else None,
             )
         )
         return True
@@ -231,6 +233,7 @@ class FastRequest:
     async def resume(self, request: ClientRequest, context: RequestContext) -> ClientResponse:
         """The response, by the slow path. Raises what `Gateway.handle` raises."""
         context.request_id, context.started = self._request_id, self._began
+        context.trace = self._trace if self._gateway.tracing is not None else None
         return await self._gateway.resume(self._flow, request, context, self)
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:

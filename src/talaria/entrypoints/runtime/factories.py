@@ -114,6 +114,7 @@ def recorder(
     handlers[RequestForwarded].append(access_log.record_forwarded)
     if spans is not None:
         handlers[RequestFinished].append(spans.record)
+        handlers[RequestForwarded].append(spans.record_forwarded)
     handlers[ShadowAnswered].append(log_shadow)
     bus = EventBus(handlers)
     metrics.before_reading = bus.flush
