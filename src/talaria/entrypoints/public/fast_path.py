@@ -22,7 +22,7 @@ from talaria.adapters.http1.plain_responses import PlainResponses
 from talaria.adapters.talaria_services import TalariaServices
 from talaria.domain.decision import joined
 from talaria.domain.errors import RateLimited
-from talaria.domain.events import RequestContext, RequestForwarded
+from talaria.domain.events import RequestContext, RequestForwarded, Trace
 from talaria.domain.flow import Flow
 from talaria.domain.gateway import Gateway
 from talaria.domain.headers import RequestHeaders, usable_request_id
@@ -30,7 +30,7 @@ from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, 
 from talaria.domain.memo import BoundedMemo
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
-from talaria.domain.tracing import NO_TRACE, new_request_id, trace_of
+from talaria.domain.tracing import begun, new_request_id, trace_of
 from talaria.entrypoints.public.plain_requests import PlainRequest, PlainRequests
 from talaria.entrypoints.public.problems import date_header
 from talaria.entrypoints.public.server.cycle import STATUS_LINES
@@ -141,8 +141,19 @@ class FastRequest:
     """
 
     __slots__ = (
-        "_began", "_client", "_flow", "_gateway", "_lease", "_path", "_plain", "_request_id", "_sent", "_services",
-        "_trace", "data",
+        "_began",
+        "_client",
+        "_flow",
+        "_gateway",
+        "_lease",
+        "_parent",
+        "_path",
+        "_plain",
+        "_request_id",
+        "_sent",
+        "_services",
+        "_trace",
+        "data",
     )  # fmt: skip
 
     def __init__(
@@ -167,12 +178,15 @@ class FastRequest:
         read, body = plain.read, plain.body
         given = read.get(b"x-request-id")
         self._request_id = usable_request_id(given) or new_request_id()
-        self._trace = NO_TRACE
-        if path.tracing is not None:
-            self._trace = path.tracing.trace_of(RequestHeaders([], read), client.scheme)
-        elif b"traceparent" in read:
-            self._trace = trace_of(RequestHeaders([], read))
-        trace_lines = joined(self._trace.headers()) if self._trace.parent else b""
+        trace_lines = self._parent = b""
+        self._trace: Trace | None = None
+        if b"traceparent" in read:
+            sent = RequestHeaders([], read)
+            self._trace = trace_of(sent) if path.tracing is None else path.tracing.trace_of(sent, client.scheme)
+            self._parent, trace_lines = self._trace.parent, joined(self._trace.headers())
+        elif path.tracing is not None:
+            self._parent = path.tracing.new_parent()
+            trace_lines = b"traceparent: %b\r\n" % self._parent
         framing = b"content-length: %d\r\n" % len(body) if body else b""
         head = b"%b\r\n%b\r\n%b%bx-request-id: %b\r\n%b%b%b\r\n%b" % (
             plain.start,
@@ -211,7 +225,7 @@ class FastRequest:
             RequestForwarded(
                 flow.labels,
                 self._request_id,
-                self._trace.trace_id,
+                self._parent[3:35].decode(),
                 plain.method,
                 status,
                 len(plain.body),
@@ -220,7 +234,7 @@ class FastRequest:
                 now - self._began,
                 path.wall(),
                 self._lease.backend.client.address,
-                self._trace if path.tracing is not None else None,
+                self._sampled_trace(),
             )
         )
         return True
@@ -233,8 +247,18 @@ class FastRequest:
     async def resume(self, request: ClientRequest, context: RequestContext) -> ClientResponse:
         """The response, by the slow path. Raises what `Gateway.handle` raises."""
         context.request_id, context.started = self._request_id, self._began
-        context.trace = self._trace if self._gateway.tracing is not None else None
+        if self._gateway.tracing is not None:
+            context.trace = self._trace or self._begun()
         return await self._gateway.resume(self._flow, request, context, self)
+
+    def _begun(self) -> Trace:
+        return begun(self._parent, self._plain.read.get(b"host", b""), self._client.scheme)
+
+    def _sampled_trace(self) -> Trace | None:
+        """Where spans are made of this request."""
+        if self._gateway.tracing is None or not self._parent[-1] & 1:
+            return None
+        return self._trace or self._begun()
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         return await self._services.send(request, self._lease)
