@@ -13,6 +13,7 @@ Rules:
 """
 
 import time
+from asyncio import TimerHandle
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, Protocol
@@ -36,6 +37,9 @@ from talaria.entrypoints.public.problems import date_header
 from talaria.entrypoints.public.server.cycle import STATUS_LINES
 
 _FLOWS: Final = 4096
+_KEPT_AT_MOST: Final = 32 * 1024
+_PATIENCE: Final = 0.002
+"""Bytes of a response that are kept, and seconds, until it is whole."""
 
 _FlowKey = tuple[bytes, bytes, bytes, str]
 """The caller's token by its digest, the tag, the host and the peer."""
@@ -141,8 +145,8 @@ class FastRequest:
     """
 
     __slots__ = (
-        "_began", "_client", "_flow", "_gateway", "_lease", "_method", "_parent", "_path", "_read", "_request_id",
-        "_services", "_size", "_trace", "data",
+        "_began", "_client", "_flow", "_gateway", "_kept", "_lease", "_method", "_parent", "_path", "_patience", "_read",
+        "_request_id", "_sent", "_services", "_size", "_trace", "data",
     )  # fmt: skip
 
     def __init__(
@@ -162,6 +166,8 @@ class FastRequest:
         self._services = services
         self._lease = lease
         self._began = lease.since
+        self._kept = b""
+        self._patience: TimerHandle | None = None
         self._gateway = path.gateway
         self._method, start, forwarded, self._read, _, body = plain
         read = self._read
@@ -189,23 +195,36 @@ class FastRequest:
             framing,
             body,
         )
+        self._sent = path.now()
         lease.connection.begin_for(self, head, lease.since + flow.route.timeout)
 
-    def receive(self, data: bytes) -> bool:
+    def receive(self, data: bytes) -> None:
+        if self._kept:
+            data = self._kept + data
+        self._kept = data
         path, flow, lease = self._path, self._flow, self._lease
         response = path.responses.read(data, flow.secrets)
-        if response is None:
-            return False
-        status, lines, dated, body = response
+        if response is None or 0 < response[5] > _KEPT_AT_MOST - len(data):
+            self.leave()
+            return
+        status, lines, dated, sized, body, missing = response
+        if missing:
+            if self._patience is None:
+                self._patience = lease.connection.loop.call_later(_PATIENCE, self.leave)
+            return
+        if self._patience is not None:
+            self._patience.cancel()
+        lease.connection.responded()
         now = path.now()
         lease.backend.breaker.succeeded(lease.permit, now)
         self._client.answer(
-            b"%b%bx-request-id: %b\r\n%b\r\n%b"
+            b"%b%bx-request-id: %b\r\n%b%b\r\n%b"
             % (
                 STATUS_LINES[status],
                 b"".join(lines),
                 self._request_id.encode("ascii"),
                 b"" if dated else joined([date_header()]),
+                b"" if sized else b"content-length: %d\r\n" % len(body),
                 body,
             )
         )
@@ -220,17 +239,18 @@ class FastRequest:
                 self._size,
                 len(body),
                 now - self._began,
-                now - self._began,
+                now - self._sent,
                 path.wall(),
                 lease.backend.client.address,
                 self._sampled_trace(),
             )
         )
-        return True
 
     def leave(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
         lease = self._lease
-        lease.future = lease.connection.wait(self._flow.route.idle_timeout)
+        lease.future = lease.connection.wait(self._flow.route.idle_timeout, self._kept)
         self._client.hand_over()
 
     async def resume(self, request: ClientRequest, context: RequestContext) -> ClientResponse:

@@ -59,9 +59,16 @@ class PlainRequests:
         if end < 0 or end + 4 > header_limit:
             return None
         start, *lines = data[:end].split(b"\r\n")
-        method = _method_of(start)
-        if method is None:
+        words = start.split(b" ")
+        if len(words) != 3 or words[2] != b"HTTP/1.1":
             return None
+        method, target = _METHODS.get(words[0]), words[1]
+        if method is None or target[:1] != b"/" or target.translate(None, TARGET_CHARACTERS):
+            return None
+        if target.find(b"%") >= 0 or target.find(b"/.") >= 0:
+            path = target.partition(b"?")[0]
+            if path.find(b"%") >= 0 or path.find(b"/.") >= 0:
+                return None
         forwarded: list[bytes] = []
         read: dict[bytes, bytes] = {}
         token = b""
@@ -114,18 +121,3 @@ class PlainRequests:
             name in _READ or name in _SKIPPED or self._policy.forwards(name)
         )
         return self._names.remember(raw, name if plain else _UNUSUAL)
-
-
-def _method_of(start: bytes) -> str | None:
-    """The method of a request line; None for a line that is not plain."""
-    words = start.split(b" ")
-    if len(words) != 3 or words[2] != b"HTTP/1.1":
-        return None
-    target = words[1]
-    if target[:1] != b"/" or target.translate(None, TARGET_CHARACTERS):
-        return None
-    if target.find(b"%") >= 0 or target.find(b"/.") >= 0:
-        path = target.partition(b"?")[0]
-        if path.find(b"%") >= 0 or path.find(b"/.") >= 0:
-            return None
-    return _METHODS.get(words[0])
