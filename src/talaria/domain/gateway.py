@@ -280,7 +280,6 @@ class Gateway:
         try:
             decision.user_id = fresh = await self._resolve_user(decision, context)
         except (DependencyFault, GatewayOverloaded):
-            context.phase = "upstream"
             return first
         except BaseException:
             await first[0].body.aclose()
