@@ -24,6 +24,7 @@ ops_listen = "127.0.0.1:{ops_port}"
 workers = {workers}
 body_limit = "0"
 max_in_flight = {max_in_flight}
+fast_path = {fast_path}
 {server}
 [callers.app]
 issuer = "{issuer}"
@@ -77,7 +78,8 @@ upstream = "talaria-services"
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What differs from one gateway of a curve to the next. `filled`: so many persons are put into its cache.
-    `decisions`: how long an edge may keep one; empty without a decision listener. `sink`: has the route for uploads.
+    `decisions`: how long an edge may keep one; empty without a decision listener. `fast_path`: may requests take it?
+    `sink`: has the route for uploads.
     """
 
     routes: int = 1
@@ -87,10 +89,12 @@ class Shape:
     max_connections: int = 256
     filled: int = 0
     decisions: str = ""
+    fast_path: bool = True
     sink: bool = True
 
 
 STANDARD = Shape()
+SLOW = Shape(fast_path=False)
 
 
 @dataclass(slots=True)
@@ -191,6 +195,7 @@ def _settings(testbed: Testbed, shape: Shape, folder: Path, port: int, ops_port:
         wind_port=testbed.wind_port,
         max_entries=shape.max_entries,
         max_in_flight=shape.max_in_flight,
+        fast_path=str(shape.fast_path).lower(),
         max_connections=shape.max_connections,
         origin=testbed.origin,
     )
