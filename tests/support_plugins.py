@@ -32,6 +32,7 @@ def install(
     source: str = ADAPTER,
     module: str = "",
     version: str = "1.2",
+    group: str = "talaria.partners",
 ) -> None:
     """The distribution `talaria-partner-<name>` with the adapter `name`, which is `Accounts` of a module."""
     module = module or f"{name}_plugin"
@@ -39,5 +40,5 @@ def install(
     info = folder / f"talaria_partner_{module}-{version}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: talaria-partner-{name}\nVersion: {version}\n")
-    (info / "entry_points.txt").write_text(f"[talaria.partners]\n{name} = {module}:Accounts\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}:Accounts\n")
     monkeypatch.syspath_prepend(str(folder))

@@ -8,6 +8,7 @@ from tests.integration.gateway.support_client import ask, request
 from tests.integration.gateway.support_gateway import town_at
 
 README = Path(__file__).parents[2] / "README.md"
+NAMES = "Container, MemoryPartnerAccounts, MemoryPhoneDirectory, container, running, start"
 
 
 async def test_the_readmes_lines_swap_an_adapter(tmp_path: Path) -> None:
@@ -15,17 +16,16 @@ async def test_the_readmes_lines_swap_an_adapter(tmp_path: Path) -> None:
     assert block is not None
     before, after = block[1].split("...\n")
     async with town_at(tmp_path) as town:
-        town.wind.users["+4915112345678"] = "anna-at-wind"
         names: dict[str, object] = {"settings": load(town.configure(), environ={})}
         await _run(before, names)
         got = await ask(names["running"].public_url, request(town.token("ppid-anna")))  # type: ignore[attr-defined]
         await _run(after, names)
-        assert (got.status, got.body) == (200, b"anna-at-wind")
-        assert town.personal.calls == 0
+        assert (got.status, got.body) == (200, b"anna-in-memory")
+        assert (town.personal.calls, town.wind.calls) == (0, 0)
 
 
 async def _run(lines: str, names: dict[str, object]) -> None:
     """Lines with `await` in them, as in the middle of a test."""
     body = "".join(f"    {line}\n" for line in lines.splitlines())
-    exec(f"async def lines():\n    global Container, MemoryPhoneDirectory, container, running, start\n{body}", names)  # noqa: S102 - the README's own text
+    exec(f"async def lines():\n    global {NAMES}\n{body}", names)  # noqa: S102 - the README's own text
     await names["lines"]()  # type: ignore[operator]

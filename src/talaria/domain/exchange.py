@@ -105,7 +105,7 @@ class _Flight:
 
 
 class Exchange:
-    """Exchanges ids as the rules above say. `hops` of a partner begin with personal and end with the partner.
+    """Exchanges ids as the rules above say. `hops` of a partner: personal, and then the partner.
 
     `identities` is the cache in use.
     """
@@ -309,14 +309,12 @@ class Exchange:
 
     async def _exchange(self, key: IdentityKey, flight: _Flight) -> PartnerUserId:
         partner, _, phone_id = key
-        steps, (first, *later) = self._steps[partner], self._hops[partner]
+        steps, (first, second) = self._steps[partner], self._hops[partner]
         hop = self._begin_hop(flight)  # outside of `try`: a request that comes too late is no dependency's fault
         try:
             found = await steps[first](phone_id, hop)
-            for name in later:
-                flight.hop = "partner" if name == "partner" else "personal"
-                found = await steps[name](found, self._begin_hop(flight))
-            user_id: PartnerUserId = found
+            flight.hop = "partner"
+            user_id: PartnerUserId = await steps[second](found, self._begin_hop(flight))
         except (IdentityUnknown, PartnerUserUnknown) as refusal:
             self._cache(key, flight, self._policy.negative(refusal, self._now()))
             raise

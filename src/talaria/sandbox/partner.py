@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any, ClassVar, Self
 
@@ -74,12 +74,20 @@ def simulator_of(name: str) -> type[SimulatedPartner]:
     if name.isidentifier() and find_spec(module) is not None:
         found = [one for one in vars(import_module(module)).values() if _is_simulator_of(one, name)]
     else:
-        found = [entry.load() for entry in entry_points(group=GROUP, name=name)]
+        found = [_loaded(name, entry) for entry in entry_points(group=GROUP, name=name)]
     if len(found) != 1:
         known = ", ".join(sorted(entry_points(group=GROUP).names)) or "none is installed"
         raise LookupError(f"there is no simulator of {name} (entry points of {GROUP}: {known})")
     simulator: type[SimulatedPartner] = found[0]
     return simulator
+
+
+def _loaded(name: str, entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except (Exception, SystemExit) as error:  # of code that is not ours, run for the first time
+        cause = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise LookupError(f"the simulator of {name} can't be imported ({cause})") from error
 
 
 def _is_simulator_of(one: object, name: str) -> bool:

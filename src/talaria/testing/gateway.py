@@ -1,7 +1,7 @@
 """A whole gateway in a test.
 
     container = Container(settings=load(path))
-    container.partners.override({"comet": MemoryPartnerAccounts({"+4915112345678": "1001"})})
+    container.partners.override("comet", MemoryPartnerAccounts({"+4915112345678": "1001"}))
     running = await start(container.settings(), container=container)
     ...
     await running.stop()

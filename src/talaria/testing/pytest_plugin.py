@@ -18,9 +18,20 @@ def pytest_addoption(parser: Any) -> None:
 
 
 def pytest_configure(config: Any) -> None:
-    """With the option, the suite is what is collected."""
-    if config.getoption(OPTION):
-        config.args[:] = [str(SUITE)]
+    """With the option, the suite is what is collected; a partner that can't be had is wrong usage."""
+    name = config.getoption(OPTION)
+    if not name:
+        return
+    import pytest  # imported where a suite is run, not with each plugin
+
+    from talaria.adapters.partners import BadAdapter, find
+    from talaria.sandbox.partner import simulator_of
+
+    try:
+        find(name), simulator_of(name)
+    except (BadAdapter, LookupError) as error:
+        raise pytest.UsageError(f"{OPTION} {name}: {error.args[0]}") from None
+    config.args[:] = [str(SUITE)]
 
 
 def pytest_generate_tests(metafunc: Any) -> None:

@@ -93,6 +93,14 @@ async def test_it_is_tried_against_a_real_api(
         assert (code, "partner-bad-answer: " in text) == (1, True), text
 
 
+async def test_a_partner_that_is_not_there_is_wrong_usage(site: Path) -> None:
+    code, text = await run(site, "pytest", "-q", "-p", "no:cacheprovider", "--talaria-partner", "commet")
+    assert (code, text.splitlines()[0]) == (
+        4,
+        "ERROR: --talaria-partner commet: no adapter 'commet'; there are: comet, lynx, wind",
+    )
+
+
 @pytest.mark.parametrize("name", PARTNERS)
 async def test_its_own_tests_pass(site: Path, name: str) -> None:
     code, text = await run(site, "pytest", "-q", "-p", "no:cacheprovider", str(site.parent / name / f"test_{name}.py"))

@@ -4,15 +4,15 @@ A test (or a partner team) swaps any part before the first one is asked for:
 
     container = Container(settings=settings)
     container.phone_directory.override(MemoryPhoneDirectory({"ppid-anna": "+4915112345678"}))
-    container.partners.override({"wind": MemoryPartnerAccounts({"+4915112345678": "wu-anna"})})  # the others stay
+    container.partners.override("wind", MemoryPartnerAccounts({"+4915112345678": "wu-anna"}))  # the others stay
 
 There are two lifetimes. What is in the ProcessContainer goes on for as long as the process; the rest belongs to one
 configuration, and a reload builds it anew. How each part is made stands in `factories.py`, and in
 `upstream_factories.py` and `partner_factories.py` for what calls others. No provider is called while a request runs.
 """
 
-from collections.abc import Mapping
 from secrets import token_bytes
+from typing import Any
 
 from dependency_injector import containers, providers
 
@@ -62,11 +62,18 @@ class ProcessContainer(containers.DeclarativeContainer):
     admin = providers.Singleton(LocalAdmin, settings, metrics, failure_log, health.provided.dependencies, key_history)
 
 
+class _PartnersInstead(providers.Object[dict[str, PartnerAccounts]]):
+    """By the partner's id, the accounts that stand in place of what its adapter would be."""
+
+    def override(self, provider: Any, accounts: PartnerAccounts | None = None) -> Any:
+        """Put these accounts in the place of the partner of this id; the others stay what they are."""
+        return super().override(provider if accounts is None else {**self(), provider: accounts})
+
+
 class Container(containers.DeclarativeContainer):
     """Every part of one configuration, each built once and when it is first asked for.
 
-    `resources` may be given those of the configuration before, to take over what need not change. `partners`: accounts
-    that stand in place of what a partner's adapter would be.
+    `resources` may be given those of the configuration before, to take over what need not change.
     """
 
     settings = providers.Dependency(instance_of=Settings)
@@ -78,7 +85,7 @@ class Container(containers.DeclarativeContainer):
     verifier = providers.Singleton(factories.verifier, settings, parts, process.person_key)
     service_tokens = providers.Singleton(factories.service_tokens, settings, process.key_history)
     phone_directory = providers.Singleton(upstream_factories.phone_directory, settings, parts)
-    partners: providers.Object[Mapping[str, PartnerAccounts]] = providers.Object({})
+    partners = _PartnersInstead({})
     partner_accounts = providers.Singleton(partner_factories.partner_accounts, settings, parts, partners)
     targets = providers.Singleton(upstream_factories.targets, settings, parts)
 

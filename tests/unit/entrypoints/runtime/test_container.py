@@ -10,6 +10,7 @@ from talaria.entrypoints.cli.main import cli
 from talaria.entrypoints.config import Settings, load
 from talaria.entrypoints.runtime.container import Container, ProcessContainer
 from talaria.entrypoints.runtime.resources import ResourceRegistry
+from talaria.testing import MemoryPartnerAccounts
 
 ENVIRONMENT = dict.fromkeys(("PERSONAL_TOKEN", "WIND_API_KEY", "TALARIA_SERVICES_API_KEY"), "x")
 
@@ -40,3 +41,18 @@ def test_a_part_of_the_process_can_be_swapped(settings: Settings) -> None:
     recorder = object()
     container.process.recorder.override(providers.Object(recorder))
     assert container.process.recorder() is recorder
+
+
+def test_one_partner_is_swapped_and_the_others_stay(settings: Settings) -> None:
+    fake, other = MemoryPartnerAccounts({}), MemoryPartnerAccounts({})
+    container = Container(settings=settings)
+    container.partners.override("wind", fake)
+    container.partners.override("bolt", other)
+    assert container.partner_accounts() == {"wind": fake}
+    assert Container(settings=settings).partners() == {}
+
+
+def test_all_partners_can_be_swapped_at_once(settings: Settings) -> None:
+    fake, container = MemoryPartnerAccounts({}), Container(settings=settings)
+    container.partners.override(providers.Object({"wind": fake}))
+    assert container.partner_accounts() == {"wind": fake}
