@@ -126,11 +126,12 @@ class VerifiedToken:
 
 @dataclass(frozen=True, slots=True)
 class ServiceToken:
-    """A signed token, and the half of its life in which it is handed out, in seconds since the epoch."""
+    """A signed token, the half of its life in which it is handed out, and its end, in seconds since the epoch."""
 
     token: bytes = field(repr=False)
     since: float
     until: float
+    expires: float = inf
 
 
 @dataclass(frozen=True, slots=True)
