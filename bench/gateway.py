@@ -24,6 +24,7 @@ ops_listen = "127.0.0.1:{ops_port}"
 workers = {workers}
 body_limit = "0"
 max_in_flight = {max_in_flight}
+fast_path = {fast_path}
 {server}
 [callers.app]
 issuer = "{issuer}"
@@ -76,7 +77,7 @@ upstream = "talaria-services"
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What differs from one gateway of a curve to the next. `filled`: so many persons are put into its cache.
-    `decisions`: how long an edge may keep one; empty without a decision listener.
+    `decisions`: how long an edge may keep one; empty without a decision listener. `fast_path`: may requests take it?
     """
 
     routes: int = 1
@@ -86,9 +87,11 @@ class Shape:
     max_connections: int = 256
     filled: int = 0
     decisions: str = ""
+    fast_path: bool = True
 
 
 STANDARD = Shape()
+SLOW = Shape(fast_path=False)
 
 
 @dataclass(slots=True)
@@ -189,6 +192,7 @@ def _settings(testbed: Testbed, shape: Shape, folder: Path, port: int, ops_port:
         wind_port=testbed.wind_port,
         max_entries=shape.max_entries,
         max_in_flight=shape.max_in_flight,
+        fast_path=str(shape.fast_path).lower(),
         max_connections=shape.max_connections,
         origin=testbed.origin,
         sink=testbed.sink,

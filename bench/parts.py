@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bench import bodies, compare, curves, edges, instructions, large, peers, rates, where
 from bench.compare import Progress
-from bench.gateway import start_gateway
+from bench.gateway import SLOW, STANDARD, start_gateway
 from bench.procs import DidNotStart
 from bench.table import Table
 from bench.testbed import Testbed
@@ -16,12 +16,13 @@ def side_by_side(testbed: Testbed, progress: Progress) -> tuple[Table, list[dict
     """The gateway and every peer that is installed, all running at once, loaded in turn."""
     progress("starting the gateway and its peers")
     running, skipped = peers.start_all(testbed)
-    try:
-        gateway = start_gateway(testbed, name="talaria")
-        gateway.warm()
-        running.insert(1, gateway.peer)
-    except DidNotStart as error:
-        skipped.append(f"talaria is skipped: {error}")
+    for place, (name, shape) in enumerate({"talaria": STANDARD, "talaria, fast path off": SLOW}.items(), start=1):
+        try:
+            gateway = start_gateway(testbed, shape, name)
+            gateway.warm()
+            running.insert(place, gateway.peer)
+        except DidNotStart as error:
+            skipped.append(f"{name} is skipped: {error}")
     rounds, seconds = (3, 2) if testbed.quick else (7, 2)
     try:
         table, rows = compare.compared(compare.interleaved(running, rounds, seconds, progress))

@@ -2,8 +2,11 @@
 
 Tests are collected once. One fork of the process runs all of them and notes the lines that each one executes. Then each
 mutant gets a fork of its own, in which the code of its function is replaced, and runs the tests that execute its lines,
-those of the nearest file first, until one fails. A mutant that takes much longer than its tests counts as noticed.
-Functions and methods are mutated, what runs at import is not (`mutations.py`).
+those of the nearest file first, until one fails. A mutant that takes much more time of a processor than its tests, or
+hangs, counts as noticed. Functions and methods are mutated, what runs at import is not (`mutations.py`); and not what
+changes nothing that could be observed: `equivalent_mutants.toml` lists those, each with the reason.
+
+`--sample 25` takes 25 mutants of each file, the same ones each time. How far it is stands on stderr.
 
     python -m tools.mutants domain adapters/auth/jwks.py --sample 25 --minutes 20
 """
@@ -12,13 +15,16 @@ import argparse
 import contextlib
 import importlib
 import inspect
+import math
 import os
 import pickle
 import random
+import resource
 import signal
 import sys
 import tempfile
 import time
+import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,14 +37,19 @@ import pytest
 from tools.mutations import Mutant, Source
 
 ROOT = Path(__file__).resolve().parent.parent
-SLACK_SECONDS, SLACK_FACTOR = 10.0, 4.0
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
+SLACK_SECONDS, SLACK_FACTOR = 1.0, 4.0
+"""Of a processor: what a mutant may take, beyond its tests' own time and as a multiple of it."""
+HANGS_AFTER = 60.0
+"""Seconds that go by, also where the machine is busy."""
+TOLD_EVERY = 20.0
 
 Lines = dict[str, set[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One test as it ran: for how many seconds, and the lines that it executed, by file."""
+    """One test as it ran: for how many seconds of a processor, and the lines that it executed, by file."""
 
     seconds: float
     lines: Lines
@@ -72,6 +83,8 @@ class Mutation:
         self.sources = [Source(path) for path in paths]
         self.tallies: dict[Path, Tally] = {path: Tally() for path in paths}
         self.baseline_failures: list[str] = []
+        self._equivalent = equivalent_mutants()
+        self._told = 0.0
         self._options = options
         self._failed = False
         self._folder = ""
@@ -107,13 +120,13 @@ class Mutation:
         runs, failures = [], []
         for at, item in enumerate(items):
             lines: Lines = defaultdict(set)
-            before = time.monotonic()
+            before = time.process_time()
             sys.settrace(_tracer(files, lines))
             try:
                 failed = self._run_one(item, items[at + 1] if at + 1 < len(items) else None)
             finally:
                 sys.settrace(None)
-            runs.append(Run(time.monotonic() - before, {} if failed else dict(lines)))
+            runs.append(Run(time.process_time() - before, {} if failed else dict(lines)))
             if failed:
                 failures.append(item.nodeid)
         return runs, failures
@@ -129,8 +142,7 @@ class Mutation:
         waiting = [(source, mutant) for source in self.sources for mutant in self._chosen(source)]
         running: dict[int, tuple[float, Source, Mutant]] = {}
         while waiting or running:
-            if sys.stderr.isatty():
-                print(f"\r{len(waiting)} mutants are left ", end="", file=sys.stderr)
+            self._tell(len(waiting))
             while waiting and len(running) < self._options.jobs:
                 source, mutant = waiting.pop(0)
                 tally = self.tallies[source.path]
@@ -140,9 +152,9 @@ class Mutation:
                 elif not chosen:
                     tally.unreached.append(mutant)
                 else:
-                    pid, _ = self._fork(lambda: self._notices(source, mutant, [items[at] for at in chosen]))  # noqa: B023 - the fork runs at once
                     limit = SLACK_SECONDS + SLACK_FACTOR * sum(runs[at].seconds for at in chosen)
-                    running[pid] = (time.monotonic() + limit, source, mutant)
+                    pid, _ = self._fork(lambda: self._notices(source, mutant, [items[at] for at in chosen], limit))  # noqa: B023 - the fork runs at once
+                    running[pid] = (time.monotonic() + HANGS_AFTER + 10 * limit, source, mutant)
             self._collect(running)
 
     def _collect(self, running: dict[int, tuple[float, Source, Mutant]]) -> None:
@@ -155,6 +167,8 @@ class Mutation:
                 tally.late += 1
             elif ended and status == 0:
                 tally.survivors.append(mutant)
+            elif ended and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+                tally.late += 1
             elif ended:
                 tally.noticed += 1
             else:
@@ -163,14 +177,23 @@ class Mutation:
         time.sleep(0.005)
 
     def _chosen(self, source: Source) -> list[Mutant]:
-        mutants = list(source.mutants())
+        shown = str(source.path.relative_to(ROOT / "src/talaria"))
+        mutants = [one for one in source.mutants() if str(one) not in self._equivalent.get(shown, ())]
         if self._options.sample and len(mutants) > self._options.sample:
             picked = random.Random(0).sample(range(len(mutants)), self._options.sample)  # noqa: S311 - no secret
             mutants = [mutants[at] for at in sorted(picked)]
         return mutants
 
-    def _notices(self, source: Source, mutant: Mutant, items: Sequence[pytest.Item]) -> object:
-        """Ends the fork: 1 where a test fails, 0 where all of them pass."""
+    def _tell(self, left: int) -> None:
+        if time.monotonic() > self._told + TOLD_EVERY:
+            self._told = time.monotonic()
+            tallies = self.tallies.values()
+            tried, survive = sum(one.tried for one in tallies), sum(len(one.survivors) for one in tallies)
+            print(f"{tried} mutants tried, {survive} survive, {left} are left", file=sys.stderr, flush=True)
+
+    def _notices(self, source: Source, mutant: Mutant, items: Sequence[pytest.Item], seconds: float) -> object:
+        """Ends the fork: 1 where a test fails, 0 where all of them pass, SIGXCPU after `seconds` of a processor."""
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), resource.RLIM_INFINITY))
         replace_code(source, mutant)
         for at, item in enumerate(items):
             if self._run_one(item, items[at + 1] if at + 1 < len(items) else None):
@@ -247,6 +270,12 @@ def _code_in(code: CodeType, parts: Sequence[str]) -> CodeType:
     return code
 
 
+def equivalent_mutants() -> dict[str, set[str]]:
+    """By file below src/talaria what is not tried, as it is told."""
+    listed: dict[str, dict[str, str]] = tomllib.loads(EQUIVALENT.read_text())
+    return {path: set(reasons) for path, reasons in listed.items()}
+
+
 def files_of(names: Sequence[str]) -> Iterator[Path]:
     """The files that are meant: `domain`, `adapters/auth`, `domain/headers.py`."""
     for name in names:
@@ -260,7 +289,7 @@ def report(tallies: dict[Path, Tally]) -> Iterator[str]:
         shown = path.relative_to(ROOT / "src/talaria")
         for mutant in sorted((*tally.survivors, *tally.unreached), key=lambda one: one.lines.start):
             kind = "survives" if mutant in tally.survivors else "no test"
-            yield f"{shown}:{mutant.lines.start}: {kind}: {mutant.what}"
+            yield f"{shown}:{mutant.lines.start}: {kind}: {mutant}"
     yield f"\n{'file':40} {'mutants':>8} {'noticed':>8} {'late':>5} {'left':>5} {'score':>7}"
     total = Tally()
     for path, tally in tallies.items():
@@ -291,6 +320,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--least", type=float, default=0.0, help="the score, in per cent, to be reached")
     options = parser.parse_args(arguments)
     plugin = Mutation(list(files_of(options.names)), options)
+    os.nice(5)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was found until then is told
     outcome = pytest.main(["-q", "-s", "-p", "no:cacheprovider", *options.tests], plugins=[plugin])
     if outcome in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):

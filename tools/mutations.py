@@ -38,6 +38,9 @@ class Mutant:
     what: str
     apply: Callable[[], None] = field(repr=False)
 
+    def __str__(self) -> str:
+        return f"{self.function}: {self.what}"
+
 
 class Source:
     """A file of Python, and the functions and methods in it that are not inside of other functions."""

@@ -15,7 +15,13 @@ BEGIN = "<!-- what follows is generated: python -m tools.settings_tables docs/se
 END = "<!-- generated up to here -->"
 
 _HEAD = "| key | written as | default | what it sets |\n|---|---|---|---|"
-_KINDS = {"object": "table", "integer": "whole number", "number": "number", "string": "text"}
+_KINDS = {
+    "object": "table",
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true or false",
+}
 
 
 def with_tables(document: str) -> str:

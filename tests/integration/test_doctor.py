@@ -1,5 +1,6 @@
 """`talaria doctor` among real servers."""
 
+import asyncio
 import json
 import socket
 import ssl
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from talaria.entrypoints.cli.partner_probes import ask_partners
+from talaria.entrypoints.cli.credentials import credentials
 from talaria.entrypoints.cli.probes import Server, probe
 from talaria.entrypoints.config import load
 from talaria.entrypoints.config.settings import TlsSettings
@@ -52,7 +53,7 @@ class LatePages(Pages):
 
 
 @contextmanager
-def serving(pages: type[Pages] = Pages, certificate: tuple[Path, Path] | None = None) -> Iterator[int]:
+def serving(pages: type[BaseHTTPRequestHandler] = Pages, certificate: tuple[Path, Path] | None = None) -> Iterator[int]:
     """The port of a server."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), pages)
     if certificate is not None:
@@ -111,7 +112,12 @@ def test_no_key_set() -> None:
     ("days", "host", "trusted", "said"),
     [
         ((-1, 60), "127.0.0.1", True, []),
-        ((-1, 5), "127.0.0.1", True, ["personal: its certificate is good for 4 more days"]),
+        (
+            (-1, 5),
+            "127.0.0.1",
+            True,
+            ["personal: its certificate (by server) is good for 4 more days"],
+        ),
         ((-9, -1), "127.0.0.1", True, ["personal: certificate expired"]),
         ((-1, 60), "other.example", True, ["personal: certificate of another name"]),
         ((-1, 60), "127.0.0.1", False, ["personal: certificate of an unknown authority"]),
@@ -153,17 +159,11 @@ async def test_an_adapter_with_a_probe_of_its_own_is_asked(tmp_path: Path, monke
     install(tmp_path, monkeypatch, "probed", PROBED)
     async with running_sandbox(config={"partners": {"wind": {"adapter": "probed"}}}) as sandbox:
         settings = load(sandbox.config_path, {})
-        (well,) = await ask_partners(settings)
-        assert (well.what, well.well) == ("the partner wind: its adapter's probe is answered", True)
+        _, well = await asyncio.to_thread(credentials, settings)
+        assert (well.what, well.well) == ("the partner wind: takes our credentials", True)
         sandbox.wind.faults = Faults(error_rate=1, status=500)
-        (ill,) = await ask_partners(settings)
-        assert (ill.what, ill.owner) == ("the partner wind: its adapter's probe fails (status 500)", "the partner wind")
-
-
-async def test_without_a_probe_no_partner_is_asked() -> None:
-    async with running_sandbox() as sandbox:
-        assert await ask_partners(load(sandbox.config_path, {})) == []
-        assert sandbox.wind.requests.count == 0
+        _, ill = await asyncio.to_thread(credentials, settings)
+        assert (ill.what, ill.owner) == ("the partner wind: can't be asked (status 500)", "the partner wind")
 
 
 async def test_a_sandbox_is_well() -> None:

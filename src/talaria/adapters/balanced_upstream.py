@@ -4,11 +4,13 @@ A request goes to the backend with the fewest requests in flight among those wit
 A response that breaks in its body can't be asked for again, but the breaker of its backend hears of it.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol, Self
 
+from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.errors import (
     BodyLengthMismatch,
     ConnectError,
@@ -21,6 +23,7 @@ from talaria.adapters.http1.errors import (
     WriteTimeout,
 )
 from talaria.adapters.http1.pool import PoolState
+from talaria.adapters.http1.upstream import SentRequest
 from talaria.domain.errors import (
     BadAnswer,
     BadRequest,
@@ -62,8 +65,27 @@ class UpstreamClient(Protocol):
         """What becomes of its connections."""
         ...
 
-    async def send(self, request: UpstreamRequest, timeout: float, /) -> UpstreamResponse:
-        """The response within `timeout` seconds. Raises Http1Errors, or what the request's body raises."""
+    @property
+    def address(self) -> str:
+        """What its attempts call the url."""
+
+    @property
+    def host_line(self) -> bytes:
+        """The line that names the url's authority."""
+
+    def take(self) -> Connection | None:
+        """An idle connection, if there is one: to send on it, or to give it back."""
+
+    def give_back(self, connection: Connection) -> None:
+        """It was not used."""
+
+    async def send(
+        self, request: UpstreamRequest, timeout: float, /, *, sent: SentRequest | None = None
+    ) -> UpstreamResponse:
+        """The response within `timeout` seconds, or that of a request that was sent before.
+
+        Raises Http1Errors, or what the request's body raises.
+        """
 
     async def follow_names(self) -> None:
         """Renew the connections to addresses that the url's name has no longer."""
@@ -78,6 +100,28 @@ class Backend:
 
     client: UpstreamClient
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """A connection that was taken for one request, its backend, and the permit of that backend's breaker.
+
+    It is a `SentRequest` once its `future` is set.
+    """
+
+    backend: Backend
+    permit: Permit
+    connection: Connection
+    since: float
+    future: "asyncio.Future[UpstreamResponse]" = field(init=False)
+
+    def succeeded(self, now: float) -> None:
+        """A whole response came, that is no failure."""
+        self.backend.breaker.succeeded(self.permit, now)
+
+    def give_back(self) -> None:
+        """Nothing was sent."""
+        self.backend.client.give_back(self.connection)
 
 
 class BalancedUpstream:
@@ -101,16 +145,29 @@ class BalancedUpstream:
         """Those of the backends, in their order."""
         return [backend.client for backend in self._backends]
 
-    async def send(self, request: UpstreamRequest, timeout: float, tried: list[Backend]) -> UpstreamResponse:
+    def lease(self, now: float) -> Lease | None:
+        """An idle connection of the backend that is next; None where its breaker is not closed, or none is idle."""
+        backend = self._backends[0] if len(self._backends) == 1 else self._in_order()[0]
+        connection = backend.client.take() if backend.breaker.state == "closed" else None
+        permit = None if connection is None else backend.breaker.admit(now)
+        if connection is None or permit is None:
+            self._turn -= 1  # it is the turn of the same one yet
+            return None
+        return Lease(backend, permit, connection, now)
+
+    async def send(
+        self, request: UpstreamRequest, timeout: float, tried: list[Backend], lease: Lease | None = None
+    ) -> UpstreamResponse:
         """The response of one backend, the head within `timeout` seconds; `tried` is where it was sent before.
 
+        `lease`: it was sent there.
         Raises CircuitOpen where no backend may be tried, the refusals of `_REFUSALS`, and what reading the request's
         body raises. A backend that failed is added to `tried`.
         """
-        backend, permit = self._choose(tried)
+        backend, permit = self._choose(tried) if lease is None else (lease.backend, lease.permit)
         before = len(request.attempts)
         try:
-            response = await backend.client.send(request, timeout)
+            response = await backend.client.send(request, timeout, sent=lease)
         except Http1Error as error:
             tried.append(backend)
             fault = _translated(error)

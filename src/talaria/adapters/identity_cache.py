@@ -16,6 +16,7 @@ class LruIdentityCache:
     def __init__(self, max_entries: int) -> None:
         if max_entries < 1:
             raise ValueError(f"max_entries is {max_entries}; at least 1 is needed")
+        self.revision = 0
         self._kept: LRUCache[IdentityKey, CachedIdentity] = LRUCache(max_entries)
 
     def get(self, key: IdentityKey) -> CachedIdentity | None:
@@ -25,12 +26,17 @@ class LruIdentityCache:
             return None
 
     def put(self, key: IdentityKey, identity: CachedIdentity) -> None:
+        before = self.get(key)
+        if before is not None and before.user_id != identity.user_id:
+            self.revision += 1
         self._kept[key] = identity
 
     def drop(self, key: IdentityKey) -> bool:
+        self.revision += 1
         return self._kept.pop(key, None) is not None
 
     def clear(self) -> int:
+        self.revision += 1
         forgotten = len(self._kept)
         self._kept.clear()
         return forgotten
@@ -46,6 +52,7 @@ class LruIdentityCache:
 
     def keep_only(self, wanted: Callable[[IdentityKey], bool]) -> None:
         """Forget every pair with a key that is not wanted."""
+        self.revision += 1
         for key in [key for key in self._kept if not wanted(key)]:
             del self._kept[key]
 

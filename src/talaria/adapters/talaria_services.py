@@ -8,7 +8,7 @@ from typing import Final
 
 from tenacity import AsyncRetrying, retry_if_exception
 
-from talaria.adapters.balanced_upstream import Backend, BalancedUpstream, UpstreamClient
+from talaria.adapters.balanced_upstream import Backend, BalancedUpstream, Lease, UpstreamClient
 from talaria.domain.errors import DependencyFault, Unreachable
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Clock
@@ -38,12 +38,21 @@ class TalariaServices:
         """Those of the urls, in their order."""
         return self._upstream.clients
 
-    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+    def lease(self, now: float) -> Lease | None:
+        """An idle connection to a url that is well, for one request; None where `send` is to find one."""
+        return self._upstream.lease(now)
+
+    def requested(self, now: float) -> None:
+        """A request is sent on a lease; `send` may take over from there."""
+        self._budget.requested(now)
+
+    async def send(self, request: UpstreamRequest, lease: Lease | None = None) -> UpstreamResponse:
         started = self._now()
-        self._budget.requested(started)
+        if lease is None:
+            self._budget.requested(started)
         tried: list[Backend] = []
         try:
-            response = await self._upstream.send(request, request.timeout, tried)
+            response = await self._upstream.send(request, request.timeout, tried, lease)
         except DependencyFault as fault:
             if not self._may_retry(request, started, tried, fault):
                 raise

@@ -105,7 +105,10 @@ class _Flight:
 
 
 class Exchange:
-    """Exchanges ids as the rules above say. `hops` of a partner begin with personal and end with the partner."""
+    """Exchanges ids as the rules above say. `hops` of a partner: personal, and then the partner.
+
+    `identities` is the cache in use.
+    """
 
     def __init__(
         self,
@@ -127,7 +130,7 @@ class Exchange:
             for partner, one in accounts.items()
         }
         self._hops = {partner: hops.get(partner, PHONE_HOPS) for partner in accounts}
-        self._identities = identities
+        self.identities = identities
         self._policy = policy
         self._now = clock.now
         self._record = recorder.record
@@ -141,21 +144,25 @@ class Exchange:
 
         Raises an UnknownUser for a cached "no such user".
         """
-        identity, now = self._identities.get(key), self._now()
+        identity, now = self.identities.get(key), self._now()
         if identity is None or now >= identity.fresh_until:
             return None
         if identity.user_id is not None:
             if now - identity.exchanged_at > max_age:
                 return None
-            context.exchange = "hit"
-            self._record(self._hits[key[0]])
+            self.count_hit(key, context)
             return identity.user_id
         self._finish(key, "negative", context)
         raise _UNKNOWN[identity.unknown or ""]
 
+    def count_hit(self, key: IdentityKey, context: RequestContext) -> None:
+        """A cached pair serves this request."""
+        context.exchange = "hit"
+        self._record(self._hits[key[0]])
+
     def fresh_for(self, key: IdentityKey, max_age: float = inf) -> float:
         """Seconds for which what is cached under this key is fresh and not past `max_age`; 0.0 where nothing is."""
-        identity = self._identities.get(key)
+        identity = self.identities.get(key)
         if identity is None:
             return 0.0
         return max(0.0, min(identity.fresh_until, identity.exchanged_at + max_age) - self._now())
@@ -187,7 +194,7 @@ class Exchange:
 
     def forget(self, key: IdentityKey, used: PartnerUserId) -> None:
         """Invalidate the pair that was used. A pair that has replaced it, or is about to, stays."""
-        identity = self._identities.get(key)
+        identity = self.identities.get(key)
         if identity is not None and identity.user_id == used:
             self.invalidate(key)
 
@@ -196,18 +203,18 @@ class Exchange:
         flight = self._flights.pop(key, None)
         if flight is not None:
             _detach(flight)
-        return self._identities.drop(key) or flight is not None
+        return self.identities.drop(key) or flight is not None
 
     def invalidate_all(self) -> int:
         """Drop everything; returns the number of pairs."""
         for flight in self._flights.values():
             _detach(flight)
         self._flights.clear()
-        return self._identities.clear()
+        return self.identities.clear()
 
     def detach_cache(self, identities: IdentityCache) -> None:
         """Use this cache from now on, and leave the shared one to others."""
-        self._identities = identities
+        self.identities = identities
 
     async def close(self) -> None:
         """Cancel the flights that are left."""
@@ -252,7 +259,7 @@ class Exchange:
 
     def _stale(self, key: IdentityKey, max_age: float) -> PartnerUserId | None:
         """The pair that may serve while the dependencies fail."""
-        identity = self._identities.get(key) if max_age == inf else None
+        identity = self.identities.get(key) if max_age == inf else None
         return identity.user_id if identity is not None and self._now() < identity.stale_until else None
 
     def _refresh_in_background(self, key: IdentityKey, context: RequestContext, flight_deadline: float) -> None:
@@ -302,20 +309,18 @@ class Exchange:
 
     async def _exchange(self, key: IdentityKey, flight: _Flight) -> PartnerUserId:
         partner, _, phone_id = key
-        steps, (first, *later) = self._steps[partner], self._hops[partner]
+        steps, (first, second) = self._steps[partner], self._hops[partner]
         hop = self._begin_hop(flight)  # outside of `try`: a request that comes too late is no dependency's fault
         try:
             found = await steps[first](phone_id, hop)
-            for name in later:
-                flight.hop = "partner" if name == "partner" else "personal"
-                found = await steps[name](found, self._begin_hop(flight))
-            user_id: PartnerUserId = found
+            flight.hop = "partner"
+            user_id: PartnerUserId = await steps[second](found, self._begin_hop(flight))
         except (IdentityUnknown, PartnerUserUnknown) as refusal:
             self._cache(key, flight, self._policy.negative(refusal, self._now()))
             raise
         except UnknownUser:
             if not flight.invalidated:
-                self._identities.drop(key)
+                self.identities.drop(key)
             raise
         except DependencyFault:
             self._serve_stale_until[partner] = self._now() + SERVE_STALE_SECONDS
@@ -333,7 +338,7 @@ class Exchange:
 
     def _cache(self, key: IdentityKey, flight: _Flight, identity: CachedIdentity) -> None:
         if not flight.invalidated:
-            self._identities.put(key, identity)
+            self.identities.put(key, identity)
 
     def _finish(self, key: IdentityKey, result: ExchangeResult, context: RequestContext) -> None:
         context.exchange = result

@@ -66,7 +66,7 @@ class ForwardedHeaders:
         ]
         return [
             (b"forwarded", append_element(head.all(b"forwarded"), _element(peer, scheme, host))),
-            (b"x-forwarded-for", append_element(hops, (peer or "unknown").encode())),
+            (b"x-forwarded-for", append_element(hops, peer.encode())),
             (b"x-forwarded-proto", head.only(b"x-forwarded-proto") or first.get(b"proto") or scheme.encode()),
             (b"x-forwarded-host", head.only(b"x-forwarded-host") or first.get(b"host") or host),
         ]

@@ -2,63 +2,41 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist, bearer_token, check_caller_allowed
-from talaria.domain.errors import DeadlineExceeded, DependencyFault, GatewayOverloaded, KeysUnavailable, TimedOut
-from talaria.domain.events import RequestContext, Trace
+from talaria.domain.decision import Decision, UpstreamHeaders, UpstreamTarget, joined
+from talaria.domain.errors import (
+    DeadlineExceeded,
+    DependencyFault,
+    GatewayOverloaded,
+    KeysUnavailable,
+    MethodNotAllowed,
+    Refusal,
+    TimedOut,
+)
+from talaria.domain.events import FlowLabels, RequestContext
 from talaria.domain.exchange import Exchange
+from talaria.domain.flow import FLOW_SECONDS, Flow
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import (
     HeaderPolicy,
     RequestHeaders,
     timeout_of,
     usable_request_id,
-    via,
 )
 from talaria.domain.http import ClientRequest, ClientResponse, Headers, UpstreamRequest, UpstreamResponse
-from talaria.domain.model import IdentityKey, PartnerUserId, Principal, Route, Sensitive, ServiceClaims
+from talaria.domain.model import PartnerUserId, Principal, Route, Sensitive, ServiceClaims, ServiceToken
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
 from talaria.domain.rate_limits import CallerRateLimits
-from talaria.domain.routing import check_method, find_route
-from talaria.domain.tracing import Tracing, new_request_id, trace_of
+from talaria.domain.routing import METHODS, check_method, find_route
+from talaria.domain.tracing import NO_TRACE, Tracing, new_request_id, trace_of
 
 _KEYS_RETRY_AFTER = 1.0
 _REMOVED_UNLESS_SET = (b"x-api-key", b"traceparent", b"tracestate")
 _TIMER_SLACK = 0.005
 """Timers of an event loop may fire so many seconds early."""
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamTarget:
-    """An upstream as a request needs it. `api_key` is empty where it wants none."""
-
-    upstream: Upstream
-    audience: str
-    api_key: bytes = field(default=b"", repr=False)
-
-
-@dataclass(slots=True)
-class Decision:
-    """What the steps have decided about one request: under which identity it goes on, and where to.
-
-    `identity` is the key of the pair that it needs and `user_id` what the pair says; both are None on a route without
-    identity. Times in monotonic seconds: the client waits until `deadline`, an exchange may go on until
-    `flight_deadline`. `max_age`: how old the pair may be, in seconds.
-    """
-
-    request: ClientRequest
-    headers: RequestHeaders
-    trace: Trace
-    route: Route
-    deadline: float
-    flight_deadline: float
-    principal: Principal
-    identity: IdentityKey | None
-    max_age: float
-    user_id: PartnerUserId | None = None
 
 
 class Gateway:
@@ -82,7 +60,7 @@ class Gateway:
     ) -> None:
         self._routes = {tag.encode(): route for tag, route in routes.items()}
         self._targets = targets
-        self._header_policy = header_policy
+        self.header_policy = header_policy
         self._forwarded = forwarded
         self._recall, self._verify = verifier.recall, verifier.verify
         self._exchange = exchange
@@ -91,9 +69,9 @@ class Gateway:
         self._api_keys = api_keys or ApiKeys({})
         self._networks = networks or NetworkAllowlist({})
         self._bound = self._networks.bound
-        self._rate_limits = rate_limits or None
+        self.rate_limits = rate_limits or None
         self._tracing = tracing
-        self._fixed = {route.tag: _fixed_headers(route, targets[route.upstream]) for route in routes.values()}
+        self._lines = UpstreamHeaders(routes, targets, forwarded)
 
     async def decide(self, request: ClientRequest, context: RequestContext) -> Decision:
         """The identity under which a request goes on, and where to.
@@ -101,7 +79,7 @@ class Gateway:
         Writes to `context` what happens on the way. Raises a Refusal.
         """
         started = self._now()
-        headers = self._header_policy.filter_request(request.headers)
+        headers = self.header_policy.filter_request(request.headers)
         context.request_id = usable_request_id(headers.only(b"x-request-id")) or new_request_id()
         if self._tracing is None:
             trace = trace_of(headers)
@@ -121,15 +99,14 @@ class Gateway:
         try:
             if route.identity_required:
                 bearer = bearer_token(headers.all(b"authorization"))
-                principal = self._recall(bearer) or await self._verified(bearer, deadline)
+                recalled = self._recall(bearer)
+                principal = await self._verified(bearer, deadline) if recalled is None else recalled.principal
             else:
                 principal = self._api_keys.authenticate(headers.all(b"x-api-key"))
             context.caller, context.person = principal.caller, principal.pseudonym
-            check_caller_allowed(route, principal)
-            if principal.caller in self._bound:
-                self._networks.check(principal.caller, self._forwarded.client_address(headers, request.peer))
-            if self._rate_limits is not None:
-                self._rate_limits.check(principal, started)
+            self._authorize(principal, route, headers, request.peer)
+            if self.rate_limits is not None:
+                self.rate_limits.check(principal, started)
             phone_id = principal.phone_id
             identity = None if phone_id is None else (route.partner.id, principal.caller, phone_id)
             max_age = route.pair_max_age(request.method)
@@ -149,9 +126,86 @@ class Gateway:
 
         Raises a Refusal, or what reading `request.body` raises.
         """
-        decision = await self.decide(request, context)
+        return await self._forward(await self.decide(request, context), context)
+
+    def flow_of(self, request: ClientRequest) -> Flow | None:
+        """What every request with the `host`, `x-api-tag` and `authorization` of this one, and from its peer, goes on
+        under; None where that can't be said now, or not for each of them alike: with a collector each request has a
+        trace of its own. Records nothing and refuses nothing: `handle` does.
+        """
+        if self._tracing is not None:
+            return None
         try:
-            upstream, upstream_request, token = self._prepare(decision, context)
+            headers = self.header_policy.filter_request(request.headers)
+            route = find_route(self._routes, headers.all(b"x-api-tag"))
+            if not route.identity_required or self._forwarded.trusts(request.peer):
+                return None
+            verified = self._recall(bearer_token(headers.all(b"authorization")))
+            if verified is None:
+                return None
+            self._authorize(verified.principal, route, headers, request.peer)
+        except Refusal:
+            return None
+        now, principal = self._now(), verified.principal
+        if principal.phone_id is None:
+            return None
+        identity = (route.partner.id, principal.caller, principal.phone_id)
+        pair = self._exchange.identities.get(identity)
+        if pair is None or pair.user_id is None or now >= pair.fresh_until:
+            return None
+        decision = Decision(request, headers, NO_TRACE, route, inf, inf, principal, identity, inf)
+        decision.user_id = pair.user_id
+        token, target = self._token_for(decision), self._targets[route.upstream]
+        lines = self._lines.of(decision, token.token, route.timeout, RequestContext())
+        place = lines.index((b"x-request-id", b""))
+        return Flow(
+            route=route,
+            principal=principal,
+            identity=identity,
+            user_id=pair.user_id,
+            methods=_methods_of(route),
+            labels=FlowLabels(route.tag, route.partner.id, route.upstream, principal.caller, principal.pseudonym),
+            upstream=target.upstream,
+            lines_before=joined(lines[:place]),
+            lines_after=joined(lines[place + 1 :]),
+            token=token.token,
+            secrets=(token.token, target.api_key) if target.api_key else (token.token,),
+            fresh_until=min(pair.fresh_until, now + FLOW_SECONDS),
+            since=max(verified.since, token.since),
+            until=min(verified.until, token.until),
+            keys=verified.keys,
+            generation=verified.generation,
+            identities=self._exchange.identities,
+            revision=self._exchange.identities.revision,
+        )
+
+    async def resume(
+        self, flow: Flow, request: ClientRequest, context: RequestContext, first: Upstream
+    ) -> ClientResponse:
+        """`handle` for a request that was sent already, under a flow that held: `first` gives the response to it.
+
+        What may follow follows as ever: another try, a fresh identity.
+        """
+        headers = self.header_policy.filter_request(request.headers)
+        trace, route, principal = trace_of(headers), flow.route, flow.principal
+        context.trace_id, context.tag, context.partner = trace.trace_id, route.tag, route.partner.id
+        context.caller, context.person = principal.caller, principal.pseudonym
+        if request.body is not None:
+            request.body.begin(route.idle_timeout, route.upload_timeout)
+        self._exchange.count_hit(flow.identity, context)
+        deadline = context.started + route.timeout
+        decision = Decision(
+            request, headers, trace, route, deadline, deadline, principal, flow.identity, inf, flow.user_id
+        )
+        return await self._forward(decision, context, (first, flow.token))
+
+    async def _forward(
+        self, decision: Decision, context: RequestContext, sent: tuple[Upstream, bytes] | None = None
+    ) -> ClientResponse:
+        """The upstream's response under this decision. `sent`: the request was, with this token."""
+        request = decision.request
+        try:
+            upstream, upstream_request, token = self._prepare(decision, context, sent)
             before = self._now()
             try:
                 if request.body is not None and upstream_request.client_deadline:
@@ -159,7 +213,7 @@ class Gateway:
                 else:
                     response = await upstream.send(upstream_request)
             finally:
-                context.upstream_seconds = self._now() - before
+                context.upstream_seconds = self._now() - (before if sent is None else context.started)
             if decision.user_id is not None and response.user_unknown:
                 response, token = await self._retry_with_fresh_identity(decision, (response, token), context)
         except TimedOut:
@@ -168,7 +222,7 @@ class Gateway:
             raise
         route = decision.route
         api_key = self._targets[route.upstream].api_key
-        filtered = self._header_policy.filter_response(response.headers, token, api_key)
+        filtered = self.header_policy.filter_response(response.headers, token, api_key)
         context.phase = "body"
         return ClientResponse(response.status, filtered, response.body, response.complete_body, route.idle_timeout)
 
@@ -176,8 +230,8 @@ class Gateway:
         """For an edge proxy that forwards the request itself: the headers that it is to set, each exactly once and the
         service token among them, and the names of those of the client that it is to remove.
         """
-        headers = self._with_own([], decision, self._token_for(decision), context)
-        names = self._header_policy.dropped_names(decision.request.headers)
+        headers = self._lines.with_own([], decision, self._token_for(decision).token, context)
+        names = self.header_policy.dropped_names(decision.request.headers)
         names += [name for name in _REMOVED_UNLESS_SET if name in decision.headers.consumed]
         if decision.user_id is None and decision.route.partner.user_id_header:
             names.append(decision.route.partner.user_id_header)
@@ -189,6 +243,12 @@ class Gateway:
     def fresh_for(self, decision: Decision) -> float:
         """Seconds for which the pair of this decision serves its request; endless where it needs none."""
         return inf if decision.identity is None else self._exchange.fresh_for(decision.identity, decision.max_age)
+
+    def _authorize(self, principal: Principal, route: Route, headers: RequestHeaders, peer: str) -> None:
+        """Raises CallerNotAllowed where its caller may not use this route, or not from there."""
+        check_caller_allowed(route, principal)
+        if principal.caller in self._bound:
+            self._networks.check(principal.caller, self._forwarded.client_address(headers, peer))
 
     async def _verified(self, token: bytes, deadline: float) -> Principal:
         """The token's principal, before the deadline: its keys may have to be fetched."""
@@ -243,18 +303,20 @@ class Gateway:
         finally:
             context.upstream_seconds += self._now() - before
 
-    def _prepare(self, decision: Decision, context: RequestContext) -> tuple[Upstream, UpstreamRequest, bytes]:
-        """The request to the upstream, and the service token in it. Raises TimedOut where no time is left."""
+    def _prepare(
+        self, decision: Decision, context: RequestContext, sent: tuple[Upstream, bytes] | None = None
+    ) -> tuple[Upstream, UpstreamRequest, bytes]:
+        """The upstream, the request to it, and the service token in it. Raises TimedOut where no time is left."""
         context.phase = "upstream"
         route, request = decision.route, decision.request
-        token = self._token_for(decision)
+        upstream, token = sent or (self._targets[route.upstream].upstream, self._token_for(decision).token)
         left = self._left(decision)
-        if left <= 0:
+        if left <= 0 and sent is None:
             raise TimedOut("upstream", "the request's time is up")
         upstream_request = UpstreamRequest(
             request.method,
             request.target,
-            self._upstream_headers(decision, token, left, context),
+            self._lines.of(decision, token, left, context),
             request.body,
             request.length,
             left,
@@ -262,9 +324,9 @@ class Gateway:
             context.attempts,
             decision.deadline < decision.flight_deadline,
         )
-        return self._targets[route.upstream].upstream, upstream_request, token
+        return upstream, upstream_request, token
 
-    def _token_for(self, decision: Decision) -> bytes:
+    def _token_for(self, decision: Decision) -> ServiceToken:
         route, caller = decision.route, decision.principal.caller
         subject = decision.user_id or Sensitive(caller)
         audience = self._targets[route.upstream].audience
@@ -279,31 +341,6 @@ class Gateway:
             return left
         upstream_left = decision.route.timeout - (body.ended_ago or 0.0)
         return min(left, upstream_left) if decision.deadline < decision.flight_deadline else upstream_left
-
-    def _upstream_headers(self, decision: Decision, token: bytes, left: float, context: RequestContext) -> Headers:
-        """The client's end-to-end headers, then ours: each of them exactly once."""
-        client = decision.headers
-        headers = self._with_own(client.forwarded, decision, token, context)
-        if decision.trace.parent:
-            headers.append((b"traceparent", decision.trace.parent))
-            if decision.trace.state:
-                headers.append((b"tracestate", decision.trace.state))
-        headers.append((b"x-request-timeout-ms", b"%d" % max(1, int(left * 1000))))
-        headers.append(via(client))
-        return headers
-
-    def _with_own(self, headers: Headers, decision: Decision, token: bytes, context: RequestContext) -> Headers:
-        """These headers, and behind them those that carry the identity under which it goes on."""
-        request, route, user_id = decision.request, decision.route, decision.user_id
-        headers = headers + self._fixed[route.tag]
-        headers += self._forwarded.headers(decision.headers, request.peer, request.scheme)
-        if user_id is not None:
-            headers.append((route.partner.user_id_header, user_id.reveal().encode("ascii")))
-        headers.append((b"authorization", b"Bearer " + token))
-        headers.append((b"x-request-id", context.request_id.encode("ascii")))
-        if context.exchange == "stale":
-            headers.append((b"x-talaria-identity", b"stale"))
-        return headers
 
 
 async def _within(seconds: float, sending: Coroutine[Any, Any, UpstreamResponse]) -> UpstreamResponse:
@@ -320,8 +357,14 @@ def _is_clients_deadline(deadline: float, flight_deadline: float, now: float) ->
     return deadline < flight_deadline and now >= deadline - _TIMER_SLACK
 
 
-def _fixed_headers(route: Route, target: UpstreamTarget) -> Headers:
-    headers = [(b"x-api-tag", route.tag.encode())]
-    if target.api_key:
-        headers.append((b"x-api-key", target.api_key))
-    return headers
+def _methods_of(route: Route) -> frozenset[str]:
+    """The methods that a flow of this route is for: those before which a pair's age is looked at have none."""
+    return frozenset(m for m in METHODS if _takes(route, m) and route.pair_max_age(m) == inf)
+
+
+def _takes(route: Route, method: str) -> bool:
+    try:
+        check_method(route, method)
+    except MethodNotAllowed:
+        return False
+    return True

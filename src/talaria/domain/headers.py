@@ -110,6 +110,14 @@ class HeaderPolicy:
             head.forwarded = _without(forwarded, connection_options(head.all(b"connection")))
         return head
 
+    def forwards(self, name: bytes) -> bool:
+        """Does a request's header of this name go on as it is?"""
+        return (self._requests.get(name) or self._classify(name)) == _FORWARD
+
+    def forwards_response(self, name: bytes) -> bool:
+        """Does a response's header of this name go on as it is?"""
+        return (self._responses.get(name) or self._classify_response(name)) == _FORWARD
+
     def dropped_names(self, headers: Headers) -> list[bytes]:
         """The names among these that are never passed on, but for those that only this connection is about."""
         return [

@@ -7,7 +7,7 @@ traceback or f-string can leak one. The content comes from `reveal()` alone, and
 import re
 from dataclasses import dataclass, field
 from math import inf
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Protocol, Self
 
 ExchangeResult = Literal["hit", "miss", "coalesced", "negative", "stale", "failed"]
 Origin = Literal["client", "personal", "partner", "upstream", "caller-keys", "gateway"]
@@ -101,6 +101,35 @@ class Principal:
     caller: str
     phone_id: PersonalPhoneId | None
     pseudonym: str = field(default="", compare=False)
+
+
+class KeyGeneration(Protocol):
+    """A caller's keys, as far as a token that was verified by them needs to know."""
+
+    @property
+    def generation(self) -> int:
+        """Another number whenever the keys have changed: what was verified before is to be verified again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """A token that is good from `since` to `until` (seconds since the epoch), while its keys are of this generation."""
+
+    principal: Principal
+    since: float
+    until: float
+    keys: KeyGeneration
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceToken:
+    """A signed token, and the half of its life in which it is handed out, in seconds since the epoch."""
+
+    token: bytes = field(repr=False)
+    since: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Every port has a working in-memory version (`talaria.testing`) and a contract th
 
 from typing import Protocol
 
-from talaria.domain.events import Event, HopContext
+from talaria.domain.events import Event, HopContext, RequestForwarded
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from talaria.domain.model import (
     CachedIdentity,
@@ -17,14 +17,16 @@ from talaria.domain.model import (
     PhoneNumber,
     Principal,
     ServiceClaims,
+    ServiceToken,
+    VerifiedToken,
 )
 
 
 class TokenVerifier(Protocol):
     """Verifies a caller's token. Which routes the caller may use is decided elsewhere."""
 
-    def recall(self, token: bytes) -> Principal | None:
-        """The principal of a token that was verified before and is good now; None: not cached."""
+    def recall(self, token: bytes) -> VerifiedToken | None:
+        """What a token says that was verified before and is good now; None: not cached."""
 
     async def verify(self, token: bytes) -> Principal:
         """The principal of a token that is good now.
@@ -78,12 +80,18 @@ class Upstream(Protocol):
 class ServiceTokens(Protocol):
     """Tokens that tell an upstream for which user, and on behalf of which caller, a request is."""
 
-    def token_for(self, claims: ServiceClaims) -> bytes:
+    def token_for(self, claims: ServiceClaims) -> ServiceToken:
         """A signed token with at least half of its life left. The same claims may get the same token again."""
 
 
 class IdentityCache(Protocol):
-    """The only memory: exchange results, bounded, evicted least recently used first."""
+    """The only memory: exchange results, bounded, evicted least recently used first.
+
+    `revision` is another number whenever a result that was cached is dropped, or replaced by one of another user.
+    """
+
+    @property
+    def revision(self) -> int: ...
 
     def get(self, key: IdentityKey) -> CachedIdentity | None:
         """What is cached, however old."""
@@ -112,3 +120,6 @@ class Recorder(Protocol):
 
     def record(self, event: Event) -> None:
         """Called on the event loop, in the order of the events."""
+
+    def record_soon(self, event: RequestForwarded) -> None:
+        """The same for the usual end of a request: handed out many at a time, within a moment."""

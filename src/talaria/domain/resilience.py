@@ -266,12 +266,12 @@ class ConcurrencyLimiter:
 
     def resize(self, limit: int) -> None:
         """Take this many from now on."""
-        self._limit = limit
+        self.limit = limit
         self._cold_limit = max(1, int(limit * _COLD_SHARE))
 
     def acquire(self) -> None:
         """One request more, to be followed by `release`. Raises GatewayOverloaded at the limit."""
-        if self.in_flight >= self._limit:
+        if self.in_flight >= self.limit:
             raise GatewayOverloaded("server.max_in_flight", retry_after=_RETRY_AFTER)
         self.in_flight += 1
 

@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from talaria.domain.errors import (
     PARTNER,
@@ -18,7 +19,7 @@ from talaria.domain.errors import (
     PartnerUserUnknown,
     Refusal,
 )
-from talaria.domain.events import Attempt, Event, HopContext
+from talaria.domain.events import Attempt, Event, HopContext, RequestForwarded
 from talaria.domain.model import (
     CachedIdentity,
     EmailAddress,
@@ -28,6 +29,8 @@ from talaria.domain.model import (
     PhoneNumber,
     Principal,
     ServiceClaims,
+    ServiceToken,
+    VerifiedToken,
 )
 
 
@@ -114,8 +117,11 @@ class MemoryPartnerAccounts:
 class MemoryTokenVerifier:
     """The port `TokenVerifier`. `principals` maps tokens to principals, or to the refusal that a token meets.
 
-    While `gate` is not set no token is recalled, and each waits for it as for a key set.
+    While `gate` is not set no token is recalled, and each waits for it as for a key set. `generation` is that of its
+    keys.
     """
+
+    generation = 0
 
     def __init__(self, principals: Mapping[bytes, Principal | Refusal]) -> None:
         self.principals = dict(principals)
@@ -131,28 +137,36 @@ class MemoryTokenVerifier:
             raise principal
         return principal
 
-    def recall(self, token: bytes) -> Principal | None:
+    def recall(self, token: bytes) -> VerifiedToken | None:
         principal = self.principals.get(token) if self.gate.is_set() else None
-        return principal if isinstance(principal, Principal) else None
+        if not isinstance(principal, Principal):
+            return None
+        return VerifiedToken(principal, -inf, inf, self, self.generation)
 
 
 class MemoryServiceTokens:
-    """The port `ServiceTokens`. The tokens are names; `claims` says what each one stands for."""
+    """The port `ServiceTokens`. The tokens are names; `claims` says what each one stands for.
+
+    Each is handed out until `until`, in seconds since the epoch.
+    """
+
+    until = inf
 
     def __init__(self) -> None:
         self.claims: dict[bytes, ServiceClaims] = {}
         self._tokens: dict[ServiceClaims, bytes] = {}
 
-    def token_for(self, claims: ServiceClaims) -> bytes:
+    def token_for(self, claims: ServiceClaims) -> ServiceToken:
         token = self._tokens.setdefault(claims, b"service-token-%d" % (len(self._tokens) + 1))
         self.claims[token] = claims
-        return token
+        return ServiceToken(token, -inf, self.until)
 
 
 class MemoryIdentityCache:
     """The port `IdentityCache`: a plain model of what the LRU cache does."""
 
     def __init__(self, max_entries: int = 1000) -> None:
+        self.revision = 0
         self._max_entries = max_entries
         self._kept: OrderedDict[IdentityKey, CachedIdentity] = OrderedDict()
 
@@ -162,15 +176,19 @@ class MemoryIdentityCache:
         return self._kept.get(key)
 
     def put(self, key: IdentityKey, identity: CachedIdentity) -> None:
+        if key in self._kept and self._kept[key].user_id != identity.user_id:
+            self.revision += 1
         self._kept[key] = identity
         self._kept.move_to_end(key)
         if len(self._kept) > self._max_entries:
             self._kept.popitem(last=False)
 
     def drop(self, key: IdentityKey) -> bool:
+        self.revision += 1
         return self._kept.pop(key, None) is not None
 
     def clear(self) -> int:
+        self.revision += 1
         forgotten = len(self._kept)
         self._kept.clear()
         return forgotten
@@ -201,4 +219,7 @@ class MemoryRecorder:
         self.events: list[Event] = []
 
     def record(self, event: Event) -> None:
+        self.events.append(event)
+
+    def record_soon(self, event: RequestForwarded) -> None:
         self.events.append(event)

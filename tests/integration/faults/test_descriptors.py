@@ -38,7 +38,7 @@ async def test_without_a_socket_left_the_gateway_is_overloaded(tmp_path: Path) -
         running_sandbox(gateway=False) as sandbox,
         serving(sandbox, tmp_path / "log", script=f'ulimit -n {LIMIT} && exec "$@"') as served,
     ):
-        assert f'"limit": {LIMIT}, "wanted": 2048' in served.log.read_text()
+        assert f'"limit":{LIMIT},"wanted":2048' in served.log.read_text()
         clients = [KeptClient(sandbox.public_url, sandbox.headers()) for _ in range(CLIENTS)]
         for client in clients:  # one after the other: they share one connection to the upstream
             assert await ask_at_once([client]) == [200]

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from talaria.adapters.balanced_upstream import Backend, BalancedUpstream
+from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.errors import ConnectError, ConnectionClosed, ReadTimeout, RemoteProtocolError
 from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.http1.response_body import BufferedBody
+from talaria.adapters.http1.upstream import SentRequest
 from talaria.adapters.talaria_services import TalariaServices
 from talaria.domain.errors import BadAnswer, TimedOut, Unreachable
 from talaria.domain.events import Attempt
@@ -75,13 +77,24 @@ class ScriptedClient:
         self.timeouts: list[float] = []
         self.closed = self.followed = False
 
+    address = ""
+    host_line = b"host: services"
+
     def pool_state(self) -> PoolState:
         return PoolState()
 
-    async def send(self, sent: UpstreamRequest, timeout: float) -> UpstreamResponse:
+    def take(self) -> Connection | None:
+        return None
+
+    def give_back(self, connection: Connection) -> None:
+        raise AssertionError("nothing was taken")
+
+    async def send(
+        self, request: UpstreamRequest, timeout: float, *, sent: SentRequest | None = None
+    ) -> UpstreamResponse:
         self.asked += 1
         self.timeouts.append(timeout)
-        return self.doing(sent)
+        return self.doing(request)
 
     async def follow_names(self) -> None:
         self.followed = True

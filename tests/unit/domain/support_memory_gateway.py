@@ -7,10 +7,11 @@ from ipaddress import ip_network
 from typing import Self
 
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist
+from talaria.domain.decision import Decision, UpstreamTarget
 from talaria.domain.errors import ExpiredToken, Refusal, TimedOut
 from talaria.domain.events import RequestContext
 from talaria.domain.forwarded import ForwardedHeaders
-from talaria.domain.gateway import Decision, Gateway, UpstreamTarget
+from talaria.domain.gateway import Gateway
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.http import ClientRequest, ClientResponse, Headers, RequestBody, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import Partner, Principal, Route

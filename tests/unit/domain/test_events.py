@@ -3,7 +3,7 @@
 from typing import get_args
 
 from talaria.domain.events import Attempt, Event, ExchangeFinished, HopContext, RequestContext, RequestFinished
-from talaria.testing.contracts.recorder import EVENTS
+from talaria.testing.contracts.recorder import EVENTS, FORWARDED
 
 
 def test_a_record_shares_its_attempts_with_no_other() -> None:
@@ -27,4 +27,4 @@ def test_events_are_compared_by_content() -> None:
 
 
 def test_the_recorder_contract_has_every_kind_of_event() -> None:
-    assert {type(event) for event in EVENTS} == set(get_args(Event))
+    assert {type(event) for event in [*EVENTS, FORWARDED]} == set(get_args(Event))

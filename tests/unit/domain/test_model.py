@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import talaria.domain
+from talaria.domain.decision import UpstreamTarget
 from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished
-from talaria.domain.gateway import UpstreamTarget
 from talaria.domain.headers import RequestHeaders
 from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import (

@@ -102,7 +102,7 @@ class TestMemoryServiceTokens(ServiceTokensContract):
     def test_it_says_what_a_token_stands_for(self) -> None:
         tokens = self.tokens()
         grant = ServiceClaims(PartnerUserId("one"), "wind", "wind", "app", "talaria-services")
-        assert tokens.claims[tokens.token_for(grant)] == grant
+        assert tokens.claims[tokens.token_for(grant).token] == grant
 
 
 class TestMemoryClock(ClockContract):

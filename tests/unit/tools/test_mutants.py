@@ -9,7 +9,7 @@ import pytest
 from talaria.domain import routing
 from talaria.domain.errors import UnknownApiTag
 from talaria.domain.resilience import CircuitBreaker
-from tools.mutants import ROOT, Run, Tally, _tests_of, files_of, replace_code, report
+from tools.mutants import ROOT, Run, Tally, _tests_of, equivalent_mutants, files_of, replace_code, report
 from tools.mutations import Mutant, Source
 
 ROUTING = ROOT / "src/talaria/domain/routing.py"
@@ -68,7 +68,7 @@ def test_the_tests_of_the_nearest_file_come_first_and_of_those_the_quick_ones() 
 def test_what_is_told() -> None:
     survivor, unreached = (Mutant("f", range(line, line + 1), f"{line}", lambda: None) for line in (5, 3))
     lines = list(report({ROUTING: Tally(noticed=7, late=1, survivors=[survivor], unreached=[unreached], left=2)}))
-    assert lines[:2] == ["domain/routing.py:3: no test: 3", "domain/routing.py:5: survives: 5"]
+    assert lines[:2] == ["domain/routing.py:3: no test: f: 3", "domain/routing.py:5: survives: f: 5"]
     assert [line.split() for line in lines[-2:]] == [
         ["domain/routing.py", "10", "7", "1", "2", "80.0%"],
         ["all", "10", "7", "1", "2", "80.0%"],
@@ -82,3 +82,9 @@ def test_a_file_without_mutants_is_no_blemish() -> None:
 def test_what_is_meant_by_a_name() -> None:
     assert list(files_of(["domain/routing.py"])) == [ROUTING]
     assert ROUTING in files_of(["domain"])
+
+
+def test_each_mutant_that_is_listed_as_equivalent_is_there() -> None:
+    listed = equivalent_mutants()
+    there = {path: set(map(str, Source(ROOT / "src/talaria" / path).mutants())) for path in listed}
+    assert {path: mutants - there[path] for path, mutants in listed.items() if mutants - there[path]} == {}

@@ -15,6 +15,7 @@ from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorith
 from jwt.exceptions import PyJWTError
 
 from talaria.adapters.auth.key_files import PublicKey, algorithms_of, check_hmac_secret
+from talaria.domain.model import KeyGeneration
 
 ALGORITHMS = frozenset({"ES256", "ES384", "RS256", "PS256", "EdDSA", "HS256"})
 DOCUMENT_LIMIT = 64 * 1024
@@ -40,12 +41,8 @@ class VerifyingKey:
     kid: str | None = None
 
 
-class KeySource(Protocol):
+class KeySource(KeyGeneration, Protocol):
     """The keys of one caller."""
-
-    @property
-    def generation(self) -> int:
-        """Another number whenever the keys have changed: what was verified before is to be verified again."""
 
     async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
         """The one key of this name that may verify `algorithm`; None where there is none, or no single one.

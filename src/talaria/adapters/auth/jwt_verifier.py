@@ -26,7 +26,7 @@ from jwt.types import Options
 from talaria.adapters.auth.jwk import KeySource, VerifyingKey
 from talaria.adapters.auth.jws import TOKEN_LIMIT, UnverifiedToken, read_token
 from talaria.domain.errors import ExpiredToken, InvalidToken
-from talaria.domain.model import PersonalPhoneId, Principal
+from talaria.domain.model import PersonalPhoneId, Principal, VerifiedToken
 
 KEPT_SECONDS = 60.0
 
@@ -59,17 +59,6 @@ class CallerRules:
     max_lifetime: float = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class _CachedVerdict:
-    """The principal of a token that was good at `since`; both times in seconds since the epoch."""
-
-    principal: Principal
-    since: float
-    until: float
-    keys: KeySource
-    generation: int
-
-
 class JwtVerifier:
     """The port `TokenVerifier` for configured callers.
 
@@ -92,9 +81,9 @@ class JwtVerifier:
         self._own_issuers = frozenset(own_issuers)
         self._clock = clock
         self._pseudonym = pseudonym
-        self._verdicts: LRUCache[bytes, _CachedVerdict] = LRUCache(max_entries)
+        self._verdicts: LRUCache[bytes, VerifiedToken] = LRUCache(max_entries)
 
-    def recall(self, token: bytes) -> Principal | None:
+    def recall(self, token: bytes) -> VerifiedToken | None:
         if len(token) > TOKEN_LIMIT:
             return None
         digest = sha256(token).digest()
@@ -104,7 +93,7 @@ class JwtVerifier:
             return None
         # A clock that was set back makes a token unknown, not longer-lived.
         if verdict.since <= self._clock() < verdict.until and verdict.generation == verdict.keys.generation:
-            return verdict.principal
+            return verdict
         del self._verdicts[digest]
         return None
 
@@ -121,7 +110,7 @@ class JwtVerifier:
         if exp + rules.leeway <= now:
             raise ExpiredToken("expired")
         principal = Principal(rules.name, phone_id, self._pseudonym(rules.name, phone_id))
-        verdict = _CachedVerdict(principal, now, min(exp, now + KEPT_SECONDS), rules.keys, generation)
+        verdict = VerifiedToken(principal, now, min(exp, now + KEPT_SECONDS), rules.keys, generation)
         self._verdicts[sha256(token).digest()] = verdict
         return principal
 

@@ -14,7 +14,7 @@ import jwt
 from cachetools import LRUCache
 
 from talaria.adapters.auth.key_files import PrivateKey
-from talaria.domain.model import Sensitive, ServiceClaims
+from talaria.domain.model import Sensitive, ServiceClaims, ServiceToken
 
 KEY_SET_SECONDS = 300
 """How long others may hold a key set that they fetched here (`cache-control: max-age`)."""
@@ -30,15 +30,6 @@ class SigningKey:
     kid: str
     key: PrivateKey = field(repr=False)
     algorithm: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Signed:
-    """A token and the half of its life in which it is handed out, in wall-clock seconds."""
-
-    token: bytes = field(repr=False)
-    since: int
-    until: float
 
 
 class ServiceTokenSigner:
@@ -72,16 +63,16 @@ class ServiceTokenSigner:
         self._backdate = backdate
         self._wall = wall
         self._signed = signed
-        self._kept: LRUCache[ServiceClaims, _Signed] = LRUCache(max_entries)
+        self._kept: LRUCache[ServiceClaims, ServiceToken] = LRUCache(max_entries)
 
-    def token_for(self, claims: ServiceClaims) -> bytes:
+    def token_for(self, claims: ServiceClaims) -> ServiceToken:
         now = self._wall()
         kept = self._kept.get(claims)
         # By a clock that was set back a token would live for longer than `lifetime`.
         if kept is None or not kept.since <= now < kept.until:
             since = int(now)
-            kept = self._kept[claims] = _Signed(self._sign(claims, since), since, since + self._lifetime / 2)
-        return kept.token
+            kept = self._kept[claims] = ServiceToken(self._sign(claims, since), since, since + self._lifetime / 2)
+        return kept
 
     def jwks(self) -> bytes:
         """All public keys as a JWK set (RFC 7517)."""

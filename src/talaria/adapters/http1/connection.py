@@ -11,7 +11,7 @@ Everything that moves a connection from one state to another is in this file, an
             CLOSED
 
 IDLE     Only the pool holds the connection. Nothing may arrive: a byte, an end of file, a loss closes it.
-HEAD     A request owns it, by the future that `begin` returned. The head of the request is written at the end of the
+HEAD     A request owns it, by the future that `begin` returned, or its receiver. The head is written at the end of the
          turn; with a body, a task of the connection writes both. Bytes that arrive before that are no response, and
          neither are those that lie in the socket when it is written: the socket of a kept connection is asked first.
          Interim responses (1xx, at most 20, never 101) are skipped.
@@ -39,13 +39,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final, cast
 
 from talaria.adapters.http1.body_framing import BodyReader, body_reader
-from talaria.adapters.http1.errors import (
-    ConnectionClosed,
-    ReadTimeout,
-    RemoteProtocolError,
-    WriteTimeout,
-)
-from talaria.adapters.http1.request_body import BodyWriter, PendingResponseReader
+from talaria.adapters.http1.errors import ConnectionClosed, ReadTimeout, RemoteProtocolError, WriteTimeout
+from talaria.adapters.http1.plain_responses import Receiver
+from talaria.adapters.http1.request_body import JOINED_AT_MOST, YIELD_EVERY, BodyWriter, PendingResponseReader
 from talaria.adapters.http1.response_body import BufferedBody, StreamingBody
 from talaria.adapters.http1.response_head import ResponseHead, ResponseHeadParser
 from talaria.adapters.http1.timer import NEVER, MovableDeadline
@@ -57,12 +53,7 @@ HEAD: Final = 1
 BODY: Final = 2
 CLOSED: Final = 3
 
-JOINED_AT_MOST: Final = 16 * 1024
-"""A request's body of up to so many bytes is awaited and leaves together with the head: one write."""
-
 _NOT_IDLE: Final = "something arrived on the idle connection"
-_YIELD_EVERY: Final = 128 * 1024
-"""Bytes of a request's body after which the loop gets a turn, though neither body nor transport should wait for it."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -93,6 +84,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._write: Callable[[bytes], None]
         self._future: asyncio.Future[UpstreamResponse] | None = None
+        self._receiver: Receiver | None = None
         self._body: StreamingBody | None = None
         self._body_reader: BodyReader | None = None
         self._head_parser = ResponseHeadParser()
@@ -134,10 +126,8 @@ class Connection(asyncio.BufferedProtocol):
         response or what ended the connection; an owner that stops waiting for it calls `abandon`.
         """
         self._state = HEAD
-        self._written = False
-        self._to_head = to_head
-        self._idle_timeout = idle_timeout
-        self.heard = False
+        self._written = self.heard = False
+        self._to_head, self._idle_timeout = to_head, idle_timeout
         self._deadline.move(deadline)
         future = self._future = self.loop.create_future()
         if body is None:
@@ -147,6 +137,20 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._request_body = body
             self._begin_request_body(request, body, deadline - self.loop.time())
+        return future
+
+    def begin_for(self, receiver: Receiver, request: bytes, deadline: float) -> None:
+        """Send a request, whole; `receiver` gets what comes back, until it leaves. Else as `begin`."""
+        self._state, self._receiver = HEAD, receiver
+        self._written = self.heard = False
+        self._deadline.move(deadline)
+        self._batcher.write(self.loop, self._send, request)
+
+    def wait(self, idle_timeout: float) -> "asyncio.Future[UpstreamResponse]":
+        """The receiver leaves: the future of its response, as `begin` gives one."""
+        self._receiver = None
+        self._to_head, self._idle_timeout = False, idle_timeout
+        future = self._future = self.loop.create_future()
         return future
 
     def abandon(self, future: "asyncio.Future[UpstreamResponse] | None") -> None:
@@ -221,7 +225,7 @@ class Connection(asyncio.BufferedProtocol):
                     self._deadline.move(self.loop.time() + self._idle_timeout)
                     await self._drained
                     self._deadline.at = NEVER
-                elif unbroken > _YIELD_EVERY:
+                elif unbroken > YIELD_EVERY:
                     await asyncio.sleep(0)
                 else:
                     continue
@@ -275,8 +279,13 @@ class Connection(asyncio.BufferedProtocol):
         try:
             if state == HEAD and self._written:
                 self.heard = True
-                found = self._head_parser.read(data, self._to_head)
-                if found is not None:
+                if self._receiver is not None:
+                    if self._receiver.receive(data):
+                        self._receiver = None
+                        self._end(reusable=True)
+                        return
+                    self._receiver.leave()
+                if (found := self._head_parser.read(data, self._to_head)) is not None:
                     self._on_head(*found)
             elif state == BODY:
                 self.touch()
@@ -297,10 +306,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone. A response may still be there, where the loss was found by writing."""
-        if self._state == HEAD and self._pending_response is not None:
-            pending = self._pending_response.read()
-            if pending:
-                self._receive(pending)
+        pending = self._pending_response if self._state == HEAD else None
+        if pending is not None and (data := pending.read()):
+            self._receive(data)
         self._fail_closed("the connection broke" if exc is not None else "the connection was closed")
 
     # From state to state.
@@ -309,6 +317,8 @@ class Connection(asyncio.BufferedProtocol):
         """Close at once, whatever is under way; the owner gets `error`."""
         if self._state == CLOSED:
             return
+        if self._receiver is not None:
+            self._receiver.leave()
         future, self._future = self._future, None
         body, self._body = self._body, None
         self._leave()
@@ -363,8 +373,7 @@ class Connection(asyncio.BufferedProtocol):
         reader, body = self._body_reader, self._body
         if reader is None or body is None:
             raise RuntimeError("bytes of a body without a reader")
-        content = reader.feed(data)
-        if content:
+        if content := reader.feed(data):
             body.feed(content)
         if reader.done:
             self._end(self._reusable and not reader.surplus)

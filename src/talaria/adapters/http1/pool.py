@@ -168,7 +168,7 @@ class Pool:
 
     # What a connection tells.
 
-    def _on_idle(self, connection: Connection) -> None:
+    def on_idle(self, connection: Connection) -> None:
         """The oldest waiter gets it, or it is kept."""
         if self._closed or (self._waiters and connection.expires_at <= self.now()):
             connection.close()
@@ -215,7 +215,7 @@ class Pool:
         return self._admit(connection)
 
     def _new_connection(self, loop: asyncio.AbstractEventLoop) -> Connection:
-        return Connection(loop, self._buffer, self._batcher, self._on_idle, self._on_closed)
+        return Connection(loop, self._buffer, self._batcher, self.on_idle, self._on_closed)
 
     def _admit(self, connection: Connection) -> Connection:
         self._members.add(connection)
@@ -267,7 +267,7 @@ class Pool:
             if connection is None:
                 self._release_slot()
             elif not connection.closed:
-                self._on_idle(connection)
+                self.on_idle(connection)
 
     def _arm_timer(self, deadline: float) -> None:
         """One timer for the whole queue: it goes off at the earliest deadline that it was shown."""

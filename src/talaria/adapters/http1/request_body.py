@@ -8,6 +8,11 @@ from typing import Final, Self
 
 from talaria.adapters.http1.errors import BodyLengthMismatch
 
+JOINED_AT_MOST: Final = 16 * 1024
+"""A request's body of up to so many bytes is awaited and leaves together with the head: one write."""
+YIELD_EVERY: Final = 128 * 1024
+"""Bytes of a request's body after which the loop gets a turn, though neither body nor transport should wait for it."""
+
 _READ_AT_MOST: Final = 64 * 1024
 
 

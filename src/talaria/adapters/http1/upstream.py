@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from talaria.adapters.http1.connect import Endpoint
 from talaria.adapters.http1.connection import Connection
@@ -33,6 +33,14 @@ _OUTCOMES: Final = (
     (asyncio.CancelledError, "cancelled"),
 )
 _METHODS: Final = {name: name.encode() + b" " for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+
+
+class SentRequest(Protocol):
+    """A request that was sent at `since` on a connection of this url; `future` is that of its response."""
+
+    connection: Connection
+    since: float
+    future: asyncio.Future[UpstreamResponse]
 
 
 class Http1Upstream:
@@ -64,9 +72,9 @@ class Http1Upstream:
         endpoint = Endpoint.of(url, ssl_context, local_address, egress_proxy)
         limits = Limits(connect_timeout, max_connections, 4 * max_connections, idle_seconds, max_connection_age)
         self._pool = Pool(endpoint, limits)
-        self._host = b"host: " + endpoint.authority
+        self.host_line = b"host: " + endpoint.authority
         self._name = name
-        self._address = address
+        self.address = address
         self._now = now
 
     @property
@@ -86,23 +94,36 @@ class Http1Upstream:
         """Close every connection, those in use too."""
         await self._pool.aclose()
 
+    def take(self) -> Connection | None:
+        """An idle connection, if there is one; it belongs to the taker, that sends on it or gives it back."""
+        return self._pool.take(self._pool.now())
+
+    def give_back(self, connection: Connection) -> None:
+        """It was not used after all."""
+        self._pool.on_idle(connection)
+
     async def send(
-        self, request: UpstreamRequest, timeout: float | None = None, *, connect_timeout: float | None = None
+        self,
+        request: UpstreamRequest,
+        timeout: float | None = None,
+        *,
+        connect_timeout: float | None = None,
+        sent: SentRequest | None = None,
     ) -> UpstreamResponse:
         """The response, once its head is there: within `timeout` seconds, else the request's own.
 
-        `connect_timeout`: in place of that of all requests.
+        `connect_timeout`: in place of that of all requests. `sent`: the first attempt was made already.
 
         Where a kept connection turns out to be closed, a request that may be sent again (`may_retry`) gets a second
         attempt, on a new connection; nothing else is ever sent twice. Raises an Http1Error, or what reading the
         request's body raises; reading the response's body raises ConnectionClosed, RemoteProtocolError or ReadTimeout.
         """
-        head = serialize_head(request, self._host)
+        head = serialize_head(request, self.host_line)
         pool = self._pool
         now = pool.now()
         deadline = now + (request.timeout if timeout is None else timeout)
-        since = self._now()
-        connection = pool.take(now)
+        since = self._now() if sent is None else sent.since
+        connection = pool.take(now) if sent is None else sent.connection
         if connection is None:
             connection = await self._connect(request, deadline, since, connect_timeout, new=False)
         stream = request.body
@@ -112,7 +133,10 @@ class Http1Upstream:
             body = None if stream is None else BodyWriter(stream, request.length)
             future: asyncio.Future[UpstreamResponse] | None = None
             try:
-                future = connection.begin(head, request.method == "HEAD", deadline, request.idle_timeout, body)
+                if sent is None:
+                    future = connection.begin(head, request.method == "HEAD", deadline, request.idle_timeout, body)
+                else:
+                    future, sent = sent.future, None
                 response = await future
             except BaseException as error:
                 connection.abandon(future)
@@ -135,7 +159,7 @@ class Http1Upstream:
             raise
 
     def _note(self, request: UpstreamRequest, since: float, outcome: str) -> None:
-        request.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self._address))
+        request.attempts.append(Attempt(self._name, since, self._now() - since, outcome, self.address))
 
 
 def serialize_head(request: UpstreamRequest, host: bytes) -> bytes:

@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from talaria.adapters.telemetry.line_parts import LineParts, forwarded_line
 from talaria.adapters.telemetry.line_writer import NO_ROOM, LineWriter
 from talaria.adapters.telemetry.request_line import clipped, request_line
 from talaria.adapters.telemetry.text_lines import encoded_text_line
 from talaria.adapters.telemetry.timestamps import Timestamps
-from talaria.domain.events import Event, RequestFinished
+from talaria.domain.events import Event, RequestFinished, RequestForwarded
 
 _logger = logging.getLogger("talaria.access_log")
 
@@ -46,8 +47,10 @@ class AccessLog:
         as_text: bool = False,
     ) -> None:
         self._worker = worker
-        self._timestamp = Timestamps(clock).now
+        self._timestamps = Timestamps(clock)
+        self._timestamp = self._timestamps.now
         self._encode = encoded_text_line if as_text else msgspec.json.Encoder().encode
+        self._encode_forwarded = self._encoded_text if as_text else LineParts(worker).encode
         self._call_later = call_later
         self._writer = LineWriter(descriptor, buffer_limit, self._lost_line, write)
         self._due = False
@@ -74,6 +77,15 @@ class AccessLog:
             self._flush_soon()
         elif writer.size > _FLUSH_NOW and writer.size - len(encoded) <= _FLUSH_NOW:
             self.flush()
+
+    def record_forwarded(self, events: list[RequestForwarded]) -> None:
+        """Take the usual ends of requests; their lines are written at once."""
+        if self._gone:
+            return
+        add, encode, timestamp = self._writer.add, self._encode_forwarded, self._timestamps.of
+        for event in events:
+            add(encode(event, timestamp(int(event.at * 1000))) + b"\n")
+        self.flush()
 
     def state(self) -> tuple[int, int]:
         """The bytes that wait, and how many lines were lost since the start."""
@@ -105,6 +117,9 @@ class AccessLog:
             self.flush()
             if self._no_room:
                 return
+
+    def _encoded_text(self, event: RequestForwarded, time: str) -> bytes:
+        return self._encode(forwarded_line(event, time, self._worker))
 
     def _flush_soon(self) -> None:
         self._due = True

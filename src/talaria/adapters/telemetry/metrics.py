@@ -12,7 +12,14 @@ from typing import Any
 
 from talaria.adapters.telemetry.process_gauges import ProcessGauges
 from talaria.adapters.telemetry.tallies import BUCKETS, GAUGES, Durations, Exemplar, Labels, Tallies, no_tallies
-from talaria.domain.events import Attempt, ExchangeFinished, RequestFinished, RetryRefused, ShadowAnswered
+from talaria.domain.events import (
+    Attempt,
+    ExchangeFinished,
+    RequestFinished,
+    RequestForwarded,
+    RetryRefused,
+    ShadowAnswered,
+)
 from talaria.domain.routing import METHODS
 
 OTHER = "other"
@@ -25,12 +32,12 @@ def process_gauges(worker: str, process: ProcessGauges) -> dict[str, dict[Labels
     return {name: {(worker,): value} for name, value in process.values().items() if name in GAUGES}
 
 
-def _counter(counts: dict[Labels, int]) -> Callable[[Labels], None]:
-    """What adds one to the count of these labels."""
+def _counter(counts: dict[Labels, int]) -> Callable[..., None]:
+    """What adds one, or so many, to the count of these labels."""
     get = counts.get
 
-    def add(labels: Labels) -> None:
-        counts[labels] = get(labels, 0) + 1
+    def add(labels: Labels, many: int = 1) -> None:
+        counts[labels] = get(labels, 0) + many
 
     return add
 
@@ -103,8 +110,10 @@ class Metrics:
             ExchangeFinished: self._exchange,
             ShadowAnswered: self._shadow,
             Attempt: self._call,
+            RequestForwarded: self._forwarded,
             RetryRefused: self._refused_retry,
         }
+        self.before_reading: Callable[[], None] = lambda: None
 
     def set_known_tags(self, tags: Iterable[str]) -> None:
         """Count these tags by name from now on."""
@@ -138,7 +147,8 @@ class Metrics:
         self._gauges["config_last_reload_success"] = {(): 0.0}
 
     def tallies(self) -> Tallies:
-        """Everything up to now."""
+        """Everything up to now, what `before_reading` brings too."""
+        self.before_reading()
         for name, value in self._measured.items():
             self._gauges[name] = {(): value()}
         waiting, lost = self._lines()
@@ -164,6 +174,21 @@ class Metrics:
             by = avoided_by(event)
             if by:
                 self._count_avoided((tag, by))
+
+    def _forwarded(self, events: list[RequestForwarded]) -> None:
+        alike: dict[tuple[tuple[str, ...], str, str, int], list[RequestForwarded]] = {}
+        for event in events:
+            alike.setdefault((event.labels[:4], event.address, event.method, event.status), []).append(event)
+        for ((tag, partner, upstream, caller), address, method, status), those in alike.items():
+            known = tag if tag in self._tags else OTHER
+            self._count_request((known, method, status, "", "upstream", caller), len(those))
+            self._count_exchange((partner, "hit"), len(those))
+            self._count_call((upstream, "ok", address), len(those))
+            for event in those:
+                bucket = self._time_request((known,), event.seconds)
+                self._time_call((upstream, address), event.upstream_seconds)
+                if event.trace_id:
+                    self._exemplars[known, bucket] = Exemplar(event.trace_id, event.seconds, event.at)
 
     def _exchange(self, event: ExchangeFinished) -> None:
         self._count_exchange((event.partner, event.result))

@@ -1,16 +1,20 @@
 """What hands events to metrics and logs, and how a line names a person."""
 
+import asyncio
 import hmac
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from talaria.domain.events import Event, ShadowAnswered
+from talaria.domain.events import Event, RequestForwarded, ShadowAnswered
 from talaria.domain.model import PersonalPhoneId
 
 Handler = Callable[[Any], object]
 
 PSEUDONYM_LENGTH = 12
+_SOON = 0.02
+_AT_MOST = 512
+"""Events that wait: for so many seconds, and so many of them."""
 
 _logger = logging.getLogger("talaria.recorder")
 
@@ -24,11 +28,29 @@ class EventBus:
     def __init__(self, handlers: Mapping[type, Sequence[Handler]]) -> None:
         self._handlers = {kind: tuple(those) for kind, those in handlers.items()}
         self._failed: set[tuple[Handler, type[Exception]]] = set()
+        self._waiting: list[RequestForwarded] = []
 
     def record(self, event: Event) -> None:
-        for handle in self._handlers.get(type(event), ()):
+        self._hand_to(self._handlers.get(type(event), ()), event)
+
+    def record_soon(self, event: RequestForwarded) -> None:
+        waiting = self._waiting
+        waiting.append(event)
+        if len(waiting) == 1:
+            asyncio.get_running_loop().call_later(_SOON, self.flush)
+        elif len(waiting) == _AT_MOST:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand out what waits. Its handlers get a list."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._hand_to(self._handlers.get(RequestForwarded, ()), waiting)
+
+    def _hand_to(self, handlers: Sequence[Handler], events: Event | list[RequestForwarded]) -> None:
+        for handle in handlers:
             try:
-                handle(event)
+                handle(events)
             except Exception as error:
                 self._log_once(handle, error)
 

@@ -21,7 +21,10 @@ class Timestamps:
 
     def now(self) -> str:
         """The time of this moment: "2026-11-18T12:00:00.123Z"."""
-        milliseconds = self._clock() // 1_000_000
+        return self.of(self._clock() // 1_000_000)
+
+    def of(self, milliseconds: int) -> str:
+        """That of a moment, in milliseconds since the epoch."""
         if milliseconds // 1000 != self._second:
             self._second = milliseconds // 1000
             self._prefix = rfc3339(self._second)[:-1]

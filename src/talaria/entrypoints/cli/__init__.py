@@ -4,7 +4,9 @@ main  lazy_group             finds a command by its name
 serve  check  init  token  keys  explain  person  reload  doctor  partner  render
   shared                     the option --config and its problems, the end of a command that failed, the console
   failure_list               the rows that `explain` lists
-  probes  partner_probes     how a server is reached, and what an adapter's own probe says, for `doctor`
+  probes                     how a server is reached, for `doctor`
+  credentials  egress        what personal and the partners say to our credentials, and where our calls come from
+  affinity                   whether a balancer keeps a person at one instance
   operators                  asks the operators' listener of the running gateway
   starter.toml               the file that `init` writes
 """

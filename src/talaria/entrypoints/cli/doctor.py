@@ -1,12 +1,13 @@
 """`talaria doctor`: is everything well that the gateway needs? Each finding with its owner, and what to do."""
 
-import asyncio
 import os
 import resource
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ import msgspec
 import rich_click as click
 from rich.console import Console
 
-from talaria.entrypoints.cli.operators import CannotAsk, Operators, ask, operators_of, ops_option
-from talaria.entrypoints.cli.partner_probes import ask_partners
-from talaria.entrypoints.cli.probes import Finding, Server, probe
+from talaria.entrypoints.cli.affinity import affinity
+from talaria.entrypoints.cli.credentials import credentials
+from talaria.entrypoints.cli.egress import egress
+from talaria.entrypoints.cli.operators import CannotAsk, Operators, a_url, ask, operators_of, urls
+from talaria.entrypoints.cli.probes import DAY, FEWEST_DAYS, Finding, Server, probe
 from talaria.entrypoints.cli.shared import config_option, load_or_exit
 from talaria.entrypoints.config import Settings
+from talaria.entrypoints.config.tls import certificate_ends
 
 _AT_ONCE = 16
 
@@ -26,24 +30,46 @@ _AT_ONCE = 16
 @click.command("doctor")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-@ops_option
-def command(path: Path, as_json: bool, ops: str | None) -> None:
-    """Look whether all is well that the gateway needs, from this machine: names, TCP, TLS, key sets, clocks, limits.
+@click.option("--ops", metavar="URL", multiple=True, callback=urls, help="The operators' listener; of each instance.")
+@click.option("--balancer", metavar="URL", callback=a_url, help="What stands in front: does it keep persons together?")
+@click.option("--echo", metavar="URL", callback=a_url, help="Tells the address that our calls to partners come from.")
+def command(path: Path, as_json: bool, ops: tuple[str, ...], balancer: str | None, echo: str | None) -> None:
+    """Look whether all is well that the gateway needs, from this machine: names, TCP, TLS, certificates, key sets,
+    clocks, credentials, limits.
 
     Exit code 1 where something is not. Every server of the configuration is asked once, by GET for a key set, else by
-    HEAD and without credentials; a partner once more where its adapter has a probe of its own.
+    HEAD. personal is asked for an id that it has not, a partner what its adapter says changes nothing.
     """
     settings = load_or_exit(path)
-    waiting = Console(stderr=True).status("Looking ...") if sys.stderr.isatty() else nullcontext()
-    with waiting:
-        found = [*_machine(settings), *_gateway(operators_of(ops, path), expected=ops is not None), *_servers(settings)]
-        found += asyncio.run(ask_partners(settings))
+    instances: list[Operators] = [operators_of(one, path) for one in ops or (None,)]
+    looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
+        ("at this machine", lambda: _machine(settings)),
+        ("at our certificates", lambda: _certificates(settings)),
+        *((f"at the gateway {one}", partial(_gateway, one, expected=bool(ops))) for one in instances),
+        ("at every server", lambda: _servers(settings)),
+        ("at our credentials", lambda: credentials(settings)),
+    ]
+    if echo is not None:
+        looks.append(("where our calls come from", lambda: egress(settings, echo)))
+    if balancer is not None:
+        looks.append(("at the balancer", lambda: [affinity(settings, balancer, instances)]))
+    found = list(_look(looks))
     well = all(finding.well for finding in found)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode({"well": well, "findings": found})))
     else:
         _print(found)
     sys.exit(0 if well else 1)
+
+
+def _look(looks: Sequence[tuple[str, Callable[[], Iterable[Finding]]]]) -> Iterator[Finding]:
+    """Each in turn, which it is on stderr where that is a terminal."""
+    status = Console(stderr=True).status("") if sys.stderr.isatty() else None
+    with status or nullcontext():
+        for number, (where, look) in enumerate(looks, 1):
+            if status is not None:
+                status.update(f"Looking {where} ({number} of {len(looks)}) ...")
+            yield from look()
 
 
 def _print(found: list[Finding]) -> None:
@@ -88,6 +114,16 @@ def _machine(settings: Settings) -> Iterator[Finding]:
     what = f"workers: {workers} on {processors} processors"
     advice = "Lower server.workers: more than one for each processor gain nothing."
     yield Finding(what, False, "us", advice) if workers > processors else Finding(what, True)
+
+
+def _certificates(settings: Settings) -> Iterator[Finding]:
+    for (kind, dependency), end in certificate_ends(settings).items():
+        days = int((end - time.time()) / DAY)
+        shown = "of server.tls" if kind == "listener" else f"that we show to {dependency}"
+        what = (
+            f"our certificate {shown} is good for {days} more days" if days >= 0 else f"our certificate {shown} expired"
+        )
+        yield Finding(what, days >= FEWEST_DAYS, "us", "Renew it; the files are read anew within seconds.")
 
 
 def _gateway(address: Operators, *, expected: bool) -> Iterator[Finding]:

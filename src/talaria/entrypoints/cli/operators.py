@@ -18,16 +18,22 @@ Operators = Address | str
 """Where an operators' listener is: an address of a configuration, or a URL."""
 
 
-def _url(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+def a_url(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """The callback of an option that is a URL."""
     if text is not None and not text.startswith(("http://", "https://")):
         raise click.BadParameter("write a URL such as http://10.0.0.5:9090")
     return text and text.rstrip("/")
 
 
+def urls(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The same, where there may be several."""
+    return tuple(a_url(context, parameter, text) or "" for text in texts)
+
+
 ops_option = click.option(
     "--ops",
     metavar="URL",
-    callback=_url,
+    callback=a_url,
     help="The operators' listener, where there is no configuration at hand.",
 )
 

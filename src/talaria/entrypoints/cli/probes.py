@@ -4,10 +4,10 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -20,7 +20,7 @@ SECONDS = 3.0
 """What each step may take."""
 FEWEST_DAYS = 14
 MOST_SKEW = 5.0
-_DAY = 86_400.0
+DAY = 86_400.0
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -128,9 +128,11 @@ def _encrypt(server: Server, connection: socket.socket, url: SplitResult) -> ssl
 
 
 def _days_left(server: Server, connection: ssl.SSLSocket) -> Finding:
-    certificate = connection.getpeercert() or {}
-    days = int((ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / _DAY)
-    what = f"{server.owner}: its certificate is good for {days} more days"
+    certificate: Mapping[str, Any] = connection.getpeercert() or {}
+    issuer = dict(pair for names in certificate.get("issuer", ()) for pair in names)
+    authority = issuer.get("organizationName") or issuer.get("commonName") or "an authority without a name"
+    days = int((ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / DAY)
+    what = f"{server.owner}: its certificate (by {authority}) is good for {days} more days"
     return Finding(what, True) if days >= FEWEST_DAYS else Finding(what, False, server.owner, "It is renewed there.")
 
 

@@ -30,6 +30,7 @@ from talaria.entrypoints.config.types import (
     PRIVATE_FILE,
     PROXY_URL,
     RATE,
+    SWITCH,
     Address,
     Count,
     Duration,
@@ -104,6 +105,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     header_limit: Annotated[Size, within(256, 16 * MIB, "the longest head of a request")] = 32 << 10
     header_timeout: Annotated[Duration, within(MS, HOUR, "the longest a head may take to arrive")] = 10.0
     body_limit: Annotated[Size, within(0, TIB, 'the longest body; "0" for no limit')] = 64 * MIB
+    fast_path: Annotated[bool, SWITCH, about("false: every request takes the slow path; answers are the same")] = True
     keepalive_timeout: Annotated[Duration, within(MS, DAY, "how long an idle connection is kept")] = 75.0
     drain_timeout: Annotated[Duration, within(0, DAY, "how long shutting down waits")] = 25.0
     max_in_flight: Annotated[Count, within(1, 1_000_000, "requests at once, for each worker")] = 1024

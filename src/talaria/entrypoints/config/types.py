@@ -251,6 +251,7 @@ SHARE = Meta(
     extra={"parse": _share, "hint": "write a number from {least} to {most}, such as 0.01"},
 )
 COUNT = Meta(extra={"hint": "write a whole number from {least} to {most}"})
+SWITCH = Meta(extra={"hint": "write true or false"})
 
 LISTEN = _text(
     "host:port", _listen, _LISTEN.pattern, 'write "host:port", such as "127.0.0.1:80" or "[::1]:80"', write=str

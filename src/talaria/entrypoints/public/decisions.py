@@ -25,10 +25,11 @@ from urllib.parse import parse_qs
 import msgspec
 
 from talaria.domain.authorization import bearer_token
+from talaria.domain.decision import Decision
 from talaria.domain.errors import BadRequest, DecisionFailed
 from talaria.domain.events import RequestContext
 from talaria.domain.forwarded import Network, contains, last_hop
-from talaria.domain.gateway import Decision, Gateway
+from talaria.domain.gateway import Gateway
 from talaria.domain.headers import usable_request_id
 from talaria.domain.http import ClientRequest, Headers
 from talaria.domain.ports import Clock, Recorder

@@ -27,11 +27,16 @@ class Proxy:
 
     async def __call__(self, cycle: RequestResponseCycle) -> None:
         """Answer one request. Never raises."""
+        sent = cycle.first_try
         with ServedRequest(cycle, self._recorder, self._clock) as served:
-            request, served.body = to_client_request(cycle, self._body_limit)
-            self._limiter.acquire()
+            request, served.body = to_client_request(cycle, self._body_limit if sent is None else 0)
+            if sent is None:
+                self._limiter.acquire()
             try:
-                response = await self._handle(request, served.context)
+                if sent is None:
+                    response = await self._handle(request, served.context)
+                else:
+                    response = await sent.resume(request, served.context)
                 served.origin = "upstream"
                 if response.complete_body is not None and not cycle.write_paused:
                     served.status, served.bytes_out = response.status, len(response.complete_body)
@@ -40,6 +45,8 @@ class Proxy:
                     await _stream(response, cycle, served)
             finally:
                 self._limiter.release()
+                if sent is not None and served.body is not None:
+                    served.body.bytes_in = request.length or 0
 
 
 async def _stream(response: ClientResponse, cycle: RequestResponseCycle, served: ServedRequest) -> None:

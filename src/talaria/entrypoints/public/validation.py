@@ -8,7 +8,7 @@ from talaria.domain.http import ClientRequest
 from talaria.domain.routing import check_known_method
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 
-_TARGET_CHARACTERS = bytes(set(range(0x21, 0x7F)) - set(b"\\#"))
+TARGET_CHARACTERS = bytes(set(range(0x21, 0x7F)) - set(b"\\#"))
 _CONTROL = frozenset([*range(0x20), 0x7F])
 _ODD = (
     *((odd, b".") for odd in (b"\xc0\xae", b"\xe0\x80\xae", b"\xf0\x80\x80\xae", b"%u002e")),
@@ -24,7 +24,7 @@ def check_target(target: bytes) -> None:
     """Raises BadRequestTarget unless every server would read this target alike: origin-form, without a fragment, a
     backslash, a control character or a dot segment, however it is encoded.
     """
-    if target[:1] != b"/" or target.translate(None, _TARGET_CHARACTERS):
+    if target[:1] != b"/" or target.translate(None, TARGET_CHARACTERS):
         raise BadRequestTarget
     path = target.partition(b"?")[0]
     if b"%" not in path and b"/." not in path:

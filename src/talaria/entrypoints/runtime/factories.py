@@ -21,12 +21,12 @@ from talaria.adapters.telemetry.metrics import Metrics
 from talaria.adapters.telemetry.recorder import EventBus, Handler, log_shadow, pseudonyms
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist
 from talaria.domain.errors import CALLER_KEYS
-from talaria.domain.events import RequestFinished, ShadowAnswered
+from talaria.domain.events import RequestFinished, RequestForwarded, ShadowAnswered
 from talaria.domain.exchange import CachePolicy
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.model import Partner, Route
-from talaria.domain.ports import Clock, IdentityCache, Recorder
+from talaria.domain.ports import Clock, IdentityCache
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.domain.tracing import Tracing
 from talaria.entrypoints.config import Settings
@@ -107,14 +107,17 @@ def urls_of_dependencies(settings: Settings) -> dict[str, str]:
 
 def recorder(
     metrics: Metrics, access_log: AccessLog, failure_log: FailureLog, spans: "SpanRecorder | None" = None
-) -> Recorder:
+) -> EventBus:
     """The handlers of each event."""
     handlers: dict[type, list[Handler]] = {kind: [handler] for kind, handler in metrics.handlers.items()}
     handlers[RequestFinished] += [access_log.record, failure_log.record]
+    handlers[RequestForwarded].append(access_log.record_forwarded)
     if spans is not None:
         handlers[RequestFinished].append(spans.record)
     handlers[ShadowAnswered].append(log_shadow)
-    return EventBus(handlers)
+    bus = EventBus(handlers)
+    metrics.before_reading = bus.flush
+    return bus
 
 
 def cache_policy(settings: Settings) -> CachePolicy:

@@ -24,6 +24,7 @@ from talaria.entrypoints.config.tls import certificate_ends
 from talaria.entrypoints.ops.readiness import Configured
 from talaria.entrypoints.ops.serving import OperatorsListener
 from talaria.entrypoints.public.app import PublicApp, public_pages
+from talaria.entrypoints.public.fast_path import FastPath
 from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.proxy import Proxy
 from talaria.entrypoints.public.server.listener import Listener
@@ -71,7 +72,16 @@ class GatewayServer:
         self._proxy = Proxy(container.gateway(), recorder, clock, limiter, body_limit=body_limit)
         pages = public_pages(lambda: self._jwks(), lambda: self._admin.draining)
         app = PublicApp(self._proxy, pages, recorder, clock, limiter)
-        self._listener = Listener(app, RejectedHeads(recorder), limits_of(self.settings), drain_timeout)
+        self._fast_path = FastPath(
+            container.gateway(),
+            recorder,
+            clock,
+            limiter,
+            body_limit=body_limit,
+            enabled=self.settings.server.fast_path,
+        )
+        limits = limits_of(self.settings)
+        self._listener = Listener(app, RejectedHeads(recorder), limits, drain_timeout, fast_path=self._fast_path)
         self._public = sockets.public
         self._edges = None if sockets.decisions is None else DecisionServer(container, sockets.decisions)
         self.decision_url = "" if self._edges is None else self._edges.url
@@ -111,6 +121,7 @@ class GatewayServer:
         # Nothing below can fail, and nothing below waits.
         self.container = new
         self._proxy.pass_on_by(gateway, settings.server.body_limit)
+        self._fast_path.pass_on_by(gateway, settings.server.body_limit, enabled=settings.server.fast_path)
         self._listener.set_protocol(limits_of(settings), settings.server.drain_timeout)
         if self._edges is not None:
             self._edges.reconfigure(new)
@@ -144,6 +155,7 @@ class GatewayServer:
         await self.container.exchange().close()
         for resource in self.container.resources():
             await resource.aclose()
+        self.process.recorder().flush()
         if (collector := self.process.collector()) is not None:
             await asyncio.to_thread(collector.close)
         logger.info("stopped")

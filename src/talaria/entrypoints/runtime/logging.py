@@ -14,8 +14,9 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, TextIO
 
 from talaria.adapters.telemetry.line_writer import LineWriter
@@ -38,13 +39,29 @@ _PLAIN_TYPES = (
     TypeError,
 )
 BUFFER_LIMIT = 256 * 1024
+
+
+def _type_name(value: object) -> str:
+    return f"<{type(value).__name__}>"
+
+
+_JSON = json.JSONEncoder(default=_type_name, separators=(",", ":"))  # as the access lines are written
 _REDACTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+")
 
 
-def configure(stream: TextIO | None = None, *, level: str = "INFO", as_text: bool = False) -> None:
-    """Send every logger's lines to `stream` (default: stdout), ours from `level` upwards, the others from WARNING."""
+def configure(
+    stream: TextIO | None = None,
+    *,
+    level: str = "INFO",
+    as_text: bool = False,
+    origin: Mapping[str, int | str] = MappingProxyType({}),
+) -> None:
+    """Send every logger's lines to `stream` (default: stdout), ours from `level` upwards, the others from WARNING.
+
+    `origin` stands in each of them: the number of a `worker`, or which other `process` it is.
+    """
     handler = _Handler(stream or sys.stdout)
-    handler.setFormatter(TextLines() if as_text else JsonLines())
+    handler.setFormatter(TextLines(origin) if as_text else JsonLines(origin))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -101,19 +118,20 @@ def _write(stream: TextIO, writer: LineWriter | None, line: str) -> None:
 
 def _lost_line(count: int) -> bytes:
     fields = {"time": Timestamps().now(), "level": "warning", "event": "lines-dropped", "count": count}
-    return json.dumps(fields).encode() + b"\n"
+    return _JSON.encode(fields).encode() + b"\n"
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, event, logger, the extras, and for an exception error and traceback."""
+    """One JSON object a line: time, level, event, logger, origin, the extras; error and traceback of an exception."""
 
-    def __init__(self) -> None:
+    def __init__(self, origin: Mapping[str, int | str] = MappingProxyType({})) -> None:
         super().__init__()
+        self._origin = dict(origin)
         self._timestamp = Timestamps().now
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
-        return json.dumps(self.fields(record), default=_type_name)
+        return _JSON.encode(self.fields(record))
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         """What the line says."""
@@ -122,6 +140,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "event": _event(record),
             "logger": record.name,
+            **self._origin,
             **_extras(record),
         }
         error = record.exc_info[1] if record.exc_info else None
@@ -157,10 +176,6 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
     if not _is_ours(record.name):
         return {}
     return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
-
-
-def _type_name(value: object) -> str:
-    return f"<{type(value).__name__}>"
 
 
 def _trace(error: BaseException) -> Iterator[str]:

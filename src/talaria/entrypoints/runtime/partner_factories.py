@@ -30,11 +30,11 @@ def hops(settings: Settings) -> Mapping[str, Sequence[Hop]]:
 
 
 def _with_trials(partner: PartnerSettings, parts: ClientParts) -> PartnerAccounts:
-    accounts = _accounts(partner, parts)
+    accounts = adapter_accounts(partner, parts)
     if not partner.trials:
         return accounts
     canary, shadow = (
-        Trial(one.adapter, _accounts(one, parts), getattr(partner, role).share)
+        Trial(one.adapter, adapter_accounts(one, parts), getattr(partner, role).share)
         if (one := partner.trials.get(role))
         else None
         for role in ("canary", "shadow")
@@ -49,7 +49,8 @@ def _with_trials(partner: PartnerSettings, parts: ClientParts) -> PartnerAccount
     return parts.resources.get_or_create(("trial", object()), lambda: tried)
 
 
-def _accounts(partner: PartnerSettings, parts: ClientParts) -> AdapterAccounts:
+def adapter_accounts(partner: PartnerSettings, parts: ClientParts) -> AdapterAccounts:
+    """The accounts of one adapter of a partner."""
     if partner.found is None:
         raise AssertionError("loaded settings have an adapter for each partner")
     client = partial(_http, partner, parts)

@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_bytes
@@ -88,7 +88,7 @@ def run(settings: Settings, config_path: Path) -> int:
     """
     for descriptor in (1, 2):
         make_nonblocking(descriptor)
-    logs.configure(as_text=lines_as_text(settings, 1))
+    _configure_lines(settings, {"worker": 0} if settings.server.workers == 1 else {"process": "supervisor"})
     logger.info("starting", extra={"config": str(config_path), "version": __version__})
     _raise_fd_limit(settings.server.max_in_flight)
     not_alone = is_port_served(settings.server.ops_listen)  # before the socket is ours: then we would ask ourselves
@@ -107,6 +107,10 @@ def run(settings: Settings, config_path: Path) -> int:
         list(ended_processes())  # but those that ended before
     uvloop.run(_run_single(GatewayServer(Container(settings=settings), sockets, ops), config_path))
     return 0
+
+
+def _configure_lines(settings: Settings, origin: Mapping[str, int | str]) -> None:
+    logs.configure(as_text=lines_as_text(settings, 1), origin=origin)
 
 
 def _bind_more(sockets: ServingSockets, count: int) -> list[ServingSockets]:
@@ -191,6 +195,7 @@ def _supervise(settings: Settings, config_path: Path, workers: list[ServingSocke
     person_key = token_bytes(32)
 
     def work(number: int, sockets: ServingSockets, control: socket.socket) -> None:
+        _configure_lines(settings, {"worker": number})
         begins_with = latest(settings, config_path)
         container = Container(settings=begins_with)
         container.process.worker.override(number)
@@ -201,6 +206,7 @@ def _supervise(settings: Settings, config_path: Path, workers: list[ServingSocke
         uvloop.run(_run_worker(server, config_path, number, control))
 
     def operate(number: int, listening: socket.socket, control: socket.socket) -> None:
+        _configure_lines(settings, {"process": "operators"})
         uvloop.run(_run_ops(len(workers), listening, control))
 
     return Supervisor(workers, work, ops, operate).run()

@@ -116,7 +116,7 @@ def latest(started_with: Settings, path: Path, read: Callable[[Path], Settings] 
 
 
 def with_fixed_settings(settings: Settings, in_use: Settings) -> Settings:
-    """The settings, with those in use that no reload can change."""
+    """The settings with those in use that no reload can change: addresses, workers, collector, the lines' format."""
     fixed = {table: (getattr(settings, table), getattr(in_use, table), names) for table, names in _FIXED.items()}
     return replace(settings, **{table: _with_fixed(table, *one) for table, one in fixed.items()})
 

@@ -153,7 +153,13 @@ class Supervisor:
         for child in children:
             if child.pid:
                 self._killed = True
-                logger.error("%s %d (pid %d) did not end in time and is killed", child.name, child.number, child.pid)
+                logger.error(
+                    "%s %d (pid %d) did not end in time and is killed",
+                    child.name,
+                    child.number,
+                    child.pid,
+                    extra=_named(child),
+                )
                 os.kill(child.pid, signal.SIGKILL)
                 os.waitpid(child.pid, 0)
                 child.pid = 0
@@ -176,7 +182,9 @@ class Supervisor:
                 child.silent_at += paused
             if child.pid and now >= child.silent_at and not child.hung and self._kill_at is None:
                 child.hung = True
-                logger.error("%s %d (pid %d) hangs and is killed", child.name, child.number, child.pid)
+                logger.error(
+                    "%s %d (pid %d) hangs and is killed", child.name, child.number, child.pid, extra=_named(child)
+                )
                 os.kill(child.pid, signal.SIGKILL)
 
     def _reap(self) -> None:
@@ -191,7 +199,9 @@ class Supervisor:
         if self._kill_at is not None:
             return
         how = "hung" if child.hung else _how_it_ended(status)
-        logger.error("%s %d (pid %d) died and is replaced", child.name, child.number, pid, extra={"how": how})
+        logger.error(
+            "%s %d (pid %d) died and is replaced", child.name, child.number, pid, extra={"how": how, **_named(child)}
+        )
         self._hub.send(self._ops.number, SUPERVISOR, notice("exited", child.number, "hung" if child.hung else "died"))
         now = time.monotonic()
         hasty = now - child.started_at < _HASTY_SECONDS
@@ -252,3 +262,8 @@ def _how_it_ended(status: int) -> str:
     """By a signal, as the kernel does it where memory is short (SIGKILL), or with an exit code of its own."""
     code = os.waitstatus_to_exitcode(status)
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def _named(child: _Child) -> dict[str, int]:
+    """What a line about a worker has in common with that worker's own lines."""
+    return {"worker": child.number} if child.name == "worker" else {}

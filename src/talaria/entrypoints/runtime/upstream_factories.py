@@ -12,8 +12,8 @@ from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.adapters.personal import Personal
 from talaria.adapters.talaria_services import TalariaServices
 from talaria.adapters.tls import client_tls
+from talaria.domain.decision import UpstreamTarget
 from talaria.domain.errors import PERSONAL, DependencyFaults
-from talaria.domain.gateway import UpstreamTarget
 from talaria.domain.ports import Clock, PhoneDirectory
 from talaria.domain.rate_limits import RateLimiter
 from talaria.domain.resilience import LONGEST_PAUSE, CircuitBreaker

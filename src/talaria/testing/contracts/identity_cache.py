@@ -78,6 +78,21 @@ class IdentityCacheContract:
         assert cache.clear() == 0
         assert len(cache) == 0
 
+    def test_its_revision_changes_with_what_serves(self) -> None:
+        cache = self.cache(5)
+        cache.put(key("anna"), pair("one"))
+        before = cache.revision
+        cache.put(key("anna"), pair("one"))
+        cache.put(key("bob"), pair("two"))
+        cache.get(key("anna"))
+        assert cache.revision == before
+        cache.put(key("anna"), pair("another"))
+        replaced = cache.revision
+        cache.drop(key("anna"))
+        dropped = cache.revision
+        cache.clear()
+        assert len({before, replaced, dropped, cache.revision}) == 4
+
     def test_an_unknown_identity_is_cached_too(self) -> None:
         cache = self.cache(2)
         unknown = CachedIdentity(None, "identity-unknown", 1.0, 1.0, 0.0)

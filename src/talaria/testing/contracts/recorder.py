@@ -4,8 +4,10 @@ from talaria.domain.events import (
     Attempt,
     Event,
     ExchangeFinished,
+    FlowLabels,
     RequestContext,
     RequestFinished,
+    RequestForwarded,
     RetryRefused,
     ShadowAnswered,
 )
@@ -25,6 +27,19 @@ EVENTS: list[Event] = [
     RequestFinished(RequestContext(), "", 499, "client-gone", "client", 0, 0, 0.0),
 ]
 """Each kind of event, with values that are usual and with values that are not."""
+FORWARDED = RequestForwarded(
+    FlowLabels("wind", "wind", "talaria-services", "app", ""),
+    "r-1",
+    "",
+    "GET",
+    200,
+    0,
+    2,
+    0.001,
+    0.001,
+    1.0,
+    "http://127.0.0.1:1",
+)
 
 
 class RecorderContract:
@@ -38,3 +53,8 @@ class RecorderContract:
         recorder = self.recorder()
         for event in EVENTS * 3:
             recorder.record(event)
+
+    async def test_usual_ends_are_taken(self) -> None:
+        recorder = self.recorder()
+        for _ in range(600):
+            recorder.record_soon(FORWARDED)

@@ -18,9 +18,10 @@ class ServiceTokensContract:
     def test_different_claims_never_share_a_token(self) -> None:
         tokens = self.tokens()
         each = [self.claims("one"), self.claims("two"), self.claims("one", tag="other")]
-        assert len({tokens.token_for(claims) for claims in each}) == 3
+        assert len({tokens.token_for(claims).token for claims in each}) == 3
 
     def test_a_token_fits_into_a_header(self) -> None:
-        token = self.tokens().token_for(self.claims("one"))
-        assert token
-        assert all(0x20 < byte < 0x7F for byte in token)
+        signed = self.tokens().token_for(self.claims("one"))
+        assert signed.token
+        assert all(0x20 < byte < 0x7F for byte in signed.token)
+        assert signed.since < signed.until

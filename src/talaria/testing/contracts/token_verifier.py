@@ -24,7 +24,11 @@ class TokenVerifierContract:
     async def test_a_good_token_names_its_person_every_time(self) -> None:
         verifier, (token, person) = self.verifier(), self.good_token()
         assert await verifier.verify(token) == person
-        assert verifier.recall(token) == person
+        recalled = verifier.recall(token)
+        assert recalled is not None
+        assert recalled.principal == person
+        assert recalled.since < recalled.until
+        assert recalled.generation == recalled.keys.generation
         assert await verifier.verify(token) == person
 
     async def test_what_was_refused_is_not_recalled(self) -> None:

@@ -134,7 +134,8 @@ def verifier(wall: Wall | None = None) -> JwtVerifier:
 
 async def person_of(tokens: TokenVerifier, token: bytes) -> Principal:
     """What the gateway does: a token that is not known is verified."""
-    return tokens.recall(token) or await tokens.verify(token)
+    recalled = tokens.recall(token)
+    return await tokens.verify(token) if recalled is None else recalled.principal
 
 
 Twist = Callable[[bytes], bytes]

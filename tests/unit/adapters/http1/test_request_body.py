@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from talaria.adapters.http1.connection import JOINED_AT_MOST
 from talaria.adapters.http1.errors import BodyLengthMismatch, ReadTimeout, WriteTimeout
-from talaria.adapters.http1.request_body import BodyWriter, PendingResponseReader
+from talaria.adapters.http1.request_body import JOINED_AT_MOST, BodyWriter, PendingResponseReader
 from talaria.domain.errors import ClientGone
 from talaria.domain.http import UpstreamResponse
 from tests.unit.adapters.http1.support_http1 import Harness

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pytest_mock import MockerFixture
 
 from talaria.adapters.telemetry.access_log import AccessLog
-from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RequestFinished
+from talaria.adapters.telemetry.recorder import EventBus
+from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RequestFinished, RequestForwarded
 from talaria.testing.contracts.recorder import RecorderContract
 
 NOON = 1_795_003_200_123_456_789
@@ -293,5 +294,6 @@ async def test_the_running_loop_flushes(sink: Sink) -> None:
 
 
 class TestAccessLog(RecorderContract):
-    def recorder(self) -> AccessLog:
-        return AccessLog(os.open(os.devnull, os.O_WRONLY), call_later=Loop().call_later)
+    def recorder(self) -> EventBus:
+        log = AccessLog(os.open(os.devnull, os.O_WRONLY), call_later=Loop().call_later)
+        return EventBus({RequestFinished: [log.record], RequestForwarded: [log.record_forwarded]})

@@ -15,6 +15,7 @@ from talaria.adapters.telemetry.failure_log import (
     FailureRecords,
     RecordFilter,
 )
+from talaria.adapters.telemetry.recorder import EventBus
 from talaria.adapters.telemetry.request_line import request_line
 from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RequestFinished
 from talaria.testing.contracts.recorder import RecorderContract
@@ -195,5 +196,5 @@ def test_what_the_access_line_says_too_is_the_same_there() -> None:
 
 
 class TestFailureLog(RecorderContract):
-    def recorder(self) -> FailureLog:
-        return failure_log()
+    def recorder(self) -> EventBus:
+        return EventBus({RequestFinished: [failure_log().record]})

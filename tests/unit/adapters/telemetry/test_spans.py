@@ -8,6 +8,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
+from talaria.adapters.telemetry.recorder import EventBus
 from talaria.adapters.telemetry.spans import SpanRecorder
 from talaria.domain.events import (
     PERSONAL_SPAN,
@@ -78,8 +79,8 @@ def said(span: ReadableSpan) -> dict[str, Any]:
 
 
 class TestContract(RecorderContract):
-    def recorder(self) -> SpanRecorder:
-        return Bench().recorder
+    def recorder(self) -> EventBus:
+        return EventBus({RequestFinished: [Bench().recorder.record]})
 
 
 def test_the_tree_of_a_request_with_an_exchange() -> None:

@@ -36,6 +36,7 @@ def run(tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> 
             return [Finding(f"{server.owner}: {server.url}", well, server.owner, "Look whether it runs.")]
 
         monkeypatch.setattr(doctor, "probe", probe)
+        monkeypatch.setattr(doctor, "credentials", lambda _: [])
         command = ["doctor", "--config", str(tmp_path / "talaria.toml"), *arguments]
         return CliRunner().invoke(cli, command, env={**VARIABLES, **variables})
 

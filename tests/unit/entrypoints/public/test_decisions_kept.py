@@ -1,10 +1,12 @@
 """How long an edge may keep a decision."""
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.domain.model import ServiceClaims
+from talaria.domain.model import ServiceClaims, ServiceToken
 from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import World, person
 from tests.unit.domain.support_memory_gateway import Door
@@ -19,8 +21,8 @@ class DatedTokens(MemoryServiceTokens):
         super().__init__()
         self._token = jwt_of(WALL + seconds)
 
-    def token_for(self, claims: ServiceClaims) -> bytes:
-        return self._token
+    def token_for(self, claims: ServiceClaims) -> ServiceToken:
+        return ServiceToken(self._token, 0.0, inf)
 
 
 async def kept(max_age: float, token: float, pair: float, service: float) -> Answer:

@@ -363,6 +363,9 @@ class Connection(asyncio.Protocol):
         self._release_writer()
         self.pipeline.client_disconnected()
 
+    def leave_fast_path(self) -> None:
+        """Nothing is on it here: every request is one of the pipeline."""
+
     def begin_drain(self) -> None:
         """The next response that begins is the last one of this connection."""
         self.draining = True

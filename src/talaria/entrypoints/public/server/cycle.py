@@ -12,10 +12,11 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from talaria.domain.errors import ClientGone, Refusal
-from talaria.domain.http import BODYLESS_STATUSES, Headers
+from talaria.domain.events import RequestContext
+from talaria.domain.http import BODYLESS_STATUSES, ClientRequest, ClientResponse, Headers
 from talaria.entrypoints.public.server.framing import NO_BODY, Framing
 
-_STATUS_LINES = {
+STATUS_LINES = {
     status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase if status in set(HTTPStatus) else ''}\r\n".encode()
     for status in range(100, 600)
 }
@@ -52,20 +53,29 @@ class Link(Protocol):
         """The response of this cycle is written."""
 
 
+class FirstTry(Protocol):
+    """A request that was sent to its upstream already, by the fast path."""
+
+    async def resume(self, request: ClientRequest, context: RequestContext, /) -> ClientResponse:
+        """The response to it, or to what follows it."""
+        ...
+
+
 class RequestResponseCycle:
     """A request as it arrives, and the way back to its client.
 
     `peer`: the address of the TCP peer. `scheme`: http or https. `refusal`: what the head alone is refused with.
     `broken`: the framing of the body broke. `final_error`: what the bytes behind this request are refused with, once it
     is answered. `on_disconnect` is called once if the client disconnects before the response is complete.
+    `first_try`: it was sent already.
     `ended_at`: when the last byte of the body arrived, by the loop's clock; None before.
     `idle_timeout`: the longest time in seconds in which the client may read nothing of a streamed response.
     """
 
     __slots__ = (
         "_arrived", "_bodyless", "_buffered", "_chunking", "_left", "_link", "_waiter", "broken", "disconnected",
-        "ended_at", "final_error", "framing", "headers", "http10", "idle_timeout", "keep_alive", "method", "more_body",
-        "on_disconnect", "peer", "refusal", "response_complete", "response_started", "scheme", "target",
+        "ended_at", "final_error", "first_try", "framing", "headers", "http10", "idle_timeout", "keep_alive", "method",
+        "more_body", "on_disconnect", "peer", "refusal", "response_complete", "response_started", "scheme", "target",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +94,7 @@ class RequestResponseCycle:
         self.broken = self.disconnected = self.response_started = self.response_complete = False
         self.keep_alive = self.more_body = True
         self.ended_at: float | None = None
+        self.first_try: FirstTry | None = None
         self.idle_timeout = 60.0
         self.on_disconnect: Callable[[], object] | None = None
         self._arrived: list[bytes] = []
@@ -217,7 +228,7 @@ class RequestResponseCycle:
         self._bodyless = self.method == "HEAD" or status in BODYLESS_STATUSES
         if self.more_body and (self.framing.chunked or self.framing.length):
             self.keep_alive = False  # a response before the end of its request: the rest is not waited for
-        content = [_STATUS_LINES[status]]
+        content = [STATUS_LINES[status]]
         sized = self._bodyless
         for name, value in headers:
             if name == b"content-length":

@@ -109,8 +109,8 @@ def head_of(framing: Framing) -> bytes:
 
 
 def refused_line(data: bytes) -> bytes:
-    """What the parser refused behind other requests: from the first line on, behind an empty one, that is or may become
-    a request line with a method that the parser does not know. Empty where there is none.
+    """What the parser refused behind other requests: from the first request line on, behind an empty line, with a
+    method that it does not know. Empty where there is none.
     """
     at = 0
     for _ in range(_LINES_LOOKED_AT):
@@ -121,7 +121,7 @@ def refused_line(data: bytes) -> bytes:
         try:
             strict_parser(None).feed_data(line[:_LONGEST_METHOD])
         except httptools.HttpParserInvalidMethodError:
-            if _REQUEST_LINE.match(line) or _UNFINISHED_LINE.fullmatch(line):
+            if _REQUEST_LINE.match(line):
                 return data[at:]
         except httptools.HttpParserError:
             continue

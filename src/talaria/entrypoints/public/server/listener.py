@@ -9,6 +9,7 @@ from typing import Final
 from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.server.connection import Connection, ListenerState
 from talaria.entrypoints.public.server.cycle import App
+from talaria.entrypoints.public.server.fast_connection import FastConnection, Sender
 from talaria.entrypoints.public.server.framing import ConnectionLimits
 from talaria.entrypoints.public.server.sockets import (
     BACKLOG,
@@ -40,9 +41,11 @@ class Listener:
         drain_timeout: float,
         idle_grace: float = IDLE_GRACE,
         admit: Callable[[str], bool] = lambda peer: True,
+        fast_path: Sender | None = None,
     ) -> None:
         self.set_protocol(limits, drain_timeout)
         self._app = app
+        self._fast_path = fast_path
         self._rejected = rejected
         self._idle_grace = idle_grace
         self._state = ListenerState(admit)
@@ -68,7 +71,9 @@ class Listener:
         self._drain_timeout = drain_timeout
 
     def under_way(self) -> set[asyncio.Task[None]]:
-        """The requests of this moment."""
+        """The requests of this moment. Those on the fast path leave it."""
+        for connection in list(self._state.connections):
+            connection.leave_fast_path()
         return set(self._state.tasks)
 
     async def stop(self) -> None:
@@ -92,7 +97,8 @@ class Listener:
             connection.close_gracefully()
 
     def _connect(self) -> Connection:
-        return Connection(self._limits, self._app, self._rejected, self._state)
+        parts = (self._limits, self._app, self._rejected, self._state)
+        return Connection(*parts) if self._fast_path is None else FastConnection(*parts, self._fast_path)
 
     def _begin_drain(self) -> None:
         self._state.draining = True

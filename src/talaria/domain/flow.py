@@ -1,0 +1,57 @@
+"""What the steps decide alike for every request of one token, on one route, from one peer to one host.
+
+A flow is a result and never a rule: `Gateway.flow_of` makes it by running the steps, and it holds only while everything
+that they looked at is as it was. A request under a flow that holds goes on as the steps would send it.
+
+1. It holds for FLOW_SECONDS at most, so a pair in use counts as used in the cache that often.
+2. It holds no longer than the caller's token, the service token's first half and the freshness of the pair, and not at
+   a time of the wall clock before either token was taken: a clock that is set back makes none of them live longer.
+3. It ends with any change of the caller's keys, and with any pair that is dropped or replaced, whichever it is.
+4. What is not the same for each request is no part of it: rate limits, the method, the target and the client's headers.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from talaria.domain.events import FlowLabels
+from talaria.domain.model import IdentityKey, KeyGeneration, PartnerUserId, Principal, Route
+from talaria.domain.ports import IdentityCache, Upstream
+
+FLOW_SECONDS: Final = 10.0
+
+
+@dataclass(slots=True, eq=False)
+class Flow:
+    """`lines_before` and `lines_after` are our own header lines, those in front of the request id and those behind it.
+
+    `methods` are those that it is for. `fresh_until` in monotonic seconds, `since` and `until` in seconds since the
+    epoch. `token` is the service token; no response may show it, nor any other of the `secrets`.
+    """
+
+    route: Route
+    principal: Principal
+    identity: IdentityKey
+    user_id: PartnerUserId
+    methods: frozenset[str]
+    labels: FlowLabels
+    upstream: Upstream
+    lines_before: bytes = field(repr=False)
+    lines_after: bytes = field(repr=False)
+    token: bytes = field(repr=False)
+    secrets: tuple[bytes, ...] = field(repr=False)
+    fresh_until: float
+    since: float
+    until: float
+    keys: KeyGeneration
+    generation: int
+    identities: IdentityCache
+    revision: int
+
+    def holds(self, now: float, wall: float) -> bool:
+        """Is everything as it was?"""
+        return (
+            now < self.fresh_until
+            and self.since <= wall < self.until
+            and self.revision == self.identities.revision
+            and self.generation == self.keys.generation
+        )

@@ -1,0 +1,114 @@
+"""Plain responses: what is read is read as by the strict reader, and whatever is not certain is not read."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from talaria.adapters.http1.plain_responses import PlainResponse, PlainResponses
+from talaria.adapters.http1.response_head import parse_head
+from talaria.domain.headers import HeaderPolicy
+from talaria.domain.model import Partner
+
+POLICY = HeaderPolicy([Partner("wind", b"x-wind-user-id")])
+TOKEN = b"service-token"
+
+
+def read(data: bytes, responses: PlainResponses | None = None) -> PlainResponse | None:
+    return (responses or PlainResponses(POLICY.forwards_response)).read(data, (TOKEN, b"api-key"))
+
+
+def response(*lines: bytes, start: bytes = b"HTTP/1.1 200 OK", body: bytes = b"ok") -> bytes:
+    return b"\r\n".join([start, *lines, b"", b""]) + body
+
+
+def test_a_plain_one() -> None:
+    data = response(
+        b"Content-Type:  a/b ", b"Date: x", b"Connection: keep-alive", b"Content-Length: 2", b"X-Request-Id: 1"
+    )
+    assert read(data) == (200, [b"content-type: a/b\r\n", b"date: x\r\n", b"content-length: 2\r\n"], True, b"ok")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        response(),
+        response(b"content-length: 2", body=b"o"),
+        response(b"content-length: 2", body=b"okk"),
+        response(b"content-length: 2", b"content-length: 2"),
+        response(b"content-length: +2"),
+        response(b"content-length: 0x2"),
+        response(b"content-length: " + b"0" * 16 + b"2"),
+        response(b"content-length: 2", b"transfer-encoding: chunked"),
+        response(b"content-length: 2", b"connection: close"),
+        response(b"content-length: 2", b"connection: keep-alive, x-a"),
+        response(b"content-length: 2", b"x-talaria-unknown-user: 1"),
+        response(b"content-length: 2", b"x-wind-user-id: u-1"),
+        response(b"content-length: 2", b"upgrade: h2c"),
+        response(b"content-length: 2", b"x-a: service-token"),
+        response(b"content-length: 2", b"x-a: an api-key inside"),
+        response(b"content-length: 2", b"x-a : 1"),
+        response(b"content-length: 2", b": 1"),
+        response(b"content-length: 2", b"x-a:"),
+        response(b"content-length: 2", b"x-a"),
+        response(b"content-length: 2", b"x_a: 1"),
+        response(b"content-length: 2", b" folded"),
+        response(b"content-length: 2", b"x-a: \xc3\xa9"),
+        response(b"content-length: 2", b"x-a: a\tb"),
+        response(b"content-length: 2", b"x-a: a\nb"),
+        response(b"content-length: 2", b"x-a: a\rb"),
+        response(b"content-length: 2", b"x-a: a\x00b"),
+        response(b"content-length: 2", *[b"a: 1"] * 200),
+        response(b"content-length: 2", start=b"HTTP/1.0 200 OK"),
+        response(b"content-length: 2", start=b"HTTP/1.1 200"),
+        response(b"content-length: 2", start=b"HTTP/1.1  200 OK"),
+        response(b"content-length: 2", start=b"HTTP/1.1 200 O\x7fK"),
+        response(b"content-length: 2", start=b"HTTP/1.1 099 Odd"),
+        response(b"content-length: 2")[:-3],
+        *(
+            response(b"content-length: 2", start=b"HTTP/1.1 %d x" % code)
+            for code in (100, 103, 204, 304, 403, 404, 500)
+        ),
+        b"",
+    ],
+)
+def test_what_is_not_certain_is_not_read(data: bytes) -> None:
+    assert read(data) is None
+
+
+NAMES = st.sampled_from(
+    b"Content-Type set-cookie Date connection keep-alive x-request-id trailer X-A x_a server".split()
+)
+VALUES = st.one_of(
+    st.sampled_from([b"keep-alive", b"close", b"1", b"", b" a ", b"\ta", b"a, b"]), st.binary(max_size=4)
+)
+LINES = st.lists(st.builds(lambda name, value: name + b": " + value, NAMES, VALUES), max_size=4)
+STARTS = st.sampled_from(
+    [b"HTTP/1.1 200 OK", b"HTTP/1.1 302 ", b"HTTP/1.1 200 O K", b"HTTP/1.1 205 \xff", b"HTTP/1.1 200"]
+)
+
+
+@given(STARTS, LINES, st.integers(0, 4), st.binary(max_size=4))
+def test_what_is_read_is_read_alike(start: bytes, lines: list[bytes], length: int, body: bytes) -> None:
+    responses = PlainResponses(POLICY.forwards_response)
+    data = response(*lines, b"content-length: %d" % length, start=start, body=body)
+    for _ in range(2):
+        found = read(data, responses)
+        if found is None:
+            continue
+        head = parse_head(data[: data.index(b"\r\n\r\n") + 4], to_head=False)
+        kept = POLICY.filter_response(head.headers, TOKEN, b"api-key")
+        assert (head.status, head.length, head.keep_alive) == (found.status, len(found.body), True)
+        assert [b"%b: %b\r\n" % header for header in kept] == found.forwarded
+        assert found.dated == any(name == b"date" for name, _ in kept)
+        assert found.body == body
+
+
+def test_what_is_remembered_is_bounded_and_no_cookie() -> None:
+    responses = PlainResponses(POLICY.forwards_response)
+    for number in range(5000):
+        assert read(response(b"content-length: 2", b"set-cookie: s=%d" % number, b"server: %d" % number), responses)
+    remembered = list(responses._lines)
+    assert 0 < len(remembered) <= 2048
+    assert not [line for line in remembered if b"cookie" in line]
+    assert read(response(b"content-length: 2", b"server: " + b"x" * 300), responses)
+    assert max(map(len, responses._lines)) < 300

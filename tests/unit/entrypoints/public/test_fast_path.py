@@ -1,0 +1,224 @@
+"""The fast path: what takes it, what leaves it and when, and that a request which left it goes on as ever."""
+
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_network
+
+import pytest
+
+from talaria.domain.authorization import NetworkAllowlist
+from talaria.domain.events import Attempt, ExchangeFinished, RequestForwarded
+from talaria.domain.rate_limits import CallerRateLimits, RateLimit, RateLimiter
+from tests.unit.domain.support_exchange import key
+from tests.unit.domain.support_time import run, settle
+from tests.unit.entrypoints.public.support_fast_path import OK, Client, FastTown, ask, post
+
+
+def test_a_request_goes_straight_and_its_response_comes_straight_back() -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        await client.send(ask(b"Accept: */*", b"X-Request-Id: mine-1"))
+        assert not town.state.tasks
+        assert town.limiter.in_flight == 1
+        await town.reply(OK)
+        head = b"HTTP/1.1 200 OK\r\ndate: today\r\ncontent-length: 2\r\nx-request-id: mine-1\r\n\r\n"
+        assert client.got() == head + b"ok"
+        assert town.limiter.in_flight == 0
+        (event,) = town.ended
+        assert isinstance(event, RequestForwarded)
+        assert (event.request_id, event.status, event.bytes_in, event.bytes_out) == ("mine-1", 200, 0, 2)
+        assert event.labels == ("wind", "wind", "services", "app", "")
+        assert not [one for one in town.recorder.events if isinstance(one, Attempt | ExchangeFinished)]
+
+    run(main())
+
+
+def test_the_upstream_gets_the_identity_and_nothing_of_the_token() -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        await client.send(ask(b"Accept: */*"))
+        head = town.urls[0].written
+        assert head.startswith(b"GET /rides?a=1 HTTP/1.1\r\nhost: up-0\r\naccept: */*\r\nx-api-tag: wind\r\n")
+        assert head.count(b"\r\nx-wind-user-id: u-1\r\n") == 1
+        assert head.count(b"\r\nauthorization: Bearer service-token-1\r\n") == 1
+        assert b"t-1" not in head
+
+    run(main())
+
+
+def test_a_body_that_is_there_goes_along() -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        await client.send(post(b"hello"))
+        assert town.urls[0].written.endswith(b"\r\ncontent-length: 5\r\n\r\nhello")
+        await town.reply(OK)
+        (event,) = town.ended
+        assert isinstance(event, RequestForwarded)
+        assert (event.method, event.bytes_in) == ("POST", 5)
+
+    run(main())
+
+
+def test_a_clients_trace_goes_along() -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        trace = b"traceparent: 00-%b-%b-01" % (b"a" * 32, b"b" * 16)
+        await client.send(ask(trace))
+        assert b"\r\n" + trace + b"\r\n" in town.urls[0].written
+        await town.reply(OK)
+        (event,) = town.ended
+        assert isinstance(event, RequestForwarded)
+        assert event.trace_id == "a" * 32
+
+    run(main())
+
+
+async def _switched_off(town: FastTown) -> None:
+    town.fast_path.enabled = False
+
+
+async def _at_the_limit(town: FastTown) -> None:
+    town.limiter.resize(1)
+    town.limiter.in_flight = 1
+
+
+async def _circuit_open(town: FastTown) -> None:
+    for _ in range(5):
+        town.breakers[0].failed(0, town.clock.now())
+
+
+async def _no_idle_connection(town: FastTown) -> None:
+    town.urls[0].connections[0].close()
+
+
+async def _pair_forgotten(town: FastTown) -> None:
+    town.door.world.exchange.invalidate(key())
+
+
+async def _pair_expired(town: FastTown) -> None:
+    town.clock.move(901)
+
+
+async def _token_unknown(town: FastTown) -> None:
+    town.door.verifier.generation += 1
+    town.door.verifier.gate.clear()
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [_switched_off, _at_the_limit, _circuit_open, _no_idle_connection, _pair_forgotten, _pair_expired, _token_unknown],
+)
+@pytest.mark.parametrize("known", [True, False], ids=["a flow is kept", "no flow is kept"])
+def test_a_doubt_leaves_before_anything_is_done(doubt: Callable[[FastTown], Awaitable[None]], known: bool) -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        if known:
+            await client.send(ask())
+            await town.reply(OK)
+        assert town.fast == [True] * known
+        await doubt(town)
+        await client.send(ask())
+        for task in town.state.tasks:
+            task.cancel()
+        await settle()
+        assert not any(town.fast[known:])
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        ask(start=b"HEAD /rides"),
+        ask(start=b"GET /a/../b"),
+        ask(b"x-request-timeout-ms: 100"),
+        ask(b"via: 1.1 edge"),
+        ask(b"connection: close"),
+        ask(b"te: trailers"),
+        ask(b"x-wind-user-id: other"),
+        ask(b"tracestate: a=1"),
+        ask(b"x-api-key: secret"),
+        post(b"x" * (1 + 100)),
+        ask(token=b"t-old"),
+        ask(token=b"t-none"),
+        ask().replace(b"x-api-tag: wind\r\n", b""),
+        ask().replace(b"host: api.example\r\n", b""),
+        ask().replace(b"x-api-tag: wind\r\n", b"x-api-tag: other\r\n"),
+        ask(b"x-api-tag: wind"),
+    ],
+)
+def test_what_is_not_usual_is_left(request_bytes: bytes) -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        await client.send(request_bytes)
+        await town.reply(OK)
+        await settle()
+        assert not any(town.fast)
+
+    run(main())
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_only_methods_of_the_route(method: str) -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        data = ask(start=method.encode() + b" /x").replace(b"x-api-tag: wind", b"x-api-tag: bare")
+        for _ in range(2):
+            await client.send(data)
+            await town.reply(OK)
+        assert town.fast == [method != "DELETE"] * 2
+
+    run(main())
+
+
+def test_a_rate_limit_counts_each_request_once() -> None:
+    async def main() -> None:
+        limits = CallerRateLimits({"app": RateLimiter(RateLimit(1 / 3600, 4))}, {})
+        town = FastTown(rate_limits=limits)
+        client = await town.warm()
+        for _ in range(3):
+            await client.send(ask())
+            await town.reply(OK)
+        assert town.fast == [True] * 3
+        assert client.got().count(b"HTTP/1.1 200") == 3
+        await client.send(ask())
+        assert client.got().startswith(b"HTTP/1.1 429 ")
+        assert len(town.urls[0].connections) == 1
+        town.clock.move(3600)
+        await client.send(ask())
+        assert town.limiter.in_flight == 1
+
+    run(main())
+
+
+def test_bound_callers_are_looked_at_from_each_peer() -> None:
+    async def main() -> None:
+        bound = FastTown(networks=NetworkAllowlist({"app": [ip_network("203.0.113.7/32")]}))
+        client = await bound.warm()
+        await client.send(ask())
+        await bound.reply(OK)
+        stranger = Client(bound, "198.51.100.1")
+        await stranger.send(ask())
+        assert stranger.got().startswith(b"HTTP/1.1 403 ")
+        assert bound.fast == [True, False]
+
+    run(main())
+
+
+def test_a_peer_that_is_a_trusted_proxy_has_no_flow() -> None:
+    async def main() -> None:
+        town = FastTown()
+        await town.warm()
+        proxy = Client(town, "10.0.0.9")
+        await proxy.send(ask(b"x-forwarded-for: 198.51.100.1"))
+        assert b"x-forwarded-for: 198.51.100.1, 10.0.0.9" in town.urls[0].written
+        await town.reply(OK)
+        assert town.fast == [False]
+
+    run(main())

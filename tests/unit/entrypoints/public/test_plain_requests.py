@@ -1,0 +1,198 @@
+"""Plain requests: what is read is read as by the server's parser, and whatever is not certain is not read."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from talaria.domain.headers import HeaderPolicy
+from talaria.domain.http import Headers
+from talaria.domain.model import Partner
+from talaria.entrypoints.public.plain_requests import PlainRequest, PlainRequests
+from talaria.entrypoints.public.server.framing import strict_parser
+from talaria.entrypoints.public.validation import check_target
+from tests.integration.attacks.support_cases import Case, called, load
+from tests.integration.attacks.support_requests import raw_of
+from tests.unit.entrypoints.public.support_fast_path import ask, post
+from tests.unit.entrypoints.public.test_fast_path_alike import requests
+
+POLICY = HeaderPolicy([Partner("wind", b"x-wind-user-id")])
+
+
+class Parsed:
+    """What httptools reads: the one request in these bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.target = self.body = b""
+        self.headers: Headers = []
+        self.complete = 0
+        parser = strict_parser(self)
+        parser.feed_data(data)
+        self.method = parser.get_method().decode()
+        self.version = parser.get_http_version()
+        self.keep_alive = parser.should_keep_alive()
+        self.upgrade = parser.should_upgrade()
+
+    def on_url(self, url: bytes) -> None:
+        self.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.complete += 1
+
+
+def read(data: bytes, plain: PlainRequests | None = None, limit: int = 2000) -> PlainRequest | None:
+    return (plain or PlainRequests(POLICY, 100)).read(data, limit)
+
+
+def check(data: bytes) -> bool:
+    """Is it read? Then it is what httptools and the header policy make of it."""
+    plain = PlainRequests(POLICY, 100)
+    for _ in range(2):  # from the memory of lines, too
+        found = read(data, plain)
+        if found is None:
+            return False
+        parsed = Parsed(data)
+        head = POLICY.filter_request(parsed.headers) if b"host" in found.read else None
+        assert (parsed.complete, parsed.version, parsed.keep_alive, parsed.upgrade) == (1, "1.1", True, False)
+        assert found.start == b"%b %b HTTP/1.1" % (parsed.method.encode(), parsed.target)
+        assert (found.method, found.body) == (parsed.method, parsed.body)
+        check_target(parsed.target)
+        assert dict(parsed.headers)[b"authorization"][7:] == found.token
+        if head is not None:
+            assert found.forwarded == [b"%b: %b\r\n" % header for header in head.forwarded]
+            assert not head.repeated
+            read_here = {name: value for name, value in head.consumed.items() if name in found.read}
+            assert {name: value for name, value in found.read.items() if value} == {
+                n: v for n, v in read_here.items() if found.read[n]
+            }
+            assert head.consumed.keys() - found.read.keys() <= {b"authorization"}
+    return True
+
+
+def test_a_plain_one() -> None:
+    assert read(post(b"hello", b"Accept:*/*", b"Cookie: a=b", b"X-Forwarded-For: 192.0.2.1")) == (
+        "POST",
+        b"POST /rides HTTP/1.1",
+        [b"accept: */*\r\n", b"cookie: a=b\r\n"],
+        {b"host": b"api.example", b"x-api-tag": b"wind", b"content-length": b"5", b"x-forwarded-for": b""},
+        b"t-1",
+        b"hello",
+    )
+
+
+@settings(max_examples=300)
+@given(requests())
+def test_what_is_read_is_read_alike(pieces: list[bytes]) -> None:
+    check(b"".join(pieces))
+
+
+@given(st.binary(max_size=6), st.integers(0, 200))
+def test_any_bytes_anywhere(odd: bytes, at: int) -> None:
+    data = post(b"hello", b"Accept: */*", b"x-a: b")
+    check(data[: at % len(data)] + odd + data[at % len(data) :])
+
+
+CORPUS = [case for table in ("names", "tags", "targets", "framings") for case in load(table)]
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=called)
+def test_each_attack(case: Case) -> None:
+    check(raw_of(case, "t-1"))
+
+
+def test_some_of_the_corpus_is_read() -> None:
+    assert sum(check(raw_of(case, "t-1")) for case in CORPUS) > 50
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        ask()[:-1],
+        ask() + ask(),
+        ask() + b"\r\n",
+        b"\r\n" + ask(),
+        ask().replace(b"\r\n", b"\n"),
+        ask(start=b"GET"),
+        ask(start=b"GET / x"),
+        ask(start=b"GET  /"),
+        ask(start=b"get /"),
+        ask(start=b"HEAD /"),
+        ask(start=b"TRACE /"),
+        ask(start=b"GET http://a/"),
+        ask(start=b"OPTIONS *"),
+        ask(start=b"GET /#a"),
+        ask(start=b"GET /\\"),
+        ask(start=b"GET /\x7f"),
+        ask(start=b"GET /%61"),
+        ask(start=b"GET /."),
+        ask(start=b"GET /a/.b?c"),
+        ask().replace(b"HTTP/1.1", b"HTTP/1.0"),
+        ask().replace(b"HTTP/1.1", b"HTTP/1.1 "),
+        ask().replace(b"Bearer t-1", b"Basic t-1"),
+        ask().replace(b"authorization: Bearer t-1\r\n", b""),
+        ask(b"authorization: Bearer t-2"),
+        ask(b"host: other"),
+        ask(b"x-api-tag: wind"),
+        ask(b"content-length: 0"),
+        ask(b"content-length: 5"),
+        ask(b"content-length: 05", body=b"hello"),
+        ask(b"content-length: 5, 5", body=b"hello"),
+        ask(b"content-length: 5", b"content-length: 5", body=b"hello"),
+        ask(b"transfer-encoding: chunked", body=b"0\r\n\r\n"),
+        post(b"hello")[:-1],
+        post(b"hello") + b"x",
+        post(b"x" * 101),
+        ask(b"connection: close"),
+        ask(b"connection: keep-alive, x-a"),
+        ask(b"expect: 100-continue"),
+        ask(b"upgrade: h2c"),
+        ask(b"te: trailers"),
+        ask(b"via: 1.1 a"),
+        ask(b"tracestate: a=1"),
+        ask(b"x-request-timeout-ms: 1"),
+        ask(b"x-api-key: a"),
+        ask(b"x-wind-user-id: a"),
+        ask(b"x-talaria-a: a"),
+        ask(b"x_a: 1"),
+        ask(b"x-a : 1"),
+        ask(b" x-a: 1"),
+        ask(b": 1"),
+        ask(b"x-a"),
+        ask(b"x-a:"),
+        ask(b"x-a: \t"),
+        ask(b"x-a: a\tb"),
+        ask(b"x-a: a\x00b"),
+        ask(b"x-a: a\nb"),
+        ask(b"x-a: a\rb"),
+        ask(b"x-a: \xc3\xa9"),
+        ask(b"x-a: 1", b" folded"),
+        ask(b"x-a: " + b"x" * 2000),
+    ],
+)
+def test_what_is_not_certain_is_not_read(data: bytes) -> None:
+    assert read(data) is None
+
+
+def test_limits() -> None:
+    assert read(ask(), limit=len(ask())) is not None
+    assert read(ask(), limit=len(ask()) - 1) is None
+    assert read(post(b"x" * 100)) is not None
+    assert read(post(b"x" * 16384), PlainRequests(POLICY, 0)) is not None
+    assert read(post(b"x" * 16385), PlainRequests(POLICY, 0)) is None
+
+
+def test_what_is_remembered_is_bounded_and_no_secret() -> None:
+    plain = PlainRequests(POLICY, 100)
+    for number in range(5000):
+        personal = [b"cookie: s=%d", b"x-request-id: %d", b"referer: /%d", b"x-forwarded-for: %d", b"x-a-%d: 1"]
+        assert read(ask(b"user-agent: %d" % number, *(line % number for line in personal)), plain)
+    assert 0 < len(plain._lines) <= 2048
+    assert 0 < len(plain._names) <= 1024
+    names = {line.partition(b":")[0] for line in plain._lines}
+    assert names == {b"host", b"x-api-tag", b"user-agent"}
