@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from talaria.domain.errors import Refusal, UnknownUser
 from talaria.domain.events import HopContext, ShadowAnswered, ShadowResult
-from talaria.domain.model import EmailAddress, PartnerUserId, PhoneNumber
+from talaria.domain.model import Identity, PartnerUserId
 from talaria.domain.ports import PartnerAccounts, Recorder
 
 
@@ -52,7 +52,7 @@ class AccountsOnTrial:
         self._at_once = at_once
         self._asked: set[asyncio.Task[None]] = set()
 
-    async def user_of(self, identity: PhoneNumber | EmailAddress, call: HopContext) -> PartnerUserId:
+    async def user_of(self, identity: Identity, call: HopContext) -> PartnerUserId:
         if self._canary is not None and call.draw < self._canary.share:
             return await self._canary.accounts.user_of(identity, call)
         try:
@@ -72,9 +72,7 @@ class AccountsOnTrial:
             task.cancel()
         await asyncio.gather(*self._asked, return_exceptions=True)
 
-    def _ask_shadow(
-        self, identity: PhoneNumber | EmailAddress, call: HopContext, answer: PartnerUserId | type[UnknownUser]
-    ) -> None:
+    def _ask_shadow(self, identity: Identity, call: HopContext, answer: PartnerUserId | type[UnknownUser]) -> None:
         shadow = self._shadow
         if shadow is not None and len(self._asked) < self._at_once and self._draw() < shadow.share:
             task = asyncio.create_task(self._compare(shadow, identity, call, answer))
@@ -84,7 +82,7 @@ class AccountsOnTrial:
     async def _compare(
         self,
         shadow: Trial,
-        identity: PhoneNumber | EmailAddress,
+        identity: Identity,
         call: HopContext,
         answer: PartnerUserId | type[UnknownUser],
     ) -> None:

@@ -5,6 +5,7 @@ traceback or f-string can leak one. The content comes from `reveal()` alone, and
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import ClassVar, Literal, NamedTuple, Protocol, Self
@@ -80,6 +81,11 @@ Hop = Literal["personal.phone", "personal.email", "partner"]
 
 PHONE_HOPS: tuple[Hop, ...] = ("personal.phone", "partner")
 EMAIL_HOPS: tuple[Hop, ...] = ("personal.email", "partner")
+
+Identity = PhoneNumber | EmailAddress
+"""What a partner may know a person by."""
+HOPS: Mapping[tuple[Hop, ...], type[Identity]] = {PHONE_HOPS: PhoneNumber, EMAIL_HOPS: EmailAddress}
+"""What may be asked for each person, and what the partner is asked with then."""
 
 
 class PartnerUserId(Sensitive):

@@ -7,7 +7,7 @@ from msgspec.structs import FieldInfo, fields, replace
 
 from talaria.adapters import partners
 from talaria.adapters.partners import Adapter, BadAdapter
-from talaria.domain.model import EMAIL_HOPS, PHONE_HOPS, Hop, Sensitive
+from talaria.domain.model import HOPS, PHONE_HOPS, Hop, Sensitive
 from talaria.entrypoints.config.problems import Refuse, did_you_mean, one_of, path
 from talaria.entrypoints.config.settings import PartnerSettings, Settings, TrialSettings
 from talaria.entrypoints.config.types import unwrap
@@ -64,7 +64,7 @@ def _partner(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettin
             "this key is missing",
             "write api_key = ... (the key that the partner gave us)",
         )
-    if _hops(found) not in (PHONE_HOPS, EMAIL_HOPS):
+    if _hops(found) not in HOPS:
         wrong = f'the adapter "{partner.adapter}" has hops that this gateway has not'
         refuse(f"{at}.adapter", wrong, "install another version of it, or name another adapter")
     return replace(partner, found=found, adapter_options=_options(at, partner, found, refuse))
