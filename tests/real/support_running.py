@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -96,9 +97,14 @@ async def output_of(*argv: str | Path, folder: Path, timeout: float = 60.0) -> s
 
 
 def free_port() -> int:
-    """A port of loopback on which nothing listens: for programs that can't take port 0 and say which they got."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    """A port of loopback on which nothing listens: for programs that can't take port 0 and say which they got.
+
+    No outgoing connection takes it meanwhile: Linux gives those ports from 32768 on.
+    """
+    for port in random.sample(range(10_000, 32_768), 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 async def accepts(port: int, host: str = "127.0.0.1") -> bool:

@@ -101,12 +101,13 @@ class Principal:
     """The result of authentication: the caller, and the person that its token names.
 
     `phone_id` is None for a caller with an API key, which names no person. `pseudonym` stands for caller and person in
-    log lines; it follows from them.
+    log lines; it follows from them. `expires`: the end of the token, in seconds since the epoch.
     """
 
     caller: str
     phone_id: PersonalPhoneId | None
     pseudonym: str = field(default="", compare=False)
+    expires: float = field(default=inf, compare=False)
 
 
 class KeyGeneration(Protocol):

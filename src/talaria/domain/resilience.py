@@ -92,20 +92,6 @@ class CircuitBreaker:
     no success has followed yet, None where there is none; `cause` is the last one's. `on_change` gets each new state.
     """
 
-    __slots__ = (
-        "_broken_in_a_row",
-        "_calls",
-        "_failures_in_a_row",
-        "_longest_pause",
-        "_pause",
-        "_phase",
-        "cause",
-        "on_change",
-        "opened_until",
-        "since",
-        "state",
-    )
-
     def __init__(self, longest_pause: float = LONGEST_PAUSE) -> None:
         self._longest_pause = longest_pause
         self.state: State = "closed"

@@ -109,7 +109,7 @@ class JwtVerifier:
         now = self._clock()
         if exp + rules.leeway <= now:
             raise ExpiredToken("expired")
-        principal = Principal(rules.name, phone_id, self._pseudonym(rules.name, phone_id))
+        principal = Principal(rules.name, phone_id, self._pseudonym(rules.name, phone_id), exp)
         verdict = VerifiedToken(principal, now, min(exp, now + KEPT_SECONDS), rules.keys, generation)
         self._verdicts[sha256(token).digest()] = verdict
         return principal

@@ -1,13 +1,13 @@
 """`talaria partner new`: a partner's adapter to start from, with its simulator and its tests, which pass."""
 
 import re
-from importlib.resources import files
 from pathlib import Path
 
 import rich_click as click
 
 from talaria.entrypoints.cli.lazy_group import LazyGroup
-from talaria.entrypoints.cli.shared import fail
+from talaria.entrypoints.cli.shared import fail, writing
+from talaria.entrypoints.cli.templates import templates
 
 _NAME = re.compile(r"[a-z][a-z0-9]{1,29}")
 _OUTSIDE = {
@@ -21,15 +21,6 @@ _IN_REPOSITORY = {
     "src/talaria/sandbox/NAME.py": "simulator",
     "tests/unit/adapters/partners/test_NAME.py": "unit_test",
     "tests/integration/adapters/test_NAME.py": "test",
-}
-_IMPORTS = {
-    ("simulator", False): "from talaria.testing.simulator import ServiceError, SimulatedPartner",
-    ("simulator", True): "from talaria.sandbox.partner import SimulatedPartner\n"
-    "from talaria.sandbox.service_errors import ServiceError",
-    ("test", False): "from talaria_NAME import Accounts\nfrom talaria_NAME.simulator import SimulatedTITLE\n\n"
-    "from talaria.testing.conformance import PartnerConformance",
-    ("test", True): "from talaria.adapters.partners.NAME import Accounts\n"
-    "from talaria.sandbox.NAME import SimulatedTITLE\nfrom talaria.testing.conformance import PartnerConformance",
 }
 
 
@@ -60,15 +51,10 @@ def new(name: str, in_repo: bool, folder: Path | None) -> None:
     if in_repo and not (folder / "src/talaria/adapters/partners").is_dir():
         fail("The current folder is not the gateway's repository: there is no src/talaria/adapters/partners.")
     written = texts(name, in_repo)
-    for path in written:
-        if (folder / path).exists():
-            fail(f"{folder / path} is there already; nothing was written.")
-    try:
+    with writing(*(folder / path for path in written)):
         for path, text in written.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        fail(f"{error.filename} can't be written: {error.strerror}.")
     click.echo(
         "\n".join(["Written:", *(f"  {folder / path}" for path in written), *_next_steps(name, in_repo, folder)])
     )
@@ -76,12 +62,11 @@ def new(name: str, in_repo: bool, folder: Path | None) -> None:
 
 def texts(name: str, in_repo: bool) -> dict[str, str]:
     """The files of a new partner: their texts by their paths."""
-    template = files(__package__) / "partner_template"
-    found = {}
-    for path, kind in (_IN_REPOSITORY if in_repo else _OUTSIDE).items():
-        text = template.joinpath(f"{kind}.txt").read_text("utf-8").replace("IMPORTS", _IMPORTS.get((kind, in_repo), ""))
-        found[path.replace("NAME", name)] = text.replace("NAME", name).replace("TITLE", name.title())
-    return found
+    template, values = templates("partner_template"), {"name": name, "title": name.title(), "in_repo": in_repo}
+    kinds = _IN_REPOSITORY if in_repo else _OUTSIDE
+    return {
+        path.replace("NAME", name): template.get_template(f"{kind}.txt").render(values) for path, kind in kinds.items()
+    }
 
 
 def _next_steps(name: str, in_repo: bool, folder: Path) -> list[str]:

@@ -116,7 +116,7 @@ def _rate(text: str, _: LoadContext) -> RateLimit | None:
 def _listen(text: str, _: LoadContext) -> Address:
     found = _LISTEN.fullmatch(text)
     host = found[1].strip("[]") if found else ""
-    if found is None or int(found[2]) > 65535 or (found[1] != host and not _is_ip(host)):
+    if found is None or int(found[2]) > 65535 or (found[1] != host and ip_of(host) is None):
         raise InvalidValue(f"{shown(text)} is not an address to listen on")
     return Address(host, int(found[2]))
 
@@ -140,7 +140,7 @@ def _network(text: str, _: LoadContext) -> Network:
 
 
 def _ip(text: str, _: LoadContext) -> str:
-    if not _is_ip(text):
+    if ip_of(text) is None:
         raise InvalidValue(f"{shown(text)} is not an IP address")
     return _without_zone(text)
 
@@ -209,21 +209,26 @@ def _file(text: str, context: LoadContext) -> Path:
 def is_encrypted_or_local(url: str) -> bool:
     """False for plain http to anything but this machine: it can be read and changed on the way."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    return parts.scheme == "https" or host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+    return parts.scheme == "https" or is_local(parts.hostname or "")
 
 
-def _is_ip(host: str) -> bool:
+def ip_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is, without brackets; None for a name."""
     try:
-        ipaddress.ip_address(host)
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
-    return True
+        return None
+
+
+def is_local(host: str) -> bool:
+    """Is it this machine alone?"""
+    ip = ip_of(host)
+    return host == "localhost" if ip is None else ip.is_loopback
 
 
 def _is_host(host: str, in_brackets: bool) -> bool:
     if in_brackets:
-        return ":" in host and "%" not in host and _is_ip(host)
+        return ":" in host and "%" not in host and ip_of(host) is not None
     return _HOST.fullmatch(host) is not None
 
 

@@ -59,42 +59,36 @@ class Figures(NamedTuple):
         return rate / self.rate if self.rate else 0.0
 
 
-class _Sample(NamedTuple):
-    at: float
-    counts: Mapping[Subject, Counts]
-
-
 class History:
     """Samples, and what follows from them. `now`: monotonic seconds."""
 
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         self._now = now
-        self._samples: deque[_Sample] = deque(maxlen=_SAMPLES_BACK)
+        self._samples: deque[tuple[float, Mapping[Subject, Counts]]] = deque(maxlen=_SAMPLES_BACK)
         self._curves: dict[Subject, deque[tuple[float, float]]] = {}
 
     def add(self, tallies: Tallies) -> None:
         """Take a sample."""
-        sample = _Sample(self._now(), counts_of(tallies))
+        now, counts = self._now(), counts_of(tallies)
         if self._samples:
-            before = self._samples[-1]
-            for subject, counts in sample.counts.items():
-                found = _figures(before.counts.get(subject, Counts()), counts, sample.at - before.at)
+            at, before = self._samples[-1]
+            for subject, counted in counts.items():
+                found = _figures(before.get(subject, Counts()), counted, now - at)
                 curve = self._curves.setdefault(subject, deque(maxlen=POINTS))
                 curve.append((found.rate, found.failed_rate))
-        self._samples.append(sample)
+        self._samples.append((now, counts))
 
     def figures(self, tallies: Tallies) -> dict[Subject, Figures]:
         """Those of now."""
-        counts = counts_of(tallies)
         if not self._samples:
             return {}
-        since = self._samples[0]
-        seconds = self._now() - since.at
+        at, before = self._samples[0]
+        seconds = self._now() - at
         return {
-            subject: _figures(since.counts.get(subject, Counts()), now, seconds)._replace(
+            subject: _figures(before.get(subject, Counts()), counted, seconds)._replace(
                 curve=tuple(self._curves.get(subject, ()))
             )
-            for subject, now in counts.items()
+            for subject, counted in counts_of(tallies).items()
         }
 
 

@@ -24,7 +24,6 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from talaria.domain.authorization import bearer_token
 from talaria.domain.decision import Decision
 from talaria.domain.errors import BadRequest, DecisionFailed
 from talaria.domain.events import RequestContext
@@ -32,6 +31,7 @@ from talaria.domain.forwarded import Network, contains, last_hop
 from talaria.domain.gateway import Gateway
 from talaria.domain.headers import usable_request_id
 from talaria.domain.http import ClientRequest, Headers
+from talaria.domain.memo import BoundedMemo
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.domain.routing import check_known_method
@@ -52,6 +52,8 @@ _OF_THE_EDGE: Final = frozenset(
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _VARY: Final = (b"vary", b"authorization, x-api-key, x-api-tag, x-forwarded-method")
 _LOG_SECONDS: Final = 60.0
+_expiries: BoundedMemo[bytes, float] = BoundedMemo(10_000, longest=4096)
+"""An `Authorization` field with a service token -> when that expires."""
 
 
 class TrustedEdges:
@@ -133,12 +135,8 @@ class Decisions:
 
     def _seconds_kept(self, decision: Decision, headers: Headers) -> float:
         """Rule 5."""
-        now = self._wall()
-        clients = inf
-        if decision.identity is not None:
-            clients = _expiry(bearer_token(decision.headers.all(b"authorization"))) - now
-        services = _expiry(bearer_token([dict(headers)[b"authorization"]])) - now
-        return min(self._max_age, clients / 2, services / 2, self._gateway.fresh_for(decision))
+        first = min(decision.principal.expires, _expiry(dict(headers)[b"authorization"]))
+        return min(self._max_age, (first - self._wall()) / 2, self._gateway.fresh_for(decision))
 
 
 def asked_for(cycle: RequestResponseCycle) -> ClientRequest:
@@ -202,6 +200,11 @@ class _Claims(msgspec.Struct):
     exp: float
 
 
-def _expiry(token: bytes) -> float:
-    """When a JWT that is verified, or our own, expires: seconds since the epoch."""
-    return msgspec.json.decode(urlsafe_b64decode(token.split(b".")[1] + b"=="), type=_Claims).exp
+def _expiry(authorization: bytes) -> float:
+    """When the service token in this field expires: seconds since the epoch."""
+    known = _expiries.get(authorization)
+    if known is None:
+        claims = authorization.split(b".")[1]
+        expires = msgspec.json.decode(urlsafe_b64decode(claims + b"=="), type=_Claims).exp
+        known = _expiries.remember(authorization, expires)
+    return known

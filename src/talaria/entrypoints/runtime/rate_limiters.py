@@ -22,14 +22,10 @@ class RateLimiterRegistry:
 
 def caller_rate_limits(settings: Settings, registry: RateLimiterRegistry) -> CallerRateLimits:
     """The limits of callers and of their persons."""
-    callers: dict[str, RateLimiter] = {}
-    persons: dict[str, RateLimiter] = {}
-    for name, caller in settings.callers.items():
-        for key, limit, limiters in (
-            ("rate_limit", caller.rate_limit, callers),
-            ("person_rate_limit", caller.person_rate_limit, persons),
-        ):
-            limiter = registry.limiter(f"callers.{name}.{key}", limit)
-            if limiter is not None:
-                limiters[name] = limiter
-    return CallerRateLimits(callers, persons)
+
+    def limiters(key: str) -> dict[str, RateLimiter]:
+        callers = settings.callers.items()
+        found = {name: registry.limiter(f"callers.{name}.{key}", getattr(one, key)) for name, one in callers}
+        return {name: limiter for name, limiter in found.items() if limiter is not None}
+
+    return CallerRateLimits(limiters("rate_limit"), limiters("person_rate_limit"))

@@ -76,6 +76,11 @@ async def test_a_good_token_names_caller_and_person() -> None:
     assert person == Principal("app", PersonalPhoneId("p-1"))
 
 
+async def test_a_principal_knows_when_its_token_expires() -> None:
+    exp = NOW + 77
+    assert (await verifier().verify(good_token(exp=exp))).expires == exp
+
+
 async def test_a_path_to_the_phone_id_goes_before_a_claim_of_its_name() -> None:
     nested: dict[str, object] = {"person": {"phone": {"id": "p-inside"}}, "person.phone.id": "p-outside"}
     person = await verifier().verify(good_token(iss=NESTED, **nested))

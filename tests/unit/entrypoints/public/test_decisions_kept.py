@@ -1,5 +1,6 @@
 """How long an edge may keep a decision."""
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -28,7 +29,11 @@ class DatedTokens(MemoryServiceTokens):
 async def kept(max_age: float, token: float, pair: float, service: float) -> Answer:
     """A yes, with so many seconds left of the client's token, of the pair and of our own token."""
     bearer = jwt_of(WALL + token)
-    door = Door(World(max_age=pair), tokens=DatedTokens(service), verifier=MemoryTokenVerifier({bearer: person()}))
+    door = Door(
+        World(max_age=pair),
+        tokens=DatedTokens(service),
+        verifier=MemoryTokenVerifier({bearer: replace(person(), expires=WALL + token)}),
+    )
     headers = [(n, b"Bearer " + bearer if n == b"authorization" else v) for n, v in by_headers()]
     return await Edge(door, max_age).ask(headers=headers)
 

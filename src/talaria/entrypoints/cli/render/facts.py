@@ -3,11 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from talaria.entrypoints.config import Address, Settings
 from talaria.entrypoints.config.settings import TlsSettings
+from talaria.entrypoints.config.types import ip_of
 
 _DECISION_MARGIN = 0.5
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -38,11 +38,7 @@ class Endpoint:
     @property
     def is_ip(self) -> bool:
         """Is the host an address, and no name?"""
-        try:
-            ip_address(self.host)
-        except ValueError:
-            return False
-        return True
+        return ip_of(self.host) is not None
 
     @property
     def word(self) -> str:
@@ -148,13 +144,7 @@ def decisions_of(settings: Settings, given: Sequence[str], gateways: Sequence[En
     listen = settings.server.decision_listen
     if listen is None:
         return ()
-    if _is_any(listen.host):
+    ip = ip_of(listen.host)
+    if ip is not None and ip.is_unspecified:
         return tuple(Endpoint("http", gateway.host, listen.port) for gateway in gateways)
     return (Endpoint("http", listen.host, listen.port),)
-
-
-def _is_any(host: str) -> bool:
-    try:
-        return ip_address(host).is_unspecified
-    except ValueError:
-        return False

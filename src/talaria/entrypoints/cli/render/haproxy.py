@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from zlib import crc32
 
 from talaria.entrypoints.cli.render.facts import Endpoint, Facts
 from talaria.entrypoints.cli.render.template import fill
+from talaria.entrypoints.config.settings import TlsSettings
 
 SCRIPT = "decide.lua"
 
@@ -27,6 +29,11 @@ def edge(facts: Facts) -> str:
 def can_read(claim: str) -> bool:
     """Whether HAProxy can read this claim of a token."""
     return _PATH.fullmatch(claim) is not None
+
+
+def finds_key(tls: TlsSettings) -> bool:
+    """Whether HAProxy finds the key of its own certificate."""
+    return tls.cert_file is None or tls.key_file in (tls.cert_file, Path(f"{tls.cert_file}.key"))
 
 
 def _ids(endpoints: Sequence[Endpoint]) -> dict[Endpoint, int]:

@@ -1,11 +1,11 @@
 """What talaria.toml does not have, and an engine needs."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from talaria.entrypoints.cli.render import haproxy
 from talaria.entrypoints.cli.render.facts import Facts
 from talaria.entrypoints.config import Problem, Settings
+from talaria.entrypoints.config.types import is_local
 
 _VERIFY_BY_FILE = frozenset({"nginx", "envoy"})
 """Engines that know no authority by themselves."""
@@ -30,7 +30,7 @@ def _for_balance(engine: str, facts: Facts) -> Iterator[Problem]:
     if not facts.claims:
         hint = "write a caller with an issuer: only a token names a person"
         yield Problem("callers", "no caller's requests name a person", hint)
-    if _is_loopback(ops.host) and not all(_is_loopback(gateway.host) for gateway in facts.gateways):
+    if is_local(ops.host) and not all(is_local(gateway.host) for gateway in facts.gateways):
         wrong = f"{ops} can be reached on the replica's own machine only, and the balancer asks /readyz there"
         yield Problem("server.ops_listen", wrong, 'write an address that it can reach, such as "0.0.0.0:9090"')
     if workers > 1:
@@ -61,10 +61,7 @@ def _for_edge(engine: str, facts: Facts) -> Iterator[Problem]:
         if engine in _VERIFY_BY_FILE and secure and upstream.tls.ca_file is None:
             wrong = "this engine verifies a certificate by a file alone"
             yield Problem(f"{at}.tls.ca_file", wrong, "write tls = { ca_file = ... }")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        if engine == "haproxy" and not haproxy.finds_key(upstream.tls):
+            wrong = f"HAProxy does not find the key {upstream.tls.key_file}"
+            hint = "HAProxy reads it in the certificate's file, or in one of its name with .key behind: call it so"
+            yield Problem(f"{at}.tls.key_file", wrong, hint)

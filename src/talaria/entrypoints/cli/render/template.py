@@ -2,9 +2,8 @@
 
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from talaria.entrypoints.cli.render.facts import Facts
+from talaria.entrypoints.cli.templates import templates
 
 
 def fill(template: str, facts: Facts, **values: object) -> str:
@@ -25,13 +24,7 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:g}s"
 
 
-ENVIRONMENT = Environment(  # noqa: S701 - what is rendered is no HTML
-    loader=PackageLoader("talaria.entrypoints.cli", "render"),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+ENVIRONMENT = templates("render")
 ENVIRONMENT.filters["ms"] = _milliseconds
 ENVIRONMENT.filters["s"] = _seconds
 ENVIRONMENT.filters["folded"] = lambda header: header.replace("-", "_")

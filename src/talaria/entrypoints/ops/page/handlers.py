@@ -1,14 +1,17 @@
 """Where the pages stand: `/`, what it is made of, what keeps it live, and `/timeline/<request id>`."""
 
-from litestar import MediaType, Response, get
+from typing import Any
+
+from litestar import MediaType, Request, Response, get
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, SkipValidation
 from litestar.response import ServerSentEvent
 
 from talaria.entrypoints.ops.admin import GatewayAdmin
-from talaria.entrypoints.ops.page.pages import HEADERS, Pages, asset
+from talaria.entrypoints.ops.page.pages import HEADERS, Pages, source
 
+_MEDIA_TYPES = {"page.css": "text/css", "page.js": "text/javascript"}
 Shown = SkipValidation[NamedDependency[Pages]]
 
 
@@ -35,16 +38,11 @@ def live(pages: Shown) -> ServerSentEvent:
     return ServerSentEvent(pages.live())
 
 
-@get("/page.css", media_type=MediaType.CSS, include_in_schema=False, sync_to_thread=False)
-def style() -> Response[str]:
-    """The style of the pages."""
-    return Response(asset("page.css"), headers=HEADERS)
+@get(["/page.css", "/page.js"], include_in_schema=False, sync_to_thread=False)
+def asset(request: Request[Any, Any, Any]) -> Response[str]:
+    """The style and the script of the pages."""
+    name = request.url.path[1:]
+    return Response(source(name), media_type=_MEDIA_TYPES[name], headers=HEADERS)
 
 
-@get("/page.js", media_type="text/javascript", include_in_schema=False, sync_to_thread=False)
-def script() -> Response[str]:
-    """The script of the page."""
-    return Response(asset("page.js"), headers=HEADERS)
-
-
-page_handlers = [page, timeline, live, style, script]
+page_handlers = [page, timeline, live, asset]

@@ -33,7 +33,7 @@ HEADERS = {
 }
 
 
-def asset(name: str) -> str:
+def source(name: str) -> str:
     """The style or the script."""
     return files(__package__).joinpath(name).read_text("utf-8")
 
@@ -123,7 +123,7 @@ class Pages:
             truth=truth,
             all=figures.get(ALL, Figures()),
             routes=view.routes(overview, figures),
-            dependencies=view.dependencies(overview, figures, now),
+            dependencies=view.dependencies(overview, figures),
             configuration=overview.readiness.configuration,
             workers=view.workers(overview, now),
             replaced=view.replaced(overview.tallies),

@@ -92,15 +92,15 @@ def routes(overview: Overview, figures: Mapping[Subject, Figures]) -> list[Row]:
     return rows
 
 
-def dependencies(overview: Overview, figures: Mapping[Subject, Figures], now: float) -> list[Row]:
-    """A row for each dependency of any route. `now`: seconds since the epoch."""
+def dependencies(overview: Overview, figures: Mapping[Subject, Figures]) -> list[Row]:
+    """A row for each dependency of any route."""
     gauges = overview.tallies.gauges
     connections, waiters = gauges.get("connections", {}), gauges.get("connection_waiters", {})
     return [
         Row(
             one.name,
             _TONES[one.severity],
-            state_of(one, now),
+            state_of(one),
             figures.get(Subject("dependency", one.name), _NOTHING),
             (
                 int(connections.get((one.name, "in_use"), 0)),
@@ -112,13 +112,13 @@ def dependencies(overview: Overview, figures: Mapping[Subject, Figures], now: fl
     ]
 
 
-def state_of(dependency: Dependency, now: float) -> str:
+def state_of(dependency: Dependency) -> str:
     """Such as "open in 1 of 2 workers since 21:30:05: connection refused; asked again in 4 s"."""
     text = dependency.state
     if dependency.of_workers > 1:
         text += f" in {dependency.affected_workers} of {dependency.of_workers} workers"
     if dependency.since:
-        text += f" since {words.moment(dependency.since, now)}: {dependency.cause or 'no cause is known'}"
+        text += f" since {dependency.since}: {dependency.cause or 'no cause is known'}"
     if dependency.retry_in_seconds:
         text += f"; asked again in {max(1, dependency.retry_in_seconds):.0f} s"
     return text
@@ -155,14 +155,13 @@ def certificates(tallies: Tallies, now: float) -> list[Certificate]:
 
 def amounts(tallies: Tallies, figures: Mapping[Subject, Figures]) -> dict[str, Any]:
     """How full the gateway is, and how many exchanges the cache answers."""
-    gauge = {name: sum(tallies.gauges.get(name, {}).values()) for name in _AMOUNTS}
-    found: dict[str, Any] = {name: int(value) for name, value in gauge.items()}
-    identities = figures.get(IDENTITIES, _NOTHING)
-    limit = gauge["identity_cache_limit"]
-    found["fill"] = words.percent(gauge["identity_cache_entries"] / limit) if limit else ""
-    found["hits"] = words.percent(1 - identities.share(identities.failed_rate)) if identities.rate else _hits(tallies)
-    found["lost"] = sum(tallies.counters.get("access_lines_lost", {}).values())
-    return found
+    found: dict[str, Any] = {name: int(sum(tallies.gauges.get(name, {}).values())) for name in _AMOUNTS}
+    now, limit = figures.get(IDENTITIES, _NOTHING), found["identity_cache_limit"]
+    return found | {
+        "fill": words.percent(found["identity_cache_entries"] / limit) if limit else "",
+        "hits": words.percent(1 - now.share(now.failed_rate)) if now.rate else _hits(tallies),
+        "lost": sum(tallies.counters.get("access_lines_lost", {}).values()),
+    }
 
 
 _AMOUNTS = (

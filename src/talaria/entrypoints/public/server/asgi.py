@@ -1,14 +1,13 @@
 """A request of our server, served by an ASGI application (ASGI 3.0, HTTP)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
 from talaria.domain.http import Headers
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 
-AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 Message = dict[str, Any]
 
 

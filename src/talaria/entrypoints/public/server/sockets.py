@@ -5,7 +5,6 @@ knows of a client's socket.
 import asyncio
 import ctypes
 import fcntl
-import ipaddress
 import logging
 import socket
 import struct
@@ -15,6 +14,7 @@ from contextlib import suppress
 from typing import Final
 
 from talaria.entrypoints.config import Address
+from talaria.entrypoints.config.types import ip_of
 
 logger = logging.getLogger("talaria.sockets")
 
@@ -63,11 +63,8 @@ def bind(host: str, port: int, setting: str, *, shared: bool = False) -> socket.
 
 def loopback_for_wildcard(address: Address) -> Address:
     """The address itself; for one that listens everywhere, the loopback of its family."""
-    try:
-        ip = ipaddress.ip_address(address.host)
-    except ValueError:
-        return address
-    if not ip.is_unspecified:
+    ip = ip_of(address.host)
+    if ip is None or not ip.is_unspecified:
         return address
     return Address("127.0.0.1" if ip.version == 4 else "::1", address.port)
 

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.unit.entrypoints.cli.render.support_render import GATEWAYS, rendered, text_of
 
 SERVER = re.compile(r"^    server (\S+) (\S+) id (\d+) check port 9090$", re.MULTILINE)
@@ -43,3 +45,11 @@ def test_an_edge_goes_to_the_upstream_of_each_tag(tmp_path: Path) -> None:
         "http-response del-header x-rider",
     ):
         assert line in text
+
+
+@pytest.mark.parametrize(("key", "code"), [("a.pem.key", 0), ("a.pem", 0), ("a.key", 78), ("b.pem.key", 78)])
+def test_a_key_is_where_haproxy_finds_it(tmp_path: Path, key: str, code: int) -> None:
+    tls = {"ca_file": "ca.pem", "cert_file": "a.pem", "key_file": key}
+    result = rendered(tmp_path, "haproxy", "edge", changes={"upstreams": {"other": {"tls": tls}}})
+    assert result.exit_code == code
+    assert ("upstreams.other.tls.key_file" in result.output) is (code == 78)

@@ -5,7 +5,7 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from talaria.entrypoints.ops.page.pages import Pages, asset
+from talaria.entrypoints.ops.page.pages import Pages, source
 from talaria.entrypoints.ops.readiness import Dependency
 from tests.unit.entrypoints.ops.support_ops import MemoryAdmin, failure_record
 
@@ -24,7 +24,7 @@ async def test_what_is_wrong_stands_on_the_page(admin: MemoryAdmin) -> None:
     for said in (
         "<title>talaria: serving, wind failing</title>",
         "<h1>serving, wind failing</h1>",
-        "open in 1 of 2 workers since 2026-11-18 12:00:00: connection refused; asked again in 4 s",
+        "open in 1 of 2 workers since 2026-11-18T12:00:00Z: connection refused; asked again in 4 s",
         '<a href="/timeline/%3Cscript%3Er-1">&lt;script&gt;r-1</a>',
         '<a href="/timeline/r-2">r-2</a>',
         "<b>1</b> partner-unreachable",
@@ -36,7 +36,7 @@ async def test_what_is_wrong_stands_on_the_page(admin: MemoryAdmin) -> None:
 
 async def test_nothing_is_fetched_from_elsewhere(admin: MemoryAdmin) -> None:
     pages = Pages(admin)
-    for text in (await pages.whole(), pages.failure(failure_record()), asset("page.css"), asset("page.js")):
+    for text in (await pages.whole(), pages.failure(failure_record()), source("page.css"), source("page.js")):
         assert not ELSEWHERE.search(text)
         assert "style=" not in text
 

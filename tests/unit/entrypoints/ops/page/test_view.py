@@ -10,7 +10,6 @@ from talaria.entrypoints.ops.page import view
 from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness
 from tests.unit.entrypoints.ops.support_ops import failure_record
 
-NOON = 1_795_003_200.0
 WELL = (Dependency("personal", "ok"), Dependency("wind", "not asked yet"))
 FAILING = Dependency("personal", "failing", "2026-11-18T12:00:00Z", "timeout")
 OPEN = Dependency("wind", "open", "2026-11-18T12:00:00Z", "connection refused", 4.4, 1, 2)
@@ -67,10 +66,10 @@ def test_a_dependency_of_several_routes_has_one_row_with_its_connections() -> No
         "connection_waiters": {("wind",): 1.0},
     }
     seen = replace(overview(FAILING, OPEN), tallies=Tallies(gauges=gauges))  # type: ignore[arg-type]
-    personal, wind = view.dependencies(seen, {}, NOON)
-    assert personal.state == "failing since 12:00:00: timeout"
+    personal, wind = view.dependencies(seen, {})
+    assert personal.state == "failing since 2026-11-18T12:00:00Z: timeout"
     assert personal.connections == (0, 0, 0)
-    assert wind.state == ("open in 1 of 2 workers since 12:00:00: connection refused; asked again in 4 s")
+    assert wind.state == ("open in 1 of 2 workers since 2026-11-18T12:00:00Z: connection refused; asked again in 4 s")
     assert (wind.tone, wind.connections) == ("bad", (3, 2, 1))
 
 
