@@ -61,7 +61,7 @@ class PersonalPhoneId(Sensitive):
 
 
 class PhoneNumber(Sensitive):
-    """A phone number in E.164. Lives inside one exchange and is kept nowhere."""
+    """A phone number in E.164. Lives inside one exchange, and the shadow behind it, and is kept nowhere."""
 
     __slots__ = ()
     _label = "<phone>"
