@@ -70,7 +70,7 @@ class Gateway:
         self._networks = networks or NetworkAllowlist({})
         self._bound = self._networks.bound
         self.rate_limits = rate_limits or None
-        self._tracing = tracing
+        self.tracing = tracing
         self._lines = UpstreamHeaders(routes, targets, forwarded)
 
     async def decide(self, request: ClientRequest, context: RequestContext) -> Decision:
@@ -81,10 +81,10 @@ class Gateway:
         started = self._now()
         headers = self.header_policy.filter_request(request.headers)
         context.request_id = usable_request_id(headers.only(b"x-request-id")) or new_request_id()
-        if self._tracing is None:
+        if self.tracing is None:
             trace = trace_of(headers)
         else:
-            trace = context.trace = self._tracing.trace_of(headers, request.scheme)
+            trace = context.trace = self.tracing.trace_of(headers, request.scheme)
         context.trace_id = trace.trace_id
         context.phase = "routing"
         route = find_route(self._routes, headers.all(b"x-api-tag"))
@@ -130,11 +130,8 @@ class Gateway:
 
     def flow_of(self, request: ClientRequest) -> Flow | None:
         """What every request with the `host`, `x-api-tag` and `authorization` of this one, and from its peer, goes on
-        under; None where that can't be said now, or not for each of them alike: with a collector each request has a
-        trace of its own. Records nothing and refuses nothing: `handle` does.
+        under; None where that can't be said now. Records nothing and refuses nothing: `handle` does.
         """
-        if self._tracing is not None:
-            return None
         try:
             headers = self.header_policy.filter_request(request.headers)
             route = find_route(self._routes, headers.all(b"x-api-tag"))
@@ -187,7 +184,7 @@ class Gateway:
         What may follow follows as ever: another try, a fresh identity.
         """
         headers = self.header_policy.filter_request(request.headers)
-        trace, route, principal = trace_of(headers), flow.route, flow.principal
+        trace, route, principal = context.trace or trace_of(headers), flow.route, flow.principal
         context.trace_id, context.tag, context.partner = trace.trace_id, route.tag, route.partner.id
         context.caller, context.person = principal.caller, principal.pseudonym
         if request.body is not None:
