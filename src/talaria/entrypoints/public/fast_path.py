@@ -145,8 +145,8 @@ class FastRequest:
     """
 
     __slots__ = (
-        "_began", "_client", "_flow", "_gateway", "_kept", "_lease", "_method", "_parent", "_path", "_patience", "_read",
-        "_request_id", "_sent", "_services", "_size", "_trace", "data",
+        "_began", "_client", "_flow", "_gateway", "_kept", "_lease", "_method", "_parent", "_path", "_patience",
+        "_read", "_request_id", "_sent", "_services", "_size", "_trace", "data",
     )  # fmt: skip
 
     def __init__(
