@@ -23,7 +23,7 @@ from talaria.adapters.http1.plain_responses import PlainResponses
 from talaria.adapters.talaria_services import TalariaServices
 from talaria.domain.decision import joined
 from talaria.domain.errors import RateLimited
-from talaria.domain.events import RequestContext, RequestForwarded
+from talaria.domain.events import RequestContext, RequestForwarded, Trace
 from talaria.domain.flow import Flow
 from talaria.domain.gateway import Gateway
 from talaria.domain.headers import RequestHeaders, usable_request_id
@@ -31,7 +31,7 @@ from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, 
 from talaria.domain.memo import BoundedMemo
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
-from talaria.domain.tracing import new_request_id, trace_of
+from talaria.domain.tracing import begun, new_request_id, trace_of
 from talaria.entrypoints.public.plain_requests import PlainRequest, PlainRequests
 from talaria.entrypoints.public.problems import date_header
 from talaria.entrypoints.public.server.cycle import STATUS_LINES
@@ -87,6 +87,7 @@ class FastPath:
         self._requests = PlainRequests(gateway.header_policy, body_limit)
         self.responses = PlainResponses(gateway.header_policy.forwards_response)
         self._rate_limits = gateway.rate_limits
+        self.tracing = gateway.tracing
         self._flows: BoundedMemo[_FlowKey, Flow] = BoundedMemo(_FLOWS)
 
     def begin(self, client: Client, data: bytes, header_limit: int) -> "FastRequest | None":
@@ -133,21 +134,8 @@ class FastRequest:
     """
 
     __slots__ = (
-        "_began",
-        "_client",
-        "_flow",
-        "_gateway",
-        "_kept",
-        "_lease",
-        "_method",
-        "_path",
-        "_patience",
-        "_request_id",
-        "_sent",
-        "_services",
-        "_size",
-        "_trace_id",
-        "data",
+        "_began", "_client", "_flow", "_gateway", "_kept", "_lease", "_method", "_parent", "_path", "_patience",
+        "_read", "_request_id", "_sent", "_services", "_size", "_trace", "data",
     )  # fmt: skip
 
     def __init__(
@@ -170,17 +158,21 @@ class FastRequest:
         self._kept = b""
         self._patience: TimerHandle | None = None
         self._gateway = path.gateway
-        self._method, start, forwarded, read, _, body = plain
+        self._method, start, forwarded, self._read, _, body = plain
+        read = self._read
         self._size = len(body)
         given = read.get(b"x-request-id")
         self._request_id = (None if given is None else usable_request_id(given)) or new_request_id()
-        trace_lines = framing = b""
-        self._trace_id = ""
+        trace_lines = self._parent = b""
+        self._trace: Trace | None = None
         if b"traceparent" in read:
-            trace = trace_of(RequestHeaders([], read))
-            self._trace_id, trace_lines = trace.trace_id, joined(trace.headers())
-        if body:
-            framing = b"content-length: %d\r\n" % len(body)
+            sent = RequestHeaders([], read)
+            self._trace = trace_of(sent) if path.tracing is None else path.tracing.trace_of(sent, client.scheme)
+            self._parent, trace_lines = self._trace.parent, joined(self._trace.headers())
+        elif path.tracing is not None:
+            self._parent = path.tracing.new_parent()
+            trace_lines = b"traceparent: %b\r\n" % self._parent
+        framing = b"content-length: %d\r\n" % len(body) if body else b""
         head = b"%b\r\n%b\r\n%b%bx-request-id: %b\r\n%b%b%b\r\n%b" % (
             start,
             lease.backend.client.host_line,
@@ -230,7 +222,7 @@ class FastRequest:
             RequestForwarded(
                 flow.labels,
                 self._request_id,
-                self._trace_id,
+                self._parent[3:35].decode(),
                 self._method,
                 status,
                 self._size,
@@ -239,6 +231,7 @@ class FastRequest:
                 now - self._sent,
                 path.wall(),
                 lease.backend.client.address,
+                self._sampled_trace(),
             )
         )
 
@@ -252,7 +245,18 @@ class FastRequest:
     async def resume(self, request: ClientRequest, context: RequestContext) -> ClientResponse:
         """The response, by the slow path. Raises what `Gateway.handle` raises."""
         context.request_id, context.started = self._request_id, self._began
+        if self._gateway.tracing is not None:
+            context.trace = self._trace or self._begun()
         return await self._gateway.resume(self._flow, request, context, self)
+
+    def _begun(self) -> Trace:
+        return begun(self._parent, self._read.get(b"host", b""), self._client.scheme)
+
+    def _sampled_trace(self) -> Trace | None:
+        """Where spans are made of this request."""
+        if self._gateway.tracing is None or not self._parent[-1] & 1:
+            return None
+        return self._trace or self._begun()
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         return await self._services.send(request, self._lease)
