@@ -59,6 +59,8 @@ def test_a_plain_one() -> None:
                 b"2\r\nok\r\n",
                 b"2\r\nok0\r\n\r\n",
                 b"2\r\nokk\r\n0\r\n\r\n",
+                b"2\r\nokXX0\r\n\r\n",
+                b"0\r\nXX",
                 b"2;a=b\r\nok\r\n0\r\n\r\n",
                 b"2 \r\nok\r\n0\r\n\r\n",
                 b" 2\r\nok\r\n0\r\n\r\n",
