@@ -21,6 +21,7 @@ State machine of the breaker:
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Literal
 
 from talaria.domain.errors import GatewayOverloaded
@@ -217,17 +218,15 @@ class RetryBudget:
 
     A retry takes a token and gives it back once it is answered: a dependency that fails now and then gets its retries,
     one that fails altogether gets a fifth more calls at most. `on_refused` hears of each retry that may not be sent.
+    `requested` counts one request, whatever its outcome, at a time that never goes back.
     """
 
-    __slots__ = ("_on_refused", "_window")
+    __slots__ = ("_on_refused", "_window", "requested")
 
     def __init__(self, on_refused: Callable[[], object] = lambda: None) -> None:
         self._on_refused = on_refused
         self._window = Window()
-
-    def requested(self, now: float) -> None:
-        """Count one request, whatever its outcome."""
-        self._window.add(now, 1, 0)
+        self.requested: Callable[[float], None] = partial(self._window.add, all_=1, some=0)
 
     def take(self, now: float) -> bool:
         """May one more retry be sent? If so, it is counted."""

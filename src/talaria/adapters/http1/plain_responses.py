@@ -23,6 +23,7 @@ _REMEMBERED: Final = frozenset(
     b" content-type date expires pragma server strict-transport-security vary x-content-type-options"
     b" x-frame-options".split()
 )
+_STARTS: Final = 256
 _LINES: Final = 2048
 _LONGEST: Final = 256
 _LENGTH_DIGITS: Final = 15
@@ -61,6 +62,7 @@ class PlainResponses:
 
     def __init__(self, forwards: Callable[[bytes], bool]) -> None:
         self._forwards = forwards
+        self._starts: BoundedMemo[bytes, int] = BoundedMemo(_STARTS)
         self._lines: BoundedMemo[bytes, _Read] = BoundedMemo(_LINES, _LONGEST)
 
     def read(self, data: bytes, secrets: tuple[bytes, ...]) -> PlainResponse | None:
@@ -74,8 +76,8 @@ class PlainResponses:
             if data.find(secret, 0, end) >= 0:
                 return None
         start, *lines = data[:end].split(b"\r\n")
-        status = _STATUSES.get(start[:13])
-        if status is None or len(lines) > HEADER_COUNT_LIMIT or start.translate(None, _PRINTABLE):
+        status = self._starts.get(start) or self._status(start)
+        if not status or len(lines) > HEADER_COUNT_LIMIT:
             return None
         forwarded: list[bytes] = []
         length, dated, chunked = -1, False, False
@@ -107,6 +109,11 @@ class PlainResponses:
         if missing < 0:
             return None
         return status, forwarded, dated, True, body, missing
+
+    def _status(self, start: bytes) -> int:
+        """That of a first line; 0 for one that is not plain."""
+        plain = not start.translate(None, _PRINTABLE)
+        return self._starts.remember(start, _STATUSES.get(start[:13], 0) if plain else 0)
 
     def _read(self, line: bytes) -> _Read | None:
         raw, _, value = line.partition(b":")

@@ -134,7 +134,7 @@ class FastRequest:
     """
 
     __slots__ = (
-        "_began", "_client", "_flow", "_gateway", "_kept", "_lease", "_method", "_parent", "_path", "_patience",
+        "_client", "_flow", "_gateway", "_kept", "_lease", "_method", "_parent", "_path", "_patience",
         "_read", "_request_id", "_sent", "_services", "_size", "_trace", "data",
     )  # fmt: skip
 
@@ -154,7 +154,6 @@ class FastRequest:
         self._flow = flow
         self._services = services
         self._lease = lease
-        self._began = lease.since
         self._kept = b""
         self._patience: TimerHandle | None = None
         self._gateway = path.gateway
@@ -222,16 +221,16 @@ class FastRequest:
             RequestForwarded(
                 flow.labels,
                 self._request_id,
-                self._parent[3:35].decode(),
+                self._parent[3:35].decode() if self._parent else "",
                 self._method,
                 status,
                 self._size,
                 len(body),
-                now - self._began,
+                now - self._lease.since,
                 now - self._sent,
                 path.wall(),
                 lease.backend.client.address,
-                self._sampled_trace(),
+                self._sampled_trace() if self._parent else None,
             )
         )
 
@@ -244,7 +243,7 @@ class FastRequest:
 
     async def resume(self, request: ClientRequest, context: RequestContext) -> ClientResponse:
         """The response, by the slow path. Raises what `Gateway.handle` raises."""
-        context.request_id, context.started = self._request_id, self._began
+        context.request_id, context.started = self._request_id, self._lease.since
         if self._gateway.tracing is not None:
             context.trace = self._trace or self._begun()
         return await self._gateway.resume(self._flow, request, context, self)
