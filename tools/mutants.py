@@ -272,8 +272,8 @@ def _code_in(code: CodeType, parts: Sequence[str]) -> CodeType:
 
 def equivalent_mutants() -> dict[str, set[str]]:
     """By file below src/talaria what is not tried, as it is told."""
-    listed: dict[str, dict[str, str]] = tomllib.loads(EQUIVALENT.read_text())
-    return {path: set(reasons) for path, reasons in listed.items()}
+    listed: dict[str, list[tuple[str, str]]] = tomllib.loads(EQUIVALENT.read_text())
+    return {path: {mutant for mutant, _ in reasoned} for path, reasoned in listed.items()}
 
 
 def files_of(names: Sequence[str]) -> Iterator[Path]:

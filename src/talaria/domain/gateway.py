@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist, bearer_token, check_caller_allowed
-from talaria.domain.decision import Decision, UpstreamHeaders, UpstreamTarget, joined
+from talaria.domain.decision import Decision, EdgeHeaders, UpstreamHeaders, UpstreamTarget, joined
 from talaria.domain.errors import (
     DeadlineExceeded,
     DependencyFault,
@@ -26,7 +26,7 @@ from talaria.domain.headers import (
     timeout_of,
     usable_request_id,
 )
-from talaria.domain.http import ClientRequest, ClientResponse, Headers, UpstreamRequest, UpstreamResponse
+from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import PartnerUserId, Principal, Route, Sensitive, ServiceClaims, ServiceToken
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
 from talaria.domain.rate_limits import CallerRateLimits
@@ -223,19 +223,19 @@ class Gateway:
         context.phase = "body"
         return ClientResponse(response.status, filtered, response.body, response.complete_body, route.idle_timeout)
 
-    def edge_headers(self, decision: Decision, context: RequestContext) -> tuple[Headers, list[bytes]]:
-        """For an edge proxy that forwards the request itself: the headers that it is to set, each exactly once and the
-        service token among them, and the names of those of the client that it is to remove.
-        """
-        headers = self._lines.with_own([], decision, self._token_for(decision).token, context)
+    def edge_headers(self, decision: Decision, context: RequestContext) -> EdgeHeaders:
+        """For an edge proxy that forwards the request itself."""
+        token = self._token_for(decision)
+        expires = min(decision.principal.expires, token.expires)
+        headers = self._lines.with_own([], decision, token.token, context)
         names = self.header_policy.dropped_names(decision.request.headers)
         names += [name for name in _REMOVED_UNLESS_SET if name in decision.headers.consumed]
         if decision.user_id is None and decision.route.partner.user_id_header:
             names.append(decision.route.partner.user_id_header)
         if not names:
-            return headers, names
+            return EdgeHeaders(headers, names, expires)
         kept = {name for name, _ in [*headers, *(decision.trace.headers() if decision.trace.given else ())]}
-        return headers, [name for name in dict.fromkeys(names) if name not in kept]
+        return EdgeHeaders(headers, [name for name in dict.fromkeys(names) if name not in kept], expires)
 
     def fresh_for(self, decision: Decision) -> float:
         """Seconds for which the pair of this decision serves its request; endless where it needs none."""
@@ -280,7 +280,6 @@ class Gateway:
         try:
             decision.user_id = fresh = await self._resolve_user(decision, context)
         except (DependencyFault, GatewayOverloaded):
-            context.phase = "upstream"
             return first
         except BaseException:
             await first[0].body.aclose()

@@ -1,8 +1,9 @@
 """Every way in which a network fails, at each dependency, in both directions: what the client gets is in the tables.
 
 A cell: two requests meet the toxic while another person's requests go on steadily beside them. Each of the two ends as
-its table says, within the time of the hop that fails and a second; the requests beside them do not notice; once the
-network is well again a new request succeeds within 2 s.
+its table says; the requests beside them do not notice; once the network is well again a new request succeeds. What only
+a time ends does so within the time of the hop that fails and a second, and is mended within 2 s; of the others a busy
+machine would measure nothing but itself: that they end before any time is over is in their outcome.
 
 A cell makes four failing calls at most, one fewer than open a breaker: a breaker that has opened does not try for 5 s,
 so "within 2 s" can only be said of those that stay closed. What opens and how it closes again is in test_breaker.py.
@@ -23,12 +24,19 @@ from tests.support_waiting import until
 
 HOP, ROUTE = 0.6, 1.0  # a retry comes up to 0.25 s after the failure, and has to have time left
 SLACK, RECOVERY = 1.0, 2.0  # less than a toxic's latency; how much is exceeded is measured by the scorecard
-CONFIG: dict[str, Any] = {
-    "callers": {"app": {"jwks_timeout": "1s"}},
-    "personal": {"timeout": "600ms", "attempts": 2},
-    "partners": {"wind": {"timeout": "600ms", "attempts": 2}},
-    "routes": {"wind": {"timeout": "1s"}},
-}
+ENDED_BY_TIME = ("latency", "bandwidth", "timeout")
+
+
+def config(toxic: Toxic) -> dict[str, Any]:
+    """Short times for what only a time ends, else long ones: a busy machine makes no timeout of a reset."""
+    hop, route = ("600ms", "1s") if toxic.kind in ENDED_BY_TIME else ("30s", "60s")
+    return {
+        "callers": {"app": {"jwks_timeout": route}},
+        "personal": {"timeout": hop, "attempts": 2},
+        "partners": {"wind": {"timeout": hop, "attempts": 2}},
+        "routes": {"wind": {"timeout": route}},
+    }
+
 
 FINE = (200, "")
 PERSONAL = {
@@ -89,7 +97,7 @@ async def check(dependency: str, toxic: Toxic, direction: Direction) -> None:
     """One cell, from the start of the gateway to the recovery."""
     outcomes, bound = TABLES[dependency]
     async with AsyncExitStack() as stack:
-        cell = await stack.enter_async_context(harness(CONFIG))
+        cell = await stack.enter_async_context(harness(config(toxic)))
         persons = cell.sandbox.add_persons(60)
         calm: list[Seen] = []
         if dependency != "issuer":  # its keys are fetched once: a cell needs a gateway that has none yet
@@ -101,5 +109,6 @@ async def check(dependency: str, toxic: Toxic, direction: Direction) -> None:
         assert [one.outcome for one in seen] == [outcomes[toxic.kind]] * 2
         recovered = await recover(cell, dependency, persons)
         assert {one.outcome for one in calm} <= {FINE}
-        within(bound + SLACK, max(one.seconds for one in seen))
-        within(RECOVERY, recovered)
+        if toxic.kind in ENDED_BY_TIME:
+            within(bound + SLACK, max(one.seconds for one in seen))
+            within(RECOVERY, recovered)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 Lines = list[tuple[bytes, bytes]]
 
-SECONDS = 10.0
+SECONDS = 30.0
 """How long a test waits for anything before it fails."""
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.gateway.support_client import ask, chunked, request
 from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in
-from tests.integration.gateway.support_raw import Head, Line, read_head
+from tests.integration.gateway.support_raw import SECONDS, Head, Line, read_head
 from tests.integration.gateway.support_services import Seen, answer
 
 
@@ -79,7 +79,7 @@ async def test_the_upstream_gets_the_body_while_it_is_sent(gateway: Gateway, tow
         client.send(request(town.token(), "/", "content-length: 30000", method="POST"))
         for piece in (b"a", b"b", b"c"):
             client.send(piece * 10_000)
-            assert await asyncio.wait_for(arrived.get(), 5) == piece * 10_000
+            assert await asyncio.wait_for(arrived.get(), SECONDS) == piece * 10_000
         assert (await client.get()).status == 200
 
 
@@ -124,7 +124,7 @@ async def test_what_is_cut_does_not_look_whole_to_an_old_client(
 async def test_expect_is_answered_here_and_goes_no_further(gateway: Gateway, town: Town) -> None:
     async with gateway.connected() as client:
         client.send(request(town.token(), "/", "Expect: 100-continue", "content-length: 4", method="PUT"))
-        interim = await asyncio.wait_for(read_head(client.reader), 5)
+        interim = await asyncio.wait_for(read_head(client.reader), SECONDS)
         assert (interim.first, interim.lines) == (b"HTTP/1.1 100 Continue", [])
         client.send(b"body")
         assert (await client.get()).status == 200

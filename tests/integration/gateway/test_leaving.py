@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.gateway.support_client import Client, chunked, request
 from tests.integration.gateway.support_gateway import Gateway, Town
-from tests.integration.gateway.support_raw import Head, Line
+from tests.integration.gateway.support_raw import SECONDS, Head, Line
 
 
 async def _gone(gateway: Gateway) -> None:
@@ -25,7 +25,7 @@ async def test_during_the_exchange(town: Town, gateway: Gateway) -> None:
     town.personal.faults = [hold]
     async with gateway.connected() as client:
         client.send(request(town.token()))
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), SECONDS)
     await _gone(gateway)
     assert town.upstream.calls == 0
 
@@ -41,8 +41,8 @@ async def test_inside_an_upload_closes_the_upstreams_connection(town: Town, gate
     town.upstream.faults = [hold]
     async with gateway.connected() as client:
         client.send(request(town.token(), "/upload", "content-length: 1000000", method="POST") + b"x" * 100)
-        await asyncio.wait_for(asked.wait(), 5)
-    await asyncio.wait_for(left.wait(), 5)
+        await asyncio.wait_for(asked.wait(), SECONDS)
+    await asyncio.wait_for(left.wait(), SECONDS)
     await _gone(gateway)
 
 
@@ -58,7 +58,7 @@ async def test_inside_the_answer_closes_the_upstreams_connection(town: Town, gat
     async with gateway.connected() as client:
         client.send(request(town.token()))
         assert (await client.head()).status == 200
-    await asyncio.wait_for(left.wait(), 5)
+    await asyncio.wait_for(left.wait(), SECONDS)
     await _gone(gateway)
 
 
@@ -85,9 +85,9 @@ async def test_behind_whatever_was_asked_for(
     town.upstream.faults = [hold]
     async with gateway.connected() as client:
         client.send(request(town.token()) * (1 + behind))
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), SECONDS)
         leave(client)
-        await asyncio.wait_for(left.wait(), 8)
+        await asyncio.wait_for(left.wait(), SECONDS)
     await _gone(gateway)
     assert town.upstream.calls == 1
 
@@ -105,7 +105,7 @@ async def test_inside_an_answer_with_a_request_behind(town: Town, gateway: Gatew
         client.send(request(town.token()) * 2)
         await client.head()
         client.leave()
-        await asyncio.wait_for(over.wait(), 8)
+        await asyncio.wait_for(over.wait(), SECONDS)
     await _gone(gateway)
 
 
@@ -122,7 +122,7 @@ async def test_with_an_upload_that_the_upstream_does_not_read(town: Town, gatewa
     town.upstream.faults = [hold]
     async with gateway.connected() as client:
         client.send(request(town.token(), method="POST", body=b"x" * 30_000_000))
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), SECONDS)
         client.leave()
         await _gone(gateway)
         go_on.set()

@@ -18,6 +18,7 @@ from talaria.entrypoints.public.server.listener import Listener
 from talaria.entrypoints.public.server.sockets import bind
 from talaria.sandbox.certificates import write_certificate
 from talaria.testing import MemoryRecorder
+from tests.integration.gateway.support_raw import SECONDS
 from tests.support_waiting import until
 
 ASK = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -87,7 +88,7 @@ async def test_a_kept_connection_hears_of_a_drain_while_others_are_let_in(
         stopping = asyncio.create_task(served.listener.stop())
         await until(lambda: bool(silent))
         writer.write(ASK)
-        answer = await asyncio.wait_for(reader.readuntil(b"hello"), 5)
+        answer = await asyncio.wait_for(reader.readuntil(b"hello"), SECONDS)
         await asyncio.wait_for(stopping, 20)
     assert b"connection: close" in answer
 
@@ -125,10 +126,10 @@ async def test_a_client_that_leaves_behind_its_own_request_is_noticed(tmp_path: 
     await served.open()
     async with served.kept() as (_, writer):
         writer.write(ASK.replace(b"/", b"/hold", 1) * 2)
-        await asyncio.wait_for(began.wait(), 5)
+        await asyncio.wait_for(began.wait(), SECONDS)
         assert not left.is_set()
         writer.transport.abort() if whole else _close_sending_half(writer)
-        await asyncio.wait_for(left.wait(), 8)
+        await asyncio.wait_for(left.wait(), SECONDS)
     await served.listener.stop()
 
 
@@ -136,6 +137,6 @@ async def test_a_client_that_never_begins_its_handshake_has_the_time_of_a_head(t
     served = TlsListener(tmp_path, 1.0, header_timeout=0.2)
     await served.open()
     reader, writer = await asyncio.open_connection(*served.address)
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), SECONDS) == b""
     writer.close()
     await served.listener.stop()

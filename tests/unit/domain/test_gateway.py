@@ -60,6 +60,16 @@ def test_what_the_upstream_gets() -> None:
     run(main())
 
 
+def test_a_known_person_is_one_hit_for_each_request() -> None:
+    async def main() -> None:
+        door = Door()
+        for _ in range(3):
+            await door.knock()
+        assert door.world.results == ["miss", "hit", "hit"]
+
+    run(main())
+
+
 def test_a_clients_trace_goes_on_and_names_the_request_in_lines() -> None:
     async def main() -> None:
         door, context = Door(), RequestContext()

@@ -337,3 +337,13 @@ def test_baggage_passes_only_where_it_is_said_so(pass_baggage: bool) -> None:
     sent = [(b"host", b"h"), (b"baggage", b"person=1")]
     assert (sent[1] in policy.filter_request(sent).forwarded) == pass_baggage
     assert policy.dropped_names(sent) == ([] if pass_baggage else [b"baggage"])
+
+
+def test_names_that_no_request_had_before_are_told_apart_too() -> None:
+    sent: Headers = [
+        (b"x-wind-user-id", b"u"),
+        (b"x-talaria-any", b"1"),
+        (b"accept", b"*/*"),
+        (b"connection", b"close"),
+    ]
+    assert HeaderPolicy(PARTNERS).dropped_names(sent) == [b"x-wind-user-id", b"x-talaria-any"]
