@@ -18,7 +18,7 @@ Pick = Callable[[int], int]
 
 HAPROXY_WEIGHT, HAPROXY_POINTS = 64, 16
 NGINX_POINTS = 160
-MAGLEV_TABLE = 65_537
+MAGLEV_TABLE, MAGLEV_LARGE = 65_537, 1_000_003
 
 
 def hashed(text: str) -> int:
@@ -59,6 +59,7 @@ RINGS: dict[str, Callable[[Sequence[str]], Pick]] = {
     "HAProxy, weight 1": lambda names: ring(names, HAPROXY_POINTS),
     "nginx, ketama": lambda names: ring(names, NGINX_POINTS),
     "Envoy, Maglev": maglev,
+    "Envoy, Maglev, large": lambda names: maglev(names, MAGLEV_LARGE),
 }
 
 

@@ -34,11 +34,13 @@ class Traced:
 
 
 @asynccontextmanager
-async def traced(sample: float = 1.0, **tracing: Any) -> AsyncIterator[Traced]:
+async def traced(sample: float = 1.0, *, fast_path: bool = True, **tracing: Any) -> AsyncIterator[Traced]:
     """One that samples so much."""
     async with (
         span_sink() as sink,
-        running_sandbox(config={"tracing": {"endpoint": sink.url, "sample": sample} | tracing}) as sandbox,
+        running_sandbox(
+            config={"server": {"fast_path": fast_path}, "tracing": {"endpoint": sink.url, "sample": sample} | tracing}
+        ) as sandbox,
         httpx.AsyncClient(trust_env=False, base_url=sandbox.public_url) as client,
     ):
         yield Traced(sandbox, sink, client)
@@ -101,6 +103,34 @@ async def test_a_failure_is_exported_though_its_trace_is_not_sampled() -> None:
         spans = by_name(await gateway.sink.of_request("r-1", 2))
         assert spans["GET wind"].status.code == Status.STATUS_CODE_ERROR
         assert attributes(spans["GET wind"])["error.type"] == "personal-overloaded"
+
+
+@pytest.mark.parametrize("fast_path", [False, True])
+async def test_a_warm_request_has_its_spans_on_either_path(fast_path: bool) -> None:
+    async with traced(fast_path=fast_path) as gateway:
+        for number in range(3):
+            answer = await gateway.ask(f"r-{number}")
+            spans = by_name(await gateway.sink.of_request(f"r-{number}", 2 if number else 4))
+            server, upstream = spans["GET wind"], spans["talaria-services"]
+            sent = upstream_got(answer)["traceparent"]
+            assert sent == f"00-{server.trace_id.hex()}-{upstream.span_id.hex()}-01"
+            assert (upstream.parent_span_id, server.parent_span_id) == (server.span_id, b"")
+            assert attributes(server)["talaria.exchange"] == ("hit" if number else "miss")
+
+
+@pytest.mark.parametrize("fast_path", [False, True])
+async def test_what_is_sent_again_is_one_trace_with_a_span_for_each_attempt(fast_path: bool) -> None:
+    async with traced(fast_path=fast_path) as gateway:
+        await gateway.ask("r-0")
+        await gateway.ask("r-1")
+        gateway.sandbox.talaria_services.faults = Faults(next_failures=1, reset=True)
+        answer = await gateway.ask("r-2")
+        assert answer.status_code == 200
+        spans = await gateway.sink.of_request("r-2", 3)
+        (server,) = [one for one in spans if one.name == "GET wind"]
+        first, second = [one for one in spans if one.name == "talaria-services"]
+        assert upstream_got(answer)["traceparent"] == f"00-{server.trace_id.hex()}-{second.span_id.hex()}-01"
+        assert [one.status.code == Status.STATUS_CODE_ERROR for one in (first, second)] == [True, False]
 
 
 async def test_baggage_passes_where_it_is_said_so() -> None:

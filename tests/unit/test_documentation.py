@@ -1,4 +1,4 @@
-"""Whatever a page links to is there, and the site has every page."""
+"""Whatever a page links to is there, the site has every page, and each column of a table has a name."""
 
 import re
 import tomllib
@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+TABLE = re.compile(r"^\|(.*)\|\n\|(?: ?:?-+:? ?\|)+$", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
@@ -40,6 +41,12 @@ def broken(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert list(broken(page)) == []
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_column_of_a_table_has_a_name(page: Path) -> None:
+    """A reader that can't see hears it before each cell."""
+    assert [head for head in TABLE.findall(prose(page)) if not all(name.strip() for name in head.split("|"))] == []
 
 
 def leaves(nav: Any) -> Iterator[str]:

@@ -3,20 +3,24 @@
 Rules:
 
 1. A canary answers in its place for a share of the persons: always the same ones, and more of them with a larger share.
-2. A shadow is asked too, for a share of what the serving adapter answered, a "no such user" as well. It is asked when
-   the answer is on its way, and nothing waits for it. What it says is compared and recorded, and never kept.
+2. A shadow is asked too, for a share of what the serving adapter answered, a "no such user" as well. It is asked
+   HEAD_START after the answer, which is on its way by then, and nothing waits for it. What it says is compared and
+   recorded, and never kept.
 3. Each has a client of its own: budget, breaker and pacing. At most `at_once` shadows are asked at a time; an answer
-   beyond them is not compared.
+   beyond them, or beyond the rate limit, is not compared.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from talaria.domain.errors import Refusal, UnknownUser
+from talaria.domain.errors import GatewayOverloaded, Refusal, UnknownUser
 from talaria.domain.events import HopContext, ShadowAnswered, ShadowResult
-from talaria.domain.model import EmailAddress, PartnerUserId, PhoneNumber
+from talaria.domain.model import Identity, PartnerUserId
 from talaria.domain.ports import PartnerAccounts, Recorder
+
+HEAD_START = 0.05
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class AccountsOnTrial:
         shadow: Trial | None = None,
         timeout: float = 2.0,
         at_once: int = 64,
+        head_start: float = HEAD_START,
     ) -> None:
         self._partner = partner
         self._accounts = accounts
@@ -50,9 +55,10 @@ class AccountsOnTrial:
         self._canary, self._shadow = canary, shadow
         self._timeout = timeout
         self._at_once = at_once
+        self._head_start = head_start
         self._asked: set[asyncio.Task[None]] = set()
 
-    async def user_of(self, identity: PhoneNumber | EmailAddress, call: HopContext) -> PartnerUserId:
+    async def user_of(self, identity: Identity, call: HopContext) -> PartnerUserId:
         if self._canary is not None and call.draw < self._canary.share:
             return await self._canary.accounts.user_of(identity, call)
         try:
@@ -72,9 +78,7 @@ class AccountsOnTrial:
             task.cancel()
         await asyncio.gather(*self._asked, return_exceptions=True)
 
-    def _ask_shadow(
-        self, identity: PhoneNumber | EmailAddress, call: HopContext, answer: PartnerUserId | type[UnknownUser]
-    ) -> None:
+    def _ask_shadow(self, identity: Identity, call: HopContext, answer: PartnerUserId | type[UnknownUser]) -> None:
         shadow = self._shadow
         if shadow is not None and len(self._asked) < self._at_once and self._draw() < shadow.share:
             task = asyncio.create_task(self._compare(shadow, identity, call, answer))
@@ -84,16 +88,19 @@ class AccountsOnTrial:
     async def _compare(
         self,
         shadow: Trial,
-        identity: PhoneNumber | EmailAddress,
+        identity: Identity,
         call: HopContext,
         answer: PartnerUserId | type[UnknownUser],
     ) -> None:
         result: ShadowResult
+        await asyncio.sleep(self._head_start)
         try:
             theirs = await shadow.accounts.user_of(identity, HopContext(call.request_id, self._timeout))
             result = "same" if theirs == answer else "other"
         except UnknownUser as refusal:
             result = "same" if type(refusal) is answer else "unknown"
+        except GatewayOverloaded:
+            return
         except Refusal:
             result = "failed"
         self._record(ShadowAnswered(self._partner, shadow.adapter, result, call.person, call.request_id))

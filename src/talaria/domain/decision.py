@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from talaria.domain.events import RequestContext, Trace
 from talaria.domain.forwarded import ForwardedHeaders
@@ -39,6 +40,16 @@ class Decision:
     identity: IdentityKey | None
     max_age: float
     user_id: PartnerUserId | None = None
+
+
+class EdgeHeaders(NamedTuple):
+    """The headers that an edge is to set, each exactly once and the service token among them; the names of those of the
+    client that it is to remove; and when the first token of both ends, in seconds since the epoch.
+    """
+
+    headers: Headers
+    removed: list[bytes]
+    expires: float
 
 
 class UpstreamHeaders:

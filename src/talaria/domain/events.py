@@ -129,6 +129,7 @@ class RequestForwarded(NamedTuple):
     upstream_seconds: float
     at: float
     address: str
+    trace: Trace | None = None
 
 
 class RequestFinished(NamedTuple):

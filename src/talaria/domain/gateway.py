@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist, bearer_token, check_caller_allowed
-from talaria.domain.decision import Decision, UpstreamHeaders, UpstreamTarget, joined
+from talaria.domain.decision import Decision, EdgeHeaders, UpstreamHeaders, UpstreamTarget, joined
 from talaria.domain.errors import (
     DeadlineExceeded,
     DependencyFault,
@@ -26,7 +26,7 @@ from talaria.domain.headers import (
     timeout_of,
     usable_request_id,
 )
-from talaria.domain.http import ClientRequest, ClientResponse, Headers, UpstreamRequest, UpstreamResponse
+from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import PartnerUserId, Principal, Route, Sensitive, ServiceClaims, ServiceToken
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
 from talaria.domain.rate_limits import CallerRateLimits
@@ -70,7 +70,7 @@ class Gateway:
         self._networks = networks or NetworkAllowlist({})
         self._bound = self._networks.bound
         self.rate_limits = rate_limits or None
-        self._tracing = tracing
+        self.tracing = tracing
         self._lines = UpstreamHeaders(routes, targets, forwarded)
 
     async def decide(self, request: ClientRequest, context: RequestContext) -> Decision:
@@ -81,10 +81,10 @@ class Gateway:
         started = self._now()
         headers = self.header_policy.filter_request(request.headers)
         context.request_id = usable_request_id(headers.only(b"x-request-id")) or new_request_id()
-        if self._tracing is None:
+        if self.tracing is None:
             trace = trace_of(headers)
         else:
-            trace = context.trace = self._tracing.trace_of(headers, request.scheme)
+            trace = context.trace = self.tracing.trace_of(headers, request.scheme)
         context.trace_id = trace.trace_id
         context.phase = "routing"
         route = find_route(self._routes, headers.all(b"x-api-tag"))
@@ -130,11 +130,8 @@ class Gateway:
 
     def flow_of(self, request: ClientRequest) -> Flow | None:
         """What every request with the `host`, `x-api-tag` and `authorization` of this one, and from its peer, goes on
-        under; None where that can't be said now, or not for each of them alike: with a collector each request has a
-        trace of its own. Records nothing and refuses nothing: `handle` does.
+        under; None where that can't be said now. Records nothing and refuses nothing: `handle` does.
         """
-        if self._tracing is not None:
-            return None
         try:
             headers = self.header_policy.filter_request(request.headers)
             route = find_route(self._routes, headers.all(b"x-api-tag"))
@@ -187,7 +184,7 @@ class Gateway:
         What may follow follows as ever: another try, a fresh identity.
         """
         headers = self.header_policy.filter_request(request.headers)
-        trace, route, principal = trace_of(headers), flow.route, flow.principal
+        trace, route, principal = context.trace or trace_of(headers), flow.route, flow.principal
         context.trace_id, context.tag, context.partner = trace.trace_id, route.tag, route.partner.id
         context.caller, context.person = principal.caller, principal.pseudonym
         if request.body is not None:
@@ -226,19 +223,19 @@ class Gateway:
         context.phase = "body"
         return ClientResponse(response.status, filtered, response.body, response.complete_body, route.idle_timeout)
 
-    def edge_headers(self, decision: Decision, context: RequestContext) -> tuple[Headers, list[bytes]]:
-        """For an edge proxy that forwards the request itself: the headers that it is to set, each exactly once and the
-        service token among them, and the names of those of the client that it is to remove.
-        """
-        headers = self._lines.with_own([], decision, self._token_for(decision).token, context)
+    def edge_headers(self, decision: Decision, context: RequestContext) -> EdgeHeaders:
+        """For an edge proxy that forwards the request itself."""
+        token = self._token_for(decision)
+        expires = min(decision.principal.expires, token.expires)
+        headers = self._lines.with_own([], decision, token.token, context)
         names = self.header_policy.dropped_names(decision.request.headers)
         names += [name for name in _REMOVED_UNLESS_SET if name in decision.headers.consumed]
         if decision.user_id is None and decision.route.partner.user_id_header:
             names.append(decision.route.partner.user_id_header)
         if not names:
-            return headers, names
+            return EdgeHeaders(headers, names, expires)
         kept = {name for name, _ in [*headers, *(decision.trace.headers() if decision.trace.given else ())]}
-        return headers, [name for name in dict.fromkeys(names) if name not in kept]
+        return EdgeHeaders(headers, [name for name in dict.fromkeys(names) if name not in kept], expires)
 
     def fresh_for(self, decision: Decision) -> float:
         """Seconds for which the pair of this decision serves its request; endless where it needs none."""

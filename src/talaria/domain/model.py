@@ -5,6 +5,7 @@ traceback or f-string can leak one. The content comes from `reveal()` alone, and
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import ClassVar, Literal, NamedTuple, Protocol, Self
@@ -60,7 +61,7 @@ class PersonalPhoneId(Sensitive):
 
 
 class PhoneNumber(Sensitive):
-    """A phone number in E.164. Lives inside one exchange and is kept nowhere."""
+    """A phone number in E.164. Lives inside one exchange, and the shadow behind it, and is kept nowhere."""
 
     __slots__ = ()
     _label = "<phone>"
@@ -80,6 +81,11 @@ Hop = Literal["personal.phone", "personal.email", "partner"]
 
 PHONE_HOPS: tuple[Hop, ...] = ("personal.phone", "partner")
 EMAIL_HOPS: tuple[Hop, ...] = ("personal.email", "partner")
+
+Identity = PhoneNumber | EmailAddress
+"""What a partner may know a person by."""
+HOPS: Mapping[tuple[Hop, ...], type[Identity]] = {PHONE_HOPS: PhoneNumber, EMAIL_HOPS: EmailAddress}
+"""What may be asked for each person, and what the partner is asked with then."""
 
 
 class PartnerUserId(Sensitive):
@@ -126,11 +132,12 @@ class VerifiedToken:
 
 @dataclass(frozen=True, slots=True)
 class ServiceToken:
-    """A signed token, and the half of its life in which it is handed out, in seconds since the epoch."""
+    """A signed token, the half of its life in which it is handed out, and its end, in seconds since the epoch."""
 
     token: bytes = field(repr=False)
     since: float
     until: float
+    expires: float = inf
 
 
 @dataclass(frozen=True, slots=True)

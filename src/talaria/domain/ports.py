@@ -11,6 +11,7 @@ from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from talaria.domain.model import (
     CachedIdentity,
     EmailAddress,
+    Identity,
     IdentityKey,
     PartnerUserId,
     PersonalPhoneId,
@@ -51,7 +52,7 @@ class PhoneDirectory(Protocol):
 class PartnerAccounts(Protocol):
     """One partner: its user with a phone number, or with the e-mail address that its hops ask for."""
 
-    async def user_of(self, identity: PhoneNumber | EmailAddress, call: HopContext) -> PartnerUserId:
+    async def user_of(self, identity: Identity, call: HopContext) -> PartnerUserId:
         """The partner's user id, within `call.timeout` seconds, retries included. Asking again is harmless.
 
         Raises PartnerUserUnknown, PartnerUserRefused, or a DependencyFault of origin "partner".

@@ -4,6 +4,7 @@ Without a collector it passes unchanged and no trace is begun: a sampled flag wi
 make every upstream record an orphan. With one, each request has spans (`Tracing`), and what it asks gets their ids.
 """
 
+from binascii import hexlify
 from random import getrandbits, randbytes
 
 from talaria.domain.events import Trace
@@ -13,6 +14,7 @@ _HEX = b"0123456789abcdef"
 _VISIBLE = bytes(range(0x20, 0x7F)) + b"\t"
 _STATE_LIMIT = 512
 _RANDOM = 2**56 - 1
+_PREPARED = 256
 _FLAGS = (b"00", b"01", b"02", b"03")
 """Those that are known: sampled, and a random trace id."""
 
@@ -27,7 +29,11 @@ class Tracing:
     """
 
     def __init__(self, sample: float) -> None:
-        self._least = round((1 - sample) * (_RANDOM + 1))
+        self._least = b"%014x" % round((1 - sample) * _RANDOM) if sample else b"g"  # past every digit
+        # Of a trace that begins here no other program makes spans before us: this need not differ from trace to trace.
+        stem = randbytes(8).hex()[:15].encode()  # noqa: S311 - a name, no secret
+        self._not_sampled, self._sampled = (b"-%b2-%b" % (stem, flags) for flags in (b"00", b"01"))
+        self._digits, self._at = b"", 0
 
     def trace_of(self, head: RequestHeaders, scheme: str) -> Trace:
         """The client's trace, continued; or a new one."""
@@ -36,19 +42,26 @@ class Tracing:
             flags = _FLAGS[int(given.parent[53:55], 16) % len(_FLAGS)]
             parent = b"00-%b-%015x2-%b" % (given.parent[3:35], getrandbits(60), flags)
             return Trace(given.trace_id, parent, given.state, given.parent, consumed.get(b"host", b""), scheme)
-        return self.begin(consumed.get(b"host", b""), scheme)
+        return begun(self.new_parent(), consumed.get(b"host", b""), scheme)
 
-    def begin(self, host: bytes = b"", scheme: str = "") -> Trace:
-        """A new trace. The ids of its first spans begin as its own does."""
-        number = getrandbits(128) or 1
-        sampled = number & _RANDOM >= self._least
-        parent = b"00-%032x-%015x2-0%d" % (number, number >> 68, sampled)
-        return Trace(parent[3:35].decode(), parent, b"", b"", host, scheme)
+    def new_parent(self) -> bytes:
+        """The `traceparent` of a new trace."""
+        at = self._at
+        if at == len(self._digits):
+            self._digits, at = hexlify(randbytes(16 * _PREPARED)), 0  # noqa: S311 - names, no secrets
+        self._at = at + 32
+        trace_id = self._digits[at : at + 32]
+        return b"00-" + trace_id + (self._not_sampled if trace_id[18:] < self._least else self._sampled)
+
+
+def begun(parent: bytes, host: bytes = b"", scheme: str = "") -> Trace:
+    """The trace that begins with this `traceparent`."""
+    return Trace(parent[3:35].decode(), parent, b"", b"", host, scheme)
 
 
 def new_request_id() -> str:
     """A request id of our own: 32 hexadecimal digits."""
-    return randbytes(16).hex()  # noqa: S311 - a name, no secret
+    return f"{getrandbits(128):032x}"
 
 
 def trace_of(head: RequestHeaders) -> Trace:

@@ -13,15 +13,12 @@ from typing import Any, ClassVar
 
 from talaria.adapters.partner_kit import CONTRACT, AdapterAccounts, PartnerUserId
 from talaria.domain.errors import DependencyFault, PartnerBadAnswer, TimedOut, UnknownUser
-from talaria.domain.model import EMAIL_HOPS, PHONE_HOPS, EmailAddress, PhoneNumber
+from talaria.domain.model import HOPS, PHONE_HOPS
 from talaria.sandbox.faults import Faults
 from talaria.sandbox.partner import SimulatedPartner
 from talaria.testing.contracts import raised
 from talaria.testing.contracts.dependencies import (
-    BLOCKED,
-    EMAIL_USERS,
-    STRANGER,
-    USERS,
+    PEOPLE,
     Failure,
     PartnerAccountsContract,
     PartnerAccountsHarness,
@@ -37,7 +34,6 @@ SCRIPTS: dict[Failure | None, Faults] = {
     "timeout": Faults(latency=60),
     "overloaded": Faults(error_rate=1, status=503, retry_after="7"),
 }
-_OTHERS = (("blocked", BLOCKED), ("stranger", STRANGER))
 SECRET = "a-secret-of-the-conformance-tests"  # noqa: S105 - it opens nothing
 
 
@@ -65,10 +61,9 @@ class PartnerConformance(PartnerAccountsContract):
     @classmethod
     def select(cls, adapter: type[Any] | None, simulator: type[SimulatedPartner]) -> None:
         """Take what the two say of themselves: the kind of identity, the user ids, the number of calls."""
-        by_email = getattr(adapter, "hops", PHONE_HOPS) == EMAIL_HOPS
-        cls.identity = EmailAddress if by_email else PhoneNumber
-        cls.users = dict(zip(EMAIL_USERS if by_email else USERS, simulator.user_ids, strict=True))
-        cls.blocked, cls.stranger = (f"{name}@people.example" if by_email else phone for name, phone in _OTHERS)
+        cls.identity = HOPS[tuple(getattr(adapter, "hops", PHONE_HOPS))]
+        known, cls.blocked, cls.stranger = PEOPLE[cls.identity]
+        cls.users = dict(zip(known, simulator.user_ids, strict=True))
         cls.calls = simulator.calls
 
     @asynccontextmanager

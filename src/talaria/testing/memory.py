@@ -23,6 +23,7 @@ from talaria.domain.events import Attempt, Event, HopContext, RequestForwarded
 from talaria.domain.model import (
     CachedIdentity,
     EmailAddress,
+    Identity,
     IdentityKey,
     PartnerUserId,
     PersonalPhoneId,
@@ -104,7 +105,7 @@ class MemoryPartnerAccounts:
         self.script = DependencyScript()
         self._partner = partner
 
-    async def user_of(self, identity: PhoneNumber | EmailAddress, call: HopContext) -> PartnerUserId:
+    async def user_of(self, identity: Identity, call: HopContext) -> PartnerUserId:
         await self.script.play(self._partner, call, PARTNER)
         user = self.users.get(identity.reveal())
         if user is None:

@@ -14,7 +14,7 @@ import httpx
 from talaria.adapters.partner_kit import AdapterAccounts
 from talaria.domain.errors import PartnerUserRefused, PartnerUserUnknown, Refusal, TimedOut
 from talaria.domain.events import HopContext
-from talaria.domain.model import EmailAddress, PartnerUserId, PhoneNumber
+from talaria.domain.model import Identity, PartnerUserId
 from talaria.testing.printed import logged, personal_in
 
 AT_ONCE = 3
@@ -37,7 +37,7 @@ class TestPerson:
 
     __test__ = False  # no case of pytest's
 
-    identity: PhoneNumber | EmailAddress
+    identity: Identity
     expected: str
     user_id: PartnerUserId | None = None
 

@@ -11,7 +11,7 @@ import rich_click as click
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from talaria.domain.model import EMAIL_HOPS, PHONE_HOPS, EmailAddress, PartnerUserId, PhoneNumber, Sensitive
+from talaria.domain.model import HOPS, PHONE_HOPS, Identity, PartnerUserId, PhoneNumber, Sensitive
 from talaria.domain.rate_limits import RateLimit
 from talaria.entrypoints.cli.shared import refuse_configuration
 from talaria.entrypoints.config import ConfigurationError
@@ -43,8 +43,7 @@ def _personal(kind: type[Sensitive], name: str, hint: str) -> Meta:
 class PersonSettings(Struct, frozen=True, kw_only=True):
     """[[persons]]: a person of the staging system, by number or by address, and what the partner says of it."""
 
-    phone: Annotated[Any, _personal(PhoneNumber, "number in E.164", 'write one such as "+<country><number>"')] = None
-    email: Annotated[Any, _personal(EmailAddress, "e-mail address", "write one")] = None
+    identity: Annotated[Any, _personal(Sensitive, "text", "write what the adapter asks with"), about("a person")]
     expect: Annotated[str, choice(EXPECTED), about("what the partner says")] = "user"
     user_id: Annotated[Any, _personal(PartnerUserId, "user id", "write up to 128 visible ASCII characters")] = None
 
@@ -100,23 +99,22 @@ def read(path: Path, name: str, url: str) -> tuple[PartnerSettings, list[TestPer
         tree["partner"] |= {"adapter": name, "url": url}
     file = Decoder(LoadContext(path.parent.absolute(), os.environ), diagnostics).table(tree, StagingFile)
     partner = read_partner("partner", replace(file.partner, id=name), diagnostics.refuse)
-    hops = getattr(partner.found and partner.found.kind, "hops", PHONE_HOPS)
-    kind = "email" if hops == EMAIL_HOPS else "phone"
-    for at, person in enumerate(file.persons):
-        _check(f"persons[{at}]", person, kind, diagnostics.refuse)
+    hops = tuple(getattr(partner.found and partner.found.kind, "hops", PHONE_HOPS))
+    kind = HOPS.get(hops, PhoneNumber)  # others are a problem by now
+    persons = [_person(f"persons[{at}]", one, kind, diagnostics.refuse) for at, one in enumerate(file.persons)]
     if diagnostics.problems:
         lines = lines_of(text)
         raise ConfigurationError([replace(one, line=line_of(one.key, lines)) for one in diagnostics.problems])
-    return partner, [TestPerson(getattr(one, kind), one.expect, one.user_id) for one in file.persons]
+    return partner, persons
 
 
-def _check(at: str, person: PersonSettings, kind: str, refuse: Refuse) -> None:
-    for key in ("phone", "email"):
-        if (getattr(person, key) is not None) != (key == kind):
-            wrong = "this key is missing" if key == kind else "the adapter does not ask for it"
-            refuse(f"{at}.{key}", wrong, f"the adapter knows persons by {kind}")
+def _person(at: str, person: PersonSettings, kind: type[Identity], refuse: Refuse) -> TestPerson:
+    identity = kind.parse(person.identity.reveal()) if person.identity is not None else None
+    if identity is None:
+        refuse(f"{at}.identity", f"the adapter asks with a {kind('')}, and this is none", "write one")
     if person.user_id is not None and person.expect != "user":
         refuse(f"{at}.user_id", f'with expect = "{person.expect}" there is none', "leave one of the two out")
+    return TestPerson(identity or kind(""), person.expect, person.user_id)
 
 
 async def _run(partner: PartnerSettings, persons: Sequence[TestPerson], per_second: float) -> int:

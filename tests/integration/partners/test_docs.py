@@ -83,7 +83,7 @@ def test_the_references_tables_are_good(tmp_path: Path, monkeypatch: pytest.Monk
     source = ADAPTER.replace("    Options = Options", "    side_effect_free = True")
     for name in ("comet", "comet_v2"):
         (tmp_path / name).mkdir()
-        install(tmp_path / name, monkeypatch, name, source)
+        install(tmp_path / name, monkeypatch, name, source, module=f"{name}_of_the_docs")
     texts = [text for _, _, language, text in blocks("kit.md") if language == "toml"]
     assert texts
     for text in texts:

@@ -38,15 +38,15 @@ PERSONS = {
 options = { key_id = "talaria" }
 secrets = { signing_secret = { file = "secret" } }
 [[persons]]
-phone = "+447700900001"
+identity = "+447700900001"
 user_id = "1001"
 [[persons]]
-phone = "+447700900002"
+identity = "+447700900002"
 [[persons]]
-phone = "+447700900101"
+identity = "+447700900101"
 expect = "refused"
 [[persons]]
-phone = "+447700900102"
+identity = "+447700900102"
 expect = "unknown"
 """,
     "lynx": """
@@ -55,12 +55,12 @@ tls = { ca_file = "lynx-service.pem", cert_file = "lynx-ours.pem", key_file = "l
 options = { token_url = "TOKEN_URL", client_id = "talaria" }
 secrets = { client_secret = { file = "secret" } }
 [[persons]]
-email = "anna@people.example"
+identity = "anna@people.example"
 [[persons]]
-email = "blocked@people.example"
+identity = "blocked@people.example"
 expect = "refused"
 [[persons]]
-email = "no-account@people.example"
+identity = "no-account@people.example"
 expect = "unknown"
 """,
 }

@@ -40,8 +40,13 @@ class Machine:
         self._folder = folder
 
     async def run(self, *command: str) -> str:
-        """What a command says inside. Fails where it fails."""
-        return await output_of(*self._enter, *command, folder=self._folder)
+        """What a command says inside. Fails where it fails, with the last lines of the unit."""
+        try:
+            return await output_of(*self._enter, *command, folder=self._folder)
+        except AssertionError as error:
+            asked = ("journalctl", "--no-pager", "--unit=talaria", "--lines=30")
+            error.add_note(await output_of(*self._enter, *asked, folder=self._folder))
+            raise
 
     async def shows(self, name: str) -> str:
         """A property of the unit."""
@@ -126,10 +131,10 @@ async def test_the_unit_does_what_deploy_md_says(machine: Machine, sandbox: Sand
     config.write_text(good)
     await machine.run("systemctl", "start", "talaria")
     assert await status(f"{sandbox.ops_url}/readyz") == 200
-    await machine.run("kill", "-KILL", await machine.shows("MainPID"))
+    await machine.run("systemctl", "kill", "--signal=SIGKILL", "talaria")
     await machine.until("NRestarts", "1")
     await machine.until("ActiveState", "active")
-    await machine.run("kill", "-STOP", await machine.shows("MainPID"))
+    await machine.run("systemctl", "kill", "--signal=SIGSTOP", "talaria")
     await machine.until("NRestarts", "2")
     await machine.until("ActiveState", "active")
     assert await status(f"{sandbox.public_url}/echo", **sandbox.headers()) == 200

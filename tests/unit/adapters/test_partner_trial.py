@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from talaria.adapters.partner_trial import AccountsOnTrial, Trial
+from talaria.adapters.partner_trial import HEAD_START, AccountsOnTrial, Trial
 from talaria.domain.errors import (
     PARTNER,
     CircuitOpen,
+    GatewayOverloaded,
     InternalError,
     PartnerUserRefused,
     PartnerUserUnknown,
@@ -27,6 +28,7 @@ from talaria.testing.contracts.dependencies import (
     PartnerAccountsContract,
     PartnerAccountsHarness,
 )
+from tests.unit.domain.support_time import run
 
 PHONE = "+4915100000001"
 PERSON = "0123456789ab"
@@ -51,7 +53,12 @@ class Bench:
         canary, shadow = (trial, None) if role == "canary" else (None, trial)
         draw = lambda: self.draws.pop(0) if self.draws else 0.0  # noqa: E731 - it has no more to say
         return AccountsOnTrial(
-            *("wind", self.own, self.recorder, draw), canary=canary, shadow=shadow, timeout=1.0, at_once=self.at_once
+            *("wind", self.own, self.recorder, draw),
+            canary=canary,
+            shadow=shadow,
+            timeout=1.0,
+            at_once=self.at_once,
+            head_start=0,
         )
 
     @property
@@ -147,6 +154,27 @@ async def test_what_a_shadow_says_is_compared_and_changes_nothing(
     assert answer == own
     assert bench.recorder.events == [ShadowAnswered("wind", "wind_v2", result, PERSON, "r-1")]  # type: ignore[arg-type]
     assert [attempt.dependency for attempt in told.attempts] == ["wind"]
+
+
+async def test_what_our_own_pacing_keeps_back_is_not_compared() -> None:
+    bench = Bench()
+    bench.other.script.failing = GatewayOverloaded("partners.wind.shadow.rate_limit")
+    assert await ask(bench.build()) == "u-1"
+    assert (bench.other.script.calls, bench.results) == (1, [])
+
+
+def test_a_shadow_lets_the_request_go_first() -> None:
+    async def main() -> None:
+        bench = Bench()
+        trial = Trial("wind_v2", bench.other, 1.0)
+        accounts = AccountsOnTrial("wind", bench.own, bench.recorder, lambda: 0.0, shadow=trial)
+        await ask(accounts)
+        assert bench.other.script.calls == 0
+        await asyncio.sleep(HEAD_START)
+        await settle()
+        assert bench.results == ["same"]
+
+    run(main())
 
 
 async def test_without_an_answer_there_is_nothing_to_compare() -> None:

@@ -250,9 +250,11 @@ def test_a_route_with_methods_has_a_flow_for_these_alone() -> None:
     run(main())
 
 
-def test_where_spans_are_told_there_is_none() -> None:
+def test_where_spans_are_told_a_flow_holds_no_trace() -> None:
     async def main() -> None:
-        assert (await warm(tracing=Tracing(1.0))).gateway.flow_of(asked()) is None
+        flow = (await warm(tracing=Tracing(1.0))).gateway.flow_of(asked())
+        assert flow is not None
+        assert b"traceparent" not in flow.lines_before + flow.lines_after
 
     run(main())
 

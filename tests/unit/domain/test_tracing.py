@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from talaria.domain.events import PERSONAL_SPAN, SERVER_SPAN, UPSTREAM_SPAN
 from talaria.domain.headers import RequestHeaders
-from talaria.domain.tracing import NO_TRACE, Tracing, trace_of
+from talaria.domain.tracing import NO_TRACE, Tracing, begun, trace_of
 
 TRACE, SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
 GOOD = b"00-" + TRACE + b"-" + SPAN + b"-01"
@@ -155,7 +155,7 @@ def test_without_a_trace_of_the_clients_one_is_begun(parents: list[bytes]) -> No
 
 
 def test_the_spans_of_a_request_have_different_ids() -> None:
-    trace = Tracing(1.0).begin()
+    trace = begun(Tracing(1.0).new_parent())
     ids = {which: trace.span_id(which) for which in (SERVER_SPAN, UPSTREAM_SPAN, PERSONAL_SPAN)}
     assert len(set(ids.values())) == 3
     assert ids[UPSTREAM_SPAN] == trace.parent[36:52]
@@ -172,6 +172,6 @@ def test_the_host_that_the_client_asked_is_kept() -> None:
 @pytest.mark.parametrize(("sample", "sampled"), [(0.0, 0), (1.0, 2000), (0.5, 1000)])
 def test_a_share_of_the_traces_that_begin_here_is_sampled(sample: float, sampled: int) -> None:
     tracing = Tracing(sample)
-    found = [tracing.begin() for _ in range(2000)]
+    found = [begun(tracing.new_parent()) for _ in range(2000)]
     assert abs(sum(trace.sampled for trace in found) - sampled) <= (200 if 0 < sample < 1 else 0)
     assert all(trace.sampled == (int(trace.trace_id[18:], 16) >= (1 - sample) * 2**56) for trace in found)

@@ -17,11 +17,11 @@ api_key = { env = "WIND_STAGING_KEY" }
 timeout = "1s"
 
 [[persons]]
-phone = "+447700900001"
+identity = "+447700900001"
 user_id = "u-1"
 
 [[persons]]
-phone = "+447700900002"
+identity = "+447700900002"
 expect = "refused"
 """
 URL = "https://staging.wind.example/v1"
@@ -55,10 +55,11 @@ def test_the_file_has_the_partners_table_and_its_persons(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("before", "after", "key", "line"),
     [
-        ('phone = "+447700900001"', 'phone = "0447700900001"', "persons[0].phone", 7),
-        ('phone = "+447700900001"', "phone = 447700900001", "persons[0].phone", 7),
-        ('phone = "+447700900001"', 'email = "anna@people.example"', "persons[0].phone", 6),
-        ('phone = "+447700900001"', 'email = "+447700900001"', "persons[0].email", 7),
+        ('identity = "+447700900001"', 'identity = "0447700900001"', "persons[0].identity", 7),
+        ('identity = "+447700900001"', "identity = 447700900001", "persons[0].identity", 7),
+        ('identity = "+447700900001"', 'identity = "anna@people.example"', "persons[0].identity", 7),
+        ('identity = "+447700900001"', "", "persons[0].identity", 6),
+        ('identity = "+447700900001"', 'phone = "+447700900001"', "persons[0].phone", 7),
         ('user_id = "u-1"', 'user_id = "u 1"', "persons[0].user_id", 8),
         ('expect = "refused"', 'expect = "blocked"', "persons[1].expect", 12),
         ('expect = "refused"', 'expect = "refused"\nuser_id = "u-1"', "persons[1].user_id", 13),

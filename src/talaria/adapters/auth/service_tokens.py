@@ -71,7 +71,8 @@ class ServiceTokenSigner:
         # By a clock that was set back a token would live for longer than `lifetime`.
         if kept is None or not kept.since <= now < kept.until:
             since = int(now)
-            kept = self._kept[claims] = ServiceToken(self._sign(claims, since), since, since + self._lifetime / 2)
+            half, end = since + self._lifetime / 2, since + self._lifetime
+            kept = self._kept[claims] = ServiceToken(self._sign(claims, since), since, half, end)
         return kept
 
     def jwks(self) -> bytes:

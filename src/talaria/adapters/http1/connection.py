@@ -107,8 +107,7 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def peer(self) -> tuple[str, int]:
         """The address and the port at the other end."""
-        address: tuple[str, int] = self._transport.get_extra_info("peername", ("", 0))[:2]
-        return address
+        return cast(tuple[str, int], self._transport.get_extra_info("peername", ("", 0))[:2])
 
     @property
     def certificate_end(self) -> str:
@@ -146,11 +145,16 @@ class Connection(asyncio.BufferedProtocol):
         self._deadline.move(deadline)
         self._batcher.write(self.loop, self._send, request)
 
-    def wait(self, idle_timeout: float) -> "asyncio.Future[UpstreamResponse]":
-        """The receiver leaves: the future of its response, as `begin` gives one."""
+    def responded(self) -> None:
+        """The receiver has its whole response."""
         self._receiver = None
-        self._to_head, self._idle_timeout = False, idle_timeout
+        self._end(reusable=True)
+
+    def wait(self, idle_timeout: float, kept: bytes) -> "asyncio.Future[UpstreamResponse]":
+        """The receiver leaves, and gives back what it kept: the future of its response, as `begin` gives one."""
+        self._receiver, self._to_head, self._idle_timeout = None, False, idle_timeout
         future = self._future = self.loop.create_future()
+        self._receive(kept)
         return future
 
     def abandon(self, future: "asyncio.Future[UpstreamResponse] | None") -> None:
@@ -280,12 +284,8 @@ class Connection(asyncio.BufferedProtocol):
             if state == HEAD and self._written:
                 self.heard = True
                 if self._receiver is not None:
-                    if self._receiver.receive(data):
-                        self._receiver = None
-                        self._end(reusable=True)
-                        return
-                    self._receiver.leave()
-                if (found := self._head_parser.read(data, self._to_head)) is not None:
+                    self._receiver.receive(data)
+                elif (found := self._head_parser.read(data, self._to_head)) is not None:
                     self._on_head(*found)
             elif state == BODY:
                 self.touch()

@@ -3,14 +3,14 @@
 Rules:
 
 1. What is not certain is not read: the answer is None, and the strict reader decides. Read are HTTP/1.1, a final status
-   that is no error and has a body, one `content-length`, `connection: keep-alive` alone, printable ASCII, and exactly
-   as many bytes as the length says.
+   that is no error and has a body, `connection: keep-alive` alone, printable ASCII, and one framing: a `content-length`
+   that not one byte goes beyond, or chunks that are whole, without extensions and trailers.
 2. A line that was read before is not read again. Lines are remembered of a few names alone, with values that many
    responses share; never a cookie, never what is said of a person. The memory is bounded.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from talaria.adapters.http1.response_head import HEAD_END, HEADER_COUNT_LIMIT
 from talaria.domain.memo import BoundedMemo
@@ -26,34 +26,34 @@ _REMEMBERED: Final = frozenset(
 _LINES: Final = 2048
 _LONGEST: Final = 256
 _LENGTH_DIGITS: Final = 15
+_CHUNK_DIGITS: Final = 6
+_HEXADECIMAL: Final = b"0123456789abcdefABCDEF"
 
-_FORWARDED, _LENGTH, _DATE, _DROPPED = range(4)
+_FORWARDED, _LENGTH, _DATE, _CHUNKED, _DROPPED = range(5)
 _NOT_FORWARDED: Final = frozenset({b"keep-alive", b"x-request-id"})
 """Dropped for each response, without a further meaning."""
 _Read = tuple[int, int, bytes]
-"""One of the four, the length where it is one, and the line as it goes on."""
+"""One of the five, the length where it is one, and the line as it goes on."""
 _NOTHING: Final[_Read] = (_DROPPED, 0, b"")
 
 
 class Receiver(Protocol):
-    """Takes a response as it arrives: the owner of a request that was begun by `begin_for`."""
+    """Takes a response as it arrives: the owner of a request that was begun by `begin_for`.
 
-    def receive(self, data: bytes) -> bool:
-        """The first bytes of the response. True: they are all of it, and taken; False: `leave` follows."""
-        ...
+    It ends by calling `Connection.responded`, or `Connection.wait` with all that it was given.
+    """
+
+    def receive(self, data: bytes) -> None:
+        """Bytes of the response."""
 
     def leave(self) -> None:
-        """Take no more: call `Connection.wait` in this very moment."""
-        ...
+        """Call `Connection.wait` in this very moment."""
 
 
-class PlainResponse(NamedTuple):
-    """A response as it was read: its header lines that go on, and its body. `dated`: a `date` is among the lines."""
-
-    status: int
-    forwarded: list[bytes]
-    dated: bool
-    body: bytes
+PlainResponse = tuple[int, list[bytes], bool, bool, bytes, int]
+"""A response as it was read: status, the lines that go on, whether a `date` and a length are among them, its body, and
+how many bytes of that are yet to come.
+"""
 
 
 class PlainResponses:
@@ -64,8 +64,8 @@ class PlainResponses:
         self._lines: BoundedMemo[bytes, _Read] = BoundedMemo(_LINES, _LONGEST)
 
     def read(self, data: bytes, secrets: tuple[bytes, ...]) -> PlainResponse | None:
-        """The response that these bytes are, all of it and nothing more, without any of the `secrets` in its head;
-        None where the strict reader is to read them.
+        """The response that these bytes are, or begin, and nothing more, without any of the `secrets` in its head; None
+        where the strict reader is to read them.
         """
         end = data.find(HEAD_END)
         if end < 0:
@@ -78,7 +78,7 @@ class PlainResponses:
         if status is None or len(lines) > HEADER_COUNT_LIMIT or start.translate(None, _PRINTABLE):
             return None
         forwarded: list[bytes] = []
-        length, dated = -1, False
+        length, dated, chunked = -1, False, False
         known = self._lines
         for line in lines:
             found = known.get(line) or self._read(line)
@@ -87,6 +87,11 @@ class PlainResponses:
             kind, number, sent = found
             if kind == _DROPPED:
                 continue
+            if kind == _CHUNKED:
+                if chunked:
+                    return None
+                chunked = True
+                continue
             if kind == _LENGTH:
                 if length >= 0:
                     return None
@@ -94,9 +99,14 @@ class PlainResponses:
             elif kind == _DATE:
                 dated = True
             forwarded.append(sent)
-        if length < 0 or end + 4 + length != len(data):
+        body = data[end + 4 :]
+        if chunked:
+            content = _content_of(body) if length < 0 else None
+            return None if content is None else (status, forwarded, dated, False, content, 0)
+        missing = length - len(body)
+        if length < 0 or missing < 0:
             return None
-        return PlainResponse(status, forwarded, dated, data[end + 4 :])
+        return status, forwarded, dated, True, body, missing
 
     def _read(self, line: bytes) -> _Read | None:
         raw, _, value = line.partition(b":")
@@ -117,9 +127,28 @@ class PlainResponses:
             return _NOTHING if value.lower() == b"keep-alive" else None
         if name in _NOT_FORWARDED:
             return _NOTHING
+        if name == b"transfer-encoding":
+            return (_CHUNKED, 0, b"") if value.lower() == b"chunked" else None
         if not self._forwards(name):
             return None
         return (_DATE if name == b"date" else _FORWARDED, 0, sent)
 
 
 _STATUSES: Final = {b"HTTP/1.1 %d " % status: status for status in range(200, 400) if status not in (204, 304)}
+
+
+def _content_of(chunks: bytes) -> bytes | None:
+    """What whole chunks hold; None for anything else, a chunk extension and a trailer too."""
+    content, at = b"", 0
+    while True:
+        end = chunks.find(b"\r\n", at)
+        digits = chunks[at:end]
+        if end < 0 or not 0 < len(digits) <= _CHUNK_DIGITS or digits.translate(None, _HEXADECIMAL):
+            return None
+        at = end + 2 + int(digits, 16)
+        content += chunks[end + 2 : at]
+        if chunks[at : at + 2] != b"\r\n":
+            return None
+        at += 2
+        if at == end + 4:
+            return content if at == len(chunks) else None

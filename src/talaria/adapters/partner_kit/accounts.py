@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from talaria.adapters.partner_kit.http import PartnerCall, PartnerHttp
 from talaria.domain.errors import PartnerBadAnswer, Refusal
 from talaria.domain.events import HopContext
-from talaria.domain.model import EmailAddress, PartnerUserId, PhoneNumber
+from talaria.domain.model import Identity, PartnerUserId
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class AdapterAccounts:
         self.adapter = adapter
         self._http = http
 
-    async def user_of(self, identity: PhoneNumber | EmailAddress, call: HopContext) -> PartnerUserId:
+    async def user_of(self, identity: Identity, call: HopContext) -> PartnerUserId:
         async def ask(whole: PartnerCall) -> PartnerUserId:
             user_id = await self.adapter.user_of(identity, whole)
             if not isinstance(user_id, PartnerUserId):

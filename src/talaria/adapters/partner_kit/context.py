@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
+from msgspec.structs import fields
 
 from talaria.adapters.partner_kit.http import PartnerHttp
 from talaria.adapters.partner_kit.tokens import Fetch, TokenCache
@@ -20,9 +21,23 @@ T = TypeVar("T")
 def options_of(shape: type[T], values: Mapping[str, object]) -> T:
     """The `Options` of an adapter from the configuration's options and secrets; these are `Sensitive` already.
 
-    Raises msgspec.ValidationError.
+    A field of another type than `Sensitive` gets a secret's content. Raises msgspec.ValidationError.
     """
-    return msgspec.convert(values, shape, dec_hook=lambda _, secret: secret)
+    kept = secret_names(shape)
+    bare = {
+        name: value.reveal() if isinstance(value, Sensitive) and name not in kept else value
+        for name, value in values.items()
+    }
+    return msgspec.convert(bare, shape, dec_hook=lambda _, secret: secret)
+
+
+def secret_names(shape: Any) -> frozenset[str]:
+    """The keys of `Options` that are `Sensitive`."""
+    return frozenset(field.encode_name for field in fields(shape) if _is_sensitive(field.type))
+
+
+def _is_sensitive(hint: Any) -> bool:
+    return any(isinstance(one, type) and issubclass(one, Sensitive) for one in (hint, *get_args(hint)))
 
 
 @dataclass(frozen=True, slots=True)

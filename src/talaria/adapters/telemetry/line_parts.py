@@ -21,6 +21,11 @@ _Parts = tuple[str, ...]
 
 def forwarded_line(event: RequestForwarded, time: str, worker: int) -> RequestLine:
     """The access line of a request that took the fast path to its end."""
+    return request_line(finished_of(event), time, worker)
+
+
+def finished_of(event: RequestForwarded, started: float = 0.0) -> RequestFinished:
+    """What the end of the same request says on the slow path; `started` by the clock of the attempts."""
     labels = event.labels
     context = RequestContext(
         request_id=event.request_id,
@@ -29,12 +34,13 @@ def forwarded_line(event: RequestForwarded, time: str, worker: int) -> RequestLi
         caller=labels.caller,
         exchange="hit",
         upstream_seconds=event.upstream_seconds,
-        attempts=[Attempt(labels.upstream, 0.0, event.upstream_seconds, "ok", event.address)],
+        attempts=[Attempt(labels.upstream, started, event.upstream_seconds, "ok", event.address)],
         person=labels.person,
+        started=started,
+        partner=labels.partner,
     )
     sizes = event.bytes_in, event.bytes_out
-    finished = RequestFinished(context, event.method, event.status, "", "upstream", *sizes, event.seconds)
-    return request_line(finished, time, worker)
+    return RequestFinished(context, event.method, event.status, "", "upstream", *sizes, event.seconds)
 
 
 class LineParts:
@@ -45,14 +51,14 @@ class LineParts:
         self._parts: BoundedMemo[tuple[str, str, str, int, bool], _Parts] = BoundedMemo(_MOST)
 
     def encode(self, event: RequestForwarded, time: str) -> bytes:
-        """The line of a request that ended at `time` (RFC 3339)."""
+        """The line of a request that ended at `time` (RFC 3339), its newline included."""
         labels, request_id, trace_id, method, status, size_in, size_out, total, upstream, *_ = event
         tag, _, _, caller, person = labels
         key = (tag, caller, method, status, person != "")
         a, b, c, d, e, f, g, h, i, j = self._parts.get(key) or self._learn(key, event)
         return (
             f"{a}{time}{b}{request_id}{c}{trace_id}{d}{size_in}{e}{size_out}{f}{int(total * 1e6) / 1e3}"
-            f"{g}{int(upstream * 1e6) / 1e3}{h}{i}{person}{j}"
+            f"{g}{int(upstream * 1e6) / 1e3}{h}{i}{person}{j}\n"
         ).encode()
 
     def _learn(self, key: tuple[str, str, str, int, bool], event: RequestForwarded) -> _Parts:

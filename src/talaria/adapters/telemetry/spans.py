@@ -15,7 +15,7 @@ Rules:
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from random import getrandbits
 from urllib.parse import urlsplit
@@ -25,7 +25,17 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from talaria.domain.events import PERSONAL_SPAN, SERVER_SPAN, UPSTREAM_SPAN, Attempt, Event, RequestFinished, Trace
+from talaria.adapters.telemetry.line_parts import finished_of
+from talaria.domain.events import (
+    PERSONAL_SPAN,
+    SERVER_SPAN,
+    UPSTREAM_SPAN,
+    Attempt,
+    Event,
+    RequestFinished,
+    RequestForwarded,
+    Trace,
+)
 from talaria.domain.ports import Clock
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
@@ -66,6 +76,13 @@ class SpanRecorder:
         trace = event.context.trace
         if event.status >= 500 or (trace is not None and trace.parent[-1] & 1):
             self._record(event, trace or self._begin())
+
+    def record_forwarded(self, events: Sequence[RequestForwarded]) -> None:
+        """Take the ends of requests that were forwarded under a flow."""
+        for event in events:
+            if event.trace is not None and event.trace.parent[-1] & 1:
+                started = event.at - event.seconds - self._wall() + self._now()
+                self._record(finished_of(event, started), event.trace)
 
     def _record(self, event: RequestFinished, trace: Trace) -> None:
         context, joined = event.context, event.context.joined

@@ -1,16 +1,14 @@
 """The adapters that the partners name: found, and asked what options and secrets of their own they take."""
 
-from typing import Any
-
 import msgspec
 from msgspec.structs import FieldInfo, fields, replace
 
 from talaria.adapters import partners
+from talaria.adapters.partner_kit.context import options_of, secret_names
 from talaria.adapters.partners import Adapter, BadAdapter
-from talaria.domain.model import EMAIL_HOPS, PHONE_HOPS, Hop, Sensitive
+from talaria.domain.model import HOPS, PHONE_HOPS, Hop
 from talaria.entrypoints.config.problems import Refuse, did_you_mean, one_of, path
 from talaria.entrypoints.config.settings import PartnerSettings, Settings, TrialSettings
-from talaria.entrypoints.config.types import unwrap
 
 
 def read_adapters(settings: Settings, refuse: Refuse) -> Settings:
@@ -64,7 +62,7 @@ def _partner(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettin
             "this key is missing",
             "write api_key = ... (the key that the partner gave us)",
         )
-    if _hops(found) not in (PHONE_HOPS, EMAIL_HOPS):
+    if _hops(found) not in HOPS:
         wrong = f'the adapter "{partner.adapter}" has hops that this gateway has not'
         refuse(f"{at}.adapter", wrong, "install another version of it, or name another adapter")
     return replace(partner, found=found, adapter_options=_options(at, partner, found, refuse))
@@ -73,46 +71,41 @@ def _partner(at: str, partner: PartnerSettings, refuse: Refuse) -> PartnerSettin
 def _options(at: str, partner: PartnerSettings, found: Adapter, refuse: Refuse) -> msgspec.Struct | None:
     shape: type[msgspec.Struct] | None = getattr(found.kind, "Options", None)
     keys = {field.encode_name: field for field in fields(shape)} if shape is not None else {}
-    secrets = {name for name, field in keys.items() if _is_secret(field)}
+    secrets = secret_names(shape) if shape is not None else frozenset()
     given = {"secrets": partner.secrets, "options": partner.options}
-    good = True
-    for table, takes in (("secrets", secrets), ("options", keys.keys() - secrets)):
+    problems = 0
+    for table, takes in (("secrets", keys.keys()), ("options", keys.keys() - secrets)):
         for name in given[table].keys() - takes:
             wrong = f'the adapter "{partner.adapter}" has no such {table.removesuffix("s")}'
-            other = "secrets" if name in secrets else "options"
-            hint = f"write it under {other}" if name in keys else did_you_mean(name, takes) if takes else one_of(())
+            hint = "write it under secrets" if name in keys else did_you_mean(name, takes) if takes else one_of(())
             refuse(f"{at}.{table}.{name}", wrong, hint)
-            good = False
+            problems += 1
     for name, field in keys.items():
-        table = "secrets" if name in secrets else "options"
-        if name in given[table]:
-            good &= _fits(f"{at}.{table}.{name}", given[table][name], field, refuse)
-        elif field.required:
+        if name in partner.secrets and name in partner.options and name not in secrets:
+            refuse(f"{at}.secrets.{name}", "this stands under options too", "leave one of the two out")
+            problems += 1
+        elif name in partner.options and name not in secrets:
+            problems += not _fits(f"{at}.options.{name}", partner.options[name], field, refuse)
+        elif name not in partner.secrets and field.required:
+            table = "secrets" if name in secrets else "options"
             refuse(f"{at}.{table}.{name}", "this key is missing", f'the adapter "{partner.adapter}" needs it')
-            good = False
-    if shape is None or not good:
+            problems += 1
+    if shape is None or problems:
         return None
     try:
-        options: msgspec.Struct = _converted({**given["options"], **given["secrets"]}, shape)
-        return options
+        return options_of(shape, {**partner.options, **partner.secrets})
     except (msgspec.ValidationError, ValueError) as error:
-        refuse(f"{at}.options", f"the adapter refuses them ({error})", "see what the adapter's Options say")
+        said = str(error)
+        for secret in partner.secrets.values():
+            said = said.replace(secret.reveal(), "***")
+        refuse(f"{at}.options", f"the adapter refuses them ({said})", "see what the adapter's Options say")
         return None
-
-
-def _is_secret(field: FieldInfo) -> bool:
-    bare, _ = unwrap(field.type)
-    return isinstance(bare, type) and issubclass(bare, Sensitive)
 
 
 def _fits(key: str, value: object, field: FieldInfo, refuse: Refuse) -> bool:
     try:
-        _converted(value, field.type)
+        msgspec.convert(value, field.type)
     except msgspec.ValidationError as error:
         refuse(key, str(error), "write what the adapter's Options say")
         return False
     return True
-
-
-def _converted(value: object, shape: Any) -> Any:
-    return msgspec.convert(value, shape, dec_hook=lambda _, secret: secret)

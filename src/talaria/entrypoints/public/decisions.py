@@ -16,13 +16,10 @@ Rules:
 
 import logging
 import time
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Final
 from urllib.parse import parse_qs
-
-import msgspec
 
 from talaria.domain.decision import Decision
 from talaria.domain.errors import BadRequest, DecisionFailed
@@ -31,7 +28,6 @@ from talaria.domain.forwarded import Network, contains, last_hop
 from talaria.domain.gateway import Gateway
 from talaria.domain.headers import usable_request_id
 from talaria.domain.http import ClientRequest, Headers
-from talaria.domain.memo import BoundedMemo
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.domain.routing import check_known_method
@@ -52,8 +48,6 @@ _OF_THE_EDGE: Final = frozenset(
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _VARY: Final = (b"vary", b"authorization, x-api-key, x-api-tag, x-forwarded-method")
 _LOG_SECONDS: Final = 60.0
-_expiries: BoundedMemo[bytes, float] = BoundedMemo(10_000, longest=4096)
-"""An `Authorization` field with a service token -> when that expires."""
 
 
 class TrustedEdges:
@@ -123,20 +117,19 @@ class Decisions:
             cycle.respond(200, [*headers, problems.date_header()], b"")
 
     def _yes(self, decision: Decision, context: RequestContext) -> Headers:
-        headers, removed = self._gateway.edge_headers(decision, context)
+        headers, removed, expires = self._gateway.edge_headers(decision, context)
         if removed:
             names = b", ".join(removed)
             headers += ((b"x-talaria-remove", names), (b"x-envoy-auth-headers-to-remove", names))
-        seconds = self._seconds_kept(decision, headers) if self._max_age else 0.0
+        seconds = self._seconds_kept(decision, expires) if self._max_age else 0.0
         if seconds < 1:
             return [*headers, _NO_STORE]
         kept = b"%d" % seconds
         return [*headers, (b"cache-control", b"max-age=" + kept), (b"x-accel-expires", kept), _VARY]
 
-    def _seconds_kept(self, decision: Decision, headers: Headers) -> float:
+    def _seconds_kept(self, decision: Decision, expires: float) -> float:
         """Rule 5."""
-        first = min(decision.principal.expires, _expiry(dict(headers)[b"authorization"]))
-        return min(self._max_age, (first - self._wall()) / 2, self._gateway.fresh_for(decision))
+        return min(self._max_age, (expires - self._wall()) / 2, self._gateway.fresh_for(decision))
 
 
 def asked_for(cycle: RequestResponseCycle) -> ClientRequest:
@@ -194,17 +187,3 @@ def _respond_refusal(cycle: RequestResponseCycle, reason: str, request_id: str) 
     headers = [(problems.REASON_HEADER, reason.encode("ascii"))]
     status, headers, body = problems.render_reason(reason, request_id, headers=headers)
     cycle.respond(status, [*headers, problems.date_header()], body)
-
-
-class _Claims(msgspec.Struct):
-    exp: float
-
-
-def _expiry(authorization: bytes) -> float:
-    """When the service token in this field expires: seconds since the epoch."""
-    known = _expiries.get(authorization)
-    if known is None:
-        claims = authorization.split(b".")[1]
-        expires = msgspec.json.decode(urlsafe_b64decode(claims + b"=="), type=_Claims).exp
-        known = _expiries.remember(authorization, expires)
-    return known

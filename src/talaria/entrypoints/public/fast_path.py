@@ -13,6 +13,7 @@ Rules:
 """
 
 import time
+from asyncio import TimerHandle
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, Protocol
@@ -22,7 +23,7 @@ from talaria.adapters.http1.plain_responses import PlainResponses
 from talaria.adapters.talaria_services import TalariaServices
 from talaria.domain.decision import joined
 from talaria.domain.errors import RateLimited
-from talaria.domain.events import RequestContext, RequestForwarded
+from talaria.domain.events import RequestContext, RequestForwarded, Trace
 from talaria.domain.flow import Flow
 from talaria.domain.gateway import Gateway
 from talaria.domain.headers import RequestHeaders, usable_request_id
@@ -30,12 +31,15 @@ from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, 
 from talaria.domain.memo import BoundedMemo
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
-from talaria.domain.tracing import new_request_id, trace_of
+from talaria.domain.tracing import begun, new_request_id, trace_of
 from talaria.entrypoints.public.plain_requests import PlainRequest, PlainRequests
 from talaria.entrypoints.public.problems import date_header
 from talaria.entrypoints.public.server.cycle import STATUS_LINES
 
 _FLOWS: Final = 4096
+_KEPT_AT_MOST: Final = 32 * 1024
+_PATIENCE: Final = 0.002
+"""Bytes of a response that are kept, and seconds, until it is whole."""
 
 _FlowKey = tuple[bytes, bytes, bytes, str]
 """The caller's token by its digest, the tag, the host and the peer."""
@@ -83,6 +87,7 @@ class FastPath:
         self._requests = PlainRequests(gateway.header_policy, body_limit)
         self.responses = PlainResponses(gateway.header_policy.forwards_response)
         self._rate_limits = gateway.rate_limits
+        self.tracing = gateway.tracing
         self._flows: BoundedMemo[_FlowKey, Flow] = BoundedMemo(_FLOWS)
 
     def begin(self, client: Client, data: bytes, header_limit: int) -> "FastRequest | None":
@@ -91,8 +96,9 @@ class FastPath:
         if plain is None:
             return None
         now = self.now()
-        flow = self._flow(plain, client, now)
-        if flow is None or plain.method not in flow.methods or self.limiter.in_flight >= self.limiter.limit:
+        method, _, _, read, token, _ = plain
+        flow = self._flow(read, token, client, now)
+        if flow is None or method not in flow.methods or self.limiter.in_flight >= self.limiter.limit:
             return None
         services = flow.upstream
         if not isinstance(services, TalariaServices):
@@ -103,21 +109,20 @@ class FastPath:
         if self._rate_limits is not None and not self._within_limits(flow, now):
             lease.give_back()
             return None
-        self.limiter.acquire()
+        self.limiter.in_flight += 1
         services.requested(now)
         return FastRequest(self, client, data, plain, flow, services, lease)
 
-    def _flow(self, plain: PlainRequest, client: Client, now: float) -> Flow | None:
+    def _flow(self, read: dict[bytes, bytes], token: bytes, client: Client, now: float) -> Flow | None:
         """The flow of this request, made anew where the one that is kept does not hold."""
-        read = plain.read
         tag, host = read.get(b"x-api-tag"), read.get(b"host")
         if tag is None or host is None:
             return None
-        key = (sha256(plain.token).digest(), tag, host, client.peer)
+        key = (sha256(token).digest(), tag, host, client.peer)
         flow = self._flows.get(key)
         if flow is not None and flow.holds(now, self.wall()):
             return flow
-        headers = [(b"host", host), (b"x-api-tag", tag), (b"authorization", b"Bearer " + plain.token)]
+        headers = [(b"host", host), (b"x-api-tag", tag), (b"authorization", b"Bearer " + token)]
         flow = self.gateway.flow_of(ClientRequest("", b"", headers, peer=client.peer, scheme=client.scheme))
         if flow is not None:
             self._flows.remember(key, flow)
@@ -140,8 +145,8 @@ class FastRequest:
     """
 
     __slots__ = (
-        "_began", "_client", "_flow", "_gateway", "_lease", "_path", "_plain", "_request_id", "_sent", "_services",
-        "_trace_id", "data",
+        "_began", "_client", "_flow", "_gateway", "_kept", "_lease", "_method", "_parent", "_path", "_patience",
+        "_read", "_request_id", "_sent", "_services", "_size", "_trace", "data",
     )  # fmt: skip
 
     def __init__(
@@ -157,26 +162,32 @@ class FastRequest:
         self.data = data
         self._path = path
         self._client = client
-        self._plain = plain
         self._flow = flow
         self._services = services
         self._lease = lease
         self._began = lease.since
+        self._kept = b""
+        self._patience: TimerHandle | None = None
         self._gateway = path.gateway
-        read, body = plain.read, plain.body
+        self._method, start, forwarded, self._read, _, body = plain
+        read = self._read
+        self._size = len(body)
         given = read.get(b"x-request-id")
-        self._request_id = usable_request_id(given) or new_request_id()
-        trace_lines = framing = b""
-        self._trace_id = ""
+        self._request_id = (None if given is None else usable_request_id(given)) or new_request_id()
+        trace_lines = self._parent = b""
+        self._trace: Trace | None = None
         if b"traceparent" in read:
-            trace = trace_of(RequestHeaders([], read))
-            self._trace_id, trace_lines = trace.trace_id, joined(trace.headers())
-        if body:
-            framing = b"content-length: %d\r\n" % len(body)
+            sent = RequestHeaders([], read)
+            self._trace = trace_of(sent) if path.tracing is None else path.tracing.trace_of(sent, client.scheme)
+            self._parent, trace_lines = self._trace.parent, joined(self._trace.headers())
+        elif path.tracing is not None:
+            self._parent = path.tracing.new_parent()
+            trace_lines = b"traceparent: %b\r\n" % self._parent
+        framing = b"content-length: %d\r\n" % len(body) if body else b""
         head = b"%b\r\n%b\r\n%b%bx-request-id: %b\r\n%b%b%b\r\n%b" % (
-            plain.start,
+            start,
             lease.backend.client.host_line,
-            b"".join(plain.forwarded),
+            b"".join(forwarded),
             flow.lines_before,
             self._request_id.encode("ascii"),
             trace_lines,
@@ -184,54 +195,79 @@ class FastRequest:
             framing,
             body,
         )
-        connection = lease.connection
-        connection.begin_for(self, head, connection.loop.time() + flow.route.timeout)
+        self._sent = path.now()
+        lease.connection.begin_for(self, head, lease.since + flow.route.timeout)
 
-    def receive(self, data: bytes) -> bool:
-        path, flow, plain = self._path, self._flow, self._plain
+    def receive(self, data: bytes) -> None:
+        if self._kept:
+            data = self._kept + data
+        self._kept = data
+        path, flow, lease = self._path, self._flow, self._lease
         response = path.responses.read(data, flow.secrets)
-        if response is None:
-            return False
-        status, lines, dated, body = response
+        if response is None or 0 < response[5] > _KEPT_AT_MOST - len(data):
+            self.leave()
+            return
+        status, lines, dated, sized, body, missing = response
+        if missing:
+            if self._patience is None:
+                self._patience = lease.connection.loop.call_later(_PATIENCE, self.leave)
+            return
+        if self._patience is not None:
+            self._patience.cancel()
+        lease.connection.responded()
         now = path.now()
-        self._lease.succeeded(now)
+        lease.backend.breaker.succeeded(lease.permit, now)
         self._client.answer(
-            b"%b%bx-request-id: %b\r\n%b\r\n%b"
+            b"%b%bx-request-id: %b\r\n%b%b\r\n%b"
             % (
                 STATUS_LINES[status],
                 b"".join(lines),
                 self._request_id.encode("ascii"),
                 b"" if dated else joined([date_header()]),
+                b"" if sized else b"content-length: %d\r\n" % len(body),
                 body,
             )
         )
-        path.limiter.release()
+        path.limiter.in_flight -= 1
         path.record_soon(
             RequestForwarded(
                 flow.labels,
                 self._request_id,
-                self._trace_id,
-                plain.method,
+                self._parent[3:35].decode(),
+                self._method,
                 status,
-                len(plain.body),
+                self._size,
                 len(body),
                 now - self._began,
-                now - self._began,
+                now - self._sent,
                 path.wall(),
-                self._lease.backend.client.address,
+                lease.backend.client.address,
+                self._sampled_trace(),
             )
         )
-        return True
 
     def leave(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
         lease = self._lease
-        lease.future = lease.connection.wait(self._flow.route.idle_timeout)
+        lease.future = lease.connection.wait(self._flow.route.idle_timeout, self._kept)
         self._client.hand_over()
 
     async def resume(self, request: ClientRequest, context: RequestContext) -> ClientResponse:
         """The response, by the slow path. Raises what `Gateway.handle` raises."""
         context.request_id, context.started = self._request_id, self._began
+        if self._gateway.tracing is not None:
+            context.trace = self._trace or self._begun()
         return await self._gateway.resume(self._flow, request, context, self)
+
+    def _begun(self) -> Trace:
+        return begun(self._parent, self._read.get(b"host", b""), self._client.scheme)
+
+    def _sampled_trace(self) -> Trace | None:
+        """Where spans are made of this request."""
+        if self._gateway.tracing is None or not self._parent[-1] & 1:
+            return None
+        return self._trace or self._begun()
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         return await self._services.send(request, self._lease)

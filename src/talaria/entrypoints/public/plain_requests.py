@@ -9,7 +9,7 @@ Rules:
    clients share; never a secret, never what is said of a person. The memory is bounded.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from talaria.adapters.http1.request_body import JOINED_AT_MOST
 from talaria.domain.headers import HeaderPolicy
@@ -38,18 +38,10 @@ _Read = tuple[bytes, bytes]
 """The name, and the value of a line that the gateway reads or skips; or no name, and the line as it goes on."""
 
 
-class PlainRequest(NamedTuple):
-    """A request as it was read. `forwarded`: the lines that go on. `read`: the lines of each name that is read here.
-
-    `token` is the caller's, `body` all of the body.
-    """
-
-    method: str
-    start: bytes
-    forwarded: list[bytes]
-    read: dict[bytes, bytes]
-    token: bytes
-    body: bytes
+PlainRequest = tuple[str, bytes, list[bytes], dict[bytes, bytes], bytes, bytes]
+"""A request as it was read: method, first line, the lines that go on, the values of the names that are read here, the
+caller's token, the body.
+"""
 
 
 class PlainRequests:
@@ -67,9 +59,16 @@ class PlainRequests:
         if end < 0 or end + 4 > header_limit:
             return None
         start, *lines = data[:end].split(b"\r\n")
-        method = _method_of(start)
-        if method is None:
+        words = start.split(b" ")
+        if len(words) != 3 or words[2] != b"HTTP/1.1":
             return None
+        method, target = _METHODS.get(words[0]), words[1]
+        if method is None or target[:1] != b"/" or target.translate(None, TARGET_CHARACTERS):
+            return None
+        if target.find(b"%") >= 0 or target.find(b"/.") >= 0:
+            path = target.partition(b"?")[0]
+            if path.find(b"%") >= 0 or path.find(b"/.") >= 0:
+                return None
         forwarded: list[bytes] = []
         read: dict[bytes, bytes] = {}
         token = b""
@@ -97,7 +96,7 @@ class PlainRequests:
                 return None
         if not token:
             return None
-        return PlainRequest(method, start, forwarded, read, token, body)
+        return method, start, forwarded, read, token, body
 
     def _read(self, line: bytes) -> _Read | None:
         raw, _, value = line.partition(b":")
@@ -122,18 +121,3 @@ class PlainRequests:
             name in _READ or name in _SKIPPED or self._policy.forwards(name)
         )
         return self._names.remember(raw, name if plain else _UNUSUAL)
-
-
-def _method_of(start: bytes) -> str | None:
-    """The method of a request line; None for a line that is not plain."""
-    words = start.split(b" ")
-    if len(words) != 3 or words[2] != b"HTTP/1.1":
-        return None
-    target = words[1]
-    if target[:1] != b"/" or target.translate(None, TARGET_CHARACTERS):
-        return None
-    if target.find(b"%") >= 0 or target.find(b"/.") >= 0:
-        path = target.partition(b"?")[0]
-        if path.find(b"%") >= 0 or path.find(b"/.") >= 0:
-            return None
-    return _METHODS.get(words[0])

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from talaria.domain.errors import (
     PARTNER,
@@ -15,7 +15,7 @@ from talaria.domain.errors import (
     PartnerUserUnknown,
 )
 from talaria.domain.events import HopContext
-from talaria.domain.model import EmailAddress, PartnerUserId, PersonalPhoneId, PhoneNumber
+from talaria.domain.model import EmailAddress, Identity, PartnerUserId, PersonalPhoneId, PhoneNumber
 from talaria.domain.ports import PartnerAccounts, PhoneDirectory
 from talaria.testing.contracts import raised
 
@@ -27,6 +27,20 @@ EMAILS = {"ppid-anna": "anna@people.example", "ppid-bob": "bob@people.example"}
 USERS = {"+4915112345678": "wu-anna", "+4366012345678": "wu-bob"}
 EMAIL_USERS = {"anna@people.example": "wu-anna", "bob@people.example": "wu-bob"}
 BLOCKED, STRANGER = "+4915100000000", "+4915199999999"
+
+
+class People(NamedTuple):
+    """A partner's users, by one kind of identity; one person that it refuses, and one that it has no user for."""
+
+    users: Mapping[str, str]
+    blocked: str
+    stranger: str
+
+
+PEOPLE: Mapping[type[Identity], People] = {
+    PhoneNumber: People(USERS, BLOCKED, STRANGER),
+    EmailAddress: People(EMAIL_USERS, "blocked@people.example", "stranger@people.example"),
+}
 
 
 class DependencyHarness(Protocol):
@@ -171,7 +185,7 @@ class PartnerAccountsContract(HopContract[PartnerAccountsHarness]):
 
     faults = PARTNER
     users: ClassVar[Mapping[str, str]] = USERS
-    identity: ClassVar[type[PhoneNumber] | type[EmailAddress]] = PhoneNumber
+    identity: ClassVar[type[Identity]] = PhoneNumber
     blocked: ClassVar[str] = BLOCKED
     stranger: ClassVar[str] = STRANGER
 

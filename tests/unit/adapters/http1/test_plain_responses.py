@@ -25,20 +25,51 @@ def test_a_plain_one() -> None:
     data = response(
         b"Content-Type:  a/b ", b"Date: x", b"Connection: keep-alive", b"Content-Length: 2", b"X-Request-Id: 1"
     )
-    assert read(data) == (200, [b"content-type: a/b\r\n", b"date: x\r\n", b"content-length: 2\r\n"], True, b"ok")
+    assert read(data) == (
+        200,
+        [b"content-type: a/b\r\n", b"date: x\r\n", b"content-length: 2\r\n"],
+        True,
+        True,
+        b"ok",
+        0,
+    )
 
 
 @pytest.mark.parametrize(
     "data",
     [
         response(),
-        response(b"content-length: 2", body=b"o"),
         response(b"content-length: 2", body=b"okk"),
         response(b"content-length: 2", b"content-length: 2"),
         response(b"content-length: +2"),
         response(b"content-length: 0x2"),
         response(b"content-length: " + b"0" * 16 + b"2"),
         response(b"content-length: 2", b"transfer-encoding: chunked"),
+        response(b"transfer-encoding: chunked", b"transfer-encoding: chunked", body=b"0\r\n\r\n"),
+        response(b"transfer-encoding: gzip, chunked", body=b"0\r\n\r\n"),
+        response(b"content-length: 5", b"transfer-encoding: chunked", body=b"0\r\n\r\n"),
+        *(
+            response(b"transfer-encoding: chunked", body=chunks)
+            for chunks in (
+                b"",
+                b"0\r\n",
+                b"0\r\n\r\n ",
+                b"0\r\n\r\nHTTP/1.1 200 OK\r\n",
+                b"0\r\na: b\r\n\r\n",
+                b"2\r\nok\r\n",
+                b"2\r\nok0\r\n\r\n",
+                b"2\r\nokk\r\n0\r\n\r\n",
+                b"2;a=b\r\nok\r\n0\r\n\r\n",
+                b"2 \r\nok\r\n0\r\n\r\n",
+                b" 2\r\nok\r\n0\r\n\r\n",
+                b"+2\r\nok\r\n0\r\n\r\n",
+                b"0x2\r\nok\r\n0\r\n\r\n",
+                b"\r\nok\r\n0\r\n\r\n",
+                b"0000002\r\nok\r\n0\r\n\r\n",
+                b"2\nok\r\n0\r\n\r\n",
+                b"3\r\nok\r\n0\r\n\r\n",
+            )
+        ),
         response(b"content-length: 2", b"connection: close"),
         response(b"content-length: 2", b"connection: keep-alive, x-a"),
         response(b"content-length: 2", b"x-talaria-unknown-user: 1"),
@@ -97,10 +128,28 @@ def test_what_is_read_is_read_alike(start: bytes, lines: list[bytes], length: in
             continue
         head = parse_head(data[: data.index(b"\r\n\r\n") + 4], to_head=False)
         kept = POLICY.filter_response(head.headers, TOKEN, b"api-key")
-        assert (head.status, head.length, head.keep_alive) == (found.status, len(found.body), True)
-        assert [b"%b: %b\r\n" % header for header in kept] == found.forwarded
-        assert found.dated == any(name == b"date" for name, _ in kept)
-        assert found.body == body
+        status, forwarded, dated, sized, content, missing = found
+        assert (head.status, head.length, head.keep_alive) == (status, len(content) + missing, True)
+        assert [b"%b: %b\r\n" % header for header in kept] == forwarded
+        assert dated == any(name == b"date" for name, _ in kept)
+        assert (sized, content) == (True, body)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "content"),
+    [
+        (b"0\r\n\r\n", b""),
+        (b"2\r\nok\r\n0\r\n\r\n", b"ok"),
+        (b"0A\r\n\r\n23456789\r\n2\r\nok\r\n000\r\n\r\n", b"\r\n23456789ok"),
+    ],
+)
+def test_whole_chunks(chunks: bytes, content: bytes) -> None:
+    data = response(b"transfer-encoding: chunked", body=chunks)
+    assert read(data) == (200, [], False, False, content, 0)
+
+
+def test_a_body_that_is_not_all_there() -> None:
+    assert read(response(b"content-length: 5")) == (200, [b"content-length: 5\r\n"], False, True, b"ok", 3)
 
 
 def test_what_is_remembered_is_bounded_and_no_cookie() -> None:

@@ -16,11 +16,13 @@ from talaria.domain.events import (
     UPSTREAM_SPAN,
     Attempt,
     ExchangeFinished,
+    FlowLabels,
     RequestContext,
     RequestFinished,
+    RequestForwarded,
     Trace,
 )
-from talaria.domain.tracing import Tracing
+from talaria.domain.tracing import Tracing, begun
 from talaria.testing.contracts.recorder import RecorderContract
 
 TRACE, STEM, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b", "b7ad6b7169203331"
@@ -47,7 +49,7 @@ class Bench:
     def __init__(self) -> None:
         self.made: list[ReadableSpan] = []
         self.recorder = SpanRecorder(
-            self.made.append, Resource({}), Tracing(0.0).begin, Clock(), wall=lambda: WALL + NOW
+            self.made.append, Resource({}), lambda: begun(Tracing(0.0).new_parent()), Clock(), wall=lambda: WALL + NOW
         )
         self.recorder.urls = {"personal": "http://personal.internal", "services": "https://services.internal:8443/x"}
 
@@ -220,3 +222,19 @@ def test_other_events_make_no_span() -> None:
     for event in (PERSONAL, ExchangeFinished("wind", "hit")):
         bench.recorder.record(event)
     assert bench.made == []
+
+
+@pytest.mark.parametrize(("trace", "made"), [(SAMPLED, 2), (NOT_SAMPLED, 0), (None, 0)])
+def test_a_request_on_the_fast_path_has_the_spans_of_any_other(trace: Trace | None, made: int) -> None:
+    bench, labels = Bench(), FlowLabels("wind", "wind", "services", "app", "p5eud0nym")
+    event = RequestForwarded(labels, "r-1", TRACE, "GET", 200, 0, 2, 0.5, 0.25, WALL + 402.0, "", trace)
+    bench.recorder.record_forwarded([event])
+    assert len(bench.made) == made
+    if made:
+        upstream, server = bench.made
+        assert (ids(server), ids(upstream)) == (
+            (TRACE, SERVER, PARENT),
+            (TRACE, UPSTREAM_ID, SERVER),
+        )
+        assert (server.start_time, server.end_time) == (int((WALL + 401.5) * 1e9), int((WALL + 402) * 1e9))
+        assert (said(server)["talaria.exchange"], said(upstream)["server.port"]) == ("hit", 8443)

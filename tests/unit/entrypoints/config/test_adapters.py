@@ -46,7 +46,7 @@ def test_options_and_secrets_become_the_adapters_own_type(bench: Bench) -> None:
         (
             {"secrets": {"secret": {"env": "WIND_API_KEY"}, "region": {"env": "WIND_API_KEY"}}},
             "secrets.region",
-            "options",
+            "this stands under options too",
         ),
         ({"secrets": {"secret": "plain"}}, "secrets.secret", "never written into the configuration"),
         ({"options": "eu"}, "options", "a string stands here"),
@@ -61,6 +61,27 @@ def test_what_does_not_fit_is_a_problem_where_it_stands(
     assert says in f"{problem.wrong}; {problem.hint}"
     assert "s3" not in str(problem)
     assert "plain" not in str(problem)
+
+
+def test_what_need_not_be_a_secret_may_be_one(bench: Bench) -> None:
+    secrets = {"secret": A_SECRET, "region": A_SECRET}
+    options = bench.load({"partners.comet": {**COMET, "secrets": secrets}}).partners["comet"].adapter_options
+    assert (options.region, options.secret.reveal()) == (ENVIRON["WIND_API_KEY"],) * 2
+
+
+def test_a_secret_that_does_not_fit_is_not_shown(bench: Bench) -> None:
+    problems = bench.problems({"partners.comet": {**ENOUGH, "secrets": {"secret": A_SECRET, "size": A_SECRET}}})
+    assert ENVIRON["WIND_API_KEY"] not in str(problems)
+    assert "Expected `int`, got `str`" in str(problems["partners.comet.options"])
+
+
+def test_a_secret_that_the_options_type_quotes_is_not_shown(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quoting = "    size: int = 1\n    def __post_init__(self):\n        raise ValueError(f'no {self.secret.reveal()}')"
+    (tmp_path / "quoting").mkdir()
+    install(tmp_path / "quoting", monkeypatch, "quoting", ADAPTER.replace("    size: int = 1", quoting))
+    assert "refuses them (no ***)" in str(bench.problems({"partners.quoting": ENOUGH})["partners.quoting.options"])
 
 
 def test_an_adapter_without_options_takes_none(bench: Bench) -> None:

@@ -1,7 +1,6 @@
 """An edge proxy that asks for decisions without a socket, and what it gets."""
 
 import json
-from base64 import urlsafe_b64encode
 
 from talaria.domain.errors import Refusal
 from talaria.domain.events import RequestFinished
@@ -16,11 +15,6 @@ from tests.unit.entrypoints.public.support_cycle import arrived
 WALL = 1_800_000_000.0
 Question = tuple[bytes, bytes]
 GOOD: Headers = [(b"host", b"api.example"), (b"x-api-tag", b"wind"), (b"authorization", b"Bearer t-1")]
-
-
-def jwt_of(exp: float) -> bytes:
-    """The form of a JWT: neither its header nor its signature is read here."""
-    return b"h." + urlsafe_b64encode(json.dumps({"exp": exp}).encode()).rstrip(b"=") + b".s"
 
 
 def by_headers(*more: Question, method: bytes = b"GET", target: bytes = b"/rides?a=1") -> Headers:

@@ -12,7 +12,7 @@ from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import World, person
 from tests.unit.domain.support_memory_gateway import Door
 from tests.unit.domain.support_time import run
-from tests.unit.entrypoints.public.support_edge import WALL, Answer, Edge, by_headers, jwt_of
+from tests.unit.entrypoints.public.support_edge import WALL, Answer, Edge, by_headers
 
 
 class DatedTokens(MemoryServiceTokens):
@@ -20,22 +20,17 @@ class DatedTokens(MemoryServiceTokens):
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
-        self._token = jwt_of(WALL + seconds)
+        self._expires = WALL + seconds
 
     def token_for(self, claims: ServiceClaims) -> ServiceToken:
-        return ServiceToken(self._token, 0.0, inf)
+        return ServiceToken(b"service", 0.0, inf, self._expires)
 
 
 async def kept(max_age: float, token: float, pair: float, service: float) -> Answer:
     """A yes, with so many seconds left of the client's token, of the pair and of our own token."""
-    bearer = jwt_of(WALL + token)
-    door = Door(
-        World(max_age=pair),
-        tokens=DatedTokens(service),
-        verifier=MemoryTokenVerifier({bearer: replace(person(), expires=WALL + token)}),
-    )
-    headers = [(n, b"Bearer " + bearer if n == b"authorization" else v) for n, v in by_headers()]
-    return await Edge(door, max_age).ask(headers=headers)
+    verifier = MemoryTokenVerifier({b"t-1": replace(person(), expires=WALL + token)})
+    door = Door(World(max_age=pair), tokens=DatedTokens(service), verifier=verifier)
+    return await Edge(door, max_age).ask(headers=by_headers())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The fast path: what takes it, what leaves it and when, and that a request which left it goes on as ever."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_network
 
@@ -29,6 +30,30 @@ def test_a_request_goes_straight_and_its_response_comes_straight_back() -> None:
         assert (event.request_id, event.status, event.bytes_in, event.bytes_out) == ("mine-1", 200, 0, 2)
         assert event.labels == ("wind", "wind", "services", "app", "")
         assert not [one for one in town.recorder.events if isinstance(one, Attempt | ExchangeFinished)]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (OK[:-1], OK[-1:]),
+        (OK[:-2], OK[-2:-1], OK[-1:]),
+        (b"HTTP/1.1 200 OK\r\ndate: today\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",),
+    ],
+)
+def test_a_response_in_pieces_or_in_chunks(pieces: tuple[bytes, ...]) -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        for _ in range(2):
+            await client.send(ask(b"x-request-id: r-1"))
+            await town.reply(*pieces)
+            got = client.got()
+            assert sorted(got.split(b"\r\n")) == sorted([*OK.split(b"\r\n"), b"x-request-id: r-1"])
+        await asyncio.sleep(1)
+        assert town.fast == [True, True]
+        assert [event.bytes_out for event in town.ended] == [2, 2]
 
     run(main())
 

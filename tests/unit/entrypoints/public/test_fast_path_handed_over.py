@@ -10,9 +10,10 @@ from tests.unit.domain.support_time import run, settle
 from tests.unit.entrypoints.public.support_fast_path import OK, UNKNOWN, FastTown, ask, post
 
 STREAMED = [
-    (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",),
+    (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n", b"0\r\n\r\n"),
     (b"HTTP/1.1 100 Continue\r\n\r\n", OK),
-    (OK[:-1], OK[-1:]),
+    (OK[:-1], OK[-1:] + b"surplus"),
+    (OK.replace(b"length: 2", b"length: 40000") + b"x" * 39000, b"x" * 998),
     (OK[:20], OK[20:]),
     (b"HTTP/1.1 204 No Content\r\n\r\n",),
     (b"HTTP/1.1 500 Oops\r\ncontent-length: 2\r\n\r\nno",),
@@ -44,6 +45,51 @@ def test_a_response_that_is_not_plain_is_the_slow_paths(pieces: tuple[bytes, ...
         assert [one for one in slow.recorder.events if isinstance(one, ExchangeFinished)] == [
             one for one in fast.recorder.events if isinstance(one, ExchangeFinished)
         ]
+
+    run(main())
+
+
+PART = OK.replace(b"length: 2", b"length: 4")
+
+
+def test_a_part_is_kept_for_a_moment_and_streamed_then() -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        await client.send(ask())
+        await town.reply(PART)
+        assert client.got() == b""
+        await asyncio.sleep(0.003)
+        assert client.got().endswith(b"\r\n\r\nok")
+        await town.reply(b"ay")
+        assert client.got() == b"ay"
+        (event,) = town.ended
+        assert isinstance(event, RequestFinished)
+        assert (event.status, event.bytes_out, event.reason) == (200, 4, "")
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["upstream", "client"])
+def test_what_ends_while_a_part_is_kept(how: str) -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        await client.send(ask())
+        await town.reply(PART)
+        if how == "upstream":
+            town.urls[0].connections[0].connection_lost(None)
+        else:
+            client.connection.connection_lost(None)
+        await settle()
+        (event,) = town.ended
+        assert isinstance(event, RequestFinished)
+        assert event.status == (200 if how == "upstream" else 499)
+        assert event.reason == ("upstream-unreachable" if how == "upstream" else "client-gone")
+        assert len(event.context.attempts) == 1
+        assert town.limiter.in_flight == 0
+        await asyncio.sleep(1)
+        assert len(town.ended) == 1
 
     run(main())
 

@@ -1,0 +1,195 @@
+"""Whatever breaks is seen within five seconds, with its owner: on the page, in the lines, by `explain`.
+
+One gateway of one worker and one of two, and one thing after the other that breaks and is mended.
+"""
+
+import asyncio
+import html
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from talaria.sandbox.faults import Faults
+from talaria.sandbox.service import SimulatedService
+from talaria.sandbox.stack import Sandbox, running_sandbox
+from tests.integration.faults.support_processes import Served, serving
+from tests.integration.support_command import talaria
+
+SECONDS = 5.0
+HANGS = Faults(error_rate=1, hang=True)
+REFUSES_US = Faults(error_rate=1, status=401)
+BUSY = Faults(error_rate=1, status=503)
+CONFUSED = Faults(error_rate=1, status=200, body="<html>")
+RESETS = Faults(error_rate=1, reset=True)
+TIMES = {
+    "personal": {"timeout": "400ms"},
+    "partners": {"wind": {"timeout": "400ms"}},
+    "routes": {"wind": {"timeout": "900ms"}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Something that breaks: the service that has `faults`, and what is to be said of it.
+
+    `origin` owns it.
+    """
+
+    service: Callable[[Sandbox], SimulatedService]
+    faults: Faults
+    dependency: str
+    origin: str
+    reason: str
+    cause: str
+
+
+def personal(sandbox: Sandbox) -> SimulatedService:
+    return sandbox.personal
+
+
+def wind(sandbox: Sandbox) -> SimulatedService:
+    return sandbox.wind
+
+
+def services(sandbox: Sandbox) -> SimulatedService:
+    return sandbox.talaria_services
+
+
+BREAKAGES = {
+    "personal hangs": Broken(personal, HANGS, "personal", "personal", "personal-timeout", "no answer in time"),
+    "personal resets": Broken(personal, RESETS, "personal", "personal", "personal-unreachable", ""),
+    "personal refuses our token": Broken(
+        *(personal, REFUSES_US, "personal", "personal", "personal-bad-answer", "our credentials were refused")
+    ),
+    "personal is busy": Broken(personal, BUSY, "personal", "personal", "personal-overloaded", "status 503"),
+    "personal is another program": Broken(personal, CONFUSED, "personal", "personal", "personal-bad-answer", "JSON"),
+    "wind hangs": Broken(wind, HANGS, "wind", "partner", "partner-timeout", "no answer in time"),
+    "wind resets": Broken(wind, RESETS, "wind", "partner", "partner-unreachable", ""),
+    "wind refuses our key": Broken(
+        *(wind, REFUSES_US, "wind", "partner", "partner-bad-answer", "our credentials were refused")
+    ),
+    "wind is busy": Broken(wind, BUSY, "wind", "partner", "partner-overloaded", "status 503"),
+    "the upstream hangs": Broken(services, HANGS, "talaria-services", "upstream", "upstream-timeout", ""),
+    "the upstream resets": Broken(services, RESETS, "talaria-services", "upstream", "upstream-unreachable", ""),
+}
+
+
+class Night:
+    """A gateway that is watched."""
+
+    def __init__(self, sandbox: Sandbox, served: Served, client: httpx.AsyncClient) -> None:
+        self.sandbox, self.served, self.client = sandbox, served, client
+
+    async def ask(self, person: str) -> httpx.Response:
+        """One request of a person, on a connection of its own: any worker may get it."""
+        headers = {**self.sandbox.headers(person), "connection": "close"}
+        return await self.client.get(f"{self.sandbox.public_url}/echo", headers=headers)
+
+    async def trouble(self, dependency: str) -> dict[str, Any]:
+        """What readiness says of a dependency."""
+        told = (await self.client.get(f"{self.served.ops_url}/readyz")).json()
+        found = [one for one in told["routes"][0]["dependencies"] if one["name"].partition(" ")[0] == dependency]
+        return dict(found[0])
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the gateway wrote so far."""
+        return [json.loads(line) for line in self.served.log.read_text().splitlines() if line.endswith("}")]
+
+    async def seen(self, broken: Broken, request_id: str) -> None:
+        """Wait until page and lines tell of this failure."""
+        while True:
+            told = await self.trouble(broken.dependency)
+            page = html.unescape((await self.client.get(f"{self.served.ops_url}/")).text)
+            lines = [line for line in self.lines() if line.get("request_id") == request_id]
+            if told["state"] not in ("ok", "not asked yet") and request_id in page and lines:
+                assert (lines[0]["origin"], lines[0]["reason"]) == (broken.origin, broken.reason)
+                assert broken.cause in lines[0]["cause"]
+                assert broken.cause in told["cause"]
+                assert told["cause"] in page
+                return
+            await asyncio.sleep(0.05)  # the workers tell the operators' process at a pace of their own
+
+    async def well(self, dependency: str, persons: list[str]) -> None:
+        """Wait until it serves again: each worker's breaker has to see it."""
+        async with asyncio.timeout(40):
+            while (await self.trouble(dependency))["state"] not in ("ok", "not asked yet"):
+                await self.ask(persons.pop())
+                await asyncio.sleep(0.2)  # a breaker lets one call through now and then
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["1", "2"])
+async def night(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Night]:
+    folder: Path = tmp_path_factory.mktemp("night")
+    async with (
+        running_sandbox(gateway=False, config=TIMES) as sandbox,
+        serving(sandbox, folder / "log", workers=request.param) as served,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        yield Night(sandbox, served, client)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", BREAKAGES)
+async def test_what_breaks_is_seen_with_its_owner(night: Night, name: str) -> None:
+    broken = BREAKAGES[name]
+    persons = night.sandbox.add_persons(300)
+    service = broken.service(night.sandbox)
+    service.faults = broken.faults
+    try:
+        failed = await night.ask(persons.pop())
+        assert failed.status_code >= 500
+        request_id = failed.headers["x-request-id"]
+        async with asyncio.timeout(SECONDS):
+            await night.seen(broken, request_id)
+        explained = await talaria("explain", request_id, "--ops", night.served.ops_url)
+        owner = {"partner": "the partner", "upstream": "the upstream"}.get(broken.origin, broken.origin)
+        assert f"Origin: {owner}." in explained
+        assert broken.reason in explained
+        assert broken.cause in explained
+    finally:
+        service.faults = Faults()
+    await night.well(broken.dependency, persons)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_upstream_that_fails_by_itself_is_named(night: Night) -> None:
+    night.sandbox.talaria_services.faults = Faults(next_failures=1, status=500)
+    failed = await night.ask(night.sandbox.add_persons(1)[0])
+    request_id = failed.headers["x-request-id"]
+    explained = await talaria("explain", request_id, "--ops", night.served.ops_url)
+    assert "Origin: the upstream." in explained
+    assert "passed on" in explained
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_slow_hop_is_found_in_the_line(night: Night) -> None:
+    night.sandbox.wind.faults = Faults(latency=0.2)
+    answer = await night.ask(night.sandbox.add_persons(1)[0])
+    night.sandbox.wind.faults = Faults()
+    assert answer.status_code == 200
+    async with asyncio.timeout(SECONDS):
+        while not (found := [one for one in night.lines() if one.get("request_id") == answer.headers["x-request-id"]]):
+            await asyncio.sleep(0.02)  # lines are written a moment later
+    assert found[0]["partner_ms"] > max(200.0, found[0]["personal_ms"], found[0]["upstream_ms"])
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_reload_that_is_refused_is_seen_with_every_problem(night: Night) -> None:
+    config = night.sandbox.config_path
+    good = config.read_text()
+    config.write_text(good.replace("[routes.wind]", '[routes.wind]\nmethods = ["get"]', 1))
+    await night.client.put(f"{night.served.ops_url}/reload")
+    config.write_text(good)
+    async with asyncio.timeout(SECONDS):
+        while not (await night.client.get(f"{night.served.ops_url}/readyz")).json()["configuration"]:
+            await asyncio.sleep(0.05)
+    told = (await night.client.get(f"{night.served.ops_url}/readyz")).json()["configuration"]
+    assert told["last_reload_ok"] is False
+    assert any("routes.wind.methods" in str(line.get("problems")) for line in night.lines())
+    await night.client.put(f"{night.served.ops_url}/reload")
