@@ -73,10 +73,10 @@ class UpstreamClient(Protocol):
     def host_line(self) -> bytes:
         """The line that names the url's authority."""
 
-    def take(self) -> Connection | None:
-        """An idle connection, if there is one: to send on it, or to give it back."""
+    def take(self, now: float, /) -> Connection | None:
+        """An idle connection, if there is one now (monotonic seconds): to send on it, or to give it back."""
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: Connection, /) -> None:
         """It was not used."""
 
     async def send(
@@ -115,10 +115,6 @@ class Lease:
     since: float
     future: "asyncio.Future[UpstreamResponse]" = field(init=False)
 
-    def succeeded(self, now: float) -> None:
-        """A whole response came, that is no failure."""
-        self.backend.breaker.succeeded(self.permit, now)
-
     def give_back(self) -> None:
         """Nothing was sent."""
         self.backend.client.give_back(self.connection)
@@ -148,7 +144,7 @@ class BalancedUpstream:
     def lease(self, now: float) -> Lease | None:
         """An idle connection of the backend that is next; None where its breaker is not closed, or none is idle."""
         backend = self._backends[0] if len(self._backends) == 1 else self._in_order()[0]
-        connection = backend.client.take() if backend.breaker.state == "closed" else None
+        connection = backend.client.take(now) if backend.breaker.state == "closed" else None
         permit = None if connection is None else backend.breaker.admit(now)
         if connection is None or permit is None:
             self._turn -= 1  # it is the turn of the same one yet

@@ -21,12 +21,18 @@ _UNKNOWN_USER_STATUSES: Final = frozenset({403, 404, 410})
 
 
 class TalariaServices:
-    """The port `Upstream` over a balanced upstream."""
+    """The port `Upstream` over a balanced upstream.
+
+    `lease` and `requested` are for the fast path: an idle connection to a url that is well, or None where `send` is to
+    find one; and that a request is sent on a lease, where `send` may take over.
+    """
 
     def __init__(self, upstream: BalancedUpstream, clock: Clock) -> None:
         self._upstream = upstream
         self._now = clock.now
         self._budget = RetryBudget(upstream.refused_retry)
+        self.lease = upstream.lease
+        self.requested = self._budget.requested
 
     @property
     def breakers(self) -> list[CircuitBreaker]:
@@ -37,14 +43,6 @@ class TalariaServices:
     def clients(self) -> list[UpstreamClient]:
         """Those of the urls, in their order."""
         return self._upstream.clients
-
-    def lease(self, now: float) -> Lease | None:
-        """An idle connection to a url that is well, for one request; None where `send` is to find one."""
-        return self._upstream.lease(now)
-
-    def requested(self, now: float) -> None:
-        """A request is sent on a lease; `send` may take over from there."""
-        self._budget.requested(now)
 
     async def send(self, request: UpstreamRequest, lease: Lease | None = None) -> UpstreamResponse:
         started = self._now()

@@ -83,7 +83,7 @@ class ScriptedClient:
     def pool_state(self) -> PoolState:
         return PoolState()
 
-    def take(self) -> Connection | None:
+    def take(self, now: float) -> Connection | None:
         return None
 
     def give_back(self, connection: Connection) -> None:

@@ -10,7 +10,7 @@ Rules:
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from talaria.adapters.http1.response_head import HEAD_END, HEADER_COUNT_LIMIT
 from talaria.domain.memo import BoundedMemo
@@ -47,13 +47,8 @@ class Receiver(Protocol):
         ...
 
 
-class PlainResponse(NamedTuple):
-    """A response as it was read: its header lines that go on, and its body. `dated`: a `date` is among the lines."""
-
-    status: int
-    forwarded: list[bytes]
-    dated: bool
-    body: bytes
+PlainResponse = tuple[int, list[bytes], bool, bytes]
+"""A response as it was read: its status, the lines that go on, whether a `date` is among them, and its body."""
 
 
 class PlainResponses:
@@ -96,7 +91,7 @@ class PlainResponses:
             forwarded.append(sent)
         if length < 0 or end + 4 + length != len(data):
             return None
-        return PlainResponse(status, forwarded, dated, data[end + 4 :])
+        return status, forwarded, dated, data[end + 4 :]
 
     def _read(self, line: bytes) -> _Read | None:
         raw, _, value = line.partition(b":")

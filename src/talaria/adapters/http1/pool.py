@@ -172,7 +172,7 @@ class Pool:
         """The oldest waiter gets it, or it is kept."""
         if self._closed or (self._waiters and connection.expires_at <= self.now()):
             connection.close()
-        elif (waiter := self._next_waiter()) is not None:
+        elif self._waiters and (waiter := self._next_waiter()) is not None:
             waiter.set_result(connection)
         else:
             connection.used_since_sweep = True

@@ -72,6 +72,7 @@ class Http1Upstream:
         endpoint = Endpoint.of(url, ssl_context, local_address, egress_proxy)
         limits = Limits(connect_timeout, max_connections, 4 * max_connections, idle_seconds, max_connection_age)
         self._pool = Pool(endpoint, limits)
+        self.take, self.give_back = self._pool.take, self._pool.on_idle
         self.host_line = b"host: " + endpoint.authority
         self._name = name
         self.address = address
@@ -93,14 +94,6 @@ class Http1Upstream:
     async def aclose(self) -> None:
         """Close every connection, those in use too."""
         await self._pool.aclose()
-
-    def take(self) -> Connection | None:
-        """An idle connection, if there is one; it belongs to the taker, that sends on it or gives it back."""
-        return self._pool.take(self._pool.now())
-
-    def give_back(self, connection: Connection) -> None:
-        """It was not used after all."""
-        self._pool.on_idle(connection)
 
     async def send(
         self,

@@ -82,9 +82,11 @@ class AccessLog:
         """Take the usual ends of requests; their lines are written at once."""
         if self._gone:
             return
-        add, encode, timestamp = self._writer.add, self._encode_forwarded, self._timestamps.of
+        add, encode, before, time = self._writer.add, self._encode_forwarded, -1, ""
         for event in events:
-            add(encode(event, timestamp(int(event.at * 1000))) + b"\n")
+            if (now := int(event.at * 1000)) != before:
+                before, time = now, self._timestamps.of(now)
+            add(encode(event, time))
         self.flush()
 
     def state(self) -> tuple[int, int]:
@@ -119,7 +121,7 @@ class AccessLog:
                 return
 
     def _encoded_text(self, event: RequestForwarded, time: str) -> bytes:
-        return self._encode(forwarded_line(event, time, self._worker))
+        return self._encode(forwarded_line(event, time, self._worker)) + b"\n"
 
     def _flush_soon(self) -> None:
         self._due = True

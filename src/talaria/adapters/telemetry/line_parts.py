@@ -45,14 +45,14 @@ class LineParts:
         self._parts: BoundedMemo[tuple[str, str, str, int, bool], _Parts] = BoundedMemo(_MOST)
 
     def encode(self, event: RequestForwarded, time: str) -> bytes:
-        """The line of a request that ended at `time` (RFC 3339)."""
+        """The line of a request that ended at `time` (RFC 3339), its newline included."""
         labels, request_id, trace_id, method, status, size_in, size_out, total, upstream, *_ = event
         tag, _, _, caller, person = labels
         key = (tag, caller, method, status, person != "")
         a, b, c, d, e, f, g, h, i, j = self._parts.get(key) or self._learn(key, event)
         return (
             f"{a}{time}{b}{request_id}{c}{trace_id}{d}{size_in}{e}{size_out}{f}{int(total * 1e6) / 1e3}"
-            f"{g}{int(upstream * 1e6) / 1e3}{h}{i}{person}{j}"
+            f"{g}{int(upstream * 1e6) / 1e3}{h}{i}{person}{j}\n"
         ).encode()
 
     def _learn(self, key: tuple[str, str, str, int, bool], event: RequestForwarded) -> _Parts:

@@ -42,17 +42,19 @@ def _counter(counts: dict[Labels, int]) -> Callable[..., None]:
     return add
 
 
-def _timer(durations: dict[Labels, Durations]) -> Callable[[Labels, float], int]:
-    """What adds an observation under these labels, and gives its bucket."""
+def _timer(durations: dict[Labels, Durations]) -> Callable[..., int]:
+    """What adds observations under these labels, and gives the last one's bucket."""
     get = durations.get
 
-    def add(labels: Labels, seconds: float) -> int:
+    def add(labels: Labels, *many: float) -> int:
         observed = get(labels)
         if observed is None:
             observed = durations[labels] = [0.0] * (len(BUCKETS) + 2)
-        bucket = bisect_left(BUCKETS, seconds)
-        observed[bucket] += 1
-        observed[-1] += seconds
+        bucket = 0
+        for seconds in many:
+            bucket = bisect_left(BUCKETS, seconds)
+            observed[bucket] += 1
+            observed[-1] += seconds
         return bucket
 
     return add
@@ -184,11 +186,12 @@ class Metrics:
             self._count_request((known, method, status, "", "upstream", caller), len(those))
             self._count_exchange((partner, "hit"), len(those))
             self._count_call((upstream, "ok", address), len(those))
+            self._time_request((known,), *[event.seconds for event in those])
+            self._time_call((upstream, address), *[event.upstream_seconds for event in those])
             for event in those:
-                bucket = self._time_request((known,), event.seconds)
-                self._time_call((upstream, address), event.upstream_seconds)
                 if event.trace_id:
-                    self._exemplars[known, bucket] = Exemplar(event.trace_id, event.seconds, event.at)
+                    exemplar = Exemplar(event.trace_id, event.seconds, event.at)
+                    self._exemplars[known, bisect_left(BUCKETS, event.seconds)] = exemplar
 
     def _exchange(self, event: ExchangeFinished) -> None:
         self._count_exchange((event.partner, event.result))

@@ -31,7 +31,11 @@ class EventBus:
         self._waiting: list[RequestForwarded] = []
 
     def record(self, event: Event) -> None:
-        self._hand_to(self._handlers.get(type(event), ()), event)
+        for handle in self._handlers.get(type(event), ()):
+            try:
+                handle(event)
+            except Exception as error:
+                self._log_once(handle, error)
 
     def record_soon(self, event: RequestForwarded) -> None:
         waiting = self._waiting
@@ -44,13 +48,9 @@ class EventBus:
     def flush(self) -> None:
         """Hand out what waits. Its handlers get a list."""
         waiting, self._waiting = self._waiting, []
-        if waiting:
-            self._hand_to(self._handlers.get(RequestForwarded, ()), waiting)
-
-    def _hand_to(self, handlers: Sequence[Handler], events: Event | list[RequestForwarded]) -> None:
-        for handle in handlers:
+        for handle in self._handlers.get(RequestForwarded, ()) if waiting else ():
             try:
-                handle(events)
+                handle(waiting)
             except Exception as error:
                 self._log_once(handle, error)
 

@@ -91,8 +91,9 @@ class FastPath:
         if plain is None:
             return None
         now = self.now()
-        flow = self._flow(plain, client, now)
-        if flow is None or plain.method not in flow.methods or self.limiter.in_flight >= self.limiter.limit:
+        method, _, _, read, token, _ = plain
+        flow = self._flow(read, token, client, now)
+        if flow is None or method not in flow.methods or self.limiter.in_flight >= self.limiter.limit:
             return None
         services = flow.upstream
         if not isinstance(services, TalariaServices):
@@ -103,21 +104,20 @@ class FastPath:
         if self._rate_limits is not None and not self._within_limits(flow, now):
             lease.give_back()
             return None
-        self.limiter.acquire()
+        self.limiter.in_flight += 1
         services.requested(now)
         return FastRequest(self, client, data, plain, flow, services, lease)
 
-    def _flow(self, plain: PlainRequest, client: Client, now: float) -> Flow | None:
+    def _flow(self, read: dict[bytes, bytes], token: bytes, client: Client, now: float) -> Flow | None:
         """The flow of this request, made anew where the one that is kept does not hold."""
-        read = plain.read
         tag, host = read.get(b"x-api-tag"), read.get(b"host")
         if tag is None or host is None:
             return None
-        key = (sha256(plain.token).digest(), tag, host, client.peer)
+        key = (sha256(token).digest(), tag, host, client.peer)
         flow = self._flows.get(key)
         if flow is not None and flow.holds(now, self.wall()):
             return flow
-        headers = [(b"host", host), (b"x-api-tag", tag), (b"authorization", b"Bearer " + plain.token)]
+        headers = [(b"host", host), (b"x-api-tag", tag), (b"authorization", b"Bearer " + token)]
         flow = self.gateway.flow_of(ClientRequest("", b"", headers, peer=client.peer, scheme=client.scheme))
         if flow is not None:
             self._flows.remember(key, flow)
@@ -140,7 +140,7 @@ class FastRequest:
     """
 
     __slots__ = (
-        "_began", "_client", "_flow", "_gateway", "_lease", "_path", "_plain", "_request_id", "_sent", "_services",
+        "_began", "_client", "_flow", "_gateway", "_lease", "_method", "_path", "_request_id", "_services", "_size",
         "_trace_id", "data",
     )  # fmt: skip
 
@@ -157,15 +157,15 @@ class FastRequest:
         self.data = data
         self._path = path
         self._client = client
-        self._plain = plain
         self._flow = flow
         self._services = services
         self._lease = lease
         self._began = lease.since
         self._gateway = path.gateway
-        read, body = plain.read, plain.body
+        self._method, start, forwarded, read, _, body = plain
+        self._size = len(body)
         given = read.get(b"x-request-id")
-        self._request_id = usable_request_id(given) or new_request_id()
+        self._request_id = (None if given is None else usable_request_id(given)) or new_request_id()
         trace_lines = framing = b""
         self._trace_id = ""
         if b"traceparent" in read:
@@ -174,9 +174,9 @@ class FastRequest:
         if body:
             framing = b"content-length: %d\r\n" % len(body)
         head = b"%b\r\n%b\r\n%b%bx-request-id: %b\r\n%b%b%b\r\n%b" % (
-            plain.start,
+            start,
             lease.backend.client.host_line,
-            b"".join(plain.forwarded),
+            b"".join(forwarded),
             flow.lines_before,
             self._request_id.encode("ascii"),
             trace_lines,
@@ -184,17 +184,16 @@ class FastRequest:
             framing,
             body,
         )
-        connection = lease.connection
-        connection.begin_for(self, head, connection.loop.time() + flow.route.timeout)
+        lease.connection.begin_for(self, head, lease.since + flow.route.timeout)
 
     def receive(self, data: bytes) -> bool:
-        path, flow, plain = self._path, self._flow, self._plain
+        path, flow, lease = self._path, self._flow, self._lease
         response = path.responses.read(data, flow.secrets)
         if response is None:
             return False
         status, lines, dated, body = response
         now = path.now()
-        self._lease.succeeded(now)
+        lease.backend.breaker.succeeded(lease.permit, now)
         self._client.answer(
             b"%b%bx-request-id: %b\r\n%b\r\n%b"
             % (
@@ -205,20 +204,20 @@ class FastRequest:
                 body,
             )
         )
-        path.limiter.release()
+        path.limiter.in_flight -= 1
         path.record_soon(
             RequestForwarded(
                 flow.labels,
                 self._request_id,
                 self._trace_id,
-                plain.method,
+                self._method,
                 status,
-                len(plain.body),
+                self._size,
                 len(body),
                 now - self._began,
                 now - self._began,
                 path.wall(),
-                self._lease.backend.client.address,
+                lease.backend.client.address,
             )
         )
         return True

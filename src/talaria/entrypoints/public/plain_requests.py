@@ -9,7 +9,7 @@ Rules:
    clients share; never a secret, never what is said of a person. The memory is bounded.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from talaria.adapters.http1.request_body import JOINED_AT_MOST
 from talaria.domain.headers import HeaderPolicy
@@ -38,18 +38,10 @@ _Read = tuple[bytes, bytes]
 """The name, and the value of a line that the gateway reads or skips; or no name, and the line as it goes on."""
 
 
-class PlainRequest(NamedTuple):
-    """A request as it was read. `forwarded`: the lines that go on. `read`: the lines of each name that is read here.
-
-    `token` is the caller's, `body` all of the body.
-    """
-
-    method: str
-    start: bytes
-    forwarded: list[bytes]
-    read: dict[bytes, bytes]
-    token: bytes
-    body: bytes
+PlainRequest = tuple[str, bytes, list[bytes], dict[bytes, bytes], bytes, bytes]
+"""A request as it was read: method, first line, the lines that go on, the values of the names that are read here, the
+caller's token, the body.
+"""
 
 
 class PlainRequests:
@@ -97,7 +89,7 @@ class PlainRequests:
                 return None
         if not token:
             return None
-        return PlainRequest(method, start, forwarded, read, token, body)
+        return method, start, forwarded, read, token, body
 
     def _read(self, line: bytes) -> _Read | None:
         raw, _, value = line.partition(b":")

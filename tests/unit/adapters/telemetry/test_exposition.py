@@ -5,7 +5,7 @@ import pytest
 
 from talaria.adapters.telemetry.exposition import render
 from talaria.adapters.telemetry.tallies import Tallies, summed
-from talaria.domain.events import RequestContext, Trace
+from talaria.domain.events import Attempt, RequestContext, Trace
 from tests.unit.adapters.telemetry.support_metrics import count, ended, metrics
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -25,6 +25,12 @@ def test_a_bucket_names_the_trace_of_a_request_in_it(seconds: float, bound: str)
     sample = f'talaria_request_duration_seconds_bucket{{le="{bound}",tag="wind"}} 1.0'
     assert f'{sample} # {{trace_id="{TRACE}"}} {seconds} 1000.5\n' in text
     assert text.count(" # {") == 1
+
+
+def test_a_call_to_a_partner_of_the_route_s_name_has_no_exemplar() -> None:
+    called = metrics()
+    count(called, Attempt("wind", 0.0, 0.004, "ok"))
+    assert render(summed([traced(0.004), called.tallies()]), OPENMETRICS)[0].decode().count(" # {") == 1
 
 
 def test_the_plain_form_has_no_exemplar() -> None:

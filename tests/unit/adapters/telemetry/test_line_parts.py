@@ -18,7 +18,7 @@ def test_the_line() -> None:
         '{"time":"2026-11-18T12:00:00.123Z","level":"info","event":"request","request_id":"r-1",'
         f'"trace_id":"{"a" * 32}","tag":"wind","method":"GET","status":200,"reason":"","origin":"upstream",'
         '"caller":"app","exchange":"hit","attempts":1,"bytes_in":0,"bytes_out":2,"total_ms":12.345,'
-        '"upstream_ms":10.0,"worker":3,"person":"0123456789ab"}'
+        '"upstream_ms":10.0,"worker":3,"person":"0123456789ab"}\n'
     )
 
 
@@ -49,10 +49,10 @@ SECONDS = st.floats(0.0, 1e6)
 def test_each_line_is_that_of_its_event(events: list[RequestForwarded]) -> None:
     parts = LineParts(1)
     for event in [*events, *events]:
-        assert parts.encode(event, TIME) == msgspec.json.encode(forwarded_line(event, TIME, 1))
+        assert parts.encode(event, TIME) == msgspec.json.encode(forwarded_line(event, TIME, 1)) + b"\n"
 
 
 @pytest.mark.parametrize("tag", ['a","bytes_in":1,"b":"', '"', "\\", '"person":"x'])
 def test_a_name_can_not_look_like_a_field(tag: str) -> None:
     event = EVENT._replace(labels=LABELS._replace(tag=tag))
-    assert LineParts(0).encode(event, TIME) == msgspec.json.encode(forwarded_line(event, TIME, 0))
+    assert LineParts(0).encode(event, TIME) == msgspec.json.encode(forwarded_line(event, TIME, 0)) + b"\n"

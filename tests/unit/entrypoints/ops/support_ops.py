@@ -2,7 +2,7 @@
 
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import FAILURES, AttemptRecord, FailureRecord, RecordFilter
-from talaria.adapters.telemetry.tallies import Tallies, summed
+from talaria.adapters.telemetry.tallies import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import ConfigurationInForce, Overview, Process
 from talaria.entrypoints.ops.readiness import Dependency, Readiness, RouteReadiness
@@ -40,6 +40,7 @@ class MemoryAdmin:
         self.failures: list[FailureRecord] = []
         self.kept = {("wind", "app", PersonalPhoneId("ppid-canary/7a%2F")), ("wind", "app", PersonalPhoneId("b"))}
         self.broken = False
+        self.requests = 0
         self.level = "info"
 
     async def readiness(self) -> Readiness:
@@ -49,7 +50,8 @@ class MemoryAdmin:
     async def tallies(self) -> Tallies:
         if self.broken:
             raise ValueError("ppid-canary")
-        return summed([Tallies({"5xx": {("wind", "partner", "partner-timeout"): 2}})])
+        requests: dict[Labels, int] = {("wind", "GET", 200, "", "upstream", "app"): self.requests}
+        return summed([Tallies({"5xx": {("wind", "partner", "partner-timeout"): 2}, "requests": requests})])
 
     async def overview(self) -> Overview:
         refusals = await self.last_failures(100, RecordFilter(status="4xx"))

@@ -56,7 +56,7 @@ def test_calls_are_counted_by_dependency_and_url() -> None:
     ):
         count(one, Attempt(dependency, 0.0, 0.1, outcome, url))
     found = counts_of(one.tallies())
-    assert found[Subject("dependency", "personal")][:2] == (2, 1), "an unknown person is an answer"
+    assert found[Subject("dependency", "personal")][:3] == (2, 1, 0), "an unknown person is an answer"
     assert found[Subject("dependency", "services http://a")][:2] == (1, 0)
     assert found[Subject("dependency", "services http://b")][:2] == (1, 1)
 
@@ -114,6 +114,7 @@ def test_a_sample_is_not_changed_by_what_comes_later() -> None:
     found = history.figures(one.tallies())[WIND]
     assert found.rate == 1.0
     assert found.p50 == pytest.approx(0.0035)
+    assert found.p99 == pytest.approx(0.00497)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,25 @@ def test_its_origin_is_said_and_where_it_ended() -> None:
 
 
 def test_what_is_empty_is_no_fact() -> None:
-    names = [name for name, _ in facts_of(failure_record())]
-    assert "cause" in names
-    assert "person" not in names
+    assert facts_of(failure_record()) == [
+        ("time", "2026-11-18T12:00:00.123Z"),
+        ("request id", "r-1"),
+        ("trace id", "t-1"),
+        ("route", "wind"),
+        ("method", "GET"),
+        ("caller", "app"),
+        ("exchange", "failed"),
+        ("cause", "refused"),
+        ("breakers", "wind open"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "healed", "said"), [(None, False, "not reached"), ("miss", True, "miss, healed once")]
+)
+def test_it_is_said_how_the_exchange_went(exchange: str | None, healed: bool, said: str) -> None:
+    record = msgspec.structs.replace(failure_record(), exchange=exchange, healed=healed)
+    assert dict(facts_of(record))["exchange"] == said
 
 
 def test_steps_stand_in_their_order() -> None:

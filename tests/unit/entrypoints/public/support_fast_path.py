@@ -53,6 +53,7 @@ class Url(Http1Upstream):
         self.transports: list[FakeTransport] = []
         self.refusing: Exception | None = None
         self._pool = Pool(Endpoint.of(f"http://{authority}"), Limits(max_connections=4), self._connect_to_nothing)
+        self.take, self.give_back = self._pool.take, self._pool.on_idle
 
     async def _connect_to_nothing(self, endpoint: Endpoint, protocol: Callable[[], Connection], /) -> Connection:
         if self.refusing is not None:

@@ -45,9 +45,20 @@ class FastConnection(Connection):
         self._sent: SentRequest | None = None
 
     def data_received(self, data: bytes) -> None:
+        pipeline = self.pipeline
         if self._sent is not None:
             self.leave_fast_path()
-        elif self._fast_path.enabled and self._at_rest():
+        elif self._fast_path.enabled and not (  # is nothing under way, half read, or about to end the connection?
+            pipeline.active is not None
+            or self._received
+            or self._in_head
+            or self.write_paused
+            or self.draining
+            or self._discarding
+            or pipeline.closed
+            or pipeline.queued
+            or (self.cycle is not None and self.cycle.more_body)
+        ):
             self._sent = self._fast_path.begin(self, data, self._limits.header_limit)
             if self._sent is not None:
                 self._time_limit = 0.0
@@ -58,7 +69,7 @@ class FastConnection(Connection):
         """Write the whole response; the request is over."""
         self._sent = None
         self._since, self._time_limit = self.loop.time(), self._limits.keepalive_timeout
-        self.write_batched(response)
+        self._state.batcher.write(self.loop, self._write_if_open, response)
 
     def leave_fast_path(self) -> None:
         if self._sent is not None:
@@ -90,18 +101,3 @@ class FastConnection(Connection):
     @property
     def is_idle(self) -> bool:
         return self._sent is None and super().is_idle
-
-    def _at_rest(self) -> bool:
-        """Is nothing under way, nothing half read, and nothing about to end the connection?"""
-        pipeline = self.pipeline
-        return not (
-            pipeline.active is not None
-            or self._received
-            or self._in_head
-            or self.write_paused
-            or self.draining
-            or self._discarding
-            or pipeline.closed
-            or pipeline.queued
-            or (self.cycle is not None and self.cycle.more_body)
-        )

@@ -1,5 +1,6 @@
 """The pages over a gateway that lives in memory."""
 
+import asyncio
 import re
 
 import pytest
@@ -32,6 +33,17 @@ async def test_what_is_wrong_stands_on_the_page(admin: MemoryAdmin) -> None:
     ):
         assert said in text, said
     assert "<script>r-1" not in text
+
+
+async def test_rates_come_with_the_samples(admin: MemoryAdmin) -> None:
+    pages = Pages(admin)
+    sampling = asyncio.create_task(pages.keep_sampling())
+    await asyncio.sleep(0)
+    admin.requests = 5
+    text = await pages.whole()
+    sampling.cancel()
+    assert "<b>0</b> requests/s" not in text
+    assert '<script src="/page.js" defer>' in text
 
 
 async def test_nothing_is_fetched_from_elsewhere(admin: MemoryAdmin) -> None:

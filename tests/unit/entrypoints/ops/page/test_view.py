@@ -98,6 +98,8 @@ def test_amounts_are_said_with_their_limits() -> None:
     assert (found["fill"], found["hits"], found["lost"]) == ("25 %", "90 %", 3)
     assert (found["identity_cache_entries"], found["requests_in_flight"]) == (5, 0)
     assert view.amounts(Tallies(), {})["hits"] == ""
+    before = Tallies(counters={"exchange": {("wind", "hit"): 3, ("wind", "miss"): 1}})
+    assert view.amounts(before, {})["hits"] == "in all 75 %"
 
 
 def test_records_are_summed_up_by_reason_the_most_frequent_first() -> None:

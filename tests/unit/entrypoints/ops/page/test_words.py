@@ -6,7 +6,7 @@ from talaria.entrypoints.ops.page import words
 
 
 @pytest.mark.parametrize(
-    ("per_second", "text"), [(0, "0"), (0.019, "0.02"), (3.44, "3.4"), (12.4, "12"), (1204.4, "1,204")]
+    ("per_second", "text"), [(0, "0"), (0.019, "0.02"), (0.1, "0.1"), (3.44, "3.4"), (12.4, "12"), (1204.4, "1,204")]
 )
 def test_a_rate(per_second: float, text: str) -> None:
     assert words.rate(per_second) == text
@@ -14,14 +14,15 @@ def test_a_rate(per_second: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "–"), (0.0008, "0.8 ms"), (0.12, "120 ms"), (1.2, "1.20 s")],  # noqa: RUF001 - a dash
+    [(None, "–"), (0.0008, "0.8 ms"), (0.01, "10 ms"), (0.12, "120 ms"), (1, "1.00 s")],  # noqa: RUF001 - a dash
 )
 def test_a_duration(seconds: float | None, text: str) -> None:
     assert words.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(45, "45 s"), (720, "12 min"), (3 * 3600, "3 h"), (12 * 86400, "12 days")]
+    ("seconds", "text"),
+    [(45, "45 s"), (60, "1 min"), (720, "12 min"), (3 * 3600, "3 h"), (47 * 3600, "47 h"), (2 * 86400, "2 days")],
 )
 def test_a_span(seconds: float, text: str) -> None:
     assert words.span(seconds) == text
