@@ -250,7 +250,7 @@ def replace_code(source: Source, mutant: Mutant) -> None:
 
 
 def _module_of(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+    return ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
 
 
 def _function_in(module: object, name: str) -> FunctionType:

@@ -230,7 +230,7 @@ class FastRequest:
                 now - self._sent,
                 path.wall(),
                 lease.backend.client.address,
-                self._sampled_trace() if self._parent else None,
+                self._recorded_trace() if self._parent else None,
             )
         )
 
@@ -251,11 +251,11 @@ class FastRequest:
     def _begun(self) -> Trace:
         return begun(self._parent, self._read.get(b"host", b""), self._client.scheme)
 
-    def _sampled_trace(self) -> Trace | None:
-        """Where spans are made of this request."""
-        if self._gateway.tracing is None or not self._parent[-1] & 1:
-            return None
-        return self._trace or self._begun()
+    def _recorded_trace(self) -> Trace | None:
+        """The client's, without a collector; else that of which spans are made, if any."""
+        if self._gateway.tracing is None:
+            return self._trace
+        return (self._trace or self._begun()) if self._parent[-1] & 1 else None
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         return await self._services.send(request, self._lease)

@@ -117,6 +117,11 @@ def test_secrets_are_long_and_no_public_keys() -> None:
         secret_key(KEYS["rsa-pem"])
 
 
+def test_a_secret_verifies_hs256_alone() -> None:
+    key = secret_key(SECRET)
+    assert (key.key, key.algorithms) == (SECRET, frozenset({"HS256"}))
+
+
 def test_no_key_is_printed() -> None:
     assert SECRET.decode() not in repr(secret_key(SECRET))
 

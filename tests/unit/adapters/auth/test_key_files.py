@@ -17,6 +17,7 @@ from talaria.adapters.auth.key_files import (
     load_signing_key,
     write_new_key,
 )
+from talaria.sandbox.certificates import write_certificate
 
 P256 = ec.generate_private_key(ec.SECP256R1())
 P384 = ec.generate_private_key(ec.SECP384R1())
@@ -151,3 +152,10 @@ def test_a_short_hmac_secret_is_refused_without_being_shown() -> None:
     with pytest.raises(ValueError, match="31 bytes") as refused:
         check_hmac_secret(b"hunter2" + b"x" * 24)
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_certificates_key_is_a_public_key(tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path, "app")
+    private = serialization.load_pem_private_key(key.read_bytes(), password=None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    assert load_public_keys(certificate.read_bytes() * 2) == [private.public_key()] * 2

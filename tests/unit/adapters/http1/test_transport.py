@@ -1,10 +1,12 @@
 """A request of httpx as our client sends it."""
 
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, Self
 
 import httpx
 import pytest
 
+from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.http1.response_body import BufferedBody
 from talaria.adapters.http1.timer import NEVER
 from talaria.adapters.http1.transport import Http1Transport
@@ -56,3 +58,81 @@ async def test_a_body_of_known_length(
     ((request, _),) = sent
     assert request.length == length
     assert (request.body or b"") == content
+
+
+async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def test_a_body_of_unknown_length_streams(sent: list[tuple[UpstreamRequest, float | None]]) -> None:
+    async with httpx.AsyncClient(transport=Http1Transport()) as client:
+        await client.post("http://up/", content=_pieces(b"a", b"bc"))
+        await client.post("http://up/", content=_pieces(b"abc"), headers={"content-length": "3"})
+    (chunked, _), (sized, _) = sent
+    assert (chunked.length, sized.length) == (None, 3)
+    for request in (chunked, sized):
+        assert isinstance(request.body, AsyncIterator)
+        assert b"".join([piece async for piece in request.body]) == b"abc"
+
+
+class Body:
+    """A response's body that is still on its way."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+        self._left = [b"x", b"yz"]
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop(0)
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+async def test_a_response_that_is_on_its_way_streams_and_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = Body()
+
+    async def send(self: Http1Upstream, request: UpstreamRequest, **options: Any) -> UpstreamResponse:
+        return UpstreamResponse(200, [], body)
+
+    monkeypatch.setattr(Http1Upstream, "send", send)
+    async with httpx.AsyncClient(transport=Http1Transport()) as client:
+        async with client.stream("GET", "http://up/") as response:
+            assert response.http_version == "HTTP/1.1"
+            assert [piece async for piece in response.aiter_raw()] == [b"x", b"yz"]
+        assert body.closed == 1
+
+
+async def test_hosts_are_told_together_and_each_follows_its_name(
+    sent: list[tuple[UpstreamRequest, float | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = {"a": PoolState(1, 2, 3, 200.0), "b": PoolState(10, 20, 30, 100.0), "c": PoolState(100, 200, 300, 0.0)}
+    asked: list[Http1Upstream] = []
+    made: dict[Http1Upstream, str] = {}
+    init = Http1Upstream.__init__
+
+    def noting(self: Http1Upstream, base_url: str, **options: Any) -> None:
+        init(self, base_url, **options)
+        made[self] = base_url.removeprefix("http://")
+
+    async def follow_names(self: Http1Upstream) -> None:
+        asked.append(self)
+
+    monkeypatch.setattr(Http1Upstream, "__init__", noting)
+    monkeypatch.setattr(Http1Upstream, "pool_state", lambda self: states[made[self]])
+    monkeypatch.setattr(Http1Upstream, "follow_names", follow_names)
+    transport = Http1Transport()
+    assert transport.pool_state() == PoolState()
+    async with httpx.AsyncClient(transport=transport) as client:
+        for host in ("a", "b", "c", "a"):
+            await client.get(f"http://{host}/")
+        assert transport.pool_state() == PoolState(111, 222, 333, 100.0)
+        await transport.follow_names()
+    assert sorted(made.values()) == ["a", "b", "c"]
+    assert asked == list(made)
