@@ -15,6 +15,8 @@ The life of a request, in the order of `gateway.Gateway.handle`:
     10  gateway         send; once more with a fresh identity where the upstream does not know the user
     11  headers         filter the response's headers
 
+What they decide alike for every request of one token is a `flow`, made by running them once, for the fast path.
+
 Imports point one way: gateway -> the steps -> ports -> errors -> the values (events, http, model). A step that says no
 raises one of `errors`; nothing here knows how a refusal looks on the wire.
 """

@@ -5,5 +5,6 @@
 - `connect.py`: name, addresses, socket, TLS; with `resolver.py` and `tunnel.py` (CONNECT)
 - `connection.py`: one connection, request out, response in; `timer.py`: its clock
 - outwards: `request_body.py`, `write_batcher.py` (when to write)
-- inwards: `response_head.py` (strictly), `body_framing.py` (where the body ends), `response_body.py` (its stream)
+- inwards: `response_head.py` (strictly), `body_framing.py` (where the body ends), `response_body.py` (its stream);
+  `plain_responses.py` (whole and plain ones, for the fast path)
 """
