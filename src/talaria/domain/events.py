@@ -115,7 +115,8 @@ class RequestForwarded(NamedTuple):
     """A request took the fast path to its end: an id from the cache, one attempt, a whole response that is no error.
 
     It stands for a RequestFinished, an ExchangeFinished and an Attempt. `at` is its end in seconds since the epoch,
-    `seconds` and `upstream_seconds` are durations; `address` is that of the Attempt.
+    `seconds` and `upstream_seconds` are durations; `address` is that of the Attempt. `trace` is recorded, as
+    far as is known.
     """
 
     labels: FlowLabels

@@ -8,8 +8,6 @@ from rich.text import Text
 from talaria.sandbox.demo import TARGET, Change, DemoResult, RefusedResult
 from talaria.sandbox.stack import Sandbox
 
-_NOT_OF_THE_EXCHANGE = ("talaria-services", "issuer")
-
 
 def line(console: Console, text: str = "", style: str = "") -> None:
     """One line, never broken: what is to be pasted stays whole."""
@@ -22,17 +20,15 @@ def show_result(console: Console, title: str, result: DemoResult) -> None:
     line(console, title, "bold")
     _step(console, 0, "client -> gateway", f"GET {TARGET}", "cyan")
     for hop in result.hops:
-        what = f"{hop.summary:<32} {hop.status} in {hop.took:.1f} ms"
-        _step(console, hop.at, f"  gateway -> {hop.service}", what)
-    asked = " and ".join(dict.fromkeys(hop.service for hop in result.hops if hop.service not in _NOT_OF_THE_EXCHANGE))
-    cache = f"miss: {asked} were asked" if result.exchanged else "hit: no exchange"
+        what = f"{hop.summary:<30} {hop.status}, {hop.took:.1f} ms"
+        _step(console, hop.at, f"gateway -> {hop.service}", what)
     style = "green" if result.status == 200 else "red"
-    what = f"{result.status}, {result.size} bytes; identity cache {cache}"
+    what = f"{result.status}, {result.size} bytes, identity cache {'miss' if result.exchanged else 'hit'}"
     _step(console, result.took, "client <- gateway", what, style)
 
 
 def _step(console: Console, at: float, way: str, what: str, style: str = "") -> None:
-    line(console, f"  {at:7.1f} ms  {way:<29} {what}", style)
+    line(console, f"{at:5.1f} ms {way:<27} {what}", style)
 
 
 def show_changes(console: Console, changes: list[Change]) -> None:
@@ -58,7 +54,8 @@ def _in_groups(changes: list[Change]) -> Iterator[str]:
 def show_refused(console: Console, refused: RefusedResult) -> None:
     """What a request without a token gets."""
     line(console)
-    line(console, f"Without a token it is refused: {refused.status} {refused.reason}. {refused.detail}", "bold")
+    line(console, f"Without a token it is refused: {refused.status} {refused.reason}.", "bold")
+    console.print(Text(refused.detail))
 
 
 def show_next_steps(console: Console, sandbox: Sandbox) -> None:

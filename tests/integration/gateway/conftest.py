@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in, town_at
+from tests.integration.gateway.support_gateway import PATHS, Gateway, Town, gateway_in, town_at
 
 
 def pytest_asyncio_loop_factories(
@@ -17,6 +17,12 @@ def pytest_asyncio_loop_factories(
     return {"uvloop": uvloop.new_event_loop}
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One behaviour, whichever path a request takes."""
+    if "gateway" in metafunc.fixturenames and hasattr(metafunc.module, "EACH_PATH"):
+        metafunc.parametrize("gateway", PATHS, indirect=True)
+
+
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
     async with town_at(tmp_path) as running:
@@ -24,6 +30,9 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 
 @pytest.fixture
-async def gateway(town: Town) -> AsyncIterator[Gateway]:
-    async with gateway_in(town) as running:
+async def gateway(town: Town, request: pytest.FixtureRequest) -> AsyncIterator[Gateway]:
+    """In a module with EACH_PATH, by each of PATHS in turn."""
+    path = getattr(request, "param", "fast path on")
+    async with gateway_in(town, {"server": {"fast_path": path != "fast path off"}}) as running:
+        running.asks_before = path == "asked before"
         yield running

@@ -9,6 +9,8 @@ from tests.integration.gateway.support_gateway import Gateway, Town
 from tests.integration.gateway.support_raw import Head, Line
 from tests.integration.gateway.support_services import SERVICES_API_KEY, Fault, answer
 
+EACH_PATH = True
+
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 

@@ -9,6 +9,8 @@ from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in
 from tests.integration.gateway.support_raw import SECONDS, Head, Line, read_head
 from tests.integration.gateway.support_services import Seen, answer
 
+EACH_PATH = True
+
 
 def framing(seen: Seen) -> list[tuple[str, str]]:
     """The lines that frame a request."""

@@ -145,11 +145,6 @@ class Connection(asyncio.BufferedProtocol):
         self._deadline.move(deadline)
         self._batcher.write(self.loop, self._send, request)
 
-    def responded(self) -> None:
-        """The receiver has its whole response."""
-        self._receiver = None
-        self._end(reusable=True)
-
     def wait(self, idle_timeout: float, kept: bytes) -> "asyncio.Future[UpstreamResponse]":
         """The receiver leaves, and gives back what it kept: the future of its response, as `begin` gives one."""
         self._receiver, self._to_head, self._idle_timeout = None, False, idle_timeout
@@ -300,7 +295,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """The peer sends no more. That ends a body that has no other end, and breaks everything else."""
         if self._state == BODY and self._body_reader is not None and self._body_reader.eof_terminated:
-            self._end(reusable=False)
+            self.end(reusable=False)
         else:
             self._fail_closed("the peer closed the connection")
 
@@ -357,7 +352,7 @@ class Connection(asyncio.BufferedProtocol):
         """The state BODY. Where the body is complete already: it, and the state after BODY."""
         length = head.length
         if 0 <= length <= len(rest):
-            self._end(self._reusable and length == len(rest))
+            self.end(reusable=self._reusable and length == len(rest))
             return rest[:length]
         self._state = BODY
         self._body_reader = body_reader(length)
@@ -376,10 +371,11 @@ class Connection(asyncio.BufferedProtocol):
         if content := reader.feed(data):
             body.feed(content)
         if reader.done:
-            self._end(self._reusable and not reader.surplus)
+            self.end(reusable=self._reusable and not reader.surplus)
 
-    def _end(self, reusable: bool) -> None:
+    def end(self, *, reusable: bool) -> None:
         """The last byte of the response is here."""
+        self._receiver = None
         if self._body is not None:
             self._body.end()
             self._body = self._body_reader = None

@@ -40,7 +40,7 @@ _NOTHING: Final[_Read] = (_DROPPED, 0, b"")
 class Receiver(Protocol):
     """Takes a response as it arrives: the owner of a request that was begun by `begin_for`.
 
-    It ends by calling `Connection.responded`, or `Connection.wait` with all that it was given.
+    It ends by calling `Connection.end`, or `Connection.wait` with all that it was given.
     """
 
     def receive(self, data: bytes) -> None:
@@ -104,7 +104,7 @@ class PlainResponses:
             content = _content_of(body) if length < 0 else None
             return None if content is None else (status, forwarded, dated, False, content, 0)
         missing = length - len(body)
-        if length < 0 or missing < 0:
+        if missing < 0:
             return None
         return status, forwarded, dated, True, body, missing
 

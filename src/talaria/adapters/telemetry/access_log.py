@@ -47,6 +47,7 @@ class AccessLog:
         as_text: bool = False,
     ) -> None:
         self._worker = worker
+        self._clock = clock
         self._timestamps = Timestamps(clock)
         self._timestamp = self._timestamps.now
         self._encode = encoded_text_line if as_text else msgspec.json.Encoder().encode
@@ -64,7 +65,7 @@ class AccessLog:
         if self._gone:
             self._writer.lost += 1
             return
-        line = request_line(event, self._timestamp(), self._worker)
+        line = request_line(event, self._timestamps.of(self._clock() // 1_000_000), self._worker)
         try:
             encoded = self._encode(line)
         except UnicodeEncodeError:

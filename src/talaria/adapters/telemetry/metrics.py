@@ -189,7 +189,7 @@ class Metrics:
             self._time_request((known,), *[event.seconds for event in those])
             self._time_call((upstream, address), *[event.upstream_seconds for event in those])
             for event in those:
-                if event.trace_id:
+                if event.trace_id and event.trace is not None:
                     exemplar = Exemplar(event.trace_id, event.seconds, event.at)
                     self._exemplars[known, bisect_left(BUCKETS, event.seconds)] = exemplar
 

@@ -2,16 +2,15 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import rich_click as click
-from rich.table import Table
-from rich.text import Text
 
 from talaria.entrypoints.cli.operators import Operators, ask_or_exit, operators_of, ops_option
-from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, console, load_or_exit, warn
+from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, load_or_exit, say, warn
 from talaria.entrypoints.config import ConfigurationError, Settings, load, schema
 from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.config.types import write_seconds
@@ -83,41 +82,31 @@ def _print_differences(path: Path, ours: str, theirs: str, differ: dict[str, tup
 
 
 def _print(settings: Settings) -> None:
-    out = console()
-    for table in (_routes(settings), _callers(settings), _partners(settings), _upstreams(settings)):
-        out.print(table)
+    """Each table's own name, and what it says below it: whole lines on any terminal."""
+    parts = {"Routes": _routes, "Callers": _callers, "Partners": _partners, "Upstreams": _upstreams}
+    for title, facts_of in parts.items():
+        click.echo(title)
+        for name, facts in facts_of(settings):
+            say(f"{name}: {facts}", indent=2)
     server, kids = settings.server, ", ".join(key.kid for key in settings.signing.keys)
     way = " (TLS)" if server.tls.cert_file else ""
     edges = f", edges {server.decision_listen}" if server.decision_listen else ""
-    out.print(Text(f"clients {server.listen}{way}, operators {server.ops_listen}{edges}, signing keys {kids}"))
+    say(f"clients {server.listen}{way}, operators {server.ops_listen}{edges}, signing keys {kids}")
 
 
-def _table(title: str, *columns: str) -> Table:
-    return Table(*columns, title=title, title_justify="left", title_style="bold")
-
-
-def _add(table: Table, *cells: str) -> None:
-    # As Text: a name in square brackets is no markup.
-    table.add_row(*map(Text, cells))
-
-
-def _routes(settings: Settings) -> Table:
-    table = _table("Routes", "x-api-tag", "identity", "partner", "upstream", "callers", "methods", "timeout")
+def _routes(settings: Settings) -> Iterator[tuple[str, str]]:
     for tag, route in settings.routes.items():
-        methods = ", ".join(route.methods) or "all"
-        callers = ", ".join(route.callers)
-        partner, timeout = route.partner or "-", write_seconds(route.timeout)
-        _add(table, tag, route.identity, partner, route.upstream, callers, methods, timeout)
-    return table
+        methods, callers = ", ".join(route.methods) or "all", ", ".join(route.callers)
+        partner = f"partner {route.partner}" if route.partner else "no partner"
+        ends = f"identity {route.identity}, timeout {write_seconds(route.timeout)}"
+        yield tag, f"{partner}, upstream {route.upstream}, {ends}, callers {callers}, methods {methods}"
 
 
-def _callers(settings: Settings) -> Table:
-    table = _table("Callers", "caller", "issuer", "audience", "algorithms", "keys", "from")
+def _callers(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, caller in settings.callers.items():
         networks = ", ".join(map(str, caller.networks)) or "anywhere"
-        tokens = caller.issuer, caller.audience, ", ".join(caller.algorithms)
-        _add(table, name, *(tokens if caller.api_key is None else "---"), _key_source(caller), networks)
-    return table
+        tokens = f"issuer {caller.issuer}, audience {caller.audience}, {', '.join(caller.algorithms)}, "
+        yield name, f"{tokens if caller.api_key is None else ''}keys {_key_source(caller)}, from {networks}"
 
 
 def _key_source(caller: CallerSettings) -> str:
@@ -128,24 +117,20 @@ def _key_source(caller: CallerSettings) -> str:
     return caller.jwks_url or str(caller.jwks_file or caller.public_key_file)
 
 
-def _partners(settings: Settings) -> Table:
-    table = _table("Partners", "partner", "adapter", "from", "url", "way", "user id header", "timeout", "attempts")
-    partners = settings.partners.values()
-    for partner in [each for one in partners for each in (one, *one.trials.values())]:
+def _partners(settings: Settings) -> Iterator[tuple[str, str]]:
+    for partner in [each for one in settings.partners.values() for each in (one, *one.trials.values())]:
         way = _way(partner.egress_proxy, partner.source_address)
-        times = write_seconds(partner.timeout), str(partner.attempts)
-        source = f"{partner.found.distribution} {partner.found.version}" if partner.found is not None else ""
-        _add(table, partner.dependency, partner.adapter, source, partner.url, way, partner.user_id_header, *times)
-    return table
+        source = f" ({partner.found.distribution} {partner.found.version})" if partner.found is not None else ""
+        times = f"timeout {write_seconds(partner.timeout)}, attempts {partner.attempts}"
+        spoken = f"adapter {partner.adapter}{source}, user id header {partner.user_id_header}, {times}"
+        yield partner.dependency, f"{partner.url} {way}, {spoken}"
 
 
-def _upstreams(settings: Settings) -> Table:
-    table = _table("Upstreams", "upstream", "urls", "audience", "API key", "way")
+def _upstreams(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, upstream in settings.upstreams.items():
         way = _way(upstream.egress_proxy, upstream.source_address)
         key = "sent" if upstream.api_key else "none"
-        _add(table, name, ", ".join(upstream.urls), upstream.audience, key, way)
-    return table
+        yield name, f"{', '.join(upstream.urls)} {way}, audience {upstream.audience}, API key {key}"
 
 
 def _way(egress_proxy: str, source_address: str | None) -> str:

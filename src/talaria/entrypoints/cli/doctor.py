@@ -20,7 +20,7 @@ from talaria.entrypoints.cli.credentials import credentials
 from talaria.entrypoints.cli.egress import egress
 from talaria.entrypoints.cli.operators import CannotAsk, Operators, a_url, ask, operators_of, urls
 from talaria.entrypoints.cli.probes import DAY, FEWEST_DAYS, Finding, Server, probe
-from talaria.entrypoints.cli.shared import config_option, load_or_exit
+from talaria.entrypoints.cli.shared import config_option, load_or_exit, say
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.tls import certificate_ends
 
@@ -74,9 +74,9 @@ def _look(looks: Sequence[tuple[str, Callable[[], Iterable[Finding]]]]) -> Itera
 
 def _print(found: list[Finding]) -> None:
     for finding in found:
-        click.echo(f"{'ok ' if finding.well else 'BAD'}  {finding.what}")
+        say(f"{'ok ' if finding.well else 'BAD'}  {finding.what}")
         if not finding.well:
-            click.echo(f"     to be mended by: {finding.owner}. {finding.advice}")
+            say(f"to be mended by: {finding.owner}. {finding.advice}", indent=5)
     bad = sum(not finding.well for finding in found)
     click.echo(f"{bad} of {len(found)} are bad." if bad else "All is well.")
 

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import msgspec
 import rich_click as click
-from rich.text import Text
 
 from talaria.adapters.auth.key_files import load_signing_key, write_new_key
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS, ServiceTokenSigner, SigningKey
 from talaria.entrypoints.cli.operators import CannotAsk, ask
-from talaria.entrypoints.cli.shared import config_option, console, fail, load_part_or_exit, plain_table, writing
+from talaria.entrypoints.cli.shared import config_option, fail, load_part_or_exit, say, writing
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.types import write_seconds
 
@@ -100,8 +99,7 @@ def new(out: Path | None, caller: str | None) -> None:
 def _write(key: Path, public: Path | None = None) -> None:
     """A new key; and where `public` is, its public key set."""
     with writing(*filter(None, (key, public))):
-        if public is not None:
-            key.parent.mkdir(parents=True, exist_ok=True)
+        key.parent.mkdir(parents=True, exist_ok=True)
         write_new_key(key)
         if public is not None:
             signing = SigningKey(key.stem, *load_signing_key(key.read_bytes()))
@@ -125,14 +123,12 @@ def list_keys(path: Path) -> None:
         click.echo(f"Configured are {', '.join(configured)}; the first signs. {error}", err=True)
         click.echo(_rules(settings))
         return
-    table = plain_table("kid", "algorithm", "role", "now", "why")
     for use in now_in_force:
         advice = advise(use, KEY_SET_SECONDS, time.time())
-        table.add_row(*map(Text, (use.kid, use.algorithm, advice.role, advice.next, advice.why)))
-    console().print(table)
+        say(f"{use.kid}  {use.algorithm}  {advice.role}: {advice.next} ({advice.why})")
     if configured != [use.kid for use in now_in_force]:
         click.echo(f"The configuration on disk says otherwise ({', '.join(configured)}). {_RELOAD}")
-    click.echo("Other instances may have begun later: ask each of them, or wait once more as long.")
+    say("Other instances may have begun later: ask each of them, or wait once more as long.")
 
 
 @command.command("retire")

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import TextWrapper
 from typing import NoReturn
 
 import rich_click as click
@@ -18,6 +20,7 @@ from talaria.entrypoints.config import ConfigurationError, Problem, Settings, lo
 
 EXIT_CONFIGURATION = os.EX_CONFIG
 _WIDTH_OF_A_FILE = 160
+_ENDLESS = 10_000
 
 DEFAULT_FILE = Path("talaria.toml")
 
@@ -41,6 +44,18 @@ def fail(*lines: str, code: int = 1) -> NoReturn:
 def console() -> Console:
     """As wide as the terminal; in a file or a pipe a row is one line."""
     return Console(highlight=False, width=None if sys.stdout and sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+
+
+def say(text: str, indent: int = 0) -> None:
+    """A line; on a narrow terminal several, those after the first indented once more. No word is cut."""
+    begin, then = " " * indent, " " * (indent + 4)
+    whole = TextWrapper(line_width(), begin, then, break_long_words=False, break_on_hyphens=False)
+    click.echo(whole.fill(text))
+
+
+def line_width() -> int:
+    """How long a line may be: as the terminal is wide; in a file or a pipe there is no end."""
+    return get_terminal_size().columns if sys.stdout.isatty() else _ENDLESS
 
 
 def plain_table(*headings: str) -> Table:

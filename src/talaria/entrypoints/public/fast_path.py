@@ -97,7 +97,10 @@ class FastPath:
             return None
         now = self.now()
         method, _, _, read, token, _ = plain
-        flow = self._flow(read, token, client, now)
+        key = (sha256(token).digest(), read.get(b"x-api-tag", b""), read.get(b"host", b""), client.peer)
+        flow = self._flows.get(key)
+        if flow is None or not flow.holds(now, self.wall()):
+            flow = self._make_flow(key, token, client)
         if flow is None or method not in flow.methods or self.limiter.in_flight >= self.limiter.limit:
             return None
         services = flow.upstream
@@ -106,36 +109,22 @@ class FastPath:
         lease = services.lease(now)
         if lease is None:
             return None
-        if self._rate_limits is not None and not self._within_limits(flow, now):
-            lease.give_back()
-            return None
+        if self._rate_limits is not None:
+            try:
+                self._rate_limits.check(flow.principal, now)
+            except RateLimited:  # nothing was counted: the slow path refuses it
+                lease.give_back()
+                return None
         self.limiter.in_flight += 1
         services.requested(now)
         return FastRequest(self, client, data, plain, flow, services, lease)
 
-    def _flow(self, read: dict[bytes, bytes], token: bytes, client: Client, now: float) -> Flow | None:
-        """The flow of this request, made anew where the one that is kept does not hold."""
-        tag, host = read.get(b"x-api-tag"), read.get(b"host")
-        if tag is None or host is None:
-            return None
-        key = (sha256(token).digest(), tag, host, client.peer)
-        flow = self._flows.get(key)
-        if flow is not None and flow.holds(now, self.wall()):
-            return flow
+    def _make_flow(self, key: _FlowKey, token: bytes, client: Client) -> Flow | None:
+        """In place of one that does not hold."""
+        _, tag, host, peer = key
         headers = [(b"host", host), (b"x-api-tag", tag), (b"authorization", b"Bearer " + token)]
-        flow = self.gateway.flow_of(ClientRequest("", b"", headers, peer=client.peer, scheme=client.scheme))
-        if flow is not None:
-            self._flows.remember(key, flow)
-        return flow
-
-    def _within_limits(self, flow: Flow, now: float) -> bool:
-        """Count the request. Where it is over a limit nothing is counted: the slow path refuses it."""
-        try:
-            if self._rate_limits is not None:
-                self._rate_limits.check(flow.principal, now)
-        except RateLimited:
-            return False
-        return True
+        flow = self.gateway.flow_of(ClientRequest("", b"", headers, peer=peer, scheme=client.scheme))
+        return None if flow is None else self._flows.remember(key, flow)
 
 
 class FastRequest:
@@ -214,7 +203,7 @@ class FastRequest:
             return
         if self._patience is not None:
             self._patience.cancel()
-        lease.connection.responded()
+        lease.connection.end(reusable=True)
         now = path.now()
         lease.backend.breaker.succeeded(lease.permit, now)
         self._client.answer(
@@ -242,7 +231,7 @@ class FastRequest:
                 now - self._sent,
                 path.wall(),
                 lease.backend.client.address,
-                self._sampled_trace(),
+                self._recorded_trace(),
             )
         )
 
@@ -263,11 +252,11 @@ class FastRequest:
     def _begun(self) -> Trace:
         return begun(self._parent, self._read.get(b"host", b""), self._client.scheme)
 
-    def _sampled_trace(self) -> Trace | None:
-        """Where spans are made of this request."""
-        if self._gateway.tracing is None or not self._parent[-1] & 1:
-            return None
-        return self._trace or self._begun()
+    def _recorded_trace(self) -> Trace | None:
+        """The client's, without a collector; else that of which spans are made, if any."""
+        if self._gateway.tracing is None:
+            return self._trace
+        return (self._trace or self._begun()) if self._parent[-1] & 1 else None
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         return await self._services.send(request, self._lease)

@@ -22,7 +22,6 @@ _METHODS: Final = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH
 _BEARER: Final = b"authorization: bearer "
 _UNUSUAL: Final = b"?"
 PRINTABLE: Final = bytes(range(0x20, 0x7F))
-NAME_CHARACTERS: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 _READ: Final = frozenset({b"host", b"x-api-tag", b"x-request-id", b"traceparent", b"content-length", b"connection"})
 _SKIPPED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 """What a peer that is no trusted proxy says of the way here: read by nothing, passed on to nothing."""
@@ -117,7 +116,5 @@ class PlainRequests:
     def _name(self, raw: bytes) -> bytes:
         """In lower case; _UNUSUAL for one that only the parser may read."""
         name = raw.lower()
-        plain = not name.translate(None, NAME_CHARACTERS) and (
-            name in _READ or name in _SKIPPED or self._policy.forwards(name)
-        )
+        plain = name in _READ or name in _SKIPPED or self._policy.forwards(name)
         return self._names.remember(raw, name if plain else _UNUSUAL)

@@ -59,6 +59,8 @@ def test_a_plain_one() -> None:
                 b"2\r\nok\r\n",
                 b"2\r\nok0\r\n\r\n",
                 b"2\r\nokk\r\n0\r\n\r\n",
+                b"2\r\nokXX0\r\n\r\n",
+                b"0\r\nXX",
                 b"2;a=b\r\nok\r\n0\r\n\r\n",
                 b"2 \r\nok\r\n0\r\n\r\n",
                 b" 2\r\nok\r\n0\r\n\r\n",
@@ -146,6 +148,11 @@ def test_what_is_read_is_read_alike(start: bytes, lines: list[bytes], length: in
 def test_whole_chunks(chunks: bytes, content: bytes) -> None:
     data = response(b"transfer-encoding: chunked", body=chunks)
     assert read(data) == (200, [], False, False, content, 0)
+
+
+def test_a_head_without_an_end() -> None:
+    for length in range(100):
+        assert read(b"HTTP/1.1 200 OK\r\ncontent-length: %d " % length) is None
 
 
 def test_a_body_that_is_not_all_there() -> None:

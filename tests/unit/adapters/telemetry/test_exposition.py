@@ -5,7 +5,7 @@ import pytest
 
 from talaria.adapters.telemetry.exposition import render
 from talaria.adapters.telemetry.tallies import Tallies, summed
-from talaria.domain.events import Attempt, RequestContext, Trace
+from talaria.domain.events import Attempt, FlowLabels, RequestContext, RequestForwarded, Trace
 from tests.unit.adapters.telemetry.support_metrics import count, ended, metrics
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -47,3 +47,11 @@ def test_a_trace_of_ours_is_named_where_its_spans_are_exported(flags: str, statu
 
 def test_a_request_without_a_trace_is_no_exemplar() -> None:
     assert " # {" not in render(traced(0.004, trace=""), OPENMETRICS)[0].decode()
+
+
+@pytest.mark.parametrize(("trace", "shown"), [(Trace(TRACE, b"00-01"), 1), (None, 0)])
+def test_on_the_fast_path_too(trace: Trace | None, shown: int) -> None:
+    counted, labels = metrics(), FlowLabels("wind", "wind", "services", "app", "")
+    forwarded = RequestForwarded(labels, "r-1", TRACE, "GET", 200, 0, 2, 0.004, 0.003, 1000.5, "", trace)
+    counted.handlers[RequestForwarded]([forwarded])
+    assert render(counted.tallies(), OPENMETRICS)[0].decode().count(" # {") == shown

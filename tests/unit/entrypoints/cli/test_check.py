@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from talaria.entrypoints.cli import shared
 from talaria.entrypoints.cli.main import cli
 from talaria.entrypoints.config import load
 
@@ -42,6 +43,15 @@ def test_it_shows_what_it_found(config: Path) -> None:
         assert shown in result.stdout
     assert "canary" not in result.output
     assert result.stderr == ""
+
+
+def test_nothing_is_cut_on_a_narrow_terminal(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = check(config).stdout.split()
+    monkeypatch.setattr(shared, "line_width", lambda: 40)
+    narrow = check(config).stdout
+    assert narrow.split() == whole
+    longest = max(map(len, whole[:-6]))
+    assert max(map(len, narrow.splitlines()[:-1])) <= max(40, longest + 6)  # a word may be longer than its line
 
 
 def test_it_shows_where_edges_ask(config: Path) -> None:

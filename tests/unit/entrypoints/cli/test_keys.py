@@ -46,11 +46,18 @@ def test_a_link_to_nowhere_is_not_followed(tmp_path: Path) -> None:
     assert not target.exists()
 
 
-def test_a_missing_folder_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(command, ["new", "--out", "new/folder/k.pem"]).exit_code == 0
+    assert load_signing_key(Path("new/folder/k.pem").read_bytes())
+
+
+def test_a_folder_that_can_not_be_made_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("no").write_text("a file")
     result = CliRunner().invoke(command, ["new", "--out", "no/k.pem"])
     assert result.exit_code == 1
-    assert "no/k.pem can't be written: No such file or directory." in result.output
+    assert "can't be written: " in result.output
     assert isinstance(result.exception, SystemExit)
 
 

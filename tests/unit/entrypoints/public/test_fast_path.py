@@ -10,6 +10,7 @@ from talaria.domain.authorization import NetworkAllowlist
 from talaria.domain.events import Attempt, ExchangeFinished, RequestForwarded
 from talaria.domain.rate_limits import CallerRateLimits, RateLimit, RateLimiter
 from tests.unit.domain.support_exchange import key
+from tests.unit.domain.support_memory_gateway import Door
 from tests.unit.domain.support_time import run, settle
 from tests.unit.entrypoints.public.support_fast_path import OK, Client, FastTown, ask, post
 
@@ -147,6 +148,7 @@ def test_a_doubt_leaves_before_anything_is_done(doubt: Callable[[FastTown], Awai
         assert town.fast == [True] * known
         await doubt(town)
         await client.send(ask())
+        assert client.connection._sent is None
         for task in town.state.tasks:
             task.cancel()
         await settle()
@@ -232,6 +234,21 @@ def test_bound_callers_are_looked_at_from_each_peer() -> None:
         await stranger.send(ask())
         assert stranger.got().startswith(b"HTTP/1.1 403 ")
         assert bound.fast == [True, False]
+
+    run(main())
+
+
+def test_an_upstream_of_another_kind_is_asked_by_the_slow_path() -> None:
+    async def main() -> None:
+        town, door = FastTown(), Door()
+        await door.knock()
+        town.fast_path.pass_on_by(door.gateway, 0, enabled=True)
+        town.proxy.pass_on_by(door.gateway, 0)
+        client = Client(town)
+        await client.send(ask())
+        assert client.got().startswith(b"HTTP/1.1 200 ")
+        assert len(door.upstream.received) == 2
+        assert town.fast == [False]
 
     run(main())
 

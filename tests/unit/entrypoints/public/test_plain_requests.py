@@ -177,6 +177,17 @@ def test_what_is_not_certain_is_not_read(data: bytes) -> None:
     assert read(data) is None
 
 
+def test_a_connection_that_is_kept() -> None:
+    for _ in range(2):
+        assert read(ask(b"Connection: Keep-Alive")) is not None
+
+
+def test_a_head_without_an_end_is_none_whatever_its_length_says() -> None:
+    head = ask(start=b"POST /")[:-2]
+    for length in range(200):
+        assert read(head + b"content-length: %d " % length) is None
+
+
 def test_limits() -> None:
     assert read(ask(), limit=len(ask())) is not None
     assert read(ask(), limit=len(ask()) - 1) is None

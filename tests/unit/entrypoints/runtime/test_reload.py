@@ -28,6 +28,7 @@ LATER = " comes in force with the next start only"
         ({}, {"server.workers": 7}, ["server.workers"]),
         ({}, TLS, ["server.tls"]),
         ({}, {"logging.format": "text"}, ["logging.format"]),
+        ({}, {"tracing.endpoint": "http://127.0.0.1:4318", "tracing.sample": 1.0}, ["tracing.endpoint"]),
         ({}, {"server.header_timeout": "7s"}, []),
         (TLS, {**TLS, "server.header_timeout": "7s"}, ["server.header_timeout of a TLS handshake"]),
         ({}, {"server.workers": 7, "logging.format": "text"}, ["server.workers", "logging.format"]),
