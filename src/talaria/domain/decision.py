@@ -65,8 +65,7 @@ class UpstreamHeaders:
         """The client's end-to-end headers, then ours: each of them exactly once."""
         client = decision.headers
         headers = self.with_own(client.forwarded, decision, token, context)
-        if decision.trace.parent:
-            headers += decision.trace.headers()
+        headers += decision.trace.headers()
         headers.append((b"x-request-timeout-ms", b"%d" % max(1, int(left * 1000))))
         headers.append(via(client))
         return headers

@@ -92,7 +92,13 @@ async def test_a_token_without_a_life_is_good_for_five_minutes() -> None:
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(400, b'{"error": "invalid_client"}'), (200, b"{}"), (200, TOKEN.replace(b"bearer", b"mac")), (200, b"")],
+    [
+        (400, b'{"error": "invalid_client"}'),
+        (202, TOKEN),
+        (200, b"{}"),
+        (200, TOKEN.replace(b"bearer", b"mac")),
+        (200, b""),
+    ],
 )
 async def test_what_is_no_bearer_token_is_a_bad_answer(status: int, body: bytes) -> None:
     bench = partner(answer(status, body))
