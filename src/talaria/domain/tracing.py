@@ -33,7 +33,7 @@ class Tracing:
         # Of a trace that begins here no other program makes spans before us: this need not differ from trace to trace.
         stem = randbytes(8).hex()[:15].encode()  # noqa: S311 - a name, no secret
         self._not_sampled, self._sampled = (b"-%b2-%b" % (stem, flags) for flags in (b"00", b"01"))
-        self._digits, self._at = b"", 0
+        self._prepared: list[bytes] = []
 
     def trace_of(self, head: RequestHeaders, scheme: str) -> Trace:
         """The client's trace, continued; or a new one."""
@@ -46,12 +46,13 @@ class Tracing:
 
     def new_parent(self) -> bytes:
         """The `traceparent` of a new trace."""
-        at = self._at
-        if at == len(self._digits):
-            self._digits, at = hexlify(randbytes(16 * _PREPARED)), 0  # noqa: S311 - names, no secrets
-        self._at = at + 32
-        trace_id = self._digits[at : at + 32]
-        return b"00-" + trace_id + (self._not_sampled if trace_id[18:] < self._least else self._sampled)
+        if not self._prepared:
+            digits = hexlify(randbytes(16 * _PREPARED))  # noqa: S311 - names, no secrets
+            ids = [digits[at : at + 32] for at in range(0, len(digits), 32)]
+            self._prepared = [
+                b"00-%b%b" % (one, self._not_sampled if one[18:] < self._least else self._sampled) for one in ids
+            ]
+        return self._prepared.pop()
 
 
 def begun(parent: bytes, host: bytes = b"", scheme: str = "") -> Trace:
