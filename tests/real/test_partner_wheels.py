@@ -68,10 +68,9 @@ def test_the_gateway_is_the_installed_one(fresh: Environment) -> None:
 def test_the_sandbox_runs_both_and_check_names_adapter_distribution_and_version(fresh: Environment) -> None:
     said = fresh.talaria("sandbox", "--once", "--port", "0", "--keep", "town", "--with", "comet", "--with", "lynx")
     assert ("gateway -> comet" in said, "gateway -> lynx" in said) == (True, True)
-    listed = fresh.talaria("check", "--config", "town/talaria.toml")
+    listed = " ".join(fresh.talaria("check", "--config", "town/talaria.toml").split())  # its rows fold
     for name in PARTNERS:
-        row = next(line for line in listed.splitlines() if f"talaria-partner-{name} 1.0.0" in line)
-        assert row.split()[1] == name
+        assert f"adapter {name} (talaria-partner-{name} 1.0.0)" in listed
     assert f"talaria-proxy {__version__}" in listed
 
 
