@@ -83,9 +83,9 @@ def headers(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
     table = _table("Header lines in the request (CPU for a request)", "headers")
     own = 5  # host, accept, user-agent, x-api-tag, authorization
     with running(testbed) as gateway, peers.one(testbed, "nginx") as nginx:
-        points = [Point(str(n), _loaded(gateway.peer, testbed, headers=n - own)) for n in (own, 10, 20, 40, 60)]
+        points = [Point(str(n), _loaded(gateway.peer, testbed, headers=n - own)) for n in (own, 10, own + 20, 40, 60)]
         nginx.tokens = gateway.peer.tokens
-        points += [Point(f"nginx, {n}", _loaded(nginx, testbed, headers=n - own), "nginx") for n in (own, 60)]
+        points += [Point(f"nginx, {n}", _loaded(nginx, testbed, headers=n - own), "nginx") for n in (own, own + 20, 60)]
         return table, grown(table, points, testbed, progress)
 
 

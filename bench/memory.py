@@ -40,7 +40,7 @@ def main() -> None:
     count = int(sys.argv[1])
     identities = LruIdentityCache(count)
     before = resident()
-    fill(identities, count, time.monotonic())
+    fill(identities.put, count, time.monotonic())
     print((resident() - before) / count)
 
 

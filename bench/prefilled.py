@@ -5,6 +5,7 @@ persons that the benchmark's tokens name, and the rest of the program is untouch
 """
 
 import sys
+from collections.abc import Callable
 
 from bench.caller_tokens import person_id, user_id
 from talaria.adapters import identity_cache
@@ -19,10 +20,10 @@ def entry(number: int, now: float) -> tuple[IdentityKey, CachedIdentity]:
     return key, CachedIdentity(PartnerUserId(user_id(number)), None, now + HOURS, now + 2 * HOURS, now)
 
 
-def fill(identities: identity_cache.LruIdentityCache, count: int, now: float) -> None:
+def fill(put: Callable[[IdentityKey, CachedIdentity], None], count: int, now: float) -> None:
     """Puts so many persons in."""
     for number in range(count):
-        identities.put(*entry(number, now))
+        put(*entry(number, now))
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
     class Filled(identity_cache.LruIdentityCache):
         def __init__(self, max_entries: int) -> None:
             super().__init__(max_entries)
-            fill(self, count, time.monotonic())
+            fill(super().put, count, time.monotonic())
 
     identity_cache.LruIdentityCache = Filled  # type: ignore[misc]
     from talaria.entrypoints.cli import main as cli

@@ -13,8 +13,8 @@ Handler = Callable[[Any], object]
 
 PSEUDONYM_LENGTH = 12
 _SOON = 0.02
-_AT_MOST = 512
-"""Events that wait: for so many seconds, and so many of them."""
+_AT_MOST = 64
+"""Events that wait: for so many seconds, and so many of them. No request waits long while they are handed out."""
 
 _logger = logging.getLogger("talaria.recorder")
 

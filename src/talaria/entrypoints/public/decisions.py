@@ -142,9 +142,13 @@ def asked_for(cycle: RequestResponseCycle) -> ClientRequest:
         raise cycle.refusal
     said: dict[bytes, list[bytes]] = {}
     headers: Headers = []
+    own_hosts: Headers = []
     for header in cycle.headers:
-        if header[0] in _OF_THE_EDGE:
-            said.setdefault(header[0], []).append(header[1])
+        name = header[0]
+        if name in _OF_THE_EDGE:
+            said.setdefault(name, []).append(header[1])
+        elif name == b"host":
+            own_hosts.append(header)
         else:
             headers.append(header)
     method, target = _method_and_target(cycle, said)
@@ -155,9 +159,7 @@ def asked_for(cycle: RequestResponseCycle) -> ClientRequest:
     peer, before = last_hop(hops) if hops else (cycle.peer, b"")
     if before:
         headers.append((b"x-forwarded-for", before))
-    if len(hosts) == 1:
-        headers = [header for header in headers if header[0] != b"host"]
-        headers.append((b"host", hosts[0]))
+    headers += [(b"host", hosts[0])] if len(hosts) == 1 else own_hosts
     scheme = schemes[0].decode("ascii") if len(schemes) == 1 and schemes[0] in _SCHEMES else "http"
     return ClientRequest(method, target, headers, peer=peer, scheme=scheme)
 
