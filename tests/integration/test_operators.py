@@ -35,7 +35,8 @@ async def test_lines_are_text_for_people_where_it_is_asked_for(
             await client.get(f"{sandbox.public_url}/v1", headers=sandbox.headers())
         assert await served.stop() == 0
         lines = served.log.read_text().splitlines()
-    assert any("  INFO     serving logger=talaria worker=0 " in line and f" public={sandbox.public_url} " in line for line in lines)
+    (serving_line,) = [line for line in lines if "  INFO     serving logger=talaria worker=0 " in line]
+    assert f" public={sandbox.public_url} " in serving_line
     assert any("  INFO     request request_id=" in line for line in lines)
 
 
