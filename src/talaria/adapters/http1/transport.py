@@ -115,6 +115,6 @@ def _request_of(request: httpx.Request, connect_timeout: float, idle_timeout: fl
     if isinstance(request.stream, httpx.ByteStream):
         body = request.content or None
     elif length or b"transfer-encoding" in framing:
-        body = aiter(request.stream)  # type: ignore[arg-type]
+        body = aiter(request.stream)  # type: ignore[arg-type] # an AsyncClient's is async
     timeout = connect_timeout + idle_timeout
     return UpstreamRequest(request.method, request.url.raw_path, headers, body, length, timeout, idle_timeout)
