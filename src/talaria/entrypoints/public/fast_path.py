@@ -42,7 +42,7 @@ _PATIENCE: Final = 0.002
 """Bytes of a response that are kept, and seconds, until it is whole."""
 
 _FlowKey = tuple[bytes, bytes, bytes, str]
-"""The caller's token by its digest, the tag, the host and the peer."""
+"""The caller's authorization by its digest, the tag, the host and the peer."""
 
 
 class Client(Protocol):
@@ -96,11 +96,11 @@ class FastPath:
         if plain is None:
             return None
         now = self.now()
-        method, _, _, read, token, _ = plain
-        key = (sha256(token).digest(), read.get(b"x-api-tag", b""), read.get(b"host", b""), client.peer)
+        method, _, _, read, authorization, _ = plain
+        key = (sha256(authorization).digest(), read.get(b"x-api-tag", b""), read.get(b"host", b""), client.peer)
         flow = self._flows.get(key)
         if flow is None or not flow.holds(now, self.wall()):
-            flow = self._make_flow(key, token, client)
+            flow = self._make_flow(key, authorization, client)
         if flow is None or method not in flow.methods or self.limiter.in_flight >= self.limiter.limit:
             return None
         services = flow.upstream
@@ -125,10 +125,10 @@ class FastPath:
         services.requested(now)
         return FastRequest(self, client, data, plain, flow, own_lines, services, lease)
 
-    def _make_flow(self, key: _FlowKey, token: bytes, client: Client) -> Flow | None:
+    def _make_flow(self, key: _FlowKey, authorization: bytes, client: Client) -> Flow | None:
         """In place of one that does not hold."""
         _, tag, host, peer = key
-        headers = [(b"host", host), (b"x-api-tag", tag), (b"authorization", b"Bearer " + token)]
+        headers = [(b"host", host), (b"x-api-tag", tag), (b"authorization", authorization)]
         flow = self.gateway.flow_of(ClientRequest("", b"", headers, peer=peer, scheme=client.scheme))
         return None if flow is None else self._flows.remember(key, flow)
 

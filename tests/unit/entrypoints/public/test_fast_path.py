@@ -170,6 +170,8 @@ def test_a_doubt_leaves_before_anything_is_done(doubt: Callable[[FastTown], Awai
         ask(b"x-api-key: secret"),
         post(b"x" * (1 + 100)),
         ask(token=b"t-old"),
+        ask().replace(b"Bearer t-1", b"Basic t-1"),
+        ask().replace(b"Bearer t-1", b"Bearer t-1\x00"),
         ask(token=b"t-none"),
         ask().replace(b"x-api-tag: wind\r\n", b""),
         ask().replace(b"host: api.example\r\n", b""),

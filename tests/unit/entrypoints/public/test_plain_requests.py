@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.http import Headers
 from talaria.domain.model import Partner
-from talaria.entrypoints.public.plain_requests import PlainRequest, PlainRequests
+from talaria.entrypoints.public.plain_requests import PRINTABLE, PlainRequest, PlainRequests
 from talaria.entrypoints.public.server.framing import strict_parser
 from talaria.entrypoints.public.validation import check_target
 from tests.integration.attacks.support_cases import Case, called, load
@@ -56,14 +56,16 @@ def check(data: bytes) -> bool:
         found = read(data, plain)
         if found is None:
             return False
-        method, start, forwarded, read_here, token, body = found
+        method, start, forwarded, read_here, authorization, body = found
+        if authorization.translate(None, PRINTABLE):
+            return False
         parsed = Parsed(data)
         head = POLICY.filter_request(parsed.headers) if b"host" in read_here else None
         assert (parsed.complete, parsed.version, parsed.keep_alive, parsed.upgrade) == (1, "1.1", True, False)
         assert start == b"%b %b HTTP/1.1" % (parsed.method.encode(), parsed.target)
         assert (method, body) == (parsed.method, parsed.body)
         check_target(parsed.target)
-        assert dict(parsed.headers)[b"authorization"][7:] == token
+        assert dict(parsed.headers)[b"authorization"] == authorization
         if head is not None:
             assert [line for line in forwarded if line] == [b"%b: %b\r\n" % header for header in head.forwarded]
             assert head.repeated.keys() <= {b"forwarded", b"x-forwarded-for"}
@@ -77,8 +79,14 @@ def test_a_plain_one() -> None:
         "POST",
         b"POST /rides HTTP/1.1",
         [b"accept: */*\r\n", b"cookie: a=b\r\n"],
-        {b"host": b"api.example", b"x-api-tag": b"wind", b"content-length": b"5", b"x-forwarded-for": b"192.0.2.1"},
-        b"t-1",
+        {
+            b"host": b"api.example",
+            b"x-api-tag": b"wind",
+            b"authorization": b"Bearer t-1",
+            b"content-length": b"5",
+            b"x-forwarded-for": b"192.0.2.1",
+        },
+        b"Bearer t-1",
         b"hello",
     )
 
@@ -132,7 +140,6 @@ def test_some_of_the_corpus_is_read() -> None:
         ask(start=b"GET /a/.b?c"),
         ask().replace(b"HTTP/1.1", b"HTTP/1.0"),
         ask().replace(b"HTTP/1.1", b"HTTP/1.1 "),
-        ask().replace(b"Bearer t-1", b"Basic t-1"),
         ask().replace(b"authorization: Bearer t-1\r\n", b""),
         ask(b"authorization: Bearer t-2"),
         ask(b"authorization: Bearer "),
