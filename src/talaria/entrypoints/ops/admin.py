@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -16,17 +16,8 @@ from talaria.domain.exchange import Exchange
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.without_secrets import without_secrets
+from talaria.entrypoints.ops.answers import ConfigurationInForce, LogLevel
 from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness, worst
-
-LogLevel = Literal["debug", "info", "warning", "error"]
-
-
-class ConfigurationInForce(msgspec.Struct, frozen=True):
-    """The settings that requests are served by, without secrets, and their hash. `log_level`: of our own lines."""
-
-    hash: str
-    log_level: str
-    settings: dict[str, Any]
 
 
 class Process(msgspec.Struct, frozen=True):

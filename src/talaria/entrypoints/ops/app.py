@@ -6,7 +6,6 @@ It knows nothing of processes: a `GatewayAdmin` answers, of one process or of al
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-import msgspec
 from litestar import Litestar, Request, Response, delete, get, put, route
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency, Provide
@@ -18,63 +17,24 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from talaria import __version__
-from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
 from talaria.adapters.telemetry.exposition import render
 from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, RecordFilter
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.ops.admin import ConfigurationInForce, GatewayAdmin, LogLevel
+from talaria.entrypoints.ops.admin import GatewayAdmin
+from talaria.entrypoints.ops.answers import (
+    Alive,
+    ConfigurationInForce,
+    Failures,
+    KeysInForce,
+    Level,
+    LevelSet,
+    Reloaded,
+    Removed,
+)
 from talaria.entrypoints.ops.page.handlers import page_handlers
 from talaria.entrypoints.ops.page.pages import Pages
 from talaria.entrypoints.ops.readiness import Readiness
 from talaria.entrypoints.public import problems
-
-
-class Alive(msgspec.Struct, frozen=True):
-    """The process serves."""
-
-    alive: bool
-
-
-class Removed(msgspec.Struct, frozen=True):
-    """How many exchanged pairs were forgotten."""
-
-    removed: int
-
-
-class Failures(msgspec.Struct, frozen=True):
-    """Records of the failure log, newest first."""
-
-    entries: list[FailureRecord]
-
-
-class KeysInForce(msgspec.Struct, frozen=True):
-    """The signing keys, the one that signs first. Others may hold an older key set for `key_set_seconds`."""
-
-    keys: list[KeyUse]
-    key_set_seconds: int = KEY_SET_SECONDS
-
-
-class Level(msgspec.Struct, frozen=True):
-    """From which level upwards our own lines are written."""
-
-    level: LogLevel
-
-
-class LevelSet(msgspec.Struct, frozen=True):
-    """The level, and how many workers took it."""
-
-    level: LogLevel
-    workers: int
-
-
-class Reloaded(msgspec.Struct, frozen=True):
-    """How many workers serve by what is on disk now, of how many; and the hash in force."""
-
-    reloaded: int
-    workers: int
-    hash: str
-
 
 _LOOKS = [HttpMethod.GET, HttpMethod.HEAD]
 Admin = SkipValidation[NamedDependency[GatewayAdmin]]

@@ -17,14 +17,13 @@ from talaria.adapters.telemetry.process_gauges import ProcessGauges
 from talaria.adapters.telemetry.tallies import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import (
-    ConfigurationInForce,
     LocalAdmin,
-    LogLevel,
     Overview,
     Process,
     WorkerReport,
     set_own_log_level,
 )
+from talaria.entrypoints.ops.answers import ConfigurationInForce, LogLevel
 from talaria.entrypoints.ops.control import ControlConnection, Handler
 from talaria.entrypoints.ops.readiness import merged
 

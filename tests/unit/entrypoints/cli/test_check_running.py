@@ -21,7 +21,9 @@ def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Listener:
     assert CliRunner().invoke(cli, ["init", str(tmp_path)]).exit_code == 0
     listener = Listener(monkeypatch)
     settings = load(tmp_path / "talaria.toml", VARIABLES)
-    listener.body = msgspec.json.encode({"hash": settings.digest, "settings": without_secrets(settings)})
+    listener.body = msgspec.json.encode(
+        {"hash": settings.digest, "log_level": "info", "settings": without_secrets(settings)}
+    )
     return listener
 
 

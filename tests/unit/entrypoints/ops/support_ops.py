@@ -4,7 +4,8 @@ from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import AttemptRecord, FailureRecord, FailureRecords
 from talaria.adapters.telemetry.tallies import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.ops.admin import ConfigurationInForce, Overview, Process
+from talaria.entrypoints.ops.admin import Overview, Process
+from talaria.entrypoints.ops.answers import ConfigurationInForce
 from talaria.entrypoints.ops.readiness import Dependency, Readiness, RouteReadiness
 
 

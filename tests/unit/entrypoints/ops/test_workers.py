@@ -13,7 +13,8 @@ from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import FailureRecord
 from talaria.adapters.telemetry.tallies import Tallies
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.ops.admin import ConfigurationInForce, WorkerReport
+from talaria.entrypoints.ops.admin import WorkerReport
+from talaria.entrypoints.ops.answers import ConfigurationInForce
 from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness
 from talaria.entrypoints.ops.workers import WorkersAdmin
 from tests.unit.entrypoints.ops.support_ops import failure_record
