@@ -75,7 +75,7 @@ class PlainRequests:
         for line in lines:
             found = known.get(line)
             if found is None:
-                if not token and line[:22].lower() == _BEARER:
+                if not token and line[:22].lower() == _BEARER and line[22:]:
                     token = line[22:]
                     continue
                 found = self._read(line)

@@ -89,7 +89,7 @@ NAMES = st.sampled_from(
 VALUES = st.sampled_from(
     [
         *b"1|keep-alive|close|Keep-Alive|x-custom|5|0|chunked|100-continue|h2c|wind|Bearer t-1|Bearer t-2".split(b"|"),
-        *b"| padded |\ttab\t|\xc3\xa9|a\x00b|a\rb|a, b".split(b"|"),
+        *b"Bearer |Bearer|| padded |\ttab\t|\xc3\xa9|a\x00b|a\rb|a, b".split(b"|"),
         *(b"00-%b-%b-01" % (digit * 32, b"b" * 16) for digit in (b"a", b"0")),
         b"x" * 300,
     ]
@@ -106,11 +106,12 @@ VERSIONS = st.sampled_from([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", 
 
 @st.composite
 def requests(draw: st.DrawFn) -> list[bytes]:
-    """Mostly odd ones, often with a length that fits; in one piece or in two."""
+    """Mostly odd ones, often with a length that fits; their lines in any order; in one piece or in two."""
     body, lines = draw(BODIES), draw(LINES)
     if draw(st.booleans()) and body:
         lines.append(b"content-length: %d" % len(body))
-    data = ask(*lines, start=draw(STARTS), body=body)
+    start, *plain = ask(start=draw(STARTS)).removesuffix(b"\r\n\r\n").split(b"\r\n")
+    data = b"\r\n".join([start, *draw(st.permutations(plain + lines)), b"", body])
     data = data.replace(b"HTTP/1.1", draw(VERSIONS), 1)
     cut = draw(st.integers(0, len(data))) if draw(st.booleans()) else 0
     return [piece for piece in (data[:cut], data[cut:]) if piece]

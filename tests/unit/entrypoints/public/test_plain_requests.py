@@ -135,6 +135,8 @@ def test_some_of_the_corpus_is_read() -> None:
         ask().replace(b"Bearer t-1", b"Basic t-1"),
         ask().replace(b"authorization: Bearer t-1\r\n", b""),
         ask(b"authorization: Bearer t-2"),
+        ask(b"authorization: Bearer "),
+        ask().replace(b"authorization", b"authorization: Bearer \r\nauthorization"),
         ask(b"host: other"),
         ask(b"x-api-tag: wind"),
         ask(b"content-length: 0"),
