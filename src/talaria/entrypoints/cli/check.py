@@ -87,7 +87,7 @@ def _print(settings: Settings) -> None:
     for title, facts_of in parts.items():
         click.echo(title)
         for name, facts in facts_of(settings):
-            say(f"{name}: {facts}", indent=2)
+            say(f"  {name}: {facts}")
     server, kids = settings.server, ", ".join(key.kid for key in settings.signing.keys)
     way = " (TLS)" if server.tls.cert_file else ""
     edges = f", edges {server.decision_listen}" if server.decision_listen else ""
