@@ -93,7 +93,7 @@ class RecordFilter(msgspec.Struct, frozen=True):
         return self.status in ("", status, f"{status[0]}xx")
 
 
-FAILURES = RecordFilter()
+FAILURES, REFUSALS = RecordFilter(), RecordFilter(status="4xx")
 
 
 class FailureRecords:

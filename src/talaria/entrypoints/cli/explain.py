@@ -15,6 +15,7 @@ from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, FailureRecor
 from talaria.entrypoints.cli.failure_list import moment, print_list
 from talaria.entrypoints.cli.operators import CannotAsk, NotThere, Operators, ask, operators_of, ops_option
 from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table
+from talaria.entrypoints.ops.answers import Failures
 from talaria.entrypoints.ops.timeline import advice, facts_of, origin, steps
 
 _LISTED = 20
@@ -119,7 +120,7 @@ def _follow(address: Operators, filters: dict[str, str], as_json: bool) -> None:
 
 
 def _entries(address: Operators, query: dict[str, str | int]) -> list[FailureRecord]:
-    return ask(address, f"/5xx?{urlencode(query)}", dict[str, list[FailureRecord]])["entries"]
+    return ask(address, f"/5xx?{urlencode(query)}", Failures).entries
 
 
 def _as_json(value: FailureRecord | list[FailureRecord]) -> str:

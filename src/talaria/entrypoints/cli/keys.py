@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import rich_click as click
 
 from talaria.adapters.auth.key_files import load_signing_key, write_new_key
@@ -21,6 +20,7 @@ from talaria.entrypoints.cli.operators import CannotAsk, ask
 from talaria.entrypoints.cli.shared import config_option, fail, load_part_or_exit, say, writing
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.types import write_seconds
+from talaria.entrypoints.ops.answers import KeysInForce
 
 _NEEDED = ("server.ops_listen", "signing.keys", "signing.lifetime")
 _PUBLISH = (
@@ -28,10 +28,6 @@ _PUBLISH = (
     f" Move it to the front, where it signs, {KEY_SET_SECONDS} s later at the earliest: talaria keys list"
 )
 _RELOAD = "Then have every instance reload: SIGHUP to `talaria serve`."
-
-
-class _Keys(msgspec.Struct):
-    keys: list[KeyUse]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +151,7 @@ def retire(path: Path, kid: str) -> None:
 
 def _in_force(settings: Settings) -> list[KeyUse]:
     """What the running gateway publishes. Raises CannotAsk."""
-    return ask(settings.server.ops_listen, "/keys", _Keys).keys
+    return ask(settings.server.ops_listen, "/keys", KeysInForce).keys
 
 
 def _rules(settings: Settings) -> str:
