@@ -39,7 +39,7 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_call() -> Generator[None, object, object]:
     """The terminal is so wide that no sentence is broken. No fixture: there are five thousand tests."""
     before = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "200"
+    os.environ["COLUMNS"] = "500"
     try:
         return (yield)
     finally:

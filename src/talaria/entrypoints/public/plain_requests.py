@@ -30,7 +30,7 @@ _LISTS: Final = frozenset({b"forwarded", b"x-forwarded-for"})
 """Several lines of such a name are one list (RFC 9110, 5.3)."""
 _REMEMBERED: Final = frozenset(
     b"accept accept-charset accept-encoding accept-language cache-control connection content-type dnt host origin"
-    b" pragma user-agent x-api-tag x-forwarded-host x-forwarded-proto".split()
+    b" pragma user-agent x-api-tag x-forwarded-host x-forwarded-method x-forwarded-proto".split()
 )
 _LINES: Final = 2048
 _NAMES: Final = 1024
@@ -49,10 +49,11 @@ of `authorization`, the body.
 
 
 class PlainRequests:
-    """Reads them, by this policy. `header_limit`, `body_limit` in bytes (0: none)."""
+    """Reads them, by this policy. `header_limit`, `body_limit` in bytes (0: none). `more`: names that are read too."""
 
-    def __init__(self, policy: HeaderPolicy, body_limit: int) -> None:
+    def __init__(self, policy: HeaderPolicy, body_limit: int, more: frozenset[bytes] = frozenset()) -> None:
         self._policy = policy
+        self._read_names = _READ | more
         self._body_limit = min(body_limit or JOINED_AT_MOST, JOINED_AT_MOST)
         self._lines: BoundedMemo[bytes, _Line] = BoundedMemo(_LINES, _LONGEST)
         self._names: BoundedMemo[bytes, _Name] = BoundedMemo(_NAMES)
@@ -86,7 +87,7 @@ class PlainRequests:
                 if prefix:
                     value = prefix + value + b"\r\n"
                 elif not name:
-                    continue
+                    value = b""
                 if kind == _SHARED and not value.translate(None, PRINTABLE + b"\r\n"):
                     known.remember(line, (name, value))
             else:
@@ -105,7 +106,7 @@ class PlainRequests:
             return None
         if body or b"content-length" in read:
             size = len(body)
-            if read.get(b"content-length") != b"%d" % size or not 0 < size <= self._body_limit:
+            if read.get(b"content-length") != b"%d" % size or size > self._body_limit:
                 return None
         authorization = read.get(b"authorization")
         if authorization is None:
@@ -115,7 +116,7 @@ class PlainRequests:
     def _name(self, raw: bytes) -> _Name:
         name = raw.lower()
         kind = _SHARED if name in _REMEMBERED else _SEEN
-        if name in _READ:
+        if name in self._read_names:
             return self._names.remember(raw, (kind, name, b""))
         if self._policy.forwards(name):
             return self._names.remember(raw, (kind, b"", name + b": "))
