@@ -45,7 +45,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_runtest_call() -> Generator[None, object, object]:
     """The terminal is so wide that no sentence is broken. No fixture: there are five thousand tests."""
     before = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "200"
+    os.environ["COLUMNS"] = "500"
     try:
         return (yield)
     finally:
