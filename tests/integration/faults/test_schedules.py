@@ -37,9 +37,10 @@ async def test_one_of_two_urls_is_enough() -> None:
 
 
 @pytest.mark.parametrize("politely", [True, False], ids=["closed", "reset"])
-async def test_connections_that_end_at_random_cost_no_get(politely: bool) -> None:
-    score = await schedules.closing_connections(requests=300, politely=politely)
+async def test_kept_connections_that_end_at_random_cost_no_get(politely: bool) -> None:
+    score = await schedules.closing_connections(requests=300, politely=politely, kept=True)
     assert score.failed == []
+    assert score.faulty > 0, "some of them under a request"
 
 
 async def test_a_dependency_that_hangs_costs_its_timeout() -> None:
