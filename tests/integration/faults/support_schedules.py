@@ -100,9 +100,14 @@ async def _counting(
         yield running, _Counted(running, dependency)
 
 
-async def cold_while_personal_fails(persons: int, attempts: int, share: float = 0.3) -> Score:
-    """personal answers this share of its calls with 503, at random; each request is of another, unknown person."""
+async def cold_while_personal_fails(persons: int, attempts: int, before: int = 0, share: float = 0.3) -> Score:
+    """personal answers this share of its calls with 503, at random; each request is of another, unknown person.
+
+    `before`: so many came while nothing failed. The first fifty of a process share ten retries, whatever the chance is.
+    """
     async with _counting("personal", {"personal": {"attempts": attempts}}) as (running, counted):
+        assert not failures(await crowd(running, running.sandbox.add_persons(before)))
+        await counted.begin()
         running.sandbox.personal.faults = Faults(error_rate=share)
         return await counted.score(await crowd(running, running.sandbox.add_persons(persons)))
 

@@ -20,7 +20,7 @@ async def test_known_persons_see_no_failure(
 
 async def test_three_in_ten_calls_to_personal_fail_and_the_circuit_stays_closed() -> None:
     """Each faulty call costs a retry or an answer, not one more; and retries mend nearly all of them."""
-    score = await schedules.cold_while_personal_fails(persons=300, attempts=3)
+    score = await schedules.cold_while_personal_fails(persons=300, attempts=3, before=150)
     retries = score.calls - len(score.seen)
     assert {seen.outcome for seen in score.failed} <= {(503, "personal-overloaded")}
     assert len(score.failed) == score.faulty - retries
