@@ -75,6 +75,11 @@ def begun(trace_id: str, line: bytes, host: bytes, scheme: str) -> Trace:
     return Trace(trace_id, line[13:68], b"", b"", host, scheme)
 
 
+def is_recorded(trace: Trace, tracing: Tracing | None) -> bool:
+    """Whether a request that went well is recorded with its trace: without a collector, the client's is."""
+    return trace.parent != b"" and (tracing is None or trace.sampled)
+
+
 def new_request_id() -> str:
     """A request id of our own: 32 hexadecimal digits."""
     return f"{getrandbits(128):032x}"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from talaria.domain.events import PERSONAL_SPAN, SERVER_SPAN, UPSTREAM_SPAN
 from talaria.domain.headers import RequestHeaders
-from talaria.domain.tracing import NO_TRACE, Tracing, trace_of
+from talaria.domain.tracing import NO_TRACE, Tracing, is_recorded, trace_of
 
 TRACE, SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
 GOOD = b"00-" + TRACE + b"-" + SPAN + b"-01"
@@ -186,3 +186,14 @@ def test_new_traces_have_ids_of_their_own_and_lines_that_say_whether_they_are_sa
         name, _, parent = line.partition(b": ")
         assert (name, parent[3:35].decode(), parent[-4:]) == (b"traceparent", trace_id, b"%02d\r\n" % sampled)
         assert FORM.fullmatch(parent[:-2])
+
+
+@pytest.mark.parametrize(
+    ("parent", "without_a_collector", "with_one"),
+    [(b"", False, False), (GOOD[:-2] + b"00", True, False), (GOOD, True, True)],
+)
+def test_without_a_collector_a_clients_trace_is_recorded_and_with_one_what_is_sampled(
+    parent: bytes, without_a_collector: bool, with_one: bool
+) -> None:
+    trace = NO_TRACE._replace(parent=parent)
+    assert (is_recorded(trace, None), is_recorded(trace, Tracing(0.5))) == (without_a_collector, with_one)
