@@ -19,6 +19,7 @@ from talaria.domain.events import (
     RequestForwarded,
     RetryRefused,
     ShadowAnswered,
+    traced,
 )
 from talaria.domain.routing import METHODS
 
@@ -190,10 +191,9 @@ class Metrics:
             if not edge:
                 self._count_call((upstream, "ok", address), len(those))
                 self._time_call((upstream, address), *[event.upstream_seconds for event in those])
-            for event in those:
-                if event.trace_id and event.trace is not None:
-                    exemplar = Exemplar(event.trace_id, event.seconds, event.at)
-                    self._exemplars[known, bisect_left(BUCKETS, event.seconds)] = exemplar
+            for event in traced(those):
+                exemplar = Exemplar(event.trace_id, event.seconds, event.at)
+                self._exemplars[known, bisect_left(BUCKETS, event.seconds)] = exemplar
 
     def _exchange(self, event: ExchangeFinished) -> None:
         self._count_exchange((event.partner, event.result))
