@@ -230,7 +230,7 @@ def next_free_port(host: str, more: int = 0) -> int:
 def _is_free(host: str, ports: Ports, services: int) -> bool:
     try:
         for port in (ports.gateway, ports.ops, *ports.services(services)):
-            bind(host, port, "sandbox").close()
+            bind(Address(host, port), "sandbox").close()
     except CannotListen:
         return False
     return True
@@ -239,11 +239,11 @@ def _is_free(host: str, ports: Ports, services: int) -> bool:
 def _check_free(address: Address, setting: str) -> None:
     """The gateway's own sockets may share a port with another gateway's; in a sandbox that would be a mistake."""
     check_loopback(address.host)
-    bind(address.host, address.port, setting).close()
+    bind(address, setting).close()
 
 
 def _free_port(host: str) -> int:
-    with bind(host, 0, "server") as found:
+    with bind(Address(host, 0), "server") as found:
         return int(found.getsockname()[1])
 
 

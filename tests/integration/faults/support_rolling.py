@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from talaria.entrypoints.config import Address
 from talaria.entrypoints.public.server.sockets import bind
 from talaria.sandbox.stack import running_sandbox
 from tests.integration.faults.support_kept import KeptClient, Tally
@@ -40,5 +41,5 @@ async def roll(folder: Path, times: int, workers: int = 1) -> tuple[Tally, list[
 
 
 def _free_port() -> int:
-    with bind("127.0.0.1", 0, "a free port") as found:
+    with bind(Address("127.0.0.1", 0), "a free port") as found:
         return int(found.getsockname()[1])
