@@ -80,5 +80,4 @@ def _print(settings: Settings) -> None:
     environment.filters["duration"] = write_seconds
     kids = [key.kid for key in settings.signing.keys]
     text = environment.get_template("check.txt").render(settings=settings, server=settings.server, kids=kids)
-    for line in text.rstrip().split("\n"):
-        say(line.strip(), indent=len(line) - len(line.lstrip()))
+    say(text.rstrip())

@@ -18,7 +18,7 @@ from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter, S
 
 from talaria import __version__
 from talaria.adapters.telemetry.exposition import render
-from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, RecordFilter
+from talaria.adapters.telemetry.failure_log import KEPT, STATUS, FailureRecord, RecordFilter
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import GatewayAdmin
 from talaria.entrypoints.ops.answers import (
@@ -105,7 +105,7 @@ async def failures(
     until: Moment = "",
     caller: Annotated[str, QueryParameter()] = "",
     route: Annotated[str, QueryParameter()] = "",
-    status: Annotated[str, QueryParameter(pattern=r"^([45][0-9][0-9]|[45]xx)?$")] = "",
+    status: Annotated[str, QueryParameter(pattern=f"^({STATUS})?$")] = "",
     reason: Annotated[str, QueryParameter()] = "",
 ) -> Failures:
     """Ours and those passed on, newest first. With a `status` or a `reason` also those below 500, the last few of each
