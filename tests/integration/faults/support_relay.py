@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+from talaria.entrypoints.config import Address
 from talaria.entrypoints.public.server.sockets import bind, url_of
 from tests.integration.faults.support_toxics import Direction, Toxic
 
@@ -56,7 +57,7 @@ class Relay:
 
     def listen(self) -> None:
         """Take connections, on the port of the last time if there was one."""
-        self._listener = bind("127.0.0.1", self._port, "a relay")
+        self._listener = bind(Address("127.0.0.1", self._port), "a relay")
         self._port = self._listener.getsockname()[1]
         self.url = url_of(self._listener)
         asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)

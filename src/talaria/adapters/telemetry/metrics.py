@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from talaria.adapters.telemetry.process_gauges import ProcessGauges
-from talaria.adapters.telemetry.tallies import BUCKETS, GAUGES, Durations, Exemplar, Labels, Tallies, no_tallies
+from talaria.adapters.telemetry.tallies import BUCKETS, FAMILIES, Durations, Exemplar, Labels, Tallies, no_tallies
 from talaria.domain.events import (
     Attempt,
     ExchangeFinished,
@@ -30,7 +30,7 @@ _CERTIFICATES = "certificate_expiry_timestamp_seconds"
 
 def process_gauges(worker: str, process: ProcessGauges) -> dict[str, dict[Labels, float]]:
     """The gauges of this process, under its name."""
-    return {name: {(worker,): value} for name, value in process.values().items() if name in GAUGES}
+    return {name: {(worker,): value} for name, value in process.values().items() if name in FAMILIES.gauges}
 
 
 def _counter(counts: dict[Labels, int]) -> Callable[..., None]:
