@@ -177,6 +177,15 @@ def test_what_is_not_certain_is_not_read(data: bytes) -> None:
     assert read(data) is None
 
 
+@pytest.mark.parametrize("target", [b"/?b=%2e", b"/a?b=/..", b"/a?b?%", b"/?/."])
+def test_what_is_odd_in_a_path_is_not_in_a_query(target: bytes) -> None:
+    assert check(ask(start=b"GET " + target))
+
+
+def test_a_body_of_one_byte_and_a_value_of_odd_letters() -> None:
+    assert check(post(b"x", b"accept-language:  X ", b"x-a: XX"))
+
+
 def test_a_connection_that_is_kept() -> None:
     for _ in range(2):
         assert read(ask(b"Connection: Keep-Alive")) is not None
