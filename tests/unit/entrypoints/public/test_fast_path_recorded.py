@@ -48,16 +48,17 @@ def test_how_long_it_took_and_when_it_ended() -> None:
     run(main())
 
 
-def test_without_a_collector_the_clients_trace_is_recorded_as_it_is() -> None:
+@pytest.mark.parametrize("given", [GIVEN, NOT_SAMPLED])
+def test_without_a_collector_the_clients_trace_is_recorded_as_it_is(given: bytes) -> None:
     async def main() -> None:
         town = FastTown()
         client = await town.warm()
-        await client.send(ask(b"traceparent: " + GIVEN))
-        assert _parent_sent(town) == GIVEN
+        await client.send(ask(b"traceparent: " + given))
+        assert _parent_sent(town) == given
         await town.reply(OK)
         event = _forwarded(town)
         assert event.trace_id == "a" * 32
-        assert event.trace == Trace("a" * 32, GIVEN, b"", GIVEN)
+        assert event.trace == Trace("a" * 32, given, b"", given)
 
     run(main())
 
@@ -139,6 +140,16 @@ def test_without_a_collector_a_request_that_is_handed_over_has_the_clients_trace
             await town.reply(OK.replace(b"200 OK", b"500 Oops"))
         contexts = [event.context for event in town.ended if isinstance(event, RequestFinished)]
         assert [(context.trace_id, context.trace) for context in contexts] == [("a" * 32, None), ("", None)]
+
+    run(main())
+
+
+def test_a_clients_lines_go_on_one_after_the_other() -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        await client.send(ask(b"Accept: */*", b"X-A:1", b"X-A: 2"))
+        assert b"\r\naccept: */*\r\nx-a: 1\r\nx-a: 2\r\n" in town.urls[0].written
 
     run(main())
 

@@ -56,8 +56,6 @@ class FastConnection(Connection):
             or self.draining
             or self._discarding
             or pipeline.closed
-            or pipeline.queued
-            or (self.cycle is not None and self.cycle.more_body)
         ):
             self._sent = self._fast_path.begin(self, data, self._limits.header_limit)
             if self._sent is not None:
