@@ -25,6 +25,7 @@ workers = {workers}
 body_limit = "0"
 max_in_flight = {max_in_flight}
 fast_path = {fast_path}
+trusted_proxies = [{trusted}]
 {server}
 [callers.app]
 issuer = "{issuer}"
@@ -79,7 +80,7 @@ upstream = "talaria-services"
 class Shape:
     """What differs from one gateway of a curve to the next. `filled`: so many persons are put into its cache.
     `decisions`: how long an edge may keep one; empty without a decision listener. `fast_path`: may requests take it?
-    `sink`: has the route for uploads.
+    `sink`: has the route for uploads. `trusted`: the address of a proxy in front of it; empty for none.
     """
 
     routes: int = 1
@@ -91,6 +92,7 @@ class Shape:
     decisions: str = ""
     fast_path: bool = True
     sink: bool = True
+    trusted: str = ""
 
 
 STANDARD = Shape()
@@ -196,6 +198,7 @@ def _settings(testbed: Testbed, shape: Shape, folder: Path, port: int, ops_port:
         max_entries=shape.max_entries,
         max_in_flight=shape.max_in_flight,
         fast_path=str(shape.fast_path).lower(),
+        trusted=f'"{shape.trusted}"' if shape.trusted else "",
         max_connections=shape.max_connections,
         origin=testbed.origin,
     )

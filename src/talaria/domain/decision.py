@@ -73,8 +73,8 @@ class UpstreamHeaders:
     def with_own(self, headers: Headers, decision: Decision, token: bytes, context: RequestContext) -> Headers:
         """These headers, and behind them those that carry the identity under which it goes on."""
         request, route, user_id = decision.request, decision.route, decision.user_id
-        headers = headers + self._fixed[route.tag]
-        headers += self._forwarded.headers(decision.headers, request.peer, request.scheme)
+        headers = headers + self._forwarded.headers(decision.headers, request.peer, request.scheme)
+        headers += self._fixed[route.tag]
         if user_id is not None:
             headers.append((route.partner.user_id_header, user_id.reveal().encode("ascii")))
         headers.append((b"authorization", b"Bearer " + token))

@@ -8,6 +8,7 @@ that they looked at is as it was. A request under a flow that holds goes on as t
    a time of the wall clock before either token was taken: a clock that is set back makes none of them live longer.
 3. It ends with any change of the caller's keys, and with any pair that is dropped or replaced, whichever it is.
 4. What is not the same for each request is no part of it: rate limits, the method, the target and the client's headers.
+   So a trusted proxy's flow says nothing of the client behind it: `Gateway.forwarding` does, for each request.
 """
 
 from dataclasses import dataclass, field
@@ -24,8 +25,9 @@ FLOW_SECONDS: Final = 10.0
 class Flow:
     """`lines_before` and `lines_after` are our own header lines, those in front of the request id and those behind it.
 
-    `methods` are those that it is for. `fresh_until` in monotonic seconds, `since` and `until` in seconds since the
-    epoch. `token` is the service token; no response may show it, nor any other of the `secrets`.
+    `methods` are those that it is for. `proxied`: its peer is a trusted proxy. `fresh_until` in monotonic seconds,
+    `since` and `until` in seconds since the epoch. `token` is the service token; no response may show it, nor any other
+    of the `secrets`.
     """
 
     route: Route
@@ -33,6 +35,7 @@ class Flow:
     identity: IdentityKey
     user_id: PartnerUserId
     methods: frozenset[str]
+    proxied: bool
     labels: FlowLabels
     upstream: Upstream
     lines_before: bytes = field(repr=False)

@@ -33,7 +33,25 @@ class ForwardedHeaders:
     def headers(self, head: RequestHeaders, peer: str, scheme: str) -> Headers:
         """The four forwarding headers for a request of this TCP peer."""
         if self._trusted and self.trusts(peer):
-            return self._continued(head, peer, scheme)
+            return self.continued(head, peer, scheme)
+        return self._begun(head, peer, scheme)
+
+    def continued(self, head: RequestHeaders, peer: str, scheme: str) -> Headers:
+        """The same, where it is known that this peer is a trusted proxy."""
+        forwarded, _, proto, host = self._begun(head, peer, scheme)
+        elements = _forwarded(head)
+        first = elements[0] if elements else {}
+        hops = head.all(b"x-forwarded-for") or [
+            _address(one.get(b"for", b"unknown")).encode("latin-1") for one in elements
+        ]
+        return [
+            (b"forwarded", append_element(head.all(b"forwarded"), forwarded[1])),
+            (b"x-forwarded-for", append_element(hops, peer.encode())),
+            (b"x-forwarded-proto", head.only(b"x-forwarded-proto") or first.get(b"proto") or proto[1]),
+            (b"x-forwarded-host", head.only(b"x-forwarded-host") or first.get(b"host") or host[1]),
+        ]
+
+    def _begun(self, head: RequestHeaders, peer: str, scheme: str) -> Headers:
         key = (peer, scheme, head.consumed[b"host"])
         written = self._written.get(key)
         if written is None:
@@ -56,20 +74,6 @@ class ForwardedHeaders:
 
     def _client_of(self, hops: list[str]) -> str:
         return next((hop for hop in reversed(hops) if not self.trusts(hop)), hops[0])
-
-    def _continued(self, head: RequestHeaders, peer: str, scheme: str) -> Headers:
-        host = head.consumed[b"host"]
-        elements = _forwarded(head)
-        first = elements[0] if elements else {}
-        hops = head.all(b"x-forwarded-for") or [
-            _address(one.get(b"for", b"unknown")).encode("latin-1") for one in elements
-        ]
-        return [
-            (b"forwarded", append_element(head.all(b"forwarded"), _element(peer, scheme, host))),
-            (b"x-forwarded-for", append_element(hops, peer.encode())),
-            (b"x-forwarded-proto", head.only(b"x-forwarded-proto") or first.get(b"proto") or scheme.encode()),
-            (b"x-forwarded-host", head.only(b"x-forwarded-host") or first.get(b"host") or host),
-        ]
 
 
 def last_hop(lines: Sequence[bytes]) -> tuple[str, bytes]:
@@ -96,7 +100,7 @@ def _x_forwarded_for(head: RequestHeaders) -> list[str]:
 
 def _forwarded(head: RequestHeaders) -> list[dict[bytes, bytes]]:
     """The elements of `Forwarded`, each with its parameters; none of them where the whole is malformed."""
-    line = b",".join(head.all(b"forwarded"))
+    line = b", ".join(head.all(b"forwarded"))
     elements: list[dict[bytes, bytes]] = [{}]
     at = 0
     while at < len(line):

@@ -8,6 +8,7 @@ from typing import Any
 from talaria.domain.authorization import ApiKeys, NetworkAllowlist, bearer_token, check_caller_allowed
 from talaria.domain.decision import Decision, EdgeHeaders, UpstreamHeaders, UpstreamTarget, joined
 from talaria.domain.errors import (
+    CallerNotAllowed,
     DeadlineExceeded,
     DependencyFault,
     GatewayOverloaded,
@@ -104,7 +105,8 @@ class Gateway:
             else:
                 principal = self._api_keys.authenticate(headers.all(b"x-api-key"))
             context.caller, context.person = principal.caller, principal.pseudonym
-            self._authorize(principal, route, headers, request.peer)
+            check_caller_allowed(route, principal)
+            self._check_network(principal, headers, request.peer)
             if self.rate_limits is not None:
                 self.rate_limits.check(principal, started)
             phone_id = principal.phone_id
@@ -135,12 +137,15 @@ class Gateway:
         try:
             headers = self.header_policy.filter_request(request.headers)
             route = find_route(self._routes, headers.all(b"x-api-tag"))
-            if not route.identity_required or self._forwarded.trusts(request.peer):
+            if not route.identity_required:
                 return None
             verified = self._recall(bearer_token(headers.all(b"authorization")))
             if verified is None:
                 return None
-            self._authorize(verified.principal, route, headers, request.peer)
+            check_caller_allowed(route, verified.principal)
+            proxied = self._forwarded.trusts(request.peer)
+            if not proxied:
+                self._check_network(verified.principal, headers, request.peer)
         except Refusal:
             return None
         now, principal = self._now(), verified.principal
@@ -154,6 +159,7 @@ class Gateway:
         decision.user_id = pair.user_id
         token, target = self._token_for(decision), self._targets[route.upstream]
         lines = self._lines.of(decision, token.token, route.timeout, RequestContext())
+        start = lines.index((b"x-api-tag", route.tag.encode())) if proxied else 0
         place = lines.index((b"x-request-id", b""))
         return Flow(
             route=route,
@@ -161,9 +167,10 @@ class Gateway:
             identity=identity,
             user_id=pair.user_id,
             methods=_methods_of(route),
+            proxied=proxied,
             labels=FlowLabels(route.tag, route.partner.id, route.upstream, principal.caller, principal.pseudonym),
             upstream=target.upstream,
-            lines_before=joined(lines[:place]),
+            lines_before=joined(lines[start:place]),
             lines_after=joined(lines[place + 1 :]),
             token=token.token,
             secrets=(token.token, target.api_key) if target.api_key else (token.token,),
@@ -175,6 +182,14 @@ class Gateway:
             identities=self._exchange.identities,
             revision=self._exchange.identities.revision,
         )
+
+    def forwarding(self, flow: Flow, headers: RequestHeaders, peer: str, scheme: str) -> bytes | None:
+        """For a request under a `proxied` flow: the lines that tell of its client; None where that may not call."""
+        try:
+            self._check_network(flow.principal, headers, peer)
+        except CallerNotAllowed:
+            return None
+        return joined(self._forwarded.continued(headers, peer, scheme))
 
     async def resume(
         self, flow: Flow, request: ClientRequest, context: RequestContext, first: Upstream
@@ -241,9 +256,8 @@ class Gateway:
         """Seconds for which the pair of this decision serves its request; endless where it needs none."""
         return inf if decision.identity is None else self._exchange.fresh_for(decision.identity, decision.max_age)
 
-    def _authorize(self, principal: Principal, route: Route, headers: RequestHeaders, peer: str) -> None:
-        """Raises CallerNotAllowed where its caller may not use this route, or not from there."""
-        check_caller_allowed(route, principal)
+    def _check_network(self, principal: Principal, headers: RequestHeaders, peer: str) -> None:
+        """Raises CallerNotAllowed where its caller may not call from there."""
         if principal.caller in self._bound:
             self._networks.check(principal.caller, self._forwarded.client_address(headers, peer))
 

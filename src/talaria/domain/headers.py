@@ -114,6 +114,11 @@ class HeaderPolicy:
         """Does a request's header of this name go on as it is?"""
         return (self._requests.get(name) or self._classify(name)) == _FORWARD
 
+    def ignores(self, name: bytes) -> bool:
+        """Is a request's header of this name dropped, and that is all? Not so where it is about its connection."""
+        dropped = (self._requests.get(name) or self._classify(name)) == _DROP
+        return dropped and name not in _OF_THE_CONNECTION and not name.translate(None, _NAME_CHARACTERS) and name != b""
+
     def forwards_response(self, name: bytes) -> bool:
         """Does a response's header of this name go on as it is?"""
         return (self._responses.get(name) or self._classify_response(name)) == _FORWARD

@@ -39,12 +39,12 @@ def headers_of(
 def test_ours_stand_behind_the_clients_own() -> None:
     assert headers_of((b"accept", b"*/*")) == [
         (b"accept", b"*/*"),
-        (b"x-api-tag", b"wind"),
-        (b"x-api-key", b"key"),
         (b"forwarded", b'for=192.0.2.1;host="a";proto=http'),
         (b"x-forwarded-for", b"192.0.2.1"),
         (b"x-forwarded-proto", b"http"),
         (b"x-forwarded-host", b"a"),
+        (b"x-api-tag", b"wind"),
+        (b"x-api-key", b"key"),
         (b"x-wind-user-id", b"u-1"),
         (b"authorization", b"Bearer token"),
         (b"x-request-id", b"r-1"),

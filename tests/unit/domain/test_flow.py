@@ -9,7 +9,8 @@ import pytest
 from talaria.domain.authorization import NetworkAllowlist
 from talaria.domain.errors import IdentityUnknown
 from talaria.domain.flow import FLOW_SECONDS, Flow
-from talaria.domain.http import ClientRequest
+from talaria.domain.headers import RequestHeaders
+from talaria.domain.http import ClientRequest, Headers
 from talaria.domain.model import Principal, ServiceClaims, ServiceToken, VerifiedToken
 from talaria.domain.tracing import Tracing
 from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
@@ -43,6 +44,11 @@ def asked(
     """The request that a flow is asked for."""
     headers = [(name, host if name == b"host" else value) for name, value in request_headers(token=token, tag=tag)]
     return ClientRequest("", b"", headers, peer=peer)
+
+
+def head(lines: Headers) -> RequestHeaders:
+    """Of a request behind a proxy."""
+    return RequestHeaders([], dict(lines))
 
 
 async def warm(**door: object) -> Door:
@@ -212,7 +218,6 @@ async def _not_verified(door: Door) -> None:
         (asked(token=b"t-none"), _nothing),
         (asked(token=b"t-key"), _nothing),
         (asked(host=b"a b"), _nothing),
-        (asked(peer="10.1.2.3"), _nothing),
         (asked(), _unknown_user),
         (asked(), _expired),
         (asked(), _not_verified),
@@ -235,6 +240,53 @@ def test_the_callers_networks_are_looked_at_for_each_peer() -> None:
         door = await warm(networks=NetworkAllowlist({"app": [ip_network("203.0.113.0/24")]}))
         assert door.gateway.flow_of(asked()) is not None
         assert door.gateway.flow_of(asked(peer="198.51.100.1")) is None
+
+    run(main())
+
+
+PROXY = "10.1.2.3"
+BEHIND = [
+    ([], b"10.1.2.3"),
+    ([(b"x-forwarded-for", b"203.0.113.7")], b"203.0.113.7, 10.1.2.3"),
+    (
+        [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.7"), (b"x-forwarded-proto", b"https")],
+        b"6.6.6.6, 203.0.113.7, 10.1.2.3",
+    ),
+    ([(b"forwarded", b'for="[2001:db8::7]:1"')], b"2001:db8::7, 10.1.2.3"),
+]
+
+
+def test_a_flow_of_a_trusted_proxy_says_nothing_of_the_client_behind_it() -> None:
+    async def main() -> None:
+        door = await warm()
+        flow, plain = door.gateway.flow_of(asked(peer=PROXY)), await flow_in(door)
+        assert flow is not None
+        assert (flow.proxied, plain.proxied) == (True, False)
+        assert b"forwarded" not in flow.lines_before + flow.lines_after
+        for lines, hops in BEHIND:
+            await door.knock(*lines, peer=PROXY)
+            own = door.gateway.forwarding(flow, head([(b"host", b"api.example"), *lines]), PROXY, "http")
+            assert own is not None
+            assert b"x-forwarded-for: %b\r\n" % hops in own
+            said = dict(line.split(b": ", 1) for line in (own + flow.lines_before).split(b"\r\n")[:-1])
+            assert said == {name: value for name, value in door.sent().items() if name in said}
+            assert len(said) == len(plain.lines_before.split(b"\r\n")[:-1])
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("hops", "allowed"),
+    [(b"203.0.113.7", True), (b"198.51.100.1", False), (b"203.0.113.7, 198.51.100.1", False), (b"nonsense", False)],
+)
+def test_behind_a_trusted_proxy_the_callers_networks_are_looked_at_for_each_request(hops: bytes, allowed: bool) -> None:
+    async def main() -> None:
+        door = Door(networks=NetworkAllowlist({"app": [ip_network("203.0.113.0/24")]}))
+        await door.knock((b"x-forwarded-for", b"203.0.113.9"), peer=PROXY)
+        flow = door.gateway.flow_of(asked(peer=PROXY))
+        assert flow is not None
+        headers = head([(b"host", b"api.example"), (b"x-forwarded-for", hops)])
+        assert (door.gateway.forwarding(flow, headers, PROXY, "http") is not None) is allowed
 
     run(main())
 

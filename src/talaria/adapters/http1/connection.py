@@ -149,7 +149,8 @@ class Connection(asyncio.BufferedProtocol):
         """The receiver leaves, and gives back what it kept: the future of its response, as `begin` gives one."""
         self._receiver, self._to_head, self._idle_timeout = None, False, idle_timeout
         future = self._future = self.loop.create_future()
-        self._receive(kept)
+        if kept:  # else nothing has been heard, or nothing even sent
+            self._receive(kept)
         return future
 
     def abandon(self, future: "asyncio.Future[UpstreamResponse] | None") -> None:

@@ -106,6 +106,12 @@ class FastPath:
         services = flow.upstream
         if not isinstance(services, TalariaServices):
             return None
+        own_lines = flow.lines_before
+        if flow.proxied:
+            forwarding = self.gateway.forwarding(flow, RequestHeaders([], read), client.peer, client.scheme)
+            if forwarding is None:
+                return None
+            own_lines = forwarding + own_lines
         lease = services.lease(now)
         if lease is None:
             return None
@@ -117,7 +123,7 @@ class FastPath:
                 return None
         self.limiter.in_flight += 1
         services.requested(now)
-        return FastRequest(self, client, data, plain, flow, services, lease)
+        return FastRequest(self, client, data, plain, flow, own_lines, services, lease)
 
     def _make_flow(self, key: _FlowKey, token: bytes, client: Client) -> Flow | None:
         """In place of one that does not hold."""
@@ -145,6 +151,7 @@ class FastRequest:
         data: bytes,
         plain: PlainRequest,
         flow: Flow,
+        own_lines: bytes,
         services: TalariaServices,
         lease: Lease,
     ) -> None:
@@ -176,7 +183,7 @@ class FastRequest:
             start,
             lease.backend.client.host_line,
             b"".join(forwarded),
-            flow.lines_before,
+            own_lines,
             self._request_id.encode("ascii"),
             trace_lines,
             flow.lines_after,

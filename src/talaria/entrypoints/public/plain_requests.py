@@ -4,7 +4,7 @@ Rules:
 
 1. What is not certain is not read: the answer is None, and the parser decides. So a line break that is none, a line of
    an odd form, a character beyond printable ASCII, a name twice that the gateway reads, a framing other than one
-   `content-length`, an option of the connection other than keep-alive, a name that the policy drops: None.
+   `content-length`, an option of the connection other than keep-alive, a name that is about the connection: None.
 2. A line that was read before is not read again. Lines are remembered of a few names alone, with values that many
    clients share; never a secret, never what is said of a person. The memory is bounded.
 """
@@ -22,19 +22,22 @@ _METHODS: Final = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH
 _BEARER: Final = b"authorization: bearer "
 _UNUSUAL: Final = b"?"
 PRINTABLE: Final = bytes(range(0x20, 0x7F))
-_READ: Final = frozenset({b"host", b"x-api-tag", b"x-request-id", b"traceparent", b"content-length", b"connection"})
-_SKIPPED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
-"""What a peer that is no trusted proxy says of the way here: read by nothing, passed on to nothing."""
+_READ: Final = frozenset(
+    b"host x-api-tag x-request-id traceparent content-length connection forwarded x-forwarded-for x-forwarded-proto"
+    b" x-forwarded-host".split()
+)
+_LISTS: Final = frozenset({b"forwarded", b"x-forwarded-for"})
+"""Several lines of such a name are one list (RFC 9110, 5.3)."""
 _REMEMBERED: Final = frozenset(
     b"accept accept-charset accept-encoding accept-language cache-control connection content-type dnt host origin"
-    b" pragma user-agent x-api-tag".split()
+    b" pragma user-agent x-api-tag x-forwarded-host x-forwarded-proto".split()
 )
 _LINES: Final = 2048
 _NAMES: Final = 1024
 _LONGEST: Final = 256
 
 _Read = tuple[bytes, bytes]
-"""The name, and the value of a line that the gateway reads or skips; or no name, and the line as it goes on."""
+"""The name and the value of a line that the gateway reads; or no name, and the line as it goes on, if it does."""
 
 
 PlainRequest = tuple[str, bytes, list[bytes], dict[bytes, bytes], bytes, bytes]
@@ -75,7 +78,7 @@ class PlainRequests:
         for line in lines:
             found = known.get(line)
             if found is None:
-                if not token and line[:22].lower() == _BEARER:
+                if not token and line[:22].lower() == _BEARER and line[22:]:
                     token = line[22:]
                     continue
                 found = self._read(line)
@@ -84,10 +87,12 @@ class PlainRequests:
             name, value = found
             if not name:
                 forwarded.append(value)
-            elif name in read:
-                return None
-            else:
+            elif name not in read:
                 read[name] = value
+            elif name in _LISTS:
+                read[name] += b", " + value
+            else:
+                return None
         body = data[end + 4 :]
         if body or b"content-length" in read:
             size = len(body)
@@ -107,14 +112,12 @@ class PlainRequests:
             if name == b"connection" and value.lower() != b"keep-alive":
                 return None
             found = (name, value)
-        elif name in _SKIPPED:
-            found = (name, b"")
         else:
-            found = (b"", b"%b: %b\r\n" % (name, value))
+            found = (b"", b"%b: %b\r\n" % (name, value) if self._policy.forwards(name) else b"")
         return self._lines.remember(line, found) if name in _REMEMBERED else found
 
     def _name(self, raw: bytes) -> bytes:
         """In lower case; _UNUSUAL for one that only the parser may read."""
         name = raw.lower()
-        plain = name in _READ or name in _SKIPPED or self._policy.forwards(name)
+        plain = name in _READ or self._policy.forwards(name) or self._policy.ignores(name)
         return self._names.remember(raw, name if plain else _UNUSUAL)

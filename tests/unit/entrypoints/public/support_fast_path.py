@@ -118,9 +118,9 @@ class FastTown:
             wall=lambda: self.wall,
         )
 
-    async def warm(self, data: bytes | None = None) -> Client:
+    async def warm(self, data: bytes | None = None, peer: str = "203.0.113.7") -> Client:
         """A client of which one request was answered: its pair is cached, and a connection of each url is idle."""
-        client = Client(self)
+        client = Client(self, peer)
         for _ in self.urls:
             await client.send(data or ask())
             await self.reply(OK, url=next(url for url in self.urls if url.written))

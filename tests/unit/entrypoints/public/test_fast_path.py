@@ -65,7 +65,7 @@ def test_the_upstream_gets_the_identity_and_nothing_of_the_token() -> None:
         client = await town.warm()
         await client.send(ask(b"Accept: */*"))
         head = town.urls[0].written
-        assert head.startswith(b"GET /rides?a=1 HTTP/1.1\r\nhost: up-0\r\naccept: */*\r\nx-api-tag: wind\r\n")
+        assert head.startswith(b"GET /rides?a=1 HTTP/1.1\r\nhost: up-0\r\naccept: */*\r\nforwarded: for=")
         assert head.count(b"\r\nx-wind-user-id: u-1\r\n") == 1
         assert head.count(b"\r\nauthorization: Bearer service-token-1\r\n") == 1
         assert b"t-1" not in head
@@ -166,7 +166,6 @@ def test_a_doubt_leaves_before_anything_is_done(doubt: Callable[[FastTown], Awai
         ask(b"via: 1.1 edge"),
         ask(b"connection: close"),
         ask(b"te: trailers"),
-        ask(b"x-wind-user-id: other"),
         ask(b"tracestate: a=1"),
         ask(b"x-api-key: secret"),
         post(b"x" * (1 + 100)),
@@ -253,14 +252,42 @@ def test_an_upstream_of_another_kind_is_asked_by_the_slow_path() -> None:
     run(main())
 
 
-def test_a_peer_that_is_a_trusted_proxy_has_no_flow() -> None:
+def test_each_client_behind_a_trusted_proxy_is_told_of() -> None:
     async def main() -> None:
         town = FastTown()
-        await town.warm()
-        proxy = Client(town, "10.0.0.9")
-        await proxy.send(ask(b"x-forwarded-for: 198.51.100.1"))
-        assert b"x-forwarded-for: 198.51.100.1, 10.0.0.9" in town.urls[0].written
+        proxy = await town.warm(peer="10.0.0.9")
+        for client in (b"198.51.100.1", b"198.51.100.2, 10.0.0.8"):
+            await proxy.send(ask(b"x-forwarded-for: " + client))
+            assert b"x-forwarded-for: %b, 10.0.0.9\r\n" % client in town.urls[0].written
+            await town.reply(OK)
+        assert town.fast == [True, True]
+
+    run(main())
+
+
+def test_behind_a_trusted_proxy_a_caller_is_bound_to_its_networks() -> None:
+    async def main() -> None:
+        bound = FastTown(networks=NetworkAllowlist({"app": [ip_network("203.0.113.7/32")]}))
+        proxy = await bound.warm(ask(b"x-forwarded-for: 203.0.113.7"), "10.0.0.9")
+        for client, status in ((b"203.0.113.7", b"200"), (b"203.0.113.8", b"403"), (b"203.0.113.7", b"200")):
+            await proxy.send(ask(b"x-forwarded-for: " + client))
+            if status == b"200":
+                await bound.reply(OK)
+            assert proxy.got().startswith(b"HTTP/1.1 %b " % status)
+        assert bound.fast == [True, False, True]
+        assert bound.limiter.in_flight == 0
+
+    run(main())
+
+
+def test_a_name_that_the_gateway_sets_itself_is_not_passed_on() -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        await client.send(ask(b"x-wind-user-id: other", b"X-Talaria-Shard: iss p-1"))
         await town.reply(OK)
-        assert town.fast == [False]
+        assert town.fast == [True]
+        assert b"other" not in town.urls[0].written
+        assert b"shard" not in town.urls[0].written.lower()
 
     run(main())

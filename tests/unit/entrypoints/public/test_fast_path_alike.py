@@ -6,11 +6,14 @@ times. Each is sent twice, behind one that is plain: what a request leaves behin
 
 import asyncio
 from collections.abc import Sequence
+from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from talaria.domain.authorization import NetworkAllowlist
 from tests.integration.attacks.support_cases import Case, called, load
 from tests.integration.attacks.support_requests import raw_of
 from tests.unit.domain.support_time import run
@@ -20,14 +23,20 @@ TIMES = 2
 Seen = list[object]
 
 
-async def _made_of(request: Sequence[bytes], response: Sequence[bytes], *, enabled: bool) -> tuple[Seen, list[bool]]:
+PEER, PROXY = "203.0.113.7", "10.0.0.9"
+
+
+async def _made_of(
+    request: Sequence[bytes], response: Sequence[bytes], peer: str, door: dict[str, Any], *, enabled: bool
+) -> tuple[Seen, list[bool]]:
     """What a gateway makes of this request, sent again and again, in these pieces; and which path each took."""
-    town = FastTown(enabled=enabled)
-    client = await town.warm()
+    town = FastTown(enabled=enabled, **door)
+    first = ask(b"x-forwarded-for: " + PEER.encode()) if peer == PROXY else None
+    client = await town.warm(first, peer)
     seen: Seen = []
     for _ in range(TIMES):
         if client.transport.ended or client.transport.finished:
-            client = await town.warm()
+            client = await town.warm(first, peer)
         if client.transport.reading:
             await client.send(*request)
         before = len(town.urls[0].connections)
@@ -43,11 +52,11 @@ async def _made_of(request: Sequence[bytes], response: Sequence[bytes], *, enabl
     return seen, fast
 
 
-def compare(request: Sequence[bytes], response: Sequence[bytes] = (OK,)) -> list[bool]:
+def compare(request: Sequence[bytes], response: Sequence[bytes] = (OK,), peer: str = PEER, **door: Any) -> list[bool]:
     """Raises where the two differ. Which of the requests took the fast path."""
 
-    async def main() -> tuple[tuple[Seen, list[bool]], tuple[Seen, list[bool]]]:
-        return await _made_of(request, response, enabled=False), await _made_of(request, response, enabled=True)
+    async def main() -> list[tuple[Seen, list[bool]]]:
+        return [await _made_of(request, response, peer, door, enabled=enabled) for enabled in (False, True)]
 
     (slow, none), (fast, taken) = run(main())
     assert slow == fast
@@ -67,6 +76,11 @@ def _cases() -> list[Case]:
 @pytest.mark.parametrize("case", _cases(), ids=called)
 def test_each_attack(case: Case) -> None:
     compare([raw_of(case, "t-1")])
+
+
+@pytest.mark.parametrize("case", [case for case in load("names") if "forward" in str(case).lower()], ids=called)
+def test_each_attack_through_a_trusted_proxy(case: Case) -> None:
+    compare([raw_of(case, "t-1")], peer=PROXY)
 
 
 @pytest.mark.parametrize("case", load("answers"), ids=called)
@@ -89,7 +103,7 @@ NAMES = st.sampled_from(
 VALUES = st.sampled_from(
     [
         *b"1|keep-alive|close|Keep-Alive|x-custom|5|0|chunked|100-continue|h2c|wind|Bearer t-1|Bearer t-2".split(b"|"),
-        *b"| padded |\ttab\t|\xc3\xa9|a\x00b|a\rb|a, b".split(b"|"),
+        *b"Bearer |Bearer|| padded |\ttab\t|\xc3\xa9|a\x00b|a\rb|a, b".split(b"|"),
         *(b"00-%b-%b-01" % (digit * 32, b"b" * 16) for digit in (b"a", b"0")),
         b"x" * 300,
     ]
@@ -106,11 +120,12 @@ VERSIONS = st.sampled_from([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", 
 
 @st.composite
 def requests(draw: st.DrawFn) -> list[bytes]:
-    """Mostly odd ones, often with a length that fits; in one piece or in two."""
+    """Mostly odd ones, often with a length that fits; their lines in any order; in one piece or in two."""
     body, lines = draw(BODIES), draw(LINES)
     if draw(st.booleans()) and body:
         lines.append(b"content-length: %d" % len(body))
-    data = ask(*lines, start=draw(STARTS), body=body)
+    start, *plain = ask(start=draw(STARTS)).removesuffix(b"\r\n\r\n").split(b"\r\n")
+    data = b"\r\n".join([start, *draw(st.permutations(plain + lines)), b"", body])
     data = data.replace(b"HTTP/1.1", draw(VERSIONS), 1)
     cut = draw(st.integers(0, len(data))) if draw(st.booleans()) else 0
     return [piece for piece in (data[:cut], data[cut:]) if piece]
@@ -120,6 +135,58 @@ def requests(draw: st.DrawFn) -> list[bytes]:
 @given(requests())
 def test_generated_requests(request: list[bytes]) -> None:
     compare(request)
+
+
+NODES = st.sampled_from(
+    b"203.0.113.7|203.0.113.8|10.0.0.8|unknown|_hidden|192.0.2.1:443|2001:db8::7|[2001:db8::7]:1|::ffff:203.0.113.7|010.1.2.3"
+    b'|nonsense| 203.0.113.7 |||\t203.0.113.7|\xc3\xa9|a b|"|"203.0.113.7"|fe80::1%eth0|203.0.113.7;proto=https'.split(
+        b"|"
+    )
+)
+HOPS = st.lists(NODES, max_size=4).map(b", ".join) | st.lists(NODES, min_size=1, max_size=60).map(b",".join)
+ELEMENTS = st.lists(
+    st.builds(
+        lambda name, node, rest: name + node + rest,
+        st.sampled_from([b"for=", b"For=", b"FOR =", b"by=", b"", b";for="]),
+        NODES | st.builds(lambda node: b'"%b"' % node, NODES),
+        st.sampled_from([b"", b";proto=https", b';host="a,b"', b";host=shop;proto=wss", b";", b'"', b"\\"]),
+    ),
+    max_size=4,
+).map(b", ".join)
+FORWARDING = st.one_of(
+    st.builds(lambda name, value: name + value, st.sampled_from([b"x-forwarded-for: ", b"X-Forwarded-For:"]), HOPS),
+    st.builds(lambda name, value: name + value, st.sampled_from([b"forwarded: ", b"Forwarded:"]), ELEMENTS),
+    st.sampled_from(
+        b"x-forwarded-proto: https|X-Forwarded-Proto: http|x-forwarded-proto: a, b|x-forwarded-host: shop"
+        b"|x-forwarded-host:|X-Forwarded-Host: a b|connection: x-forwarded-for|x-forwarded: a|x-real-ip: a".split(b"|")
+    ),
+)
+BOUND = NetworkAllowlist({"app": [ip_network("203.0.113.7/32"), ip_network("2001:db8::/32")]})
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(FORWARDING, max_size=5), st.sampled_from([PROXY, PROXY, PEER]), st.sampled_from([None, BOUND]))
+def test_generated_ways_here(lines: list[bytes], peer: str, networks: NetworkAllowlist | None) -> None:
+    compare([ask(*lines)], peer=peer, networks=networks)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [b"x-forwarded-for: 203.0.113.7"],
+        [b"x-forwarded-for: 6.6.6.6", b"x-forwarded-for: 203.0.113.7"],
+        [b"x-forwarded-for: " + b", ".join([b"6.6.6.6"] * 60 + [b"203.0.113.7"])],
+        [b"forwarded: for=203.0.113.7;proto=https;host=shop", b"forwarded: for=10.0.0.8"],
+        [b'forwarded: for="[2001:db8::7]:4711"', b"x-forwarded-proto: https", b"x-forwarded-host: shop"],
+        [b'forwarded: for="', b'forwarded: "'],
+        [b"forwarded: for=6.6.6.6", b"x-forwarded-for: 203.0.113.7"],
+    ],
+    ids=repr,
+)
+def test_behind_a_trusted_proxy_the_fast_path_is_taken(lines: list[bytes]) -> None:
+    assert compare([ask(*lines)], peer=PROXY) == [True] * TIMES
+    compare([ask(*lines)], peer=PROXY, networks=BOUND)
 
 
 ANSWER_NAMES = st.sampled_from(

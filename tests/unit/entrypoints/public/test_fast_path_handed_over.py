@@ -114,6 +114,47 @@ def test_a_kept_connection_that_was_lost_gets_one_more_try() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_kept_connections_that_were_lost_are_no_failure_of_the_upstream(enabled: bool) -> None:
+    async def main() -> None:
+        town = FastTown(enabled=enabled)
+        client = await town.warm()
+        for _ in range(10):
+            await client.send(ask())
+            town.urls[0].connections[-1].connection_lost(None)
+            await settle()
+            assert town.breakers[0].since is None
+            await town.reply(OK)
+            assert client.got().startswith(b"HTTP/1.1 200 ")
+        assert town.breakers[0].health == "ok"
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["drain", "reload", "more"])
+def test_a_request_that_leaves_before_it_is_written_is_written_once(how: str) -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        client.connection.data_received(ask())
+        if how == "drain":
+            client.connection.begin_drain()
+        elif how == "reload":
+            client.connection.leave_fast_path()
+        else:
+            client.connection.data_received(ask(start=b"GET /second")[:10])
+        await settle()
+        assert town.urls[0].written.count(b"GET ") == 1
+        await town.reply(OK)
+        assert client.got().startswith(b"HTTP/1.1 200 ")
+        (event,) = town.ended
+        assert isinstance(event, RequestFinished)
+        assert [attempt.outcome for attempt in event.context.attempts] == ["ok"]
+        assert len(town.urls[0].connections) == 1
+
+    run(main())
+
+
 def test_an_upload_that_was_sent_is_not_sent_again() -> None:
     async def main() -> None:
         town = FastTown()
