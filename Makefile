@@ -38,8 +38,11 @@ $(STAMP): pyproject.toml requirements-dev.lock
 run: setup
 	@$(BIN)/talaria sandbox
 
+# Processes that share the tests: those of integration wait more than they compute.
+WORKERS ?= 4
+
 test: setup
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 # Installs what it needs: wheels into .venv, Debian's packages where the user is root. ARGS="-k prometheus" for a part.
 test-real: $(VENV)/.installed-real $(VENV)/.installed-docs

@@ -12,6 +12,7 @@ import pytest
 from tests import support_examples  # noqa: F401 - sets the profile before any test is read
 from tests.support_late import REPETITIONS
 from tests.support_printed import PRINTED, Records, Watch, search_what_tests_take
+from tests.support_workers import Gathering
 
 for name in ("FORCE_COLOR", "NO_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
     os.environ.pop(name, None)  # rich_click looks at some of them once, when it is imported
@@ -22,24 +23,29 @@ gc.disable()  # up to the end of the collection, which leaves no garbage to spea
 def pytest_configure(config: pytest.Config) -> None:
     """Search from now on."""
     config.pluginmanager.register(Watch(PRINTED), "printed")
+    config.pluginmanager.register(Gathering(PRINTED, REPETITIONS), "gathering")
     search_what_tests_take()
     logging.getLogger().addHandler(Records(PRINTED))
     logging.getLogger("talaria").setLevel(logging.INFO)  # as the program says it
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Spare the garbage collector what stays to the end anyhow, all modules and tests, and let it come less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000)
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000)
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, object, object]:
     """The terminal is so wide that no sentence is broken. No fixture: there are five thousand tests."""
     before = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "200"
+    os.environ["COLUMNS"] = "500"
     try:
         return (yield)
     finally:

@@ -124,8 +124,8 @@ class Watch:
                 self.printed.note(path.read_text(errors="replace"), "file", f"{item.nodeid}, {path.name},")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Search what a test wrote; its last report has it all."""
-        if report.when == "teardown":
+        """Search what a test wrote; its last report has it all. One with a `node` was searched by that worker."""
+        if report.when == "teardown" and not hasattr(report, "node"):
             for name, text in report.sections:
                 if name.startswith(("Captured stdout", "Captured stderr")):
                     self.printed.note(text, "output", report.nodeid)

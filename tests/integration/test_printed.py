@@ -1,4 +1,4 @@
-"""A whole session of tests fails where one of them printed what must not be printed."""
+"""A whole session of tests fails where one of them printed what must not be printed, in whichever process it ran."""
 
 import os
 import subprocess
@@ -39,14 +39,78 @@ def test_nothing():
 """
 
 
-def test_a_session_that_prints_a_name_fails(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_configure\n")
-    (tmp_path / "test_prints.py").write_text(PRINTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
-    assert "6 passed" in done.stdout
-    told = done.stdout.partition("PRINTED, AND MUST NOT BE")[2]
-    names = ("command", "taken", "output", "log", "file", "nothing")
-    assert [name for name in names if f"::test_{name}" in told] == ["command", "taken", "output", "log", "file"]
+SEEN = """
+import asyncio
+import logging
+
+from tests.support_late import again_if_late, within
+
+def test_output():
+    print("fine")
+
+def test_log():
+    logging.getLogger("talaria").info("fine")
+
+def test_file(tmp_path):
+    (tmp_path / "log").write_text("fine")
+
+def test_late():
+    seconds = [1.0, 0.0]
+    async def measure():
+        within(0.5, seconds.pop(0))
+    asyncio.run(again_if_late(measure))
+"""
+DIES = """
+import os
+
+def test_dies():
+    os._exit(0)
+"""
+CONFTEST = """
+from tests.conftest import pytest_configure, pytest_terminal_summary
+"""
+PROCESSES = pytest.mark.parametrize("workers", ["0", "2"])
+
+
+def session(folder: Path, suite: str, *options: str) -> tuple[int, str]:
+    """The exit code and the output of pytest with all tests of a suite."""
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "pytest.ini").write_text("[pytest]\ntestpaths = suite\n")
+    (folder / "suite").mkdir()
+    (folder / "suite" / "test_prints.py").write_text(suite)
+    plugins = ("-p", "no:cacheprovider", "-p", "xdist")
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, f"--rootdir={folder}", *options]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.returncode, done.stdout
+
+
+@PROCESSES
+def test_a_session_that_prints_a_name_fails(tmp_path: Path, workers: str) -> None:
+    code, said = session(tmp_path, PRINTS, "-n", workers)
+    assert code == pytest.ExitCode.TESTS_FAILED, said
+    assert "6 passed" in said
+    told = sorted(line for line in said.partition("PRINTED, AND MUST NOT BE")[2].splitlines() if " printed " in line)
+    names = [line.partition("::test_")[2].partition(" ")[0].rstrip(",") for line in told]
+    assert names == ["command", "file", "log", "output", "taken"]
+
+
+@PROCESSES
+def test_a_session_fails_where_a_source_was_not_searched(tmp_path: Path, workers: str) -> None:
+    code, said = session(tmp_path, SEEN.replace("talaria", "silent"), "-n", workers)
+    assert code == pytest.ExitCode.TESTS_FAILED, said
+    assert "nothing of this was seen: log" in said
+    assert said.count("nothing of this was seen") == 1
+
+
+@PROCESSES
+def test_a_session_that_saw_each_source_passes_and_tells_what_was_late(tmp_path: Path, workers: str) -> None:
+    code, said = session(tmp_path, SEEN, "-n", workers)
+    assert code == pytest.ExitCode.OK, said
+    assert "::test_late (call): 1.000 s, and not within 0.500 s" in said.partition("measured again")[2]
+
+
+def test_a_session_fails_where_a_worker_took_with_it_what_it_saw(tmp_path: Path) -> None:
+    code, said = session(tmp_path, SEEN + DIES, "-n", "2")
+    assert code == pytest.ExitCode.TESTS_FAILED, said
+    assert " died, and what it printed is not known" in said

@@ -304,7 +304,7 @@ async def _is_closed(upstream: Upstream) -> bool:
 async def test_a_name_that_has_another_address_now_is_followed(served: Served) -> None:
     assert (await served.get()).status_code == 200
     services: Any = served.running.container.targets()["talaria-services"].upstream
-    pool = services._upstream._backends[0].client._pool
+    pool = services.backends[0].client._pool
     addresses = [(socket.AF_INET, ("127.0.0.1", pool._endpoint.port))]
     resolver = Resolver(lambda host, port: list(addresses))
     pool._endpoint = replace(pool._endpoint, host="services.test", resolver=resolver)

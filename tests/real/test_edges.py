@@ -128,7 +128,7 @@ async def test_no_other_protocol_is_offered_on(client: Client) -> None:
 FORGED = [
     "X-Wind-User-Id: evil", "x-wind-user-id: evil", "x_wind_user_id: evil", "X.Wind.User.Id: evil",
     "x_Wind-User_Id: evil", "x-rider: evil", "x.rider: evil", "x-talaria-identity: evil",
-    "x-api-key: evil", "x_api_key: evil", "x_authorization: ok",
+    "x-api-key: evil", "x_api_key: evil", "x_authorization: ok", "proxy-authorization: evil",
 ]  # fmt: skip
 
 

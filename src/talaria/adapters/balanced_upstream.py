@@ -125,25 +125,15 @@ class BalancedUpstream:
 
     def __init__(self, name: str, backends: Sequence[Backend], clock: Clock, recorder: Recorder) -> None:
         self._name = name
-        self._backends = list(backends)
-        self._tries = 1 if len(self._backends) > 1 else 2  # of each backend, for one request
+        self.backends = list(backends)
+        self._tries = 1 if len(self.backends) > 1 else 2  # of each backend, for one request
         self._now = clock.now
         self._record = recorder.record
         self._turn = 0
 
-    @property
-    def breakers(self) -> list[CircuitBreaker]:
-        """Those of the backends, in their order."""
-        return [backend.breaker for backend in self._backends]
-
-    @property
-    def clients(self) -> list[UpstreamClient]:
-        """Those of the backends, in their order."""
-        return [backend.client for backend in self._backends]
-
     def lease(self, now: float) -> Lease | None:
         """An idle connection of the backend that is next; None where its breaker is not closed, or none is idle."""
-        backend = self._backends[0] if len(self._backends) == 1 else self._in_order()[0]
+        backend = self.backends[0] if len(self.backends) == 1 else self._in_order()[0]
         connection = backend.client.take(now) if backend.breaker.state == "closed" else None
         permit = None if connection is None else backend.breaker.admit(now)
         if connection is None or permit is None:
@@ -191,36 +181,31 @@ class BalancedUpstream:
         """Is there a backend that may be tried after those? `another`: one that is not among them."""
         now = self._now()
         tries = 1 if another else self._tries
-        return any(tried.count(backend) < tries and backend.breaker.refused_for(now) == 0 for backend in self._backends)
+        return any(tried.count(backend) < tries and backend.breaker.refused_for(now) == 0 for backend in self.backends)
 
     def refused_retry(self) -> None:
         """The retry budget did not allow another try."""
         self._record(RetryRefused(self._name))
 
-    async def follow_names(self) -> None:
-        """Renew the connections to addresses that the urls' names have no longer."""
-        for backend in self._backends:
-            await backend.client.follow_names()
-
     async def aclose(self) -> None:
         """Close every connection of every backend."""
-        for backend in self._backends:
+        for backend in self.backends:
             await backend.client.aclose()
 
     def _choose(self, tried: list[Backend]) -> tuple[Backend, Permit]:
         """A backend that may be tried, and its breaker's permit. Raises CircuitOpen."""
         now = self._now()
-        for backend in self._backends if len(self._backends) == 1 else self._in_order():
+        for backend in self.backends if len(self.backends) == 1 else self._in_order():
             if tried.count(backend) < self._tries:
                 permit = backend.breaker.admit(now)
                 if permit is not None:
                     return backend, permit
-        soonest = min((backend.breaker for backend in self._backends), key=lambda breaker: breaker.refused_for(now))
+        soonest = min((backend.breaker for backend in self.backends), key=lambda breaker: breaker.refused_for(now))
         raise CircuitOpen("upstream", f"{self._name}: {soonest.refusal(now)}", retry_after=soonest.refused_for(now))
 
     def _in_order(self) -> Sequence[Backend]:
-        self._turn = (self._turn + 1) % len(self._backends)
-        turned = self._backends[self._turn :] + self._backends[: self._turn]
+        self._turn = (self._turn + 1) % len(self.backends)
+        turned = self.backends[self._turn :] + self.backends[: self._turn]
         return sorted(turned, key=lambda backend: backend.client.in_flight)
 
     def _monitored(

@@ -69,9 +69,6 @@ class AccountsOnTrial:
         self._ask_shadow(identity, call, user_id)
         return user_id
 
-    async def follow_names(self) -> None:
-        """Nothing: the clients have the connections."""
-
     async def aclose(self) -> None:
         """Give up the shadows that are asked now."""
         for task in self._asked:

@@ -8,11 +8,11 @@ from typing import Final
 
 from tenacity import AsyncRetrying, retry_if_exception
 
-from talaria.adapters.balanced_upstream import Backend, BalancedUpstream, Lease, UpstreamClient
+from talaria.adapters.balanced_upstream import Backend, BalancedUpstream, Lease
 from talaria.domain.errors import DependencyFault, Unreachable
 from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Clock
-from talaria.domain.resilience import CircuitBreaker, RetryBudget, may_retry
+from talaria.domain.resilience import RetryBudget, may_retry
 
 UNKNOWN_USER: Final = (b"x-talaria-unknown-user", b"1")
 """With one of the statuses below: the user id is not (or no longer) known."""
@@ -29,20 +29,11 @@ class TalariaServices:
 
     def __init__(self, upstream: BalancedUpstream, clock: Clock) -> None:
         self._upstream = upstream
+        self.backends = upstream.backends
         self._now = clock.now
         self._budget = RetryBudget(upstream.refused_retry)
         self.lease = upstream.lease
         self.requested = self._budget.requested
-
-    @property
-    def breakers(self) -> list[CircuitBreaker]:
-        """Those of the urls, in their order."""
-        return self._upstream.breakers
-
-    @property
-    def clients(self) -> list[UpstreamClient]:
-        """Those of the urls, in their order."""
-        return self._upstream.clients
 
     async def send(self, request: UpstreamRequest, lease: Lease | None = None) -> UpstreamResponse:
         started = self._now()
@@ -58,10 +49,6 @@ class TalariaServices:
         if response.status in _UNKNOWN_USER_STATUSES:
             response.user_unknown = UNKNOWN_USER in response.headers
         return response
-
-    async def follow_names(self) -> None:
-        """Renew the connections to addresses that the urls' names have no longer."""
-        await self._upstream.follow_names()
 
     async def aclose(self) -> None:
         """Close every connection."""

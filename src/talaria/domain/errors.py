@@ -19,7 +19,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from talaria.domain.model import Origin
 
@@ -34,6 +34,9 @@ class Refusal(Exception):
     reason: str = ""
     origin: Origin = "gateway"
 
+    def __init_subclass__(cls, *, reason: str = "") -> None:
+        cls.reason = reason or cls.reason
+
     def __init__(self, cause: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(cause)
         self.cause = cause
@@ -46,171 +49,122 @@ class ClientFault(Refusal):
     origin = "client"
 
 
-class MissingApiTag(ClientFault):
+class MissingApiTag(ClientFault, reason="missing-api-tag"):
     """No `x-api-tag`, or an empty one."""
 
-    reason = "missing-api-tag"
 
-
-class AmbiguousApiTag(ClientFault):
+class AmbiguousApiTag(ClientFault, reason="ambiguous-api-tag"):
     """More than one `x-api-tag`, or a list."""
 
-    reason = "ambiguous-api-tag"
 
-
-class UnknownApiTag(ClientFault):
+class UnknownApiTag(ClientFault, reason="unknown-api-tag"):
     """No route of this name."""
 
-    reason = "unknown-api-tag"
 
-
-class BadRequestTarget(ClientFault):
+class BadRequestTarget(ClientFault, reason="bad-request-target"):
     """A target that different servers would read differently."""
 
-    reason = "bad-request-target"
 
-
-class BadRequest(ClientFault):
+class BadRequest(ClientFault, reason="bad-request"):
     """Broken framing, no or two `Host`, two `Authorization`, a malformed head."""
 
-    reason = "bad-request"
 
-
-class MethodNotAllowed(ClientFault):
+class MethodNotAllowed(ClientFault, reason="method-not-allowed"):
     """The route, or the gateway, does not take this method. `allow` names those that it takes."""
-
-    reason = "method-not-allowed"
 
     def __init__(self, allow: frozenset[str]) -> None:
         super().__init__()
         self.allow = allow
 
 
-class MethodNotImplemented(ClientFault):
+class MethodNotImplemented(ClientFault, reason="method-not-implemented"):
     """A method that the parser of requests does not know."""
 
-    reason = "method-not-implemented"
 
-
-class DeadlineExceeded(ClientFault):
+class DeadlineExceeded(ClientFault, reason="deadline-exceeded"):
     """The client's own `x-request-timeout-ms` is over."""
 
-    reason = "deadline-exceeded"
 
-
-class UploadTimeout(ClientFault):
+class UploadTimeout(ClientFault, reason="upload-timeout"):
     """The body took longer than the route's `upload_timeout`, or was silent for its `idle_timeout`."""
 
-    reason = "upload-timeout"
 
-
-class HeadersTooLarge(ClientFault):
+class HeadersTooLarge(ClientFault, reason="headers-too-large"):
     """The head is over `server.header_limit`."""
 
-    reason = "headers-too-large"
 
-
-class TargetTooLong(ClientFault):
+class TargetTooLong(ClientFault, reason="target-too-long"):
     """The request line alone is over `server.header_limit`."""
 
-    reason = "target-too-long"
 
-
-class BodyTooLarge(ClientFault):
+class BodyTooLarge(ClientFault, reason="body-too-large"):
     """The body is over `server.body_limit`."""
 
-    reason = "body-too-large"
 
-
-class MissingToken(ClientFault):
+class MissingToken(ClientFault, reason="missing-token"):
     """No bearer token."""
 
-    reason = "missing-token"
 
-
-class InvalidToken(ClientFault):
+class InvalidToken(ClientFault, reason="invalid-token"):
     """Signature, algorithm, issuer, audience, claims or form."""
 
-    reason = "invalid-token"
 
-
-class ExpiredToken(ClientFault):
+class ExpiredToken(ClientFault, reason="expired-token"):
     """A good token that has expired."""
 
-    reason = "expired-token"
 
-
-class CallerNotAllowed(ClientFault):
+class CallerNotAllowed(ClientFault, reason="caller-not-allowed"):
     """A good token of a caller that this route does not list."""
 
-    reason = "caller-not-allowed"
 
-
-class RateLimited(ClientFault):
+class RateLimited(ClientFault, reason="rate-limited"):
     """A limit of the caller, or of the person, is used up for `retry_after` seconds."""
-
-    reason = "rate-limited"
 
 
 class UnknownUser(ClientFault):
     """A definite answer of a dependency: there is no such user. A stale pair never overrides it."""
 
 
-class IdentityUnknown(UnknownUser):
+class IdentityUnknown(UnknownUser, reason="identity-unknown"):
     """personal has no such id."""
 
-    reason = "identity-unknown"
 
-
-class PartnerUserUnknown(UnknownUser):
+class PartnerUserUnknown(UnknownUser, reason="partner-user-unknown"):
     """The partner has no user for the phone."""
 
-    reason = "partner-user-unknown"
 
-
-class PartnerUserRefused(UnknownUser):
+class PartnerUserRefused(UnknownUser, reason="partner-user-refused"):
     """The partner refuses the user or the number."""
-
-    reason = "partner-user-refused"
 
 
 class DependencyFault(Refusal):
-    """Another system's failure: a kind (the class) and an `origin` (the system). The reason follows from both.
+    """Another system's failure, and which system's it is (`origin`). The reason follows from both.
 
     `request_sent`: that system may have received something of the request.
     """
 
-    kind: ClassVar[str] = ""
     request_sent = True
 
     def __init__(self, origin: Origin, cause: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(cause, retry_after=retry_after)
         self.origin = origin
-        self.reason = f"{origin}-{self.kind}"
+        self.reason = self.reason.format(origin=origin)
 
 
-class Unreachable(DependencyFault):
+class Unreachable(DependencyFault, reason="{origin}-unreachable"):
     """Refused, reset, a name or TLS failure."""
 
-    kind = "unreachable"
 
-
-class BadAnswer(DependencyFault):
+class BadAnswer(DependencyFault, reason="{origin}-bad-answer"):
     """Not what the contract says; our own credentials refused; a redirect; too large."""
 
-    kind = "bad-answer"
 
-
-class TimedOut(DependencyFault):
+class TimedOut(DependencyFault, reason="{origin}-timeout"):
     """The hop's or the route's time is up."""
 
-    kind = "timeout"
 
-
-class Overloaded(DependencyFault):
+class Overloaded(DependencyFault, reason="{origin}-overloaded"):
     """429 or 503 after the retries."""
-
-    kind = "overloaded"
 
 
 class PartnerBadAnswer(BadAnswer):
@@ -220,48 +174,35 @@ class PartnerBadAnswer(BadAnswer):
         super().__init__("partner", cause, retry_after=retry_after)
 
 
-class CircuitOpen(DependencyFault):
+class CircuitOpen(DependencyFault, reason="circuit-open"):
     """The dependency failed too often just now; it is asked again after `retry_after` seconds."""
 
-    def __init__(self, origin: Origin, cause: str = "", *, retry_after: float | None = None) -> None:
-        super().__init__(origin, cause, retry_after=retry_after)
-        self.reason = "circuit-open"
 
-
-class KeysUnavailable(DependencyFault):
+class KeysUnavailable(DependencyFault, reason="keys-unavailable"):
     """No usable key set of the caller: never fetched, over a day old, or not fetched before the request's deadline."""
 
     def __init__(self, cause: str = "", *, retry_after: float | None = None) -> None:
         super().__init__("caller-keys", cause, retry_after=retry_after)
-        self.reason = "keys-unavailable"
 
 
 class GatewayFault(Refusal):
     """Ours."""
 
 
-class GatewayOverloaded(GatewayFault):
+class GatewayOverloaded(GatewayFault, reason="overloaded"):
     """Our own limits are reached."""
 
-    reason = "overloaded"
 
-
-class Draining(GatewayFault):
+class Draining(GatewayFault, reason="draining"):
     """This instance is shutting down."""
 
-    reason = "draining"
 
-
-class DecisionFailed(GatewayFault):
+class DecisionFailed(GatewayFault, reason="decision-failed"):
     """An edge proxy could not ask for a decision, or does not say for which reason it was refused one."""
 
-    reason = "decision-failed"
 
-
-class InternalError(GatewayFault):
+class InternalError(GatewayFault, reason="internal-error"):
     """A fault of ours; the exception is in the log under the request id."""
-
-    reason = "internal-error"
 
 
 class DependencyFaults(NamedTuple):

@@ -116,7 +116,7 @@ class RequestForwarded(NamedTuple):
 
     It stands for a RequestFinished, an ExchangeFinished and an Attempt. `at` is its end in seconds since the epoch,
     `seconds` and `upstream_seconds` are durations; `address` is that of the Attempt. `trace` is recorded, as
-    far as is known.
+    far as is known. With `edge` it was a decision that an edge proxy asked for: there is no Attempt.
     """
 
     labels: FlowLabels
@@ -131,6 +131,7 @@ class RequestForwarded(NamedTuple):
     at: float
     address: str
     trace: Trace | None = None
+    edge: bool = False
 
 
 class RequestFinished(NamedTuple):

@@ -25,9 +25,9 @@ FLOW_SECONDS: Final = 10.0
 class Flow:
     """`lines_before` and `lines_after` are our own header lines, those in front of the request id and those behind it.
 
-    `methods` are those that it is for. `proxied`: its peer is a trusted proxy. `fresh_until` in monotonic seconds,
-    `since` and `until` in seconds since the epoch. `token` is the service token; no response may show it, nor any other
-    of the `secrets`.
+    `methods` are those that it is for. `proxied`: its peer is a trusted proxy. `fresh_until` in monotonic seconds;
+    `since`, `until` and `expires`, when the first of both tokens ends, in seconds since the epoch. `token` is the
+    service token; no response may show it, nor any other of the `secrets`.
     """
 
     route: Route
@@ -45,6 +45,7 @@ class Flow:
     fresh_until: float
     since: float
     until: float
+    expires: float
     keys: KeyGeneration
     generation: int
     identities: IdentityCache

@@ -81,7 +81,7 @@ def last_hop(lines: Sequence[bytes]) -> tuple[str, bytes]:
 
     The address is empty where there is no hop, or where the last one is no address.
     """
-    before, _, last = b",".join(lines).rpartition(b",")
+    before, _, last = b", ".join(lines).rpartition(b",")
     hop = _hops.get(last)
     return _hops.remember(last, _hop_of(last)) if hop is None else hop, before.strip()
 

@@ -28,7 +28,7 @@ from talaria.domain.headers import (
     usable_request_id,
 )
 from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, UpstreamResponse
-from talaria.domain.model import PartnerUserId, Principal, Route, Sensitive, ServiceClaims, ServiceToken
+from talaria.domain.model import IdentityKey, PartnerUserId, Principal, Route, Sensitive, ServiceClaims, ServiceToken
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
 from talaria.domain.rate_limits import CallerRateLimits
 from talaria.domain.routing import METHODS, check_method, find_route
@@ -177,6 +177,7 @@ class Gateway:
             fresh_until=min(pair.fresh_until, now + FLOW_SECONDS),
             since=max(verified.since, token.since),
             until=min(verified.until, token.until),
+            expires=min(principal.expires, token.expires),
             keys=verified.keys,
             generation=verified.generation,
             identities=self._exchange.identities,
@@ -252,9 +253,9 @@ class Gateway:
         kept = {name for name, _ in [*headers, *(decision.trace.headers() if decision.trace.given else ())]}
         return EdgeHeaders(headers, [name for name in dict.fromkeys(names) if name not in kept], expires)
 
-    def fresh_for(self, decision: Decision) -> float:
-        """Seconds for which the pair of this decision serves its request; endless where it needs none."""
-        return inf if decision.identity is None else self._exchange.fresh_for(decision.identity, decision.max_age)
+    def fresh_for(self, identity: IdentityKey | None, max_age: float) -> float:
+        """Seconds for which this pair serves, `max_age` seconds old at most; endless where none is needed."""
+        return inf if identity is None else self._exchange.fresh_for(identity, max_age)
 
     def _check_network(self, principal: Principal, headers: RequestHeaders, peer: str) -> None:
         """Raises CallerNotAllowed where its caller may not call from there."""

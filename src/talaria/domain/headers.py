@@ -25,6 +25,10 @@ _CONSUMED = frozenset(
 )
 _OF_THE_CONNECTION = _HOP_BY_HOP | {b"expect"}
 _RESERVED = _CONSUMED | _OF_THE_CONNECTION
+_OF_AN_EDGE = _OF_THE_CONNECTION - frozenset(
+    b"keep-alive proxy-connection proxy-authenticate proxy-authorization".split()
+)
+"""What an edge proxy says anew to the upstream, or has taken for itself. It may pass the others on."""
 _SECRET_IN_RESPONSE = frozenset({b"authorization", b"x-api-key"})
 _PREFIX = b"xtalaria"
 
@@ -124,11 +128,11 @@ class HeaderPolicy:
         return (self._responses.get(name) or self._classify_response(name)) == _FORWARD
 
     def dropped_names(self, headers: Headers) -> list[bytes]:
-        """The names among these that are never passed on, but for those that only this connection is about."""
+        """The names among these that are never passed on, but for those that an edge proxy sees to itself."""
         return [
             name
             for name, _ in headers
-            if name not in _OF_THE_CONNECTION and (self._requests.get(name) or self._classify(name)) == _DROP
+            if name not in _OF_AN_EDGE and (self._requests.get(name) or self._classify(name)) == _DROP
         ]
 
     def filter_response(self, headers: Headers, token: bytes, api_key: bytes) -> Headers:

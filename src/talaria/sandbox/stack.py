@@ -1,5 +1,6 @@
 """The simulated services and the gateway among them: the same stack for tests and for `talaria sandbox`."""
 
+import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -198,7 +199,7 @@ async def running_sandbox(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="talaria-sandbox-")))
         ports = Ports.at(port)
         if not gateway and not port:
-            ports = replace(ports, gateway=_free_port(host), ops=_free_port(host))
+            ports = replace(ports, gateway=free_port(host), ops=free_port(host))
         sandbox = Sandbox(SandboxFolder(folder), host, ports, partners)
         sandbox.bind_services()
         for service in sandbox.services:
@@ -229,7 +230,7 @@ def next_free_port(host: str, more: int = 0) -> int:
 
 def _is_free(host: str, ports: Ports, services: int) -> bool:
     try:
-        for port in (ports.gateway, ports.ops, *ports.services(services)):
+        for port in {ports.gateway, ports.ops, *ports.services(services)}:
             bind(host, port, "sandbox").close()
     except CannotListen:
         return False
@@ -242,9 +243,13 @@ def _check_free(address: Address, setting: str) -> None:
     bind(address.host, address.port, setting).close()
 
 
-def _free_port(host: str) -> int:
-    with bind(host, 0, "server") as found:
-        return int(found.getsockname()[1])
+def free_port(host: str) -> int:
+    """A port on which nothing listens, for a program that takes it later; 0 where none of a hundred is free.
+
+    Linux gives connections the ports from 32768 on, so that none of them takes this one meanwhile.
+    """
+    ports = (10_000 + secrets.randbelow(22_768) for _ in range(100))
+    return next((port for port in ports if _is_free(host, Ports(port, port), 0)), 0)
 
 
 def _authority(host: str, port: int) -> str:

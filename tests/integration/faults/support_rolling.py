@@ -4,8 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from talaria.entrypoints.public.server.sockets import bind
-from talaria.sandbox.stack import running_sandbox
+from talaria.sandbox.stack import free_port, running_sandbox
 from tests.integration.faults.support_kept import KeptClient, Tally
 from tests.integration.faults.support_processes import Served, end, held, serve
 
@@ -18,7 +17,7 @@ async def roll(folder: Path, times: int, workers: int = 1) -> tuple[Tally, list[
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(running_sandbox(gateway=False, folder=folder / "sandbox"))
         stack.enter_context(held(sandbox))
-        ports = [sandbox.ports.ops, _free_port()]
+        ports = [sandbox.ports.ops, free_port(sandbox.host)]
 
         async def start(turn: int) -> Served:
             log = folder / f"log-{turn}"
@@ -37,8 +36,3 @@ async def roll(folder: Path, times: int, workers: int = 1) -> tuple[Tally, list[
         await asyncio.gather(*load)
         codes += [await instance.stop() for instance in instances]
         return tally, codes
-
-
-def _free_port() -> int:
-    with bind("127.0.0.1", 0, "a free port") as found:
-        return int(found.getsockname()[1])

@@ -75,7 +75,7 @@ class ScriptedClient:
         self.in_flight = 0
         self.asked = 0
         self.timeouts: list[float] = []
-        self.closed = self.followed = False
+        self.closed = False
 
     address = ""
     host_line = b"host: services"
@@ -97,7 +97,7 @@ class ScriptedClient:
         return self.doing(request)
 
     async def follow_names(self) -> None:
-        self.followed = True
+        """It has none."""
 
     async def aclose(self) -> None:
         self.closed = True
@@ -110,6 +110,7 @@ class Balanced:
         self.clients = [ScriptedClient(one) for one in doing]
         self.clock, self.recorder = MemoryClock(), MemoryRecorder()
         backends = [Backend(client) for client in self.clients]
+        self.breakers = [backend.breaker for backend in backends]
         self.balanced = BalancedUpstream("services", backends, self.clock, self.recorder)
         self.upstream = TalariaServices(self.balanced, self.clock)
 

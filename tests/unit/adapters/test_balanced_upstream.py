@@ -91,7 +91,7 @@ async def test_an_upload_that_is_refused_may_cost_the_end_of_the_answer() -> Non
         upload = UpstreamRequest("POST", b"/", [], Cut(None), None, 1.0, 1.0)
         with pytest.raises(Unreachable, check=by("upstream")):
             [piece async for piece in (await services.upstream.send(upload)).body]
-    assert services.upstream.breakers[0].state == "closed"
+    assert services.breakers[0].state == "closed"
 
 
 async def test_to_close_a_body_says_nothing_of_the_upstream() -> None:
@@ -99,7 +99,7 @@ async def test_to_close_a_body_says_nothing_of_the_upstream() -> None:
     for _ in range(10):
         answer = await services.upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0))
         await answer.body.aclose()
-    assert services.upstream.breakers[0].state == "closed"
+    assert services.breakers[0].state == "closed"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_an_error_of_the_client_has_one_name_in_the_domain(error: Http1Err
         assert (caught.value.reason, caught.value.cause, caught.value.__cause__) == (reason, "cause", None)
         if isinstance(caught.value, DependencyFault):
             assert caught.value.request_sent is error.request_sent
-    assert services.balanced.breakers[0].state == ("open" if counts else "closed")
+    assert services.breakers[0].state == ("open" if counts else "closed")
 
 
 async def test_a_full_pool_is_to_be_asked_again_in_a_second() -> None:
@@ -139,7 +139,7 @@ async def test_what_is_not_the_upstreams_passes_unchanged_and_says_nothing_of_it
         with pytest.raises(type(error)) as caught:
             await services.ask()
         assert caught.value is error
-    assert services.balanced.breakers[0].state == "closed"
+    assert services.breakers[0].state == "closed"
 
 
 async def test_a_client_in_a_hurry_says_nothing_of_the_upstream() -> None:
@@ -147,7 +147,7 @@ async def test_a_client_in_a_hurry_says_nothing_of_the_upstream() -> None:
     for _ in range(6):
         with pytest.raises(TimedOut, check=by("upstream")):
             await services.upstream.send(UpstreamRequest("GET", b"/", [], None, None, 1.0, 1.0, client_deadline=True))
-    assert services.balanced.breakers[0].state == "closed"
+    assert services.breakers[0].state == "closed"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ async def test_a_client_in_a_hurry_does_not_excuse_a_broken_connection() -> None
     for _ in range(5):
         with pytest.raises(Unreachable, check=by("upstream")):
             await services.upstream.send(UpstreamRequest("POST", b"/", [], None, None, 1.0, 1.0, client_deadline=True))
-    assert services.balanced.breakers[0].state == "open"
+    assert services.breakers[0].state == "open"
 
 
 @pytest.mark.parametrize("error", [PoolExhausted("full"), asyncio.CancelledError(), KeyError("the body's")])
@@ -217,7 +217,7 @@ async def test_only_a_refused_upload_may_break_its_response(method: str, status:
         response = await services.upstream.send(UpstreamRequest(method, b"/", [], body, None, 1.0, 1.0))
         with pytest.raises(Unreachable, check=by("upstream")):
             [piece async for piece in response.body]
-    assert services.balanced.breakers[0].state == ("open" if counts else "closed")
+    assert services.breakers[0].state == ("open" if counts else "closed")
 
 
 async def test_a_body_that_comes_to_its_end_is_told_once_and_a_closed_one_is_closed() -> None:
@@ -239,4 +239,4 @@ async def test_broken_bodies_between_which_one_was_completed_open_nothing() -> N
     services.clients[0].doing = CUT
     for _ in range(4):
         await services.read()
-    assert services.balanced.breakers[0].state == "closed"
+    assert services.breakers[0].state == "closed"

@@ -223,6 +223,5 @@ async def test_shadows_are_given_up_with_the_configuration_that_they_are_of() ->
     bench.other.script.gate.clear()
     accounts = bench.build()
     await ask(accounts)
-    await accounts.follow_names()
     await accounts.aclose()
     assert (bench.results, asyncio.all_tasks()) == ([], {asyncio.current_task()})

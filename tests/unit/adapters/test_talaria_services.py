@@ -149,8 +149,6 @@ async def test_what_closes_the_services_closes_every_url() -> None:
     services = Balanced(GOOD, GOOD)
     await services.upstream.aclose()
     assert [client.closed for client in services.clients] == [True, True]
-    await services.upstream.follow_names()
-    assert [client.followed for client in services.clients] == [True, True]
 
 
 def says(status: int, headers: Headers) -> Step:

@@ -120,13 +120,13 @@ def test_a_decision_holds_for_as_long_as_its_pair_is_fresh() -> None:
     async def main() -> None:
         door, context = Door(), RequestContext()
         decision = await door.decide(context=context)
-        assert door.gateway.fresh_for(decision) == 900.0
+        assert door.gateway.fresh_for(decision.identity, decision.max_age) == 900.0
         door.world.clock.move(100)
-        assert door.gateway.fresh_for(decision) == 800.0
+        assert door.gateway.fresh_for(decision.identity, decision.max_age) == 800.0
         door.world.clock.move(1000)
-        assert door.gateway.fresh_for(decision) == 0.0
+        assert door.gateway.fresh_for(decision.identity, decision.max_age) == 0.0
         door.world.exchange.invalidate(key())
-        assert door.gateway.fresh_for(decision) == 0.0
+        assert door.gateway.fresh_for(decision.identity, decision.max_age) == 0.0
 
     run(main())
 
@@ -135,7 +135,7 @@ def test_without_a_pair_a_decision_has_no_end_of_its_own() -> None:
     async def main() -> None:
         door = Door(api_keys=ApiKeys({"jobs": [KEY[1]]}))
         decision = await door.decide(KEY, token=b"", tag=b"jobs", context=RequestContext())
-        assert door.gateway.fresh_for(decision) == inf
+        assert door.gateway.fresh_for(decision.identity, decision.max_age) == inf
 
     run(main())
 

@@ -60,6 +60,6 @@ def test_an_edge_keeps_a_decision_no_longer_than_its_pair_is_young() -> None:
         door = Door()
         for method, seconds in (("POST", 60.0), ("GET", 900.0)):
             decision = await door.decide(method=method, tag=b"pay", context=RequestContext())
-            assert door.gateway.fresh_for(decision) == seconds
+            assert door.gateway.fresh_for(decision.identity, decision.max_age) == seconds
 
     run(main())

@@ -22,7 +22,6 @@ from math import inf
 from talaria.adapters.auth.jwk import ALGORITHMS, BadKeySet, VerifyingKey, pick, read_key_set
 from talaria.adapters.dependency_client import DependencyClient
 from talaria.adapters.dependency_messages import DependencyResponse
-from talaria.adapters.http1.pool import PoolState
 from talaria.domain.errors import KeysUnavailable, Refusal
 from talaria.domain.events import HopContext
 from talaria.domain.ports import Clock
@@ -76,7 +75,7 @@ class JwksClient:
         self.cause = ""
         self.since: float | None = None
         self.on_fetched: Callable[[bytes, float], None] = lambda document, fetched_at: None
-        self._client = client
+        self.client = client
         self._now = clock.now
         self._timeout = timeout
         self._algorithms = frozenset(algorithms)
@@ -102,7 +101,7 @@ class JwksClient:
     def refused_for(self, now: float) -> float:
         """Seconds until the next fetch may begin."""
         pause = self._begun_at + RETRY_AFTER - now if self.cause else 0.0
-        return max(pause, self._client.breaker.refused_for(now))
+        return max(pause, self.client.breaker.refused_for(now))
 
     async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
         if not self._serves():
@@ -124,10 +123,6 @@ class JwksClient:
         """How many keys of it can verify a token."""
         return len(self._keys)
 
-    def pool_state(self) -> PoolState:
-        """What becomes of its connections."""
-        return self._client.pool_state()
-
     def adopt(self, document: bytes, fetched_at: float) -> None:
         """Take a document that another process fetched, where it is newer and has a usable key."""
         if fetched_at > self._fetched_at:
@@ -135,21 +130,17 @@ class JwksClient:
                 self._replace(document, fetched_at)
                 self._fetched("")
 
-    async def follow_names(self) -> None:
-        """Renew the connections to addresses that the url's name has no longer."""
-        await self._client.follow_names()
-
     async def aclose(self) -> None:
         """Give up a fetch that is under way, and close the connections."""
         if self._running is not None:
             self._running.cancel()
-        await self._client.aclose()
+        await self.client.aclose()
 
     async def _first_key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
         await _wait_for(self._begin_fetch())
         if not self._serves():
             retry_after = max(self.refused_for(self._now()), RETRY_AFTER)
-            raise KeysUnavailable(f"{self._client.name}: {self.cause}", retry_after=retry_after)
+            raise KeysUnavailable(f"{self.client.name}: {self.cause}", retry_after=retry_after)
         key = pick(self._keys, kid, algorithm)
         if key is None:
             self._asked_for_unknown_at = self._now()
@@ -177,12 +168,12 @@ class JwksClient:
         running = self._running_fetch()
         if running is None and self.refused_for(self._now()) <= 0:
             self._begun_at = self._now()
-            running = self._running = asyncio.create_task(self._fetch(), name=self._client.name)
+            running = self._running = asyncio.create_task(self._fetch(), name=self.client.name)
         return running
 
     async def _fetch(self) -> None:
         try:
-            await self._client.get("", {}, HopContext("", self._timeout), self._take)
+            await self.client.get("", {}, HopContext("", self._timeout), self._take)
         except Exception as error:
             self._fetched(error.cause if isinstance(error, Refusal) else "could not be read")
         else:
@@ -195,7 +186,7 @@ class JwksClient:
             self.since = None
         elif self.since is None:
             self.since = self._now()
-        extra = {"dependency": self._client.name, "state": self.state}
+        extra = {"dependency": self.client.name, "state": self.state}
         if cause and not before:
             _logger.warning("a caller's key set can't be had", extra={**extra, "cause": cause})
         elif before and not cause:

@@ -52,9 +52,6 @@ class AdapterAccounts:
             await self._ask(call, probe)
         return probe is not None
 
-    async def follow_names(self) -> None:
-        """Nothing: its clients have the connections."""
-
     async def aclose(self) -> None:
         """Close what the adapter has opened itself."""
         aclose = getattr(self.adapter, "aclose", None)

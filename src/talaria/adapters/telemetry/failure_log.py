@@ -19,6 +19,9 @@ _CLIENT_ERRORS_KEPT = 50
 """Of each reason."""
 _CIRCUIT_OPEN = "circuit-open"
 
+STATUS = "[45](?:[0-9][0-9]|xx)"
+"""How a filter writes a status, or all of a kind."""
+
 PASSED_ON = "passed on"
 """The `phase` of an answer of the upstream's own that reached its end: nothing ended it before."""
 
@@ -93,7 +96,7 @@ class RecordFilter(msgspec.Struct, frozen=True):
         return self.status in ("", status, f"{status[0]}xx")
 
 
-FAILURES = RecordFilter()
+FAILURES, REFUSALS = RecordFilter(), RecordFilter(status="4xx")
 
 
 class FailureRecords:

@@ -27,6 +27,7 @@ def forwarded_line(event: RequestForwarded, time: str, worker: int) -> RequestLi
 def finished_of(event: RequestForwarded, started: float = 0.0) -> RequestFinished:
     """What the end of the same request says on the slow path; `started` by the clock of the attempts."""
     labels = event.labels
+    attempt = Attempt(labels.upstream, started, event.upstream_seconds, "ok", event.address)
     context = RequestContext(
         request_id=event.request_id,
         trace_id=event.trace_id,
@@ -34,13 +35,14 @@ def finished_of(event: RequestForwarded, started: float = 0.0) -> RequestFinishe
         caller=labels.caller,
         exchange="hit",
         upstream_seconds=event.upstream_seconds,
-        attempts=[Attempt(labels.upstream, started, event.upstream_seconds, "ok", event.address)],
+        attempts=[] if event.edge else [attempt],
         person=labels.person,
         started=started,
+        edge=event.edge,
         partner=labels.partner,
     )
-    sizes = event.bytes_in, event.bytes_out
-    return RequestFinished(context, event.method, event.status, "", "upstream", *sizes, event.seconds)
+    end = event.bytes_in, event.bytes_out, event.seconds
+    return RequestFinished(context, event.method, event.status, "", "" if event.edge else "upstream", *end)
 
 
 class LineParts:
@@ -48,20 +50,20 @@ class LineParts:
 
     def __init__(self, worker: int) -> None:
         self._worker = worker
-        self._parts: BoundedMemo[tuple[str, str, str, int, bool], _Parts] = BoundedMemo(_MOST)
+        self._parts: BoundedMemo[tuple[str, str, str, int, bool, bool], _Parts] = BoundedMemo(_MOST)
 
     def encode(self, event: RequestForwarded, time: str) -> bytes:
         """The line of a request that ended at `time` (RFC 3339), its newline included."""
-        labels, request_id, trace_id, method, status, size_in, size_out, total, upstream, *_ = event
+        labels, request_id, trace_id, method, status, size_in, size_out, total, upstream, *_, edge = event
         tag, _, _, caller, person = labels
-        key = (tag, caller, method, status, person != "")
+        key = (tag, caller, method, status, person != "", edge)
         a, b, c, d, e, f, g, h, i, j = self._parts.get(key) or self._learn(key, event)
         return (
             f"{a}{time}{b}{request_id}{c}{trace_id}{d}{size_in}{e}{size_out}{f}{int(total * 1e6) / 1e3}"
             f"{g}{int(upstream * 1e6) / 1e3}{h}{i}{person}{j}\n"
         ).encode()
 
-    def _learn(self, key: tuple[str, str, str, int, bool], event: RequestForwarded) -> _Parts:
+    def _learn(self, key: tuple[str, str, str, int, bool, bool], event: RequestForwarded) -> _Parts:
         match = _VARIABLE.fullmatch(msgspec.json.encode(forwarded_line(event, "", self._worker)).decode())
         if match is None:
             raise AssertionError("a line without one of its fields")

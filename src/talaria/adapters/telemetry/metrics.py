@@ -178,16 +178,18 @@ class Metrics:
                 self._count_avoided((tag, by))
 
     def _forwarded(self, events: list[RequestForwarded]) -> None:
-        alike: dict[tuple[tuple[str, ...], str, str, int], list[RequestForwarded]] = {}
+        alike: dict[tuple[tuple[str, ...], str, str, int, bool], list[RequestForwarded]] = {}
         for event in events:
-            alike.setdefault((event.labels[:4], event.address, event.method, event.status), []).append(event)
-        for ((tag, partner, upstream, caller), address, method, status), those in alike.items():
+            key = event.labels[:4], event.address, event.method, event.status, event.edge
+            alike.setdefault(key, []).append(event)
+        for ((tag, partner, upstream, caller), address, method, status, edge), those in alike.items():
             known = tag if tag in self._tags else OTHER
-            self._count_request((known, method, status, "", "upstream", caller), len(those))
+            self._count_request((known, method, status, "", "" if edge else "upstream", caller), len(those))
             self._count_exchange((partner, "hit"), len(those))
-            self._count_call((upstream, "ok", address), len(those))
             self._time_request((known,), *[event.seconds for event in those])
-            self._time_call((upstream, address), *[event.upstream_seconds for event in those])
+            if not edge:
+                self._count_call((upstream, "ok", address), len(those))
+                self._time_call((upstream, address), *[event.upstream_seconds for event in those])
             for event in those:
                 if event.trace_id and event.trace is not None:
                     exemplar = Exemplar(event.trace_id, event.seconds, event.at)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,11 @@ import rich_click as click
 
 from talaria.entrypoints.cli.operators import Operators, ask_or_exit, operators_of, ops_option
 from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, load_or_exit, say, warn
+from talaria.entrypoints.cli.templates import templates
 from talaria.entrypoints.config import ConfigurationError, Settings, load, schema
-from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.config.types import write_seconds
 from talaria.entrypoints.config.without_secrets import differences, without_secrets
-
-
-class _InForce(msgspec.Struct):
-    """What GET /config answers, as far as it is read here."""
-
-    hash: str
-    settings: dict[str, Any]
+from talaria.entrypoints.ops.answers import ConfigurationInForce
 
 
 @click.command("check")
@@ -58,7 +51,7 @@ def _print_json(path: Path) -> int:
 
 def _compare(path: Path, address: Operators, as_json: bool) -> int:
     settings = load_or_exit(path)
-    found = ask_or_exit(address, "/config", _InForce)
+    found = ask_or_exit(address, "/config", ConfigurationInForce)
     differ = differences(without_secrets(settings), found.settings)
     if as_json:
         listed = [{"key": key, "file": ours, "running": theirs} for key, (ours, theirs) in differ.items()]
@@ -83,56 +76,8 @@ def _print_differences(path: Path, ours: str, theirs: str, differ: dict[str, tup
 
 def _print(settings: Settings) -> None:
     """Each table's own name, and what it says below it: whole lines on any terminal."""
-    parts = {"Routes": _routes, "Callers": _callers, "Partners": _partners, "Upstreams": _upstreams}
-    for title, facts_of in parts.items():
-        click.echo(title)
-        for name, facts in facts_of(settings):
-            say(f"{name}: {facts}", indent=2)
-    server, kids = settings.server, ", ".join(key.kid for key in settings.signing.keys)
-    way = " (TLS)" if server.tls.cert_file else ""
-    edges = f", edges {server.decision_listen}" if server.decision_listen else ""
-    say(f"clients {server.listen}{way}, operators {server.ops_listen}{edges}, signing keys {kids}")
-
-
-def _routes(settings: Settings) -> Iterator[tuple[str, str]]:
-    for tag, route in settings.routes.items():
-        methods, callers = ", ".join(route.methods) or "all", ", ".join(route.callers)
-        partner = f"partner {route.partner}" if route.partner else "no partner"
-        ends = f"identity {route.identity}, timeout {write_seconds(route.timeout)}"
-        yield tag, f"{partner}, upstream {route.upstream}, {ends}, callers {callers}, methods {methods}"
-
-
-def _callers(settings: Settings) -> Iterator[tuple[str, str]]:
-    for name, caller in settings.callers.items():
-        networks = ", ".join(map(str, caller.networks)) or "anywhere"
-        tokens = f"issuer {caller.issuer}, audience {caller.audience}, {', '.join(caller.algorithms)}, "
-        yield name, f"{tokens if caller.api_key is None else ''}keys {_key_source(caller)}, from {networks}"
-
-
-def _key_source(caller: CallerSettings) -> str:
-    if caller.api_key is not None:
-        return "API key" if len(caller.api_key) == 1 else f"{len(caller.api_key)} API keys"
-    if caller.secret is not None:
-        return "shared secret"
-    return caller.jwks_url or str(caller.jwks_file or caller.public_key_file)
-
-
-def _partners(settings: Settings) -> Iterator[tuple[str, str]]:
-    for partner in [each for one in settings.partners.values() for each in (one, *one.trials.values())]:
-        way = _way(partner.egress_proxy, partner.source_address)
-        source = f" ({partner.found.distribution} {partner.found.version})" if partner.found is not None else ""
-        times = f"timeout {write_seconds(partner.timeout)}, attempts {partner.attempts}"
-        spoken = f"adapter {partner.adapter}{source}, user id header {partner.user_id_header}, {times}"
-        yield partner.dependency, f"{partner.url} {way}, {spoken}"
-
-
-def _upstreams(settings: Settings) -> Iterator[tuple[str, str]]:
-    for name, upstream in settings.upstreams.items():
-        way = _way(upstream.egress_proxy, upstream.source_address)
-        key = "sent" if upstream.api_key else "none"
-        yield name, f"{', '.join(upstream.urls)} {way}, audience {upstream.audience}, API key {key}"
-
-
-def _way(egress_proxy: str, source_address: str | None) -> str:
-    through = f"through {egress_proxy}" if egress_proxy else "direct"
-    return f"{through}{f' from {source_address}' if source_address else ''}"
+    environment = templates("")
+    environment.filters["duration"] = write_seconds
+    kids = [key.kid for key in settings.signing.keys]
+    text = environment.get_template("check.txt").render(settings=settings, server=settings.server, kids=kids)
+    say(text.rstrip())

@@ -76,7 +76,7 @@ def _print(found: list[Finding]) -> None:
     for finding in found:
         say(f"{'ok ' if finding.well else 'BAD'}  {finding.what}")
         if not finding.well:
-            say(f"to be mended by: {finding.owner}. {finding.advice}", indent=5)
+            say(f"     to be mended by: {finding.owner}. {finding.advice}")
     bad = sum(not finding.well for finding in found)
     click.echo(f"{bad} of {len(found)} are bad." if bad else "All is well.")
 

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import time
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -11,14 +12,21 @@ import rich_click as click
 from rich.table import Table
 from rich.text import Text
 
-from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, FailureRecord
+from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, STATUS, FailureRecord
 from talaria.entrypoints.cli.failure_list import moment, print_list
 from talaria.entrypoints.cli.operators import CannotAsk, NotThere, Operators, ask, operators_of, ops_option
 from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table
+from talaria.entrypoints.ops.answers import Failures
 from talaria.entrypoints.ops.timeline import advice, facts_of, origin, steps
 
 _LISTED = 20
 _FOLLOW_SECONDS = 1.0
+
+
+def _status(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    if text and re.fullmatch(STATUS, text) is None:
+        raise click.BadParameter('write one from "400" to "599", or "4xx" or "5xx"')
+    return text
 
 
 def _moment(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
@@ -39,7 +47,7 @@ def _moment(_: click.Context, __: click.Parameter, text: str | None) -> str | No
 @click.option("--until", callback=_moment, metavar="WHEN", help="List up to then.")
 @click.option("--caller", metavar="NAME", help="List those of this caller.")
 @click.option("--route", metavar="TAG", help="List those of this x-api-tag.")
-@click.option("--status", metavar="STATUS", help='List those of this status, such as "401" or "4xx".')
+@click.option("--status", callback=_status, metavar="STATUS", help='List those of this status, such as "401" or "4xx".')
 @click.option("--reason", metavar="REASON", help="List those of this reason (docs/refusals.md).")
 @click.option("--follow", is_flag=True, help="Go on with those that come, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs; with --follow a line for each.")
@@ -119,7 +127,7 @@ def _follow(address: Operators, filters: dict[str, str], as_json: bool) -> None:
 
 
 def _entries(address: Operators, query: dict[str, str | int]) -> list[FailureRecord]:
-    return ask(address, f"/5xx?{urlencode(query)}", dict[str, list[FailureRecord]])["entries"]
+    return ask(address, f"/5xx?{urlencode(query)}", Failures).entries
 
 
 def _as_json(value: FailureRecord | list[FailureRecord]) -> str:

@@ -2,14 +2,13 @@
 
 import datetime
 import re
-import sys
 from collections.abc import Iterator, Sequence
-from shutil import get_terminal_size
 
 import rich_click as click
 
 from talaria.adapters.telemetry.failure_log import PASSED_ON, FailureRecord
 from talaria.adapters.telemetry.timestamps import rfc3339
+from talaria.entrypoints.cli.shared import line_width
 from talaria.entrypoints.config.types import seconds_of
 
 _WIDE = 132
@@ -37,8 +36,7 @@ def moment(text: str, now: datetime.datetime) -> str:
 def print_list(entries: Sequence[FailureRecord], *, headings: bool = True) -> None:
     """A row for each, the request id first."""
     rows = [_cells(entry) for entry in entries]
-    wide = not sys.stdout.isatty() or get_terminal_size().columns >= _WIDE
-    for line in _lines([_HEADINGS, *rows] if headings else rows, wide):
+    for line in _lines([_HEADINGS, *rows] if headings else rows, wide=line_width() >= _WIDE):
         click.echo(line)
 
 

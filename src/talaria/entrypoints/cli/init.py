@@ -9,7 +9,7 @@ from pathlib import Path
 import rich_click as click
 
 from talaria.adapters.auth.key_files import write_new_key
-from talaria.entrypoints.cli.shared import writing
+from talaria.entrypoints.cli.shared import say, writing
 
 _VARIABLE = re.compile(r'^[^#\n]*env = "(\w+)"', re.MULTILINE)
 
@@ -29,10 +29,10 @@ def command(folder: Path) -> None:
         with config.open("x", encoding="utf-8") as file:
             file.write(text)
     variables = ", ".join(dict.fromkeys(_VARIABLE.findall(text)))
-    click.echo(f"Written: {config}, and {key} (P-256, mode 0600).")
-    click.echo("Put your own addresses into the file; what it shows without a comment sign is in force.")
-    click.echo(f"It reads its secrets from the environment: set {variables}.")
-    click.echo(f"Then: talaria check --config {config}")
+    say(f"Written: {config}, and {key} (P-256, mode 0600).")
+    say("Put your own addresses into the file; what it shows without a comment sign is in force.")
+    say(f"It reads its secrets from the environment: set {variables}.")
+    say(f"Then: talaria check --config {config}")
 
 
 def starter(month: str) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import rich_click as click
 
 from talaria.adapters.auth.key_files import load_signing_key, write_new_key
@@ -21,6 +20,7 @@ from talaria.entrypoints.cli.operators import CannotAsk, ask
 from talaria.entrypoints.cli.shared import config_option, fail, load_part_or_exit, say, writing
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.types import write_seconds
+from talaria.entrypoints.ops.answers import KeysInForce
 
 _NEEDED = ("server.ops_listen", "signing.keys", "signing.lifetime")
 _PUBLISH = (
@@ -28,10 +28,6 @@ _PUBLISH = (
     f" Move it to the front, where it signs, {KEY_SET_SECONDS} s later at the earliest: talaria keys list"
 )
 _RELOAD = "Then have every instance reload: SIGHUP to `talaria serve`."
-
-
-class _Keys(msgspec.Struct):
-    keys: list[KeyUse]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +78,16 @@ def new(out: Path | None, caller: str | None) -> None:
     """Write a fresh P-256 key that its owner alone can read, and show how to configure it."""
     if out is not None and caller is None:
         _write(out)
-        click.echo(f"A new P-256 key (ES256) is in {out}, mode 0600. Its kid could be {out.stem}.")
-        click.echo(_PUBLISH)
-        click.echo(f"  {{ kid = {_quoted(out.stem)}, file = {_quoted(out)} }}")
+        say(f"A new P-256 key (ES256) is in {out}, mode 0600. Its kid could be {out.stem}.")
+        say(_PUBLISH)
+        say(f"  {{ kid = {_quoted(out.stem)}, file = {_quoted(out)} }}")
     elif caller is not None and out is None:
         key = Path("keys", "callers", f"{caller}.pem")
         public = key.with_suffix(".jwks.json")
         _write(key, public)
-        click.echo(f"A new P-256 key (ES256) of {caller} is in {key}, mode 0600, and its public key set in {public}.")
-        click.echo(f"In the caller's table (paths start from the configuration file):\n  jwks_file = {_quoted(public)}")
-        click.echo(f"Then: talaria token --caller {caller} PERSONAL_PHONE_ID")
+        say(f"A new P-256 key (ES256) of {caller} is in {key}, mode 0600, and its public key set in {public}.")
+        say(f"In the caller's table (paths start from the configuration file):\n  jwks_file = {_quoted(public)}")
+        say(f"Then: talaria token --caller {caller} PERSONAL_PHONE_ID")
     else:
         raise click.UsageError("Give --out FILE for a key of the gateway, or --caller NAME for one of a caller.")
 
@@ -120,14 +116,14 @@ def list_keys(path: Path) -> None:
     try:
         now_in_force = _in_force(settings)
     except CannotAsk as error:
-        click.echo(f"Configured are {', '.join(configured)}; the first signs. {error}", err=True)
-        click.echo(_rules(settings))
+        say(f"Configured are {', '.join(configured)}; the first signs. {error}", err=True)
+        say(_rules(settings))
         return
     for use in now_in_force:
         advice = advise(use, KEY_SET_SECONDS, time.time())
         say(f"{use.kid}  {use.algorithm}  {advice.role}: {advice.next} ({advice.why})")
     if configured != [use.kid for use in now_in_force]:
-        click.echo(f"The configuration on disk says otherwise ({', '.join(configured)}). {_RELOAD}")
+        say(f"The configuration on disk says otherwise ({', '.join(configured)}). {_RELOAD}")
     say("Other instances may have begun later: ask each of them, or wait once more as long.")
 
 
@@ -146,16 +142,16 @@ def retire(path: Path, kid: str) -> None:
     advice = advise(found, KEY_SET_SECONDS, time.time())
     if not advice.may_retire:
         fail(f"{kid} can't be retired yet: {advice.why}.", f"Now: {advice.next}.")
-    click.echo(f"{kid} can be retired: no token that this instance signed with it is good any more.")
-    click.echo(f"Take it out of signing.keys. {_RELOAD}")
+    say(f"{kid} can be retired: no token that this instance signed with it is good any more.")
+    say(f"Take it out of signing.keys. {_RELOAD}")
     for key in settings.signing.keys:
         if key.kid == kid:
-            click.echo(f"When they all have, delete {key.file}.")
+            say(f"When they all have, delete {key.file}.")
 
 
 def _in_force(settings: Settings) -> list[KeyUse]:
     """What the running gateway publishes. Raises CannotAsk."""
-    return ask(settings.server.ops_listen, "/keys", _Keys).keys
+    return ask(settings.server.ops_listen, "/keys", KeysInForce).keys
 
 
 def _rules(settings: Settings) -> str:

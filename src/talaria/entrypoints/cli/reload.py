@@ -2,21 +2,13 @@
 
 from pathlib import Path
 
-import msgspec
 import rich_click as click
 
 from talaria.entrypoints.cli.operators import ask_or_exit, operators_of, ops_option
 from talaria.entrypoints.cli.shared import config_option, fail
+from talaria.entrypoints.ops.answers import Reloaded
 
 _SECONDS = 15.0
-
-
-class _Reloaded(msgspec.Struct):
-    """What PUT /reload answers."""
-
-    reloaded: int
-    workers: int
-    hash: str
 
 
 @click.command("reload")
@@ -24,7 +16,7 @@ class _Reloaded(msgspec.Struct):
 @ops_option
 def command(path: Path, ops: str | None) -> None:
     """Let the running gateway read its configuration anew, and say whether it was taken. Exit code 1: it was not."""
-    found = ask_or_exit(operators_of(ops, path), "/reload", _Reloaded, "PUT", _SECONDS)
+    found = ask_or_exit(operators_of(ops, path), "/reload", Reloaded, "PUT", _SECONDS)
     if found.reloaded < found.workers:
         fail(
             f"{found.reloaded} of {found.workers} workers took what is on disk; the others go on as before.",

@@ -36,26 +36,30 @@ config_option = click.option(
 
 
 def fail(*lines: str, code: int = 1) -> NoReturn:
-    """End the command: these lines on stderr, as they are, and this exit code."""
-    click.echo("\n".join(lines), err=True)
+    """End the command: these lines on stderr, and this exit code."""
+    say("\n".join(lines), err=True)
     sys.exit(code)
 
 
 def console() -> Console:
-    """As wide as the terminal; in a file or a pipe a row is one line."""
-    return Console(highlight=False, width=None if sys.stdout and sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+    """As wide as a line may be; in a file or a pipe a row is one line."""
+    width = line_width()
+    return Console(highlight=False, width=_WIDTH_OF_A_FILE if width == _ENDLESS else width)
 
 
-def say(text: str, indent: int = 0) -> None:
-    """A line; on a narrow terminal several, those after the first indented once more. No word is cut."""
-    begin, then = " " * indent, " " * (indent + 4)
-    whole = TextWrapper(line_width(), begin, then, break_long_words=False, break_on_hyphens=False)
-    click.echo(whole.fill(text))
+def say(text: str, *, err: bool = False) -> None:
+    """Lines; where one is too long several, those after the first indented once more. No word is cut."""
+    width = line_width(err=err)
+    for line in text.split("\n"):
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        whole = TextWrapper(width, indent, indent + "    ", break_long_words=False, break_on_hyphens=False)
+        click.echo(whole.fill(line.lstrip(" ")), err=err)
 
 
-def line_width() -> int:
-    """How long a line may be: as the terminal is wide; in a file or a pipe there is no end."""
-    return get_terminal_size().columns if sys.stdout.isatty() else _ENDLESS
+def line_width(*, err: bool = False) -> int:
+    """How long a line may be: as COLUMNS or the terminal says; else, in a file or a pipe, there is no end."""
+    known = os.environ.get("COLUMNS") or (sys.stderr if err else sys.stdout).isatty()
+    return get_terminal_size().columns if known else _ENDLESS
 
 
 def plain_table(*headings: str) -> Table:
@@ -127,7 +131,7 @@ def _is_missing(path: Path) -> bool:
 def warn(warnings: Sequence[Problem]) -> None:
     """Each warning on stderr."""
     for warning in warnings:
-        click.echo(_told(warning, "warning: "), err=True)
+        say(_told(warning, "warning: "), err=True)
 
 
 def _told(problem: Problem, kind: str = "") -> str:

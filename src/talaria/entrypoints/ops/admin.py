@@ -3,39 +3,21 @@
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
 from talaria.adapters.auth.jwks import keys_behind_url
 from talaria.adapters.auth.key_rotation import KeyHistory, KeyUse
-from talaria.adapters.telemetry.failure_log import (
-    FAILURES,
-    KEPT,
-    FailureLog,
-    FailureRecord,
-    FailureRecords,
-    RecordFilter,
-)
+from talaria.adapters.telemetry.failure_log import FailureLog, FailureRecord, FailureRecords
 from talaria.adapters.telemetry.metrics import Metrics
 from talaria.adapters.telemetry.tallies import Tallies
 from talaria.domain.exchange import Exchange
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.without_secrets import without_secrets
+from talaria.entrypoints.ops.answers import ConfigurationInForce, LogLevel
 from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness, worst
-
-REFUSALS = RecordFilter(status="4xx")
-
-LogLevel = Literal["debug", "info", "warning", "error"]
-
-
-class ConfigurationInForce(msgspec.Struct, frozen=True):
-    """The settings that requests are served by, without secrets, and their hash. `log_level`: of our own lines."""
-
-    hash: str
-    log_level: str
-    settings: dict[str, Any]
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -47,26 +29,20 @@ class Process(msgspec.Struct, frozen=True):
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """All at one moment: what the page shows. Records newest first; `failures` of 500 and above, `refusals` below."""
+    """All at one moment, of one process or of all workers. `signing_keys`: those in force, the one that signs first."""
 
     readiness: Readiness
     tallies: Tallies
     processes: list[Process]
-    failures: list[FailureRecord]
-    refusals: list[FailureRecord]
+    records: FailureRecords
+    signing_keys: list[KeyUse]
 
 
 class GatewayAdmin(Protocol):
     """The gateway, as operators see it: one process, or all workers."""
 
-    async def readiness(self) -> Readiness:
-        """May clients come, and what does each route depend on?"""
-
-    async def tallies(self) -> Tallies:
-        """Everything that was counted, summed over the processes."""
-
     async def overview(self) -> Overview:
-        """What the page shows."""
+        """How everything is now."""
         ...
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
@@ -74,15 +50,6 @@ class GatewayAdmin(Protocol):
 
     async def invalidate_all(self) -> int:
         """Forget every exchanged pair in every process; how many were forgotten."""
-
-    async def find_failure(self, request_id: str) -> FailureRecord | None:
-        """The newest record of this request id."""
-
-    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
-        """The newest records of all processes that are asked for, newest first."""
-
-    async def signing_keys(self) -> list[KeyUse]:
-        """The signing keys in force, the one that signs first."""
 
     async def configuration(self) -> ConfigurationInForce | None:
         """What is in force; None where no process answers."""
@@ -113,11 +80,6 @@ class WorkerReport(msgspec.Struct):
     recorded: int
     failures: list[FailureRecord]
     signing_keys: list[KeyUse]
-
-
-def newest(records: FailureRecords) -> tuple[list[FailureRecord], list[FailureRecord]]:
-    """The newest failures and refusals of an Overview."""
-    return records.last(KEPT), records.last(KEPT, REFUSALS)
 
 
 class LocalAdmin:
@@ -165,15 +127,9 @@ class LocalAdmin:
             self._key_history.uses(),
         )
 
-    async def readiness(self) -> Readiness:
-        return self._readiness()
-
-    async def tallies(self) -> Tallies:
-        return self._metrics.tallies()
-
     async def overview(self) -> Overview:
-        records, process = self._failure_log.records, Process(0, os.getpid(), answers=True)
-        return Overview(self._readiness(), self._metrics.tallies(), [process], *newest(records))
+        process, records = Process(0, os.getpid(), answers=True), self._failure_log.records
+        return Overview(self._readiness(), self._metrics.tallies(), [process], records, self._key_history.uses())
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         key = (partner, caller, phone_id)
@@ -183,28 +139,15 @@ class LocalAdmin:
     async def invalidate_all(self) -> int:
         return sum([exchange.invalidate_all() for exchange in self._exchanges])
 
-    async def find_failure(self, request_id: str) -> FailureRecord | None:
-        return self._failure_log.records.find(request_id)
-
-    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
-        return self._failure_log.records.last(count, asked)
-
-    async def signing_keys(self) -> list[KeyUse]:
-        return self._key_history.uses()
-
     async def configuration(self) -> ConfigurationInForce | None:
-        return self.in_force()
+        level = logging.getLevelName(_own_logger.getEffectiveLevel()).lower()
+        return ConfigurationInForce(self._settings.digest, level, without_secrets(self._settings))
 
     async def reload(self) -> int:
         return int(self.reload_by is not None and await self.reload_by("asked to by an operator"))
 
     async def set_log_level(self, level: LogLevel) -> int:
         return set_own_log_level(level)
-
-    def in_force(self) -> ConfigurationInForce:
-        """The same, at once."""
-        level = logging.getLevelName(_own_logger.getEffectiveLevel()).lower()
-        return ConfigurationInForce(self._settings.digest, level, without_secrets(self._settings))
 
     def _readiness(self) -> Readiness:
         health = self._health()

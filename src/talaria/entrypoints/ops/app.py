@@ -6,7 +6,6 @@ It knows nothing of processes: a `GatewayAdmin` answers, of one process or of al
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-import msgspec
 from litestar import Litestar, Request, Response, delete, get, put, route
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency, Provide
@@ -18,63 +17,24 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from talaria import __version__
-from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
 from talaria.adapters.telemetry.exposition import render
-from talaria.adapters.telemetry.failure_log import KEPT, FailureRecord, RecordFilter
+from talaria.adapters.telemetry.failure_log import KEPT, STATUS, FailureRecord, RecordFilter
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.ops.admin import ConfigurationInForce, GatewayAdmin, LogLevel
+from talaria.entrypoints.ops.admin import GatewayAdmin
+from talaria.entrypoints.ops.answers import (
+    Alive,
+    ConfigurationInForce,
+    Failures,
+    KeysInForce,
+    Level,
+    LevelSet,
+    Reloaded,
+    Removed,
+)
 from talaria.entrypoints.ops.page.handlers import page_handlers
 from talaria.entrypoints.ops.page.pages import Pages
 from talaria.entrypoints.ops.readiness import Readiness
 from talaria.entrypoints.public import problems
-
-
-class Alive(msgspec.Struct, frozen=True):
-    """The process serves."""
-
-    alive: bool
-
-
-class Removed(msgspec.Struct, frozen=True):
-    """How many exchanged pairs were forgotten."""
-
-    removed: int
-
-
-class Failures(msgspec.Struct, frozen=True):
-    """Records of the failure log, newest first."""
-
-    entries: list[FailureRecord]
-
-
-class KeysInForce(msgspec.Struct, frozen=True):
-    """The signing keys, the one that signs first. Others may hold an older key set for `key_set_seconds`."""
-
-    keys: list[KeyUse]
-    key_set_seconds: int = KEY_SET_SECONDS
-
-
-class Level(msgspec.Struct, frozen=True):
-    """From which level upwards our own lines are written."""
-
-    level: LogLevel
-
-
-class LevelSet(msgspec.Struct, frozen=True):
-    """The level, and how many workers took it."""
-
-    level: LogLevel
-    workers: int
-
-
-class Reloaded(msgspec.Struct, frozen=True):
-    """How many workers serve by what is on disk now, of how many; and the hash in force."""
-
-    reloaded: int
-    workers: int
-    hash: str
-
 
 _LOOKS = [HttpMethod.GET, HttpMethod.HEAD]
 Admin = SkipValidation[NamedDependency[GatewayAdmin]]
@@ -101,14 +61,14 @@ def livez() -> Alive:
 )
 async def readyz(admin: Admin) -> Response[Readiness]:
     """200, or 503 while starting or draining; per route what it depends on."""
-    readiness = await admin.readiness()
+    readiness = (await admin.overview()).readiness
     return Response(readiness, status_code=200 if readiness.ready else 503)
 
 
 @get("/metrics", media_type="text/plain", summary="Prometheus metrics")
 async def metrics(request: Request[Any, Any, Any], admin: Admin) -> Response[str]:
     """Everything that was counted, summed over the workers, in the form that is asked for."""
-    text, content_type = render(await admin.tallies(), request.headers.get("accept", ""))
+    text, content_type = render((await admin.overview()).tallies, request.headers.get("accept", ""))
     # As a header: to a media type of text Litestar would add a charset, and this one has its own.
     return Response(text.decode(), headers={"content-type": content_type})
 
@@ -145,19 +105,20 @@ async def failures(
     until: Moment = "",
     caller: Annotated[str, QueryParameter()] = "",
     route: Annotated[str, QueryParameter()] = "",
-    status: Annotated[str, QueryParameter(pattern=r"^([45][0-9][0-9]|[45]xx)?$")] = "",
+    status: Annotated[str, QueryParameter(pattern=f"^({STATUS})?$")] = "",
     reason: Annotated[str, QueryParameter()] = "",
 ) -> Failures:
     """Ours and those passed on, newest first. With a `status` or a `reason` also those below 500, the last few of each
     reason.
     """
-    return Failures(await admin.last_failures(last, RecordFilter(since, until, caller, route, status, reason)))
+    records = (await admin.overview()).records
+    return Failures(records.last(last, RecordFilter(since, until, caller, route, status, reason)))
 
 
 @get("/5xx/{request_id:str}", summary="One of them", responses={400: _PROBLEM, 404: _PROBLEM})
 async def failure(admin: Admin, request_id: FromPath[str]) -> Response[FailureRecord]:
     """How the request went; of several with one id the newest."""
-    record = await admin.find_failure(request_id)
+    record = (await admin.overview()).records.find(request_id)
     if record is None:
         raise NotFoundException
     return Response(record)
@@ -166,7 +127,7 @@ async def failure(admin: Admin, request_id: FromPath[str]) -> Response[FailureRe
 @get("/keys", summary="The signing keys in force")
 async def keys(admin: Admin) -> KeysInForce:
     """When each was published, and until when its tokens are good: what a rotation waits for."""
-    return KeysInForce(await admin.signing_keys())
+    return KeysInForce((await admin.overview()).signing_keys)
 
 
 @get("/config", summary="The settings in force", responses={503: _PROBLEM})
@@ -181,7 +142,7 @@ async def config(admin: Admin) -> ConfigurationInForce:
 @put("/reload", summary="Read the configuration anew")
 async def reload(admin: Admin) -> Reloaded:
     """As after SIGHUP. Where it is not taken the one before goes on, and a line says why."""
-    reloaded, readiness = await admin.reload(), await admin.readiness()
+    reloaded, readiness = await admin.reload(), (await admin.overview()).readiness
     return Reloaded(reloaded, readiness.workers, readiness.configuration.digest if readiness.configuration else "")
 
 

@@ -11,24 +11,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from talaria.adapters.auth import key_rotation
-from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.telemetry.failure_log import FAILURES, FailureRecord, FailureRecords, RecordFilter
+from talaria.adapters.telemetry.failure_log import FailureRecords
 from talaria.adapters.telemetry.metrics import process_gauges
 from talaria.adapters.telemetry.process_gauges import ProcessGauges
 from talaria.adapters.telemetry.tallies import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import (
-    ConfigurationInForce,
     LocalAdmin,
-    LogLevel,
     Overview,
     Process,
     WorkerReport,
-    newest,
     set_own_log_level,
 )
+from talaria.entrypoints.ops.answers import ConfigurationInForce, LogLevel
 from talaria.entrypoints.ops.control import ControlConnection, Handler
-from talaria.entrypoints.ops.readiness import Readiness, merged
+from talaria.entrypoints.ops.readiness import merged
 
 logger = logging.getLogger("talaria.control")
 
@@ -49,7 +46,7 @@ class ControlServer:
             "report": self._report,
             "invalidate": self._invalidate,
             "invalidate_all": admin.invalidate_all,
-            "configuration": admin.in_force,
+            "configuration": admin.configuration,
             "set_log_level": set_own_log_level,
             "reload": admin.reload,
         }
@@ -83,38 +80,22 @@ class WorkersAdmin:
             await self._collect()
             await asyncio.sleep(REPORT_SECONDS)
 
-    async def readiness(self) -> Readiness:
-        return self._readiness(await self._collect())
-
-    async def tallies(self) -> Tallies:
-        await self._collect()
-        return self._summed()
-
     async def overview(self) -> Overview:
         answered = await self._collect()
+        reports = self._reports.values()
         processes = [
             Process(number, self._reports[number].pid if number in self._reports else 0, answers)
             for number, answers in enumerate(answered)
         ]
-        return Overview(self._readiness(answered), self._summed(), processes, *newest(self._failures))
+        readiness = merged([report.readiness for report in reports], self._count, sum(answered))
+        keys = key_rotation.merge(report.signing_keys for report in reports)
+        return Overview(readiness, self._summed(), processes, self._failures, keys)
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         return await self._invalidated("invalidate", partner, caller, phone_id.reveal())
 
     async def invalidate_all(self) -> int:
         return await self._invalidated("invalidate_all")
-
-    async def find_failure(self, request_id: str) -> FailureRecord | None:
-        await self._collect()
-        return self._failures.find(request_id)
-
-    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
-        await self._collect()
-        return self._failures.last(count, asked)
-
-    async def signing_keys(self) -> list[KeyUse]:
-        await self._collect()
-        return key_rotation.merge(report.signing_keys for report in self._reports.values())
 
     async def configuration(self) -> ConfigurationInForce | None:
         answers = await self._ask_all(_REPLY_SECONDS, ConfigurationInForce, "configuration")
@@ -127,9 +108,6 @@ class WorkersAdmin:
         self._log_level = level
         set_own_log_level(level)  # of this process, which is none of the workers
         return len(await self._ask_all(_REPLY_SECONDS, int, "set_log_level", level))
-
-    def _readiness(self, answered: list[bool]) -> Readiness:
-        return merged([report.readiness for report in self._reports.values()], self._count, sum(answered))
 
     def _summed(self) -> Tallies:
         own = Tallies({"worker_restarts": self._restarts}, gauges=process_gauges(OPERATORS, self._process))

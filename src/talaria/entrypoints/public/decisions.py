@@ -3,48 +3,44 @@ and forwards it itself.
 
 Rules:
 
-1. A question is `/decide` with `X-Forwarded-Method` and `X-Forwarded-Uri`, or `/decide/<path>?<query>` with the
-   request's own method. Both at once are refused: which of two targets was decided on would be a guess.
-2. The steps are those of a request (`Gateway.decide`). No upstream is asked. Of the question's own connection, method
-   and query nothing counts; the method only says whether the response has a body.
-3. The edge is the last hop in front of the upstream, so its client's address, protocol and host are what its
-   `X-Forwarded-*` say. The listener answers trusted edges alone.
-4. A yes is 200. Nothing else here is a 2xx, whatever is asked: an edge takes that for a yes.
-5. A decision may be kept for no longer than half of what is left of the client's token and of the service token, and
+1. What is asked is said in questions.py. The steps are those of a request (`Gateway.decide`). No upstream is asked.
+2. The listener answers trusted edges alone.
+3. A yes is 200. Nothing else here is a 2xx, whatever is asked: an edge takes that for a yes.
+4. A decision may be kept for no longer than half of what is left of the client's token and of the service token, and
    never beyond the pair's freshness. A refusal is never kept.
+5. A plain question under a flow that holds is answered at once, and as the steps would answer it. Every doubt leaves
+   it to them, before anything is done.
 """
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final
 from urllib.parse import parse_qs
 
-from talaria.domain.decision import Decision
-from talaria.domain.errors import BadRequest, DecisionFailed
-from talaria.domain.events import RequestContext
-from talaria.domain.forwarded import Network, contains, last_hop
+from talaria.domain.decision import Decision, joined
+from talaria.domain.errors import DecisionFailed, Refusal
+from talaria.domain.events import RequestContext, RequestForwarded
+from talaria.domain.forwarded import Network, contains
 from talaria.domain.gateway import Gateway
-from talaria.domain.headers import usable_request_id
-from talaria.domain.http import ClientRequest, Headers
+from talaria.domain.headers import RequestHeaders, usable_request_id
+from talaria.domain.http import Headers
+from talaria.domain.model import IdentityKey
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
-from talaria.domain.routing import check_known_method
-from talaria.domain.tracing import new_request_id
+from talaria.domain.tracing import new_request_id, trace_of
 from talaria.entrypoints.public import problems
+from talaria.entrypoints.public.flows import Flows
+from talaria.entrypoints.public.plain_requests import PlainRequests
+from talaria.entrypoints.public.questions import OF_THE_EDGE, asked_by, asked_for
 from talaria.entrypoints.public.served_request import ServedRequest
-from talaria.entrypoints.public.server.cycle import RequestResponseCycle
-from talaria.entrypoints.public.validation import check_target
+from talaria.entrypoints.public.server.cycle import STATUS_LINES, RequestResponseCycle
+from talaria.entrypoints.public.server.fast_connection import FastConnection
 
 logger = logging.getLogger("talaria.decisions")
 
-_QUESTION: Final = b"/decide"
 _REFUSALS: Final = b"/refusals/"
-_SCHEMES: Final = frozenset({b"http", b"https"})
-_OF_THE_EDGE: Final = frozenset(
-    b"x-forwarded-method x-forwarded-uri x-forwarded-for x-forwarded-host x-forwarded-proto".split()
-)
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _VARY: Final = (b"vary", b"authorization, x-api-key, x-api-tag, x-forwarded-method")
 _LOG_SECONDS: Final = 60.0
@@ -72,7 +68,10 @@ class TrustedEdges:
 
 
 class Decisions:
-    """Answers edge proxies. One event for each decision. `wall` gives seconds since the epoch."""
+    """Answers edge proxies. Implements `fast_connection.Sender` too. One event for each decision.
+
+    `wall` gives seconds since the epoch.
+    """
 
     def __init__(
         self,
@@ -82,18 +81,22 @@ class Decisions:
         limiter: ConcurrencyLimiter,
         *,
         max_age: float,
+        fast_path: bool = True,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.decide_by(gateway, max_age)
         self._recorder = recorder
         self._clock = clock
         self._limiter = limiter
         self._wall = wall
+        self.decide_by(gateway, max_age, fast_path=fast_path)
 
-    def decide_by(self, gateway: Gateway, max_age: float) -> None:
+    def decide_by(self, gateway: Gateway, max_age: float, *, fast_path: bool) -> None:
         """Questions that come from now on are decided so. `max_age`: how long an edge may keep a yes, in seconds."""
+        self.enabled = fast_path
         self._gateway = gateway
         self._max_age = max_age
+        self._flows = Flows(gateway.flow_of, self._wall)
+        self._questions = PlainRequests(gateway.header_policy, 0, OF_THE_EDGE)
 
     async def __call__(self, cycle: RequestResponseCycle) -> None:
         """Answer one question. Never raises."""
@@ -121,60 +124,53 @@ class Decisions:
         if removed:
             names = b", ".join(removed)
             headers += ((b"x-talaria-remove", names), (b"x-envoy-auth-headers-to-remove", names))
-        seconds = self._seconds_kept(decision, expires) if self._max_age else 0.0
+        return headers + self._kept_for(expires, decision.identity, decision.max_age)
+
+    def _kept_for(self, expires: float, identity: IdentityKey | None, pair_max_age: float) -> Headers:
+        """Rule 4. `expires`: when the first of the two tokens ends."""
+        if not self._max_age:
+            return [_NO_STORE]
+        seconds = min(self._max_age, (expires - self._wall()) / 2, self._gateway.fresh_for(identity, pair_max_age))
         if seconds < 1:
-            return [*headers, _NO_STORE]
+            return [_NO_STORE]
         kept = b"%d" % seconds
-        return [*headers, (b"cache-control", b"max-age=" + kept), (b"x-accel-expires", kept), _VARY]
+        return [(b"cache-control", b"max-age=" + kept), (b"x-accel-expires", kept), _VARY]
 
-    def _seconds_kept(self, decision: Decision, expires: float) -> float:
-        """Rule 5."""
-        return min(self._max_age, (expires - self._wall()) / 2, self._gateway.fresh_for(decision))
-
-
-def asked_for(cycle: RequestResponseCycle) -> ClientRequest:
-    """The request that a question is about, as the domain takes it (rules 1 and 3). It has no body.
-
-    Raises the refusal that the question's own head is refused with, BadRequest, or what a request with this method or
-    target is refused with.
-    """
-    if cycle.refusal is not None:
-        raise cycle.refusal
-    said: dict[bytes, list[bytes]] = {}
-    headers: Headers = []
-    own_hosts: Headers = []
-    for header in cycle.headers:
-        name = header[0]
-        if name in _OF_THE_EDGE:
-            said.setdefault(name, []).append(header[1])
-        elif name == b"host":
-            own_hosts.append(header)
-        else:
-            headers.append(header)
-    method, target = _method_and_target(cycle, said)
-    check_known_method(method)
-    check_target(target)
-    hops, hosts = said.get(b"x-forwarded-for"), said.get(b"x-forwarded-host", ())
-    schemes = said.get(b"x-forwarded-proto", ())
-    peer, before = last_hop(hops) if hops else (cycle.peer, b"")
-    if before:
-        headers.append((b"x-forwarded-for", before))
-    headers += [(b"host", hosts[0])] if len(hosts) == 1 else own_hosts
-    scheme = schemes[0].decode("ascii") if len(schemes) == 1 and schemes[0] in _SCHEMES else "http"
-    return ClientRequest(method, target, headers, peer=peer, scheme=scheme)
-
-
-def _method_and_target(cycle: RequestResponseCycle, said: Mapping[bytes, list[bytes]]) -> tuple[str, bytes]:
-    methods, targets = said.get(b"x-forwarded-method", ()), said.get(b"x-forwarded-uri", ())
-    if cycle.target.startswith(_QUESTION + b"/"):
-        if methods or targets:
-            raise BadRequest("a question asked in both ways at once")
-        return cycle.method, cycle.target.removeprefix(_QUESTION)
-    if cycle.target.partition(b"?")[0] != _QUESTION:
-        raise BadRequest("no question that an edge can ask")
-    if len(methods) != 1 or len(targets) != 1:
-        raise BadRequest("not exactly one x-forwarded-method and one x-forwarded-uri")
-    return methods[0].decode("latin-1"), targets[0]
+    def begin(self, client: FastConnection, data: bytes, header_limit: int) -> bool:
+        plain = self._questions.read(data, header_limit)
+        if plain is None or b"" in plain[2]:  # a name that the edge is to remove
+            return False
+        started, gateway = self._clock.now(), self._gateway
+        method, start, _, read, token, _ = plain
+        consumed = {name: value for name, value in read.items() if name not in OF_THE_EDGE}
+        said = {name: [read[name]] for name in OF_THE_EDGE & read.keys()}
+        try:
+            asked = asked_by(method, start.split(b" ")[1], said, client.peer)
+            consumed |= asked.headers
+            head = RequestHeaders([], consumed)
+            flow = self._flows.find(token, consumed, asked.peer, asked.scheme, started)
+            if flow is None or asked.method not in flow.methods or self._limiter.in_flight >= self._limiter.limit:
+                return False
+            trace = trace_of(head) if gateway.tracing is None else gateway.tracing.trace_of(head, asked.scheme)
+            forwarding = gateway.forwarding(flow, head, asked.peer, asked.scheme) if flow.proxied else b""
+            if forwarding is None or (b"traceparent" in read and not trace.given):
+                return False
+            if gateway.rate_limits is not None:
+                gateway.rate_limits.check(flow.principal, started)
+        except Refusal:  # nothing was counted: the steps refuse it
+            return False
+        request_id = usable_request_id(read.get(b"x-request-id")) or new_request_id()
+        headers = [*self._kept_for(flow.expires, flow.identity, inf), problems.date_header()]
+        client.answer(
+            b"%b%b%bx-request-id: %b\r\n%bcontent-length: 0\r\n\r\n"
+            % (STATUS_LINES[200], forwarding, flow.lines_before, request_id.encode("ascii"), joined(headers))
+        )
+        recorded = trace if gateway.tracing is None or trace.sampled else None
+        usual = 200, 0, 0, self._clock.now() - started, 0.0, self._wall(), ""
+        self._recorder.record_soon(
+            RequestForwarded(flow.labels, request_id, trace.trace_id, asked.method, *usual, recorded, edge=True)
+        )
+        return True
 
 
 def _named_refusal(cycle: RequestResponseCycle) -> tuple[str, str]:

@@ -15,8 +15,7 @@ Rules:
 import time
 from asyncio import TimerHandle
 from collections.abc import Callable
-from hashlib import sha256
-from typing import Final, Protocol
+from typing import Final
 
 from talaria.adapters.balanced_upstream import Lease
 from talaria.adapters.http1.plain_responses import PlainResponses
@@ -28,40 +27,22 @@ from talaria.domain.flow import Flow
 from talaria.domain.gateway import Gateway
 from talaria.domain.headers import RequestHeaders, usable_request_id
 from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, UpstreamResponse
-from talaria.domain.memo import BoundedMemo
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.domain.tracing import begun, new_request_id, trace_of
+from talaria.entrypoints.public.flows import Flows
 from talaria.entrypoints.public.plain_requests import PlainRequest, PlainRequests
 from talaria.entrypoints.public.problems import date_header
 from talaria.entrypoints.public.server.cycle import STATUS_LINES
+from talaria.entrypoints.public.server.fast_connection import FastConnection
 
-_FLOWS: Final = 4096
 _KEPT_AT_MOST: Final = 32 * 1024
 _PATIENCE: Final = 0.002
 """Bytes of a response that are kept, and seconds, until it is whole."""
 
-_FlowKey = tuple[bytes, bytes, bytes, str]
-"""The caller's token by its digest, the tag, the host and the peer."""
-
-
-class Client(Protocol):
-    """What a request on the fast path needs of the connection that it came on."""
-
-    peer: str
-    scheme: str
-
-    def answer(self, response: bytes) -> None:
-        """Write the whole response; the request is over."""
-        ...
-
-    def hand_over(self) -> None:
-        """Leave the request to the slow path."""
-        ...
-
 
 class FastPath:
-    """Of one listener. `wall` gives seconds since the epoch."""
+    """Of one listener. Implements `fast_connection.Sender`. `wall` gives seconds since the epoch."""
 
     def __init__(
         self,
@@ -88,49 +69,39 @@ class FastPath:
         self.responses = PlainResponses(gateway.header_policy.forwards_response)
         self._rate_limits = gateway.rate_limits
         self.tracing = gateway.tracing
-        self._flows: BoundedMemo[_FlowKey, Flow] = BoundedMemo(_FLOWS)
+        self._flows = Flows(gateway.flow_of, self.wall)
 
-    def begin(self, client: Client, data: bytes, header_limit: int) -> "FastRequest | None":
-        """Send the request that these bytes are. None: nothing was done, and the slow path takes them."""
+    def begin(self, client: FastConnection, data: bytes, header_limit: int) -> bool:
         plain = self._requests.read(data, header_limit)
         if plain is None:
-            return None
+            return False
         now = self.now()
         method, _, _, read, token, _ = plain
-        key = (sha256(token).digest(), read.get(b"x-api-tag", b""), read.get(b"host", b""), client.peer)
-        flow = self._flows.get(key)
-        if flow is None or not flow.holds(now, self.wall()):
-            flow = self._make_flow(key, token, client)
+        flow = self._flows.find(token, read, client.peer, client.scheme, now)
         if flow is None or method not in flow.methods or self.limiter.in_flight >= self.limiter.limit:
-            return None
+            return False
         services = flow.upstream
         if not isinstance(services, TalariaServices):
-            return None
+            return False
         own_lines = flow.lines_before
         if flow.proxied:
             forwarding = self.gateway.forwarding(flow, RequestHeaders([], read), client.peer, client.scheme)
             if forwarding is None:
-                return None
+                return False
             own_lines = forwarding + own_lines
         lease = services.lease(now)
         if lease is None:
-            return None
+            return False
         if self._rate_limits is not None:
             try:
                 self._rate_limits.check(flow.principal, now)
             except RateLimited:  # nothing was counted: the slow path refuses it
                 lease.give_back()
-                return None
+                return False
         self.limiter.in_flight += 1
         services.requested(now)
-        return FastRequest(self, client, data, plain, flow, own_lines, services, lease)
-
-    def _make_flow(self, key: _FlowKey, token: bytes, client: Client) -> Flow | None:
-        """In place of one that does not hold."""
-        _, tag, host, peer = key
-        headers = [(b"host", host), (b"x-api-tag", tag), (b"authorization", b"Bearer " + token)]
-        flow = self.gateway.flow_of(ClientRequest("", b"", headers, peer=peer, scheme=client.scheme))
-        return None if flow is None else self._flows.remember(key, flow)
+        client.begun(FastRequest(self, client, data, plain, flow, own_lines, services, lease))
+        return True
 
 
 class FastRequest:
@@ -147,7 +118,7 @@ class FastRequest:
     def __init__(
         self,
         path: FastPath,
-        client: Client,
+        client: FastConnection,
         data: bytes,
         plain: PlainRequest,
         flow: Flow,
@@ -178,7 +149,7 @@ class FastRequest:
         elif path.tracing is not None:
             self._parent = path.tracing.new_parent()
             trace_lines = b"traceparent: %b\r\n" % self._parent
-        framing = b"content-length: %d\r\n" % len(body) if body else b""
+        framing = b"content-length: %d\r\n" % len(body) if b"content-length" in read else b""
         head = b"%b\r\n%b\r\n%b%bx-request-id: %b\r\n%b%b%b\r\n%b" % (
             start,
             lease.backend.client.host_line,

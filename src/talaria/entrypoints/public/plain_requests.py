@@ -30,7 +30,7 @@ _LISTS: Final = frozenset({b"forwarded", b"x-forwarded-for"})
 """Several lines of such a name are one list (RFC 9110, 5.3)."""
 _REMEMBERED: Final = frozenset(
     b"accept accept-charset accept-encoding accept-language cache-control connection content-type dnt host origin"
-    b" pragma user-agent x-api-tag x-forwarded-host x-forwarded-proto".split()
+    b" pragma user-agent x-api-tag x-forwarded-host x-forwarded-method x-forwarded-proto".split()
 )
 _LINES: Final = 2048
 _NAMES: Final = 1024
@@ -47,10 +47,11 @@ caller's token, the body.
 
 
 class PlainRequests:
-    """Reads them, by this policy. `header_limit`, `body_limit` in bytes (0: none)."""
+    """Reads them, by this policy. `header_limit`, `body_limit` in bytes (0: none). `more`: names that are read too."""
 
-    def __init__(self, policy: HeaderPolicy, body_limit: int) -> None:
+    def __init__(self, policy: HeaderPolicy, body_limit: int, more: frozenset[bytes] = frozenset()) -> None:
         self._policy = policy
+        self._read_names = _READ | more
         self._body_limit = min(body_limit or JOINED_AT_MOST, JOINED_AT_MOST)
         self._lines: BoundedMemo[bytes, _Read] = BoundedMemo(_LINES, _LONGEST)
         self._names: BoundedMemo[bytes, bytes] = BoundedMemo(_NAMES)
@@ -96,7 +97,7 @@ class PlainRequests:
         body = data[end + 4 :]
         if body or b"content-length" in read:
             size = len(body)
-            if read.get(b"content-length") != b"%d" % size or not 0 < size <= self._body_limit:
+            if read.get(b"content-length") != b"%d" % size or size > self._body_limit:
                 return None
         if not token:
             return None
@@ -108,7 +109,7 @@ class PlainRequests:
         value = value.strip(b" ")
         if name == _UNUSUAL or not value or value.translate(None, PRINTABLE):
             return None
-        if name in _READ:
+        if name in self._read_names:
             if name == b"connection" and value.lower() != b"keep-alive":
                 return None
             found = (name, value)
@@ -119,5 +120,5 @@ class PlainRequests:
     def _name(self, raw: bytes) -> bytes:
         """In lower case; _UNUSUAL for one that only the parser may read."""
         name = raw.lower()
-        plain = name in _READ or self._policy.forwards(name) or self._policy.ignores(name)
+        plain = name in self._read_names or self._policy.forwards(name) or self._policy.ignores(name)
         return self._names.remember(raw, name if plain else _UNUSUAL)

@@ -22,7 +22,12 @@ class DecisionServer:
         self._socket = listening
         self._edges = TrustedEdges(settings.server.trusted_edges, clock)
         self._decisions = Decisions(
-            container.gateway(), recorder, clock, process.limiter(), max_age=settings.decision.max_age
+            container.gateway(),
+            recorder,
+            clock,
+            process.limiter(),
+            max_age=settings.decision.max_age,
+            fast_path=settings.server.fast_path,
         )
         self._listener = Listener(
             self._decisions,
@@ -30,6 +35,7 @@ class DecisionServer:
             limits_of(settings),
             settings.server.drain_timeout,
             admit=self._edges.admit,
+            fast_path=self._decisions,
         )
 
     async def start(self) -> None:
@@ -40,7 +46,7 @@ class DecisionServer:
         """Decide by this configuration from now on."""
         settings = container.settings()
         self._edges.networks = settings.server.trusted_edges
-        self._decisions.decide_by(container.gateway(), settings.decision.max_age)
+        self._decisions.decide_by(container.gateway(), settings.decision.max_age, fast_path=settings.server.fast_path)
         self._listener.set_protocol(limits_of(settings), settings.server.drain_timeout)
 
     def under_way(self) -> set[asyncio.Task[None]]:

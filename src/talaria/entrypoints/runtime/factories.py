@@ -203,7 +203,7 @@ def _keys_of(caller: CallerSettings, parts: ClientParts) -> KeySource:
             caller.algorithms,
         )
         keys = parts.resources.get_or_create(made_of, partial(_jwks_client, caller, caller.jwks_url, parts))
-        parts.resources.watch(keys_behind_url(caller.name), keys, keys)
+        parts.resources.watch(keys_behind_url(caller.name), keys, keys.client)
         parts.resources.key_sets[f"{caller.name} {caller.jwks_url}"] = keys
         return keys
     if caller.secret is not None:

@@ -202,4 +202,4 @@ def _server_tls(settings: Settings) -> ssl.SSLContext | None:
 
 async def _follow_names(container: Container) -> None:
     """A reload is also how an operator says that names have other addresses now."""
-    await asyncio.gather(*[resource.follow_names() for resource in container.resources()])
+    await asyncio.gather(*[pool.follow_names() for pool in container.resources().pools.values()])

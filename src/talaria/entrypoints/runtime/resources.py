@@ -20,38 +20,15 @@ logger = logging.getLogger("talaria.health")
 
 _CIRCUIT_STATES = {"closed": 0, "half-open": 1, "open": 2}
 
+Watched = CircuitBreaker | JwksClient
+"""What knows how a dependency does."""
+
 
 class Resource(Protocol):
-    """Something with connections of its own."""
-
-    async def follow_names(self) -> None:
-        """Renew the connections to addresses that their names have no longer."""
+    """Something that goes on while what it was made of stays the same."""
 
     async def aclose(self) -> None:
-        """Close every connection."""
-
-
-class Watched(Protocol):
-    """What knows how a dependency does: a circuit breaker, or a key set behind a url."""
-
-    @property
-    def state(self) -> str:
-        """The state that it is in."""
-
-    @property
-    def health(self) -> str:
-        """The same in a word for operators: one of `readiness.SEVERITY`."""
-
-    @property
-    def cause(self) -> str:
-        """Why the last request that failed did, in fixed words."""
-
-    @property
-    def since(self) -> float | None:
-        """When the trouble of now began, in monotonic seconds."""
-
-    def refused_for(self, now: float) -> float:
-        """Seconds until it may be asked again."""
+        """Close every connection, and give up what is under way."""
 
 
 T = TypeVar("T", bound=Resource)
@@ -63,6 +40,9 @@ class Pooled(Protocol):
     def pool_state(self) -> PoolState:
         """How they are."""
         ...
+
+    async def follow_names(self) -> None:
+        """Renew the connections to addresses that their names have no longer."""
 
 
 class ResourceRegistry:

@@ -78,8 +78,8 @@ def targets(settings: Settings, parts: ClientParts) -> dict[str, UpstreamTarget]
     for name, upstream in settings.upstreams.items():
         made_of = ("upstream", replace(upstream, api_key=None, audience=""))
         services = parts.resources.get_or_create(made_of, partial(_upstream, upstream, parts))
-        for address, breaker, client in zip(upstream.urls, services.breakers, services.clients, strict=True):
-            parts.resources.watch(f"{name} {address}", breaker, client)
+        for backend in services.backends:
+            parts.resources.watch(f"{name} {backend.client.address}", backend.breaker, backend.client)
         key = upstream.api_key.reveal().encode() if upstream.api_key else b""
         found[name] = UpstreamTarget(services, upstream.audience, key)
     return found

@@ -22,6 +22,13 @@ def test_the_line() -> None:
     )
 
 
+def test_the_line_of_a_decision() -> None:
+    decided = EVENT._replace(upstream_seconds=0.0, address="", bytes_out=0, edge=True)
+    line = LineParts(3).encode(decided, TIME).decode()
+    assert '"origin":"","caller":"app","exchange":"hit","attempts":0,' in line
+    assert line.endswith('"upstream_ms":0.0,"worker":3,"person":"0123456789ab","edge":true}\n')
+
+
 NAMES = st.text(st.characters(codec="utf-8"), max_size=20)
 SECONDS = st.floats(0.0, 1e6)
 
@@ -41,6 +48,7 @@ SECONDS = st.floats(0.0, 1e6)
             SECONDS,
             SECONDS,
             NAMES,
+            edge=st.booleans(),
         ),
         min_size=1,
         max_size=5,

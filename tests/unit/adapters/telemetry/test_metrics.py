@@ -2,9 +2,18 @@
 
 import pytest
 
-from talaria.adapters.telemetry.metrics import avoided_by
+from talaria.adapters.telemetry.line_parts import finished_of
+from talaria.adapters.telemetry.metrics import Metrics, avoided_by
 from talaria.adapters.telemetry.recorder import EventBus
-from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RetryRefused, ShadowAnswered
+from talaria.domain.events import (
+    Attempt,
+    ExchangeFinished,
+    FlowLabels,
+    RequestContext,
+    RequestForwarded,
+    RetryRefused,
+    ShadowAnswered,
+)
 from talaria.testing.contracts.recorder import RecorderContract
 from tests.unit.adapters.telemetry.support_metrics import attempt, count, ended, metrics, text_of
 
@@ -214,3 +223,25 @@ def test_the_configuration_in_force_is_said() -> None:
     assert "talaria_config_last_reload_success 1.0" in text
     assert "aaaa" not in text
     assert 'talaria_config_hash{hash="bbbb"} 1.0' in text
+
+
+@pytest.mark.parametrize("edge", [False, True])
+def test_a_usual_end_in_bulk_counts_what_its_events_count(edge: bool) -> None:
+    labels = FlowLabels("wind", "wind", "services", "app", "")
+    seconds, address = (0.0, "") if edge else (0.25, "http://a")
+    event = RequestForwarded(labels, "r-1", "", "GET", 200, 0, 0, 0.5, seconds, 1.0, address, edge=edge)
+    in_bulk, one_by_one = metrics(), metrics()
+    in_bulk.handlers[RequestForwarded]([event, event])
+    for _ in range(2):
+        finished = finished_of(event)
+        count(one_by_one, finished)
+        count(one_by_one, ExchangeFinished("wind", "hit"))
+        for one in finished.context.attempts:
+            count(one_by_one, one)
+    assert counted_by(in_bulk) == counted_by(one_by_one)
+
+
+def counted_by(counted: Metrics) -> list[str]:
+    """What is shown of requests, exchanges and calls."""
+    shown = ("talaria_requests", "talaria_exchange", "talaria_dependency", "talaria_request_duration")
+    return [line for line in text_of(counted).splitlines() if line.startswith(shown)]

@@ -238,3 +238,12 @@ def test_a_request_on_the_fast_path_has_the_spans_of_any_other(trace: Trace | No
         )
         assert (server.start_time, server.end_time) == (int((WALL + 401.5) * 1e9), int((WALL + 402) * 1e9))
         assert (said(server)["talaria.exchange"], said(upstream)["server.port"]) == ("hit", 8443)
+
+
+def test_a_decision_under_a_flow_has_one_span() -> None:
+    bench, labels = Bench(), FlowLabels("wind", "wind", "services", "app", "p5eud0nym")
+    event = RequestForwarded(labels, "r-1", TRACE, "GET", 200, 0, 0, 0.5, 0.0, WALL + 402.0, "", SAMPLED, edge=True)
+    bench.recorder.record_forwarded([event])
+    (server,) = bench.made
+    assert ids(server) == (TRACE, SERVER, PARENT)
+    assert (said(server)["talaria.exchange"], said(server)["talaria.origin"]) == ("hit", "")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from talaria.entrypoints.cli import shared
 from talaria.entrypoints.cli.main import cli
 from talaria.entrypoints.config import load
 
@@ -47,7 +46,7 @@ def test_it_shows_what_it_found(config: Path) -> None:
 
 def test_nothing_is_cut_on_a_narrow_terminal(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = check(config).stdout.split()
-    monkeypatch.setattr(shared, "line_width", lambda: 40)
+    monkeypatch.setenv("COLUMNS", "40")
     narrow = check(config).stdout
     assert narrow.split() == whole
     longest = max(map(len, whole[:-6]))

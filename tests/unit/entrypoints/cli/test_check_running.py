@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from talaria.entrypoints.cli.main import cli
 from talaria.entrypoints.config import load
 from talaria.entrypoints.config.without_secrets import without_secrets
+from talaria.entrypoints.ops.answers import ConfigurationInForce
 from tests.unit.entrypoints.cli.support_listener import Listener
 
 VARIABLES = {"PERSONAL_TOKEN": "canary-1", "WIND_API_KEY": "canary-2", "TALARIA_SERVICES_API_KEY": "canary-3"}
@@ -21,7 +22,7 @@ def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Listener:
     assert CliRunner().invoke(cli, ["init", str(tmp_path)]).exit_code == 0
     listener = Listener(monkeypatch)
     settings = load(tmp_path / "talaria.toml", VARIABLES)
-    listener.body = msgspec.json.encode({"hash": settings.digest, "settings": without_secrets(settings)})
+    listener.body = msgspec.json.encode(ConfigurationInForce(settings.digest, "info", without_secrets(settings)))
     return listener
 
 

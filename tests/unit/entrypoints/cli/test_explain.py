@@ -213,6 +213,7 @@ def test_a_refusal_below_500_is_explained_by_what_its_client_was_told(run: Run, 
         ["--last", "0"],
         ["--last", "1001"],
         ["--since", "yesterday"],
+        *(["--status", status] for status in ("999", "40", "200", "4XX", "401 ", "all")),
         ["--last", "1", "--ops", "10.0.0.5:91"],
     ],
 )

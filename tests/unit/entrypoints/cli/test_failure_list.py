@@ -1,13 +1,10 @@
 """The rows of the list, and the moments that it may begin at."""
 
 import datetime
-import os
-import sys
 
 import pytest
 from msgspec.structs import replace
 
-from talaria.entrypoints.cli import failure_list
 from talaria.entrypoints.cli.failure_list import moment, print_list
 from tests.unit.entrypoints.ops.support_ops import failure_record
 
@@ -38,8 +35,7 @@ def test_what_is_no_moment(text: str) -> None:
 def test_a_narrow_terminal_shows_each_whole_in_two_rows_the_request_id_first(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setattr(failure_list, "get_terminal_size", lambda: os.terminal_size((80, 24)))
+    monkeypatch.setenv("COLUMNS", "80")
     longest = replace(failure_record("0123456789abcdef" * 2), reason="partner-user-unknown", cause="connection refused")
     print_list([longest], headings=False)
     first, second = capsys.readouterr().out.splitlines()
@@ -48,7 +44,8 @@ def test_a_narrow_terminal_shows_each_whole_in_two_rows_the_request_id_first(
     assert second.split() == [longest.time, "wind", "app", "750", "ms", "connection", "refused"]
 
 
-def test_in_a_pipe_each_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_pipe_each_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "")
     print_list([failure_record(), failure_record("r-2")])
     headings, one, two = capsys.readouterr().out.splitlines()
     assert headings.startswith("request id")

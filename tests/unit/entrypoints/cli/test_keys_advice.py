@@ -12,7 +12,7 @@ from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.entrypoints.cli import keys
 from talaria.entrypoints.cli.init import command as init
 from talaria.entrypoints.cli.keys import advise
-from talaria.entrypoints.ops.app import KeysInForce
+from talaria.entrypoints.ops.answers import KeysInForce
 from tests.unit.entrypoints.cli.support_listener import Listener
 
 

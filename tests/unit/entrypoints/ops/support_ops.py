@@ -1,10 +1,11 @@
 """A gateway without processes, for the tests of the operators' application."""
 
 from talaria.adapters.auth.key_rotation import KeyUse
-from talaria.adapters.telemetry.failure_log import FAILURES, AttemptRecord, FailureRecord, RecordFilter
+from talaria.adapters.telemetry.failure_log import AttemptRecord, FailureRecord, FailureRecords
 from talaria.adapters.telemetry.tallies import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.ops.admin import ConfigurationInForce, Overview, Process
+from talaria.entrypoints.ops.admin import Overview, Process
+from talaria.entrypoints.ops.answers import ConfigurationInForce
 from talaria.entrypoints.ops.readiness import Dependency, Readiness, RouteReadiness
 
 
@@ -30,8 +31,11 @@ def failure_record(request_id: str = "r-1") -> FailureRecord:
     )
 
 
+KEYS = [KeyUse("2026-11", "ES256", True, 1000.0, 2060.0), KeyUse("2026-12", "ES256", False, 2000.0, 0.0)]
+
+
 class MemoryAdmin:
-    """The GatewayAdmin of no process."""
+    """The GatewayAdmin of no process. `failures`: the newest first. `broken`: no worker answers an order."""
 
     def __init__(self) -> None:
         self.draining = False
@@ -39,26 +43,22 @@ class MemoryAdmin:
         self.trouble = Dependency("wind", "closed")
         self.failures: list[FailureRecord] = []
         self.kept = {("wind", "app", PersonalPhoneId("ppid-canary/7a%2F")), ("wind", "app", PersonalPhoneId("b"))}
-        self.broken = False
+        self.broken = self.fails = False
         self.requests = 0
         self.level = "info"
 
-    async def readiness(self) -> Readiness:
-        route = RouteReadiness("wind", [Dependency("personal", "closed"), self.trouble])
-        return Readiness(not self.draining, self.draining, [route], workers=2, answered=self.answered)
-
-    async def tallies(self) -> Tallies:
-        if self.broken:
-            raise ValueError("ppid-canary")
-        requests: dict[Labels, int] = {("wind", "GET", 200, "", "upstream", "app"): self.requests}
-        return summed([Tallies({"5xx": {("wind", "partner", "partner-timeout"): 2}, "requests": requests})])
-
     async def overview(self) -> Overview:
-        refusals = await self.last_failures(100, RecordFilter(status="4xx"))
+        if self.fails:
+            raise ValueError("ppid-canary")
+        route = RouteReadiness("wind", [Dependency("personal", "closed"), self.trouble])
+        readiness = Readiness(not self.draining, self.draining, [route], workers=2, answered=self.answered)
+        requests: dict[Labels, int] = {("wind", "GET", 200, "", "upstream", "app"): self.requests}
+        tallies = summed([Tallies({"5xx": {("wind", "partner", "partner-timeout"): 2}, "requests": requests})])
         processes = [Process(number, 100 + number, number < self.answered) for number in range(2)]
-        return Overview(
-            await self.readiness(), await self.tallies(), processes, await self.last_failures(100), refusals
-        )
+        records = FailureRecords()
+        for record in reversed(self.failures):
+            records.add(record)
+        return Overview(readiness, tallies, processes, records, KEYS)
 
     async def invalidate(self, partner: str, caller: str, phone_id: PersonalPhoneId) -> int:
         key = (partner, caller, phone_id)
@@ -71,12 +71,6 @@ class MemoryAdmin:
         self.kept.clear()
         return count
 
-    async def find_failure(self, request_id: str) -> FailureRecord | None:
-        return next((kept for kept in self.failures if kept.request_id == request_id), None)
-
-    async def last_failures(self, count: int, asked: RecordFilter = FAILURES) -> list[FailureRecord]:
-        return [record for record in self.failures if asked.admits(record)][:count]
-
     async def configuration(self) -> ConfigurationInForce | None:
         return None if self.broken else ConfigurationInForce("0123456789ab", self.level, {"personal": {"token": "***"}})
 
@@ -86,6 +80,3 @@ class MemoryAdmin:
     async def set_log_level(self, level: str) -> int:
         self.level = level
         return 2
-
-    async def signing_keys(self) -> list[KeyUse]:
-        return [KeyUse("2026-11", "ES256", True, 1000.0, 2060.0), KeyUse("2026-12", "ES256", False, 2000.0, 0.0)]

@@ -169,7 +169,7 @@ def test_what_is_wrong_is_a_problem(client: Any, method: str, path: str, status:
 
 
 def test_no_answer_and_no_line_quotes_an_id(client: Any, admin: MemoryAdmin, caplog: pytest.LogCaptureFixture) -> None:
-    admin.broken = True
+    admin.fails = True
     with caplog.at_level(logging.DEBUG, logger="talaria"), caplog.at_level(logging.DEBUG, logger="litestar"):
         answers = [client.delete(f"/identities/wind/app/{ENCODED}"), client.get(f"/identities/wind/app/{ENCODED}")]
         answers.append(client.get("/metrics"))

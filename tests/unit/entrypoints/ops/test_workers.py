@@ -13,7 +13,8 @@ from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.telemetry.failure_log import FailureRecord
 from talaria.adapters.telemetry.tallies import Tallies
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.ops.admin import ConfigurationInForce, WorkerReport
+from talaria.entrypoints.ops.admin import WorkerReport
+from talaria.entrypoints.ops.answers import ConfigurationInForce
 from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness
 from talaria.entrypoints.ops.workers import WorkersAdmin
 from tests.unit.entrypoints.ops.support_ops import failure_record
@@ -104,8 +105,12 @@ async def admin(workers: list[Worker]) -> AsyncIterator[WorkersAdmin]:
 
 async def counted(admin: WorkersAdmin) -> tuple[int, float]:
     """Requests counted, and in flight."""
-    tallies = await admin.tallies()
+    tallies = (await admin.overview()).tallies
     return tallies.counters["requests"].get(REQUESTS, 0), tallies.gauges["requests_in_flight"].get((), 0.0)
+
+
+async def last_failures(admin: WorkersAdmin, count: int) -> list[FailureRecord]:
+    return (await admin.overview()).records.last(count)
 
 
 async def test_the_workers_are_summed(admin: WorkersAdmin, workers: list[Worker]) -> None:
@@ -120,7 +125,7 @@ async def test_a_dead_worker_s_counts_stay_and_its_gauges_go(
     admin: WorkersAdmin, workers: list[Worker], told: bool
 ) -> None:
     workers[0].requests, workers[1].requests = 3, 4
-    await admin.tallies()
+    await admin.overview()
     workers[0].answers = False
     if told:
         admin.handlers["exited"](0, "died")
@@ -133,17 +138,17 @@ async def test_a_dead_worker_s_counts_stay_and_its_gauges_go(
 
 async def test_a_worker_that_does_not_answer_goes_on_as_it_was(admin: WorkersAdmin, workers: list[Worker]) -> None:
     workers[0].requests, workers[1].requests = 3, 4
-    await admin.tallies()
+    await admin.overview()
     workers[0].answers, workers[1].requests = False, 5
     assert await counted(admin) == (8, 2.0)
-    readiness = await admin.readiness()
+    readiness = (await admin.overview()).readiness
     assert (readiness.workers, readiness.answered) == (2, 1)
 
 
 async def test_restarts_are_counted_by_how(admin: WorkersAdmin) -> None:
     for how in ("died", "hung", "died"):
         admin.handlers["exited"](0, how)
-    tallies = await admin.tallies()
+    tallies = (await admin.overview()).tallies
     assert tallies.counters["worker_restarts"] == {("died",): 2, ("hung",): 1}
 
 
@@ -152,47 +157,47 @@ async def test_failures_of_all_workers_are_listed_by_time_and_survive_their_work
 ) -> None:
     workers[0].failures = [replace(failure_record(f"r-{second}"), time=f"12:00:0{second}") for second in (1, 3)]
     workers[1].failures = [replace(failure_record("r-2"), time="12:00:02")]
-    assert [record.request_id for record in await admin.last_failures(10)] == ["r-3", "r-2", "r-1"]
+    assert [record.request_id for record in await last_failures(admin, 10)] == ["r-3", "r-2", "r-1"]
     admin.handlers["exited"](0, "died")
     workers[0] = Worker(13)
     workers[0].failures = [replace(failure_record("r-4"), time="12:00:04")]
-    assert [record.request_id for record in await admin.last_failures(3)] == ["r-4", "r-3", "r-2"]
-    found = await admin.find_failure("r-1")
+    assert [record.request_id for record in await last_failures(admin, 3)] == ["r-4", "r-3", "r-2"]
+    records = (await admin.overview()).records
+    found = records.find("r-1")
     assert found is not None
     assert found.time == "12:00:01"
-    assert await admin.find_failure("r-9") is None
+    assert records.find("r-9") is None
 
 
 async def test_no_failure_is_listed_twice_however_many_ask_at_once(admin: WorkersAdmin, workers: list[Worker]) -> None:
     workers[0].failures = [failure_record("r-1")]
-    asking = [admin.last_failures(10), admin.find_failure("r-1"), admin.last_failures(10)]
-    await asyncio.gather(*asking)
+    await asyncio.gather(*[admin.overview() for _ in range(3)])
     workers[0].failures.append(failure_record("r-2"))
-    assert sorted(record.request_id for record in await admin.last_failures(10)) == ["r-1", "r-2"]
+    assert sorted(record.request_id for record in await last_failures(admin, 10)) == ["r-1", "r-2"]
 
 
 async def test_it_is_ready_while_any_worker_is(admin: WorkersAdmin, workers: list[Worker]) -> None:
     workers[0].readiness = Readiness(False, True, [])
-    assert (await admin.readiness()).ready
+    assert (await admin.overview()).readiness.ready
     workers[1].readiness = Readiness(False, True, [])
-    assert not (await admin.readiness()).ready
+    assert not (await admin.overview()).readiness.ready
 
 
 async def test_it_is_not_ready_before_any_worker_is() -> None:
-    assert await WorkersAdmin(2).readiness() == Readiness(False, False, [], None, 2, 0)
+    assert (await WorkersAdmin(2).overview()).readiness == Readiness(False, False, [], None, 2, 0)
 
 
 async def test_a_reload_that_one_worker_refused_is_seen(admin: WorkersAdmin, workers: list[Worker]) -> None:
     refused = Configured("aaaa", "2026-11-18T12:00:00Z", last_reload_ok=False)
     workers[1].readiness = Readiness(True, False, [], refused)
-    assert (await admin.readiness()).configuration == refused
+    assert (await admin.overview()).readiness.configuration == refused
 
 
 async def test_the_worst_state_of_all_workers_is_seen(admin: WorkersAdmin, workers: list[Worker]) -> None:
     bad = Dependency("personal", "open", "2026-11-18T12:00:00Z", "connection refused", 3.5, 1, 1)
     for worker, personal in zip(workers, [Dependency("personal", "ok"), bad], strict=True):
         worker.readiness = Readiness(True, False, [RouteReadiness("wind", [personal])])
-    readiness = await admin.readiness()
+    readiness = (await admin.overview()).readiness
     assert readiness.routes == [RouteReadiness("wind", [replace(bad, of_workers=2)])]
     assert (readiness.workers, readiness.answered) == (2, 2)
 
@@ -219,7 +224,7 @@ async def test_the_log_level_reaches_every_worker_and_those_that_come_later(
     assert [worker.level for worker in workers] == ["debug", "debug"]
     assert logging.getLogger("talaria").level == logging.DEBUG
     workers[0] = Worker(13)
-    await admin.tallies()
+    await admin.overview()
     assert workers[0].level == "debug"
 
 
@@ -241,4 +246,4 @@ async def test_the_configuration_is_the_one_of_a_worker_that_answers(
 
 
 async def test_the_times_of_a_key_are_the_latest_of_all_workers(admin: WorkersAdmin) -> None:
-    assert [key.published_at for key in await admin.signing_keys()] == [1012.0]
+    assert [key.published_at for key in (await admin.overview()).signing_keys] == [1012.0]

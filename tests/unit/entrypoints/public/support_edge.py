@@ -1,15 +1,21 @@
 """An edge proxy that asks for decisions without a socket, and what it gets."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from talaria.domain.errors import Refusal
-from talaria.domain.events import RequestFinished
+from talaria.domain.events import ExchangeFinished, RequestFinished, RequestForwarded
 from talaria.domain.http import Headers
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.public import problems
 from talaria.entrypoints.public.decisions import Decisions
+from talaria.entrypoints.public.server.connection import ListenerState
+from talaria.entrypoints.public.server.fast_connection import FastConnection
 from talaria.testing import MemoryRecorder
 from tests.unit.domain.support_memory_gateway import Door
+from tests.unit.domain.support_time import settle
+from tests.unit.entrypoints.public.server.support_server import LIMITS, ClientTransport, Rejected
 from tests.unit.entrypoints.public.support_cycle import arrived
 
 WALL = 1_800_000_000.0
@@ -75,3 +81,71 @@ class Edge:
         assert len(events) <= 1
         assert not self.door.upstream.received, "a decision asks no upstream"
         return Answer(link.written, events[0] if events else None)
+
+
+def question(
+    *lines: bytes,
+    start: bytes = b"GET /decide",
+    asked: Sequence[bytes] = (b"X-Forwarded-Method: GET", b"X-Forwarded-Uri: /rides?a=1"),
+    token: bytes = b"t-1",
+    tag: bytes = b"wind",
+) -> bytes:
+    """A question as its bytes, that is plain, but for what these lines make of it."""
+    head = [start + b" HTTP/1.1", b"Host: api.example", b"x-api-tag: " + tag, b"Authorization: Bearer " + token]
+    return b"\r\n".join([*head, *asked, *lines, b"", b""])
+
+
+class EdgeTown:
+    """An edge on a connection to the decision API: all is real but the socket. `wall` are seconds since the epoch."""
+
+    def __init__(self, max_age: float = 0.0, limit: int = 10, *, fast_path: bool = True, **door: Any) -> None:
+        self.wall = WALL
+        self.door = Door(**door)
+        self.recorder = self.door.world.recorder
+        self.limiter = ConcurrencyLimiter(limit)
+        self.decisions = Decisions(
+            self.door.gateway,
+            self.recorder,
+            self.door.world.clock,
+            self.limiter,
+            max_age=max_age,
+            fast_path=fast_path,
+            wall=lambda: self.wall,
+        )
+        self.state = ListenerState()
+        self.connect()
+
+    def connect(self) -> None:
+        """Take a new connection."""
+        self.transport = ClientTransport()
+        self.transport.extra = {"peername": ("127.0.0.1", 1234)}
+        self.connection = FastConnection(LIMITS, self.decisions, Rejected(), self.state, self.decisions)
+        self.connection.connection_made(self.transport)
+
+    async def send(self, *pieces: bytes) -> bytes:
+        """Each piece in a turn of its own. Gives what the edge got meanwhile."""
+        for piece in pieces:
+            self.connection.data_received(piece)
+            await settle()
+        written, self.transport.written = self.transport.written, b""
+        return written
+
+    async def ask(self, data: bytes | None = None) -> Answer:
+        """One question that is answered at once."""
+        return Answer(await self.send(data or question()), None)
+
+    @property
+    def ended(self) -> list[RequestFinished | RequestForwarded]:
+        """The questions that have ended, in order."""
+        return [event for event in self.recorder.events if isinstance(event, RequestFinished | RequestForwarded)]
+
+    @property
+    def fast(self) -> list[bool]:
+        """Of those that have ended: were they answered under a flow?"""
+        return [isinstance(event, RequestForwarded) for event in self.ended]
+
+    @property
+    def hits(self) -> int:
+        """How many were served by a cached pair."""
+        counted = [event for event in self.recorder.events if isinstance(event, ExchangeFinished)]
+        return sum(event.result == "hit" for event in counted) + sum(self.fast)

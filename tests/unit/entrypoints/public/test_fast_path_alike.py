@@ -67,6 +67,8 @@ def compare(request: Sequence[bytes], response: Sequence[bytes] = (OK,), peer: s
 def test_what_is_plain_takes_the_fast_path() -> None:
     assert compare([ask()]) == [True] * TIMES
     assert compare([post(b"hello")]) == [True] * TIMES
+    assert compare([post(b"")]) == [True] * TIMES
+    assert compare([ask(b"Content-Length: 0")]) == [True] * TIMES
 
 
 def _cases() -> list[Case]:

@@ -83,6 +83,16 @@ def test_a_plain_one() -> None:
     )
 
 
+def test_an_empty_body_and_names_that_are_read_too() -> None:
+    more = PlainRequests(POLICY, 100, frozenset({b"cookie"}))
+    plain = more.read(post(b"", b"Cookie: a=b"), 1000)
+    assert plain is not None
+    _, _, forwarded, read_here, _, body = plain
+    assert (forwarded, body) == ([], b"")
+    assert (read_here[b"cookie"], read_here[b"content-length"]) == (b"a=b", b"0")
+    assert more.read(post(b"", b"Cookie: a=b", b"Cookie: a=b"), 1000) is None
+
+
 @settings(max_examples=300)
 @given(requests())
 def test_what_is_read_is_read_alike(pieces: list[bytes]) -> None:
@@ -139,7 +149,7 @@ def test_some_of_the_corpus_is_read() -> None:
         ask().replace(b"authorization", b"authorization: Bearer \r\nauthorization"),
         ask(b"host: other"),
         ask(b"x-api-tag: wind"),
-        ask(b"content-length: 0"),
+        ask(b"content-length: 00"),
         ask(b"content-length: 5"),
         ask(b"content-length: 05", body=b"hello"),
         ask(b"content-length: 5, 5", body=b"hello"),

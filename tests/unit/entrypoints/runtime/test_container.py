@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from dependency_injector import providers
+from msgspec.structs import replace
 
 from talaria.entrypoints.cli.main import cli
 from talaria.entrypoints.config import Settings, load
@@ -34,6 +35,16 @@ def test_every_part_of_the_process_is_the_same_after_a_reload(settings: Settings
         for name in of_the_process():
             assert getattr(reloaded.process, name)() is getattr(first.process, name)(), name
         assert reloaded.gateway() is not first.gateway()
+
+
+def test_whatever_has_connections_follows_the_names_of_its_urls(settings: Settings) -> None:
+    urls = ("http://one.test", "http://two.test")
+    upstream = replace(settings.upstreams["talaria-services"], urls=urls)
+    container = Container(settings=replace(settings, upstreams={"talaria-services": upstream}))
+    container.gateway()
+    resources = container.resources()
+    services = {f"talaria-services {url}" for url in urls}
+    assert set(resources.pools) == set(resources.watched) == {"personal", "wind", "caller-keys:app", *services}
 
 
 def test_a_part_of_the_process_can_be_swapped(settings: Settings) -> None:

@@ -106,7 +106,8 @@ class Facts:
     @property
     def dropped(self) -> list[str]:
         """Headers that no upstream gets from a client, beside those that are set anew."""
-        return ["baggage"] if self.settings.tracing.baggage == "drop" else []
+        baggage = ["baggage"] if self.settings.tracing.baggage == "drop" else []
+        return ["keep-alive", "proxy-connection", "proxy-authorization", *baggage]
 
     @property
     def upstreams(self) -> list[EdgeUpstream]:

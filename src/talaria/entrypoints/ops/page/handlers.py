@@ -26,7 +26,7 @@ async def timeline(
     pages: Shown, admin: SkipValidation[NamedDependency[GatewayAdmin]], request_id: FromPath[str]
 ) -> Response[str]:
     """One failure, for people."""
-    record = await admin.find_failure(request_id)
+    record = (await admin.overview()).records.find(request_id)
     if record is None:
         raise NotFoundException
     return Response(pages.failure(record), headers=HEADERS)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from talaria import __version__
-from talaria.adapters.telemetry.failure_log import PASSED_ON, FailureRecord
+from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, REFUSALS, FailureRecord
 from talaria.entrypoints.ops import timeline
 from talaria.entrypoints.ops.admin import GatewayAdmin
 from talaria.entrypoints.ops.figures import ALL, SAMPLE_SECONDS, Figures, History
@@ -79,7 +79,7 @@ class Pages:
     async def keep_sampling(self) -> None:
         """Take samples for the rates and curves, for ever."""
         while True:
-            self._history.add(await self._admin.tallies())
+            self._history.add((await self._admin.overview()).tallies)
             await asyncio.sleep(SAMPLE_SECONDS)
 
     def close(self) -> None:
@@ -119,6 +119,7 @@ class Pages:
         overview = await self._admin.overview()
         figures, now = self._history.figures(overview.tallies), time.time()
         truth = view.truth(overview, figures)
+        failures, refusals = overview.records.last(KEPT), overview.records.last(KEPT, REFUSALS)
         main = template("main").render(
             truth=truth,
             all=figures.get(ALL, Figures()),
@@ -129,9 +130,9 @@ class Pages:
             replaced=view.replaced(overview.tallies),
             amounts=view.amounts(overview.tallies, figures),
             certificates=view.certificates(overview.tallies, now),
-            failures=overview.failures[: view.SHOWN],
-            reasons=view.by_reason(overview.failures),
-            refusals=view.by_reason(overview.refusals),
+            failures=failures[: view.SHOWN],
+            reasons=view.by_reason(failures),
+            refusals=view.by_reason(refusals),
             now=now,
             clock=time.strftime("%H:%M:%S", time.gmtime(now)),
         )

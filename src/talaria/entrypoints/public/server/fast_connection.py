@@ -25,17 +25,17 @@ class SentRequest(FirstTry, Protocol):
 
 
 class Sender(Protocol):
-    """The fast path: `fast_path.FastPath`."""
+    """The fast path: `fast_path.FastPath`, or `decisions.Decisions`."""
 
     enabled: bool
 
-    def begin(self, client: "FastConnection", data: bytes, header_limit: int) -> SentRequest | None:
-        """Send the request that these bytes are. None: nothing was done."""
+    def begin(self, client: "FastConnection", data: bytes, header_limit: int) -> bool:
+        """Take the request that these bytes are: it is answered, or begun. False: nothing was done."""
         ...
 
 
 class FastConnection(Connection):
-    """Implements `fast_path.Client` too."""
+    """Asks `fast_path` before the parser."""
 
     def __init__(
         self, limits: ConnectionLimits, app: App, rejected: RejectedHeads, state: ListenerState, fast_path: Sender
@@ -48,20 +48,24 @@ class FastConnection(Connection):
         pipeline = self.pipeline
         if self._sent is not None:
             self.leave_fast_path()
-        elif self._fast_path.enabled and not (  # is nothing under way, half read, or about to end the connection?
-            pipeline.active is not None
+        elif not (  # is it switched off, or is anything under way, half read, or about to end the connection?
+            not self._fast_path.enabled
+            or pipeline.active is not None
             or self._received
             or self._in_head
             or self.write_paused
             or self.draining
             or self._discarding
             or pipeline.closed
-        ):
-            self._sent = self._fast_path.begin(self, data, self._limits.header_limit)
-            if self._sent is not None:
-                self._time_limit = 0.0
-                return
+            or pipeline.queued
+            or (self.cycle is not None and self.cycle.more_body)
+        ) and self._fast_path.begin(self, data, self._limits.header_limit):
+            return
         super().data_received(data)
+
+    def begun(self, request: SentRequest) -> None:
+        """This request was sent: its response is waited for."""
+        self._sent, self._time_limit = request, 0.0
 
     def answer(self, response: bytes) -> None:
         """Write the whole response; the request is over."""

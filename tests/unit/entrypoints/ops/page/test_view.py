@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from talaria.adapters.telemetry.failure_log import FailureRecords
 from talaria.adapters.telemetry.tallies import Tallies
 from talaria.entrypoints.ops.admin import Overview, Process
 from talaria.entrypoints.ops.figures import ALL, IDENTITIES, Figures, Subject
@@ -23,7 +24,7 @@ def overview(
     configuration = Configured("aaaa", "2026-11-18T11:00:00Z", reloaded)
     processes = [Process(number, 100 + number, number < answered) for number in range(2)]
     readiness = Readiness(ready, draining, routes, configuration, 2, answered)
-    return Overview(readiness, Tallies(), processes, [], [])
+    return Overview(readiness, Tallies(), processes, FailureRecords(), [])
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,11 @@ class FastPath:
     willing: bool = True
     asked: list[bytes] = field(default_factory=list)
 
-    def begin(self, client: FastConnection, data: bytes, header_limit: int) -> Sent | None:
+    def begin(self, client: FastConnection, data: bytes, header_limit: int) -> bool:
         self.asked.append(data)
-        return Sent(client, data) if self.willing else None
+        if self.willing:
+            client.begun(Sent(client, data))
+        return self.willing
 
 
 class Harness:

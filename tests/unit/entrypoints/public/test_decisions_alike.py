@@ -1,0 +1,121 @@
+"""One behaviour: whatever an edge asks, it gets the same with flows and without, and the same is told of it.
+
+Compared are the bytes that the edge gets, the access lines and what is counted; without ids and times. Each question is
+asked twice, behind one that is plain.
+"""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.integration.attacks.support_cases import Case, called, load
+from tests.integration.attacks.support_requests import raw_of
+from tests.unit.domain.support_time import run, settle
+from tests.unit.entrypoints.public.support_edge import EdgeTown, question
+from tests.unit.entrypoints.public.support_fast_path import line_of, without_ids
+from tests.unit.entrypoints.public.test_fast_path_alike import COLONS, NAMES, VALUES, VERSIONS
+
+TIMES = 2
+Seen = list[object]
+
+
+async def _made_of(pieces: Sequence[bytes], *, fast_path: bool) -> tuple[Seen, list[bool]]:
+    """What the decision API makes of this question, asked again and again; and which of them a flow answered."""
+    town = EdgeTown(15.0, fast_path=fast_path)
+    await town.send(question())
+    town.recorder.events.clear()
+    seen: Seen = []
+    for _ in range(TIMES):
+        if town.transport.ended or town.transport.finished:
+            town.connect()
+        seen.append(without_ids(await town.send(*pieces)))
+        seen += [town.transport.ended, town.transport.finished, town.limiter.in_flight]
+    seen += [[line_of(event) for event in town.ended], town.hits, len(town.door.upstream.received)]
+    town.connection.connection_lost(None)
+    await settle()
+    return seen, town.fast
+
+
+def compare(*pieces: bytes) -> list[bool]:
+    """Raises where the two differ. Which of the questions a flow answered."""
+
+    async def main() -> tuple[tuple[Seen, list[bool]], tuple[Seen, list[bool]]]:
+        return await _made_of(pieces, fast_path=False), await _made_of(pieces, fast_path=True)
+
+    (slow, none), (fast, taken) = run(main())
+    assert slow == fast
+    assert not any(none)
+    return taken
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        question(),
+        question(b"content-length: 0"),
+        question(b"accept: */*", b"cookie: a=b", b"traceparent: 00-%b-%b-01" % (b"a" * 32, b"b" * 16)),
+        question(b"X-Forwarded-For: 198.51.100.7", b"X-Forwarded-Proto: https", b"X-Forwarded-Host: door"),
+        question(start=b"OPTIONS /decide/a%20b?c=%2e", asked=[]).replace(b"%20", b"_"),
+        question(b"content-length: 5", start=b"POST /decide") + b"hello",
+    ],
+)
+def test_what_is_plain_is_answered_by_a_flow(data: bytes) -> None:
+    assert compare(data) == [True] * TIMES
+
+
+def _cases() -> list[Case]:
+    return [case for table in ("names", "tags", "targets", "framings") for case in load(table)]
+
+
+@pytest.mark.parametrize("case", _cases(), ids=called)
+def test_each_attack(case: Case) -> None:
+    data = raw_of(case, "t-1")
+    method, space, rest = data.partition(b" ")
+    compare(method + space + b"/decide" + rest)
+    first, line_break, lines = data.partition(b"\r\n")
+    target = first.removesuffix(b" HTTP/1.1").partition(b" ")[2]
+    asked = b"GET /decide HTTP/1.1\r\nx-forwarded-method: %b\r\nx-forwarded-uri: %b" % (method, target)
+    compare(asked + line_break + lines)
+
+
+OF_THE_EDGE = st.sampled_from(
+    b"X-Forwarded-Method|x-forwarded-uri|X-Forwarded-For|x-forwarded-host|X-Forwarded-Proto|x-forwarded-port".split(
+        b"|"
+    )
+)
+SAID = st.sampled_from(
+    b"GET|POST|HEAD|get|BREW|/|/a?b=%2e|/a%20b|/a/../b|//a|*|http://a/|/\\|192.0.2.1|10.0.0.9|::1|[::1]:80|unknown"
+    b"|192.0.2.1, 10.0.0.9|10.0.0.9, 192.0.2.1|192.0.2.1,|https|http|ftp|HTTPS|door|a b|a:99999|".split(b"|")
+)
+LINE = st.builds(lambda name, colon, value: name + colon + value, NAMES, COLONS, VALUES)
+LINE |= st.builds(lambda name, colon, value: name + colon + value, OF_THE_EDGE, COLONS, SAID)
+STARTS = st.sampled_from(
+    b"GET /decide|GET /decide|POST /decide?a=b|HEAD /decide|GET /decide/|DELETE /decide/a?b|GET /decide/a/../b|GET /"
+    b"|GET /decide//a|PROPFIND /decide/a|get /decide|GET  /decide|GET /refusals/expired-token|GET /decide/a%2fb".split(
+        b"|"
+    )
+)
+ASKED = st.sampled_from(
+    [(b"X-Forwarded-Method: GET", b"X-Forwarded-Uri: /rides?a=1"), (), (b"X-Forwarded-Method: GET",)]
+)
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> list[bytes]:
+    """Mostly odd ones; in one piece or in two."""
+    lines, asked, start = draw(st.lists(LINE, max_size=4)), draw(ASKED), draw(STARTS)
+    token, tag = draw(st.sampled_from([b"t-1", b"t-1", b"t-2", b"t-old"])), draw(st.sampled_from([b"wind", b"bare"]))
+    data = question(*lines, start=start, asked=asked, token=token, tag=tag) + draw(
+        st.sampled_from([b"", b"", b"hello", question()])
+    )
+    data = data.replace(b"HTTP/1.1", draw(VERSIONS), 1)
+    cut = draw(st.integers(0, len(data))) if draw(st.booleans()) else 0
+    return [piece for piece in (data[:cut], data[cut:]) if piece]
+
+
+@settings(max_examples=150, deadline=None)
+@given(questions())
+def test_generated_questions(pieces: list[bytes]) -> None:
+    compare(*pieces)
