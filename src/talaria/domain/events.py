@@ -1,6 +1,8 @@
 """What happened to a request: its record while it is under way, and the events that the recorder gets."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from talaria.domain.model import ExchangeResult, Origin
@@ -132,6 +134,14 @@ class RequestForwarded(NamedTuple):
     address: str
     trace: Trace | None = None
     edge: bool = False
+
+
+_TRACE = itemgetter(RequestForwarded._fields.index("trace"))
+
+
+def traced(events: Iterable[RequestForwarded]) -> Iterator[RequestForwarded]:
+    """Those that have a trace: few, and each of the others costs nothing but being passed over."""
+    return filter(_TRACE, events)
 
 
 class RequestFinished(NamedTuple):

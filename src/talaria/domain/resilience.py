@@ -21,7 +21,6 @@ State machine of the breaker:
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from typing import Literal
 
 from talaria.domain.errors import GatewayOverloaded
@@ -67,7 +66,7 @@ class Window:
         self._last = [-1, 0, 0]
         self._seconds: deque[list[int]] = deque(maxlen=WINDOW)
 
-    def add(self, now: float, all_: int, some: int) -> None:
+    def add(self, now: float, all_: int = 1, some: int = 0) -> None:
         """Count at `now`, which never goes back."""
         last = self._last
         if int(now) != last[0]:
@@ -226,7 +225,7 @@ class RetryBudget:
     def __init__(self, on_refused: Callable[[], object] = lambda: None) -> None:
         self._on_refused = on_refused
         self._window = Window()
-        self.requested: Callable[[float], None] = partial(self._window.add, all_=1, some=0)
+        self.requested: Callable[[float], None] = self._window.add
 
     def take(self, now: float) -> bool:
         """May one more retry be sent? If so, it is counted."""

@@ -9,6 +9,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.params import JSONBody
 
+from talaria.entrypoints.config import Address
 from talaria.entrypoints.public.server.sockets import bind, url_of
 from talaria.sandbox.certificates import MutualTls
 from talaria.sandbox.fault_injection import FaultInjection
@@ -72,7 +73,7 @@ class SimulatedService:
     def bind(self, host: str, port: int) -> None:
         """Take the address; `url` is known from now on. Raises NotLoopback, or CannotListen for a taken port."""
         check_loopback(host)
-        self._socket = bind(host, port, f"sandbox {self.name}")
+        self._socket = bind(Address(host, port), f"sandbox {self.name}")
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = url_of(self._socket, "https" if self.tls else "http")
 

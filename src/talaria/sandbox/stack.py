@@ -231,7 +231,7 @@ def next_free_port(host: str, more: int = 0) -> int:
 def _is_free(host: str, ports: Ports, services: int) -> bool:
     try:
         for port in {ports.gateway, ports.ops, *ports.services(services)}:
-            bind(host, port, "sandbox").close()
+            bind(Address(host, port), "sandbox").close()
     except CannotListen:
         return False
     return True
@@ -240,7 +240,7 @@ def _is_free(host: str, ports: Ports, services: int) -> bool:
 def _check_free(address: Address, setting: str) -> None:
     """The gateway's own sockets may share a port with another gateway's; in a sandbox that would be a mistake."""
     check_loopback(address.host)
-    bind(address.host, address.port, setting).close()
+    bind(address, setting).close()
 
 
 def free_port(host: str) -> int:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+from talaria.entrypoints.config import Address
 from talaria.entrypoints.public.server.sockets import bind, url_of
 from tests.integration.faults.support_toxics import Direction, Toxic
 
@@ -43,6 +44,8 @@ class Relay:
         self._toxics: dict[Direction, Toxic | None] = {"request": None, "answer": None}
         self._chance = random.Random(seed)
         self._pairs: set[asyncio.Task[None]] = set()
+        self._answered: set[asyncio.Task[None]] = set()
+        self._kept: set[asyncio.Task[None]] = set()
         self._politely: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
         self._port = 0
@@ -54,7 +57,7 @@ class Relay:
 
     def listen(self) -> None:
         """Take connections, on the port of the last time if there was one."""
-        self._listener = bind("127.0.0.1", self._port, "a relay")
+        self._listener = bind(Address("127.0.0.1", self._port), "a relay")
         self._port = self._listener.getsockname()[1]
         self.url = url_of(self._listener)
         asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
@@ -80,9 +83,9 @@ class Relay:
             pair.cancel()
         await asyncio.gather(*pairs, return_exceptions=True)
 
-    async def drop_one(self, chance: random.Random, *, politely: bool) -> None:
-        """Reset one connection of this moment, or close it."""
-        pairs = sorted(self._pairs, key=lambda pair: pair.get_name())
+    async def drop_one(self, chance: random.Random, *, politely: bool, kept: bool) -> None:
+        """Reset one connection of this moment, or close it. `kept`: one over which a second request came already."""
+        pairs = sorted(self._kept if kept else self._pairs, key=lambda pair: pair.get_name())
         if pairs:
             pair = chance.choice(pairs)
             if politely:
@@ -115,7 +118,8 @@ class Relay:
         near.setblocking(False)
         pair = asyncio.create_task(self._pair(near))
         self._pairs.add(pair)
-        pair.add_done_callback(self._pairs.discard)
+        for tasks in (self._pairs, self._answered, self._kept):
+            pair.add_done_callback(tasks.discard)
         pair.add_done_callback(lambda _: near.close())  # where it was cancelled before a transport had it
 
     async def _pair(self, near: socket.socket) -> None:
@@ -129,16 +133,18 @@ class Relay:
         except asyncio.CancelledError:
             _reset(writer)
             raise
+        pair = asyncio.current_task()
+        assert pair is not None
         ways = (
-            asyncio.create_task(self._way("request", reader, far_writer)),
-            asyncio.create_task(self._way("answer", far_reader, writer)),
+            asyncio.create_task(self._way("request", pair, reader, far_writer)),
+            asyncio.create_task(self._way("answer", pair, far_reader, writer)),
         )
         try:
             await asyncio.gather(*ways)
         except (_Cut, ConnectionError):
             writer.close()
         except (_Reset, asyncio.CancelledError):
-            if asyncio.current_task() not in self._politely:
+            if pair not in self._politely:
                 _reset(writer)
                 _reset(far_writer)
         finally:
@@ -148,9 +154,19 @@ class Relay:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
 
-    async def _way(self, direction: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _way(
+        self,
+        direction: Direction,
+        pair: "asyncio.Task[None]",
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         known, passed = self._toxics[direction], 0
         while data := await reader.read(65536):
+            if direction == "answer":
+                self._answered.add(pair)
+            elif pair in self._answered:
+                self._kept.add(pair)
             toxic = self._toxics[direction]
             if toxic is not known:
                 known, passed = toxic, 0

@@ -100,9 +100,14 @@ async def _counting(
         yield running, _Counted(running, dependency)
 
 
-async def cold_while_personal_fails(persons: int, attempts: int, share: float = 0.3) -> Score:
-    """personal answers this share of its calls with 503, at random; each request is of another, unknown person."""
+async def cold_while_personal_fails(persons: int, attempts: int, before: int = 0, share: float = 0.3) -> Score:
+    """personal answers this share of its calls with 503, at random; each request is of another, unknown person.
+
+    `before`: so many came while nothing failed. The first fifty of a process share ten retries, whatever the chance is.
+    """
     async with _counting("personal", {"personal": {"attempts": attempts}}) as (running, counted):
+        assert not failures(await crowd(running, running.sandbox.add_persons(before)))
+        await counted.begin()
         running.sandbox.personal.faults = Faults(error_rate=share)
         return await counted.score(await crowd(running, running.sandbox.add_persons(persons)))
 
@@ -167,13 +172,16 @@ def _twice(running: Harness) -> int:
     return len(bodies) - len(set(bodies))
 
 
-async def closing_connections(requests: int, politely: bool, every: float = 0.05) -> Score:
-    """The upstream closes (or resets) one of its connections after the other, at random, whatever they are doing."""
+async def closing_connections(requests: int, politely: bool, kept: bool = False, every: float = 0.05) -> Score:
+    """The upstream closes (or resets) one of its connections after the other, at random, whatever they are doing.
+
+    `kept`: none in its first use, which is all that a GET's second try can make good.
+    """
     async with _counting(UPSTREAM) as (running, counted):
         (person,) = running.sandbox.add_persons(1)
         assert not failures(await crowd(running, [person] * CLIENTS))
         await counted.begin()
-        closing = asyncio.create_task(_close_at_random(running, politely, every))
+        closing = asyncio.create_task(_close_at_random(running, politely, kept, every))
         try:
             seen = await crowd(running, [person] * requests)
         finally:
@@ -182,10 +190,10 @@ async def closing_connections(requests: int, politely: bool, every: float = 0.05
         return await counted.score(seen)
 
 
-async def _close_at_random(running: Harness, politely: bool, every: float) -> None:
+async def _close_at_random(running: Harness, politely: bool, kept: bool, every: float) -> None:
     chance = random.Random(1)
     while True:
-        await running.relays[UPSTREAM].drop_one(chance, politely=politely)
+        await running.relays[UPSTREAM].drop_one(chance, politely=politely, kept=kept)
         await asyncio.sleep(chance.uniform(0.0, 2 * every))  # the pace of the trouble
 
 

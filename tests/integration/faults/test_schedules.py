@@ -20,7 +20,7 @@ async def test_known_persons_see_no_failure(
 
 async def test_three_in_ten_calls_to_personal_fail_and_the_circuit_stays_closed() -> None:
     """Each faulty call costs a retry or an answer, not one more; and retries mend nearly all of them."""
-    score = await schedules.cold_while_personal_fails(persons=300, attempts=3)
+    score = await schedules.cold_while_personal_fails(persons=300, attempts=3, before=150)
     retries = score.calls - len(score.seen)
     assert {seen.outcome for seen in score.failed} <= {(503, "personal-overloaded")}
     assert len(score.failed) == score.faulty - retries
@@ -37,9 +37,10 @@ async def test_one_of_two_urls_is_enough() -> None:
 
 
 @pytest.mark.parametrize("politely", [True, False], ids=["closed", "reset"])
-async def test_connections_that_end_at_random_cost_no_get(politely: bool) -> None:
-    score = await schedules.closing_connections(requests=300, politely=politely)
+async def test_kept_connections_that_end_at_random_cost_no_get(politely: bool) -> None:
+    score = await schedules.closing_connections(requests=300, politely=politely, kept=True)
     assert score.failed == []
+    assert score.faulty > 0, "some of them under a request"
 
 
 async def test_a_dependency_that_hangs_costs_its_timeout() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
+from talaria.entrypoints.config import Address
 from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.server.framing import ConnectionLimits
@@ -25,7 +26,7 @@ async def hello(cycle: RequestResponseCycle) -> None:
 async def drain_after(passes: int) -> bytes:
     """A client connects, the loop turns so many times, the drain begins; only then does the client ask."""
     loop = asyncio.get_running_loop()
-    listening = bind("127.0.0.1", 0, "a test")
+    listening = bind(Address("127.0.0.1", 0), "a test")
     limits = ConnectionLimits(header_limit=1000, header_timeout=5.0, keepalive_timeout=5.0)
     listener = Listener(hello, RejectedHeads(MemoryRecorder()), limits, drain_timeout=5.0, idle_grace=5.0)
     await listener.start(listening)
@@ -50,7 +51,7 @@ def test_an_accepted_connection_is_served(passes: int, new_loop: Callable[[], as
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a filter of Linux")
 async def test_no_connection_opens_that_would_be_reset() -> None:
-    with bind("127.0.0.1", 0, "a test", shared=True) as leaving:
+    with bind(Address("127.0.0.1", 0), "a test", shared=True) as leaving:
         address = leaving.getsockname()
         await stop_accepting(leaving)
         with socket.socket() as client:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from talaria.entrypoints.config import Address
 from talaria.entrypoints.public.problems import RejectedHeads
 from talaria.entrypoints.public.server import listener, sockets
 from talaria.entrypoints.public.server.cycle import App, RequestResponseCycle
@@ -33,7 +34,7 @@ class TlsListener:
 
     def __init__(self, folder: Path, drain_timeout: float, app: App = _app, header_timeout: float = 5.0) -> None:
         self._cert, self._key = write_certificate(folder, "listener")
-        self._socket = bind("127.0.0.1", 0, "a test")
+        self._socket = bind(Address("127.0.0.1", 0), "a test")
         self.address = self._socket.getsockname()[:2]
         rejected = RejectedHeads(MemoryRecorder())
         self.listener = Listener(app, rejected, ConnectionLimits(1000, header_timeout, 5.0), drain_timeout)

@@ -34,11 +34,18 @@ class _Jumping(selectors.SelectSelector):
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """The loop, and the clock of the domain too."""
+    """The loop, and the clock of the domain too. `raised`: what callbacks raised, which no task of a test hears of."""
 
     def __init__(self) -> None:
         self._jumping = _Jumping()
+        self.raised: list[BaseException] = []
         super().__init__(self._jumping)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """What a loop would only log."""
+        if "handle" in context and isinstance(raised := context.get("exception"), BaseException):
+            self.raised.append(raised)
+        super().call_exception_handler(context)
 
     def time(self) -> float:
         return self._jumping.now
@@ -59,9 +66,14 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on a loop of its own."""
+    """Run a coroutine on a loop of its own. Raises what a callback of it raised."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        return runner.run(main)
+        returned = runner.run(main)
+        loop = runner.get_loop()
+        assert isinstance(loop, JumpingLoop)
+        for raised in loop.raised:
+            raise raised
+        return returned
 
 
 def clock() -> JumpingLoop:

@@ -6,7 +6,7 @@ from talaria.domain.errors import Unreachable
 from talaria.domain.events import PERSONAL_SPAN, HopContext, RequestContext
 from talaria.domain.exchange import CachePolicy, Exchange
 from talaria.domain.model import EmailAddress, PartnerUserId, PersonalPhoneId, PhoneNumber
-from talaria.domain.tracing import Tracing, begun
+from talaria.domain.tracing import Tracing
 from talaria.testing import MemoryIdentityCache, MemoryPartnerAccounts, MemoryPhoneDirectory, MemoryRecorder
 from tests.unit.domain.support_exchange import PHONE, key
 from tests.unit.domain.support_time import JumpingLoop, clock, run, settle
@@ -42,7 +42,7 @@ class Told:
 
 
 def traced(name: str) -> RequestContext:
-    return RequestContext(name, trace=begun(Tracing(1.0).new_parent()))
+    return RequestContext(name, trace=Tracing(1.0).begin())
 
 
 def test_personal_is_told_of_the_trace_and_a_partner_is_not() -> None:

@@ -1,6 +1,7 @@
 """W3C trace context: what passes, and what is dropped."""
 
 import re
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from talaria.domain.events import PERSONAL_SPAN, SERVER_SPAN, UPSTREAM_SPAN
 from talaria.domain.headers import RequestHeaders
-from talaria.domain.tracing import NO_TRACE, Tracing, begun, trace_of
+from talaria.domain.tracing import NO_TRACE, Tracing, is_recorded, trace_of
 
 TRACE, SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
 GOOD = b"00-" + TRACE + b"-" + SPAN + b"-01"
@@ -155,7 +156,7 @@ def test_without_a_trace_of_the_clients_one_is_begun(parents: list[bytes]) -> No
 
 
 def test_the_spans_of_a_request_have_different_ids() -> None:
-    trace = begun(Tracing(1.0).new_parent())
+    trace = Tracing(1.0).begin()
     ids = {which: trace.span_id(which) for which in (SERVER_SPAN, UPSTREAM_SPAN, PERSONAL_SPAN)}
     assert len(set(ids.values())) == 3
     assert ids[UPSTREAM_SPAN] == trace.parent[36:52]
@@ -169,9 +170,30 @@ def test_the_host_that_the_client_asked_is_kept() -> None:
     assert (trace.host, trace.scheme) == (b"api.example:8080", "http")
 
 
-@pytest.mark.parametrize(("sample", "sampled"), [(0.0, 0), (1.0, 2000), (0.5, 1000)])
+@pytest.mark.parametrize(("sample", "sampled"), [(0.0, 0), (1.0, 2000), (0.5, 1000), (0.999, 1998), (0.003, 6)])
 def test_a_share_of_the_traces_that_begin_here_is_sampled(sample: float, sampled: int) -> None:
     tracing = Tracing(sample)
-    found = [begun(tracing.new_parent()) for _ in range(2000)]
+    found = [tracing.begin() for _ in range(2000)]
     assert abs(sum(trace.sampled for trace in found) - sampled) <= (200 if 0 < sample < 1 else 0)
     assert all(trace.sampled == (int(trace.trace_id[18:], 16) >= (1 - sample) * 2**56) for trace in found)
+
+
+@pytest.mark.parametrize("sample", [0.0, 0.3, 1.0])
+def test_new_traces_have_ids_of_their_own_and_lines_that_say_whether_they_are_sampled(sample: float) -> None:
+    found = list(islice(Tracing(sample).new, 1000))
+    assert len({trace_id for trace_id, _, _ in found}) == 1000
+    for trace_id, line, sampled in found:
+        name, _, parent = line.partition(b": ")
+        assert (name, parent[3:35].decode(), parent[-4:]) == (b"traceparent", trace_id, b"%02d\r\n" % sampled)
+        assert FORM.fullmatch(parent[:-2])
+
+
+@pytest.mark.parametrize(
+    ("parent", "without_a_collector", "with_one"),
+    [(b"", False, False), (GOOD[:-2] + b"00", True, False), (GOOD, True, True)],
+)
+def test_without_a_collector_a_clients_trace_is_recorded_and_with_one_what_is_sampled(
+    parent: bytes, without_a_collector: bool, with_one: bool
+) -> None:
+    trace = NO_TRACE._replace(parent=parent)
+    assert (is_recorded(trace, None), is_recorded(trace, Tracing(0.5))) == (without_a_collector, with_one)

@@ -56,11 +56,6 @@ def merge(processes: Iterable[list[KeyUse]]) -> list[KeyUse]:
     merged: dict[str, KeyUse] = {}
     for use in (use for process in processes for use in process):
         known = merged.get(use.kid, use)
-        merged[use.kid] = KeyUse(
-            use.kid,
-            use.algorithm,
-            use.signs or known.signs,
-            max(use.published_at, known.published_at),
-            max(use.good_until, known.good_until),
-        )
+        times = max(use.published_at, known.published_at), max(use.good_until, known.good_until)
+        merged[use.kid] = KeyUse(use.kid, use.algorithm, use.signs or known.signs, *times)
     return sorted(merged.values(), key=lambda use: not use.signs)

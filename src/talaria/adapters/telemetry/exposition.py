@@ -11,10 +11,8 @@ from prometheus_client.exposition import choose_encoder
 
 from talaria.adapters.telemetry.tallies import (
     BUCKETS,
-    COUNTERS,
     CPU,
-    DURATIONS,
-    GAUGES,
+    FAMILIES,
     WITH_EXEMPLARS,
     Durations,
     Exemplar,
@@ -42,19 +40,19 @@ class _Collector:
     tallies: Tallies
 
     def collect(self) -> Iterator[Metric]:
-        for name, family in COUNTERS.items():
+        for name, family in FAMILIES.counters.items():
             counter = CounterMetricFamily(f"talaria_{name}", family.text, labels=family.labels)
             for labels, count in self.tallies.counters[name].items():
                 counter.add_metric(_texts(family.labels, labels), count)
             yield counter
-        for name, family in DURATIONS.items():
+        for name, family in FAMILIES.durations.items():
             exemplars = self.tallies.exemplars if name == WITH_EXEMPLARS else {}
             histogram = HistogramMetricFamily(f"talaria_{name}_seconds", family.text, labels=family.labels)
             for labels, observed in self.tallies.durations[name].items():
                 buckets = _buckets(observed, _shown(exemplars, labels[0]))
                 histogram.add_metric(_texts(family.labels, labels), buckets, observed[-1])
             yield histogram
-        for name, family in GAUGES.items():
+        for name, family in FAMILIES.gauges.items():
             kind = CounterMetricFamily if name == CPU else GaugeMetricFamily
             full_name = name if name.startswith("process_") else f"talaria_{name}"
             gauge = kind(full_name, family.text, labels=family.labels)

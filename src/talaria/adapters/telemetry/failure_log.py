@@ -108,14 +108,18 @@ class FailureRecords:
 
     def __init__(self, kept: int = KEPT) -> None:
         self.recorded = 0
-        self._failures: deque[tuple[int, FailureRecord]] = deque(maxlen=kept)
-        self._refusals: deque[tuple[int, FailureRecord]] = deque(maxlen=_REFUSALS_KEPT)
-        self._client_errors: dict[str, deque[tuple[int, FailureRecord]]] = {}
+        self._kept = kept
+        self._records: dict[str, deque[tuple[int, FailureRecord]]] = {}
 
     def add(self, record: FailureRecord) -> None:
         """Keep one more."""
         self.recorded += 1
-        self._kept_for(record).append((self.recorded, record))
+        apart, most = "", self._kept
+        if record.status < 500:
+            apart, most = record.reason or PASSED_ON, _CLIENT_ERRORS_KEPT
+        elif record.reason == _CIRCUIT_OPEN:
+            apart, most = _CIRCUIT_OPEN, _REFUSALS_KEPT
+        self._records.setdefault(apart, deque(maxlen=most)).append((self.recorded, record))
 
     def find(self, request_id: str) -> FailureRecord | None:
         """The newest record of this request id."""
@@ -129,14 +133,8 @@ class FailureRecords:
 
     def after(self, recorded: int) -> list[FailureRecord]:
         """What is kept of the records after the first so many, oldest first."""
-        together = chain(self._failures, self._refusals, *self._client_errors.values())
-        fresh = [numbered for numbered in together if numbered[0] > recorded]
+        fresh = [numbered for numbered in chain(*self._records.values()) if numbered[0] > recorded]
         return [record for _, record in sorted(fresh, key=lambda numbered: numbered[0])]
-
-    def _kept_for(self, record: FailureRecord) -> deque[tuple[int, FailureRecord]]:
-        if record.status < 500:
-            return self._client_errors.setdefault(record.reason, deque(maxlen=_CLIENT_ERRORS_KEPT))
-        return self._refusals if record.reason == _CIRCUIT_OPEN else self._failures
 
 
 class FailureLog:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from talaria.adapters.telemetry.process_gauges import ProcessGauges
-from talaria.adapters.telemetry.tallies import BUCKETS, GAUGES, Durations, Exemplar, Labels, Tallies, no_tallies
+from talaria.adapters.telemetry.tallies import BUCKETS, FAMILIES, Durations, Exemplar, Labels, Tallies, no_tallies
 from talaria.domain.events import (
     Attempt,
     ExchangeFinished,
@@ -19,6 +19,7 @@ from talaria.domain.events import (
     RequestForwarded,
     RetryRefused,
     ShadowAnswered,
+    traced,
 )
 from talaria.domain.routing import METHODS
 
@@ -29,7 +30,7 @@ _CERTIFICATES = "certificate_expiry_timestamp_seconds"
 
 def process_gauges(worker: str, process: ProcessGauges) -> dict[str, dict[Labels, float]]:
     """The gauges of this process, under its name."""
-    return {name: {(worker,): value} for name, value in process.values().items() if name in GAUGES}
+    return {name: {(worker,): value} for name, value in process.values().items() if name in FAMILIES.gauges}
 
 
 def _counter(counts: dict[Labels, int]) -> Callable[..., None]:
@@ -190,10 +191,9 @@ class Metrics:
             if not edge:
                 self._count_call((upstream, "ok", address), len(those))
                 self._time_call((upstream, address), *[event.upstream_seconds for event in those])
-            for event in those:
-                if event.trace_id and event.trace is not None:
-                    exemplar = Exemplar(event.trace_id, event.seconds, event.at)
-                    self._exemplars[known, bisect_left(BUCKETS, event.seconds)] = exemplar
+            for event in traced(those):
+                exemplar = Exemplar(event.trace_id, event.seconds, event.at)
+                self._exemplars[known, bisect_left(BUCKETS, event.seconds)] = exemplar
 
     def _exchange(self, event: ExchangeFinished) -> None:
         self._count_exchange((event.partner, event.result))

@@ -35,6 +35,7 @@ from talaria.domain.events import (
     RequestFinished,
     RequestForwarded,
     Trace,
+    traced,
 )
 from talaria.domain.ports import Clock
 
@@ -74,13 +75,13 @@ class SpanRecorder:
         if type(event) is not RequestFinished:
             return
         trace = event.context.trace
-        if event.status >= 500 or (trace is not None and trace.parent[-1] & 1):
+        if event.status >= 500 or (trace is not None and trace.sampled):
             self._record(event, trace or self._begin())
 
     def record_forwarded(self, events: Sequence[RequestForwarded]) -> None:
         """Take the ends of requests that were forwarded under a flow."""
-        for event in events:
-            if event.trace is not None and event.trace.parent[-1] & 1:
+        for event in traced(events):
+            if event.trace is not None and event.trace.sampled:
                 started = event.at - event.seconds - self._wall() + self._now()
                 self._record(finished_of(event, started), event.trace)
 

@@ -1,7 +1,8 @@
 """What is counted, by its name: the families, and the tallies of a process, which can be sent and summed."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from importlib.resources import files
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -35,73 +36,40 @@ class Tallies(msgspec.Struct):
     exemplars: dict[tuple[str, int], Exemplar] = {}
 
 
-class Family(NamedTuple):
+class Family(msgspec.Struct, frozen=True):
     """The help text, the labels, and, of a gauge, what several workers' values are together."""
 
     text: str
     labels: tuple[str, ...] = ()
-    combine: Callable[[list[float]], float] = sum
+    combine: Literal["sum", "min", "max"] = "sum"
 
 
-COUNTERS = {
-    "requests": Family("Requests answered.", ("tag", "method", "status", "reason", "origin", "caller")),
-    "exchange": Family("Exchanges of an id for a user id.", ("partner", "result")),
-    "shadow": Family("Answers of a shadow adapter, compared.", ("partner", "adapter", "result")),
-    "dependency_requests": Family("Attempts at dependencies.", ("dependency", "outcome", "url")),
-    "retries_refused": Family("Retries that the budget did not allow.", ("dependency",)),
-    "5xx": Family("Answers of 500 and above.", ("tag", "origin", "reason")),
-    "5xx_avoided": Family("Answers that would have been 5xx.", ("tag", "by")),
-    "access_lines_lost": Family("Access lines that were not written."),
-    "worker_restarts": Family("Processes of several that ended, and were replaced.", ("how",)),
-}
-DURATIONS = {
-    "request_duration": Family("From the head to the end of the answer.", ("tag",)),
-    "dependency_request_duration": Family("One attempt.", ("dependency", "url")),
-}
+class Families(msgspec.Struct, frozen=True):
+    """Every family, by its name."""
+
+    counters: dict[str, Family]
+    durations: dict[str, Family]
+    gauges: dict[str, Family]
+
+
+FAMILIES = msgspec.toml.decode(files(__package__).joinpath("families.toml").read_bytes(), type=Families)
 WITH_EXEMPLARS = "request_duration"
 CPU = "process_cpu_seconds"
 """A counter that goes with its process, as the gauges do."""
 
-GAUGES = {
-    "identity_cache_entries": Family("Exchange results kept."),
-    "identity_cache_limit": Family("How many are kept at most, by all workers."),
-    "requests_in_flight": Family("Requests under way."),
-    "requests_in_flight_limit": Family("How many may be, in all workers."),
-    "workers": Family("Processes that serve clients."),
-    "dependency_state": Family("0: well. 1: failing. 2: not asked any more.", ("dependency",), max),
-    "circuit_state": Family("0: closed. 1: half-open. 2: open.", ("dependency",), max),
-    "connections": Family("Connections to a dependency: in use, or idle.", ("dependency", "state")),
-    "connection_waiters": Family("Requests that wait for a connection.", ("dependency",)),
-    "key_set_age_seconds": Family("Since a caller's key set was fetched.", ("dependency",), max),
-    "key_set_keys": Family("Usable keys of a caller's key set.", ("dependency",), min),
-    "certificate_expiry_timestamp_seconds": Family(
-        "When a certificate ends: the listener's, ours as a client, a server's as it was shown last.",
-        ("kind", "dependency"),
-        min,
-    ),
-    "access_lines_waiting_bytes": Family("Access lines that their reader has not taken."),
-    "build_info": Family("Always 1.", ("version", "python"), max),
-    "config_last_reload_success": Family("1: the last reload was taken.", combine=min),
-    "config_last_reload_success_timestamp_seconds": Family("When the configuration in force was taken.", combine=min),
-    "config_hash": Family("1: in force.", ("hash",), max),
-    CPU: Family("Time of the processor, user's and system's.", ("worker",)),
-    "process_resident_memory_bytes": Family("Resident memory.", ("worker",)),
-    "process_virtual_memory_bytes": Family("Virtual memory.", ("worker",)),
-    "process_open_fds": Family("Open descriptors.", ("worker",)),
-    "process_max_fds": Family("How many may be open.", ("worker",)),
-    "process_start_time_seconds": Family("When it began, since the epoch.", ("worker",)),
-}
+_COMBINED: dict[str, Callable[[list[float]], float]] = {"sum": sum, "min": min, "max": max}
 
 
 def no_tallies() -> Tallies:
     """Every family, and nothing in it."""
-    return Tallies({name: {} for name in COUNTERS}, {name: {} for name in DURATIONS}, {name: {} for name in GAUGES}, {})
+    counters, durations, gauges = FAMILIES.counters, FAMILIES.durations, FAMILIES.gauges
+    return Tallies({name: {} for name in counters}, {name: {} for name in durations}, {name: {} for name in gauges})
 
 
 def summed(processes: Iterable[Tallies]) -> Tallies:
     """The tallies of several processes as one."""
     together = no_tallies()
-    gauges: dict[str, dict[Labels, list[float]]] = {name: {} for name in GAUGES}
+    gauges: dict[str, dict[Labels, list[float]]] = {name: {} for name in FAMILIES.gauges}
     for process in processes:
         for name, counts in process.counters.items():
             sums = together.counters[name]
@@ -116,7 +84,8 @@ def summed(processes: Iterable[Tallies]) -> Tallies:
                 gauges[name].setdefault(labels, []).append(value)
         _add_exemplars(together.exemplars, process.exemplars)
     for name, by_labels in gauges.items():
-        together.gauges[name] = {labels: GAUGES[name].combine(values) for labels, values in by_labels.items()}
+        combined = _COMBINED[FAMILIES.gauges[name].combine]
+        together.gauges[name] = {labels: combined(values) for labels, values in by_labels.items()}
     return together
 
 

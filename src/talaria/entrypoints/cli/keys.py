@@ -17,7 +17,7 @@ from talaria.adapters.auth.key_files import load_signing_key, write_new_key
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS, ServiceTokenSigner, SigningKey
 from talaria.entrypoints.cli.operators import CannotAsk, ask
-from talaria.entrypoints.cli.shared import config_option, fail, load_part_or_exit, say, writing
+from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, say, writing
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.types import write_seconds
 from talaria.entrypoints.ops.answers import KeysInForce
@@ -111,7 +111,7 @@ def _quoted(text: object) -> str:
 @config_option
 def list_keys(path: Path) -> None:
     """Say of each key what may be done with it now, and why."""
-    settings = load_part_or_exit(path, *_NEEDED)
+    settings = load_or_exit(path, *_NEEDED)
     configured = [key.kid for key in settings.signing.keys]
     try:
         now_in_force = _in_force(settings)
@@ -132,7 +132,7 @@ def list_keys(path: Path) -> None:
 @click.argument("kid")
 def retire(path: Path, kid: str) -> None:
     """Say whether the key KID can be taken out of the configuration now. Exit code 1: not yet, or not known."""
-    settings = load_part_or_exit(path, *_NEEDED)
+    settings = load_or_exit(path, *_NEEDED)
     try:
         found = next((use for use in _in_force(settings) if use.kid == kid), None)
     except CannotAsk as error:

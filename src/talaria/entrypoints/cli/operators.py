@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import rich_click as click
 
-from talaria.entrypoints.cli.shared import DEFAULT_FILE, fail, load_part_or_exit
+from talaria.entrypoints.cli.shared import DEFAULT_FILE, fail, load_or_exit
 from talaria.entrypoints.config import Address
 from talaria.entrypoints.config.settings import ServerSettings
 from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
@@ -44,7 +44,7 @@ def operators_of(ops: str | None, path: Path) -> Operators:
         return ops
     if path == DEFAULT_FILE and not path.exists():
         return ServerSettings().ops_listen
-    return load_part_or_exit(path, "server.ops_listen").server.ops_listen
+    return load_or_exit(path, "server.ops_listen").server.ops_listen
 
 
 T = TypeVar("T")

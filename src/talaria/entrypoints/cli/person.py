@@ -6,7 +6,7 @@ import rich_click as click
 
 from talaria.adapters.telemetry.recorder import pseudonyms
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.cli.shared import config_option, fail, load_part_or_exit, person_argument
+from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, person_argument
 
 
 @click.command("person")
@@ -18,7 +18,7 @@ def command(path: Path, caller: str | None, phone_id: PersonalPhoneId) -> None:
 
     It takes logging.person_key: without one every start of the gateway has names of its own.
     """
-    settings = load_part_or_exit(path, "logging.person_key", "callers")
+    settings = load_or_exit(path, "logging.person_key", "callers")
     names = [name for name, one in settings.callers.items() if one.api_key is None]
     if caller is not None and caller not in names:
         raise click.UsageError(f"Name one of the callers that have persons: --caller {' | '.join(names)}.")

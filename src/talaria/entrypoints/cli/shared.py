@@ -94,21 +94,15 @@ def _phone_id(_: click.Context, __: click.Parameter, text: str) -> PersonalPhone
     return phone_id
 
 
-def load_or_exit(path: Path) -> Settings:
-    """The settings. Where there are none: what to do about it on stderr, and exit code 78."""
-    return _or_exit(path, load)
+def load_or_exit(path: Path, *keys: str) -> Settings:
+    """The settings, or those at these keys alone, which is what can be had in a shell without the service's secrets.
 
-
-def load_part_or_exit(path: Path, *keys: str) -> Settings:
-    """The settings at these keys alone, which is what can be had in a shell without the service's secrets."""
-    return _or_exit(path, lambda path: load_part(path, keys))
-
-
-def _or_exit(path: Path, read: Callable[[Path], Settings]) -> Settings:
+    Where there are none: what to do about it on stderr, and exit code 78.
+    """
     if _is_missing(path):
         fail(f"There is no {path}. Make one with: talaria init {path.parent}", code=EXIT_CONFIGURATION)
     try:
-        return read(path)
+        return load_part(path, keys) if keys else load(path)
     except ConfigurationError as error:
         refuse_configuration(path, error.problems)
 

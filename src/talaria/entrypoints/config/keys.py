@@ -54,10 +54,7 @@ def _caller(caller: CallerSettings, refuse: Refuse) -> CallerSettings:
     if source == "jwks_url":
         return caller
     value: Path | Secret = getattr(caller, source)
-    if isinstance(value, Secret):
-        content: bytes | None = value.reveal().encode()
-    else:
-        content = _content(value, f"{at}.{source}", refuse)
+    content = value.reveal().encode() if isinstance(value, Secret) else _content(value, f"{at}.{source}", refuse)
     if content is None:
         return caller
     try:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from talaria.adapters.tls import certificate_end, client_tls, server_tls
@@ -13,25 +14,23 @@ from talaria.entrypoints.config.problems import Diagnostics, path
 from talaria.entrypoints.config.secrets import Secret
 from talaria.entrypoints.config.settings import ServerTlsSettings, Settings, TlsSettings
 
-Tls = TypeVar("Tls", ServerTlsSettings, TlsSettings)
+T = TypeVar("T", bound=Struct)
+_Tls = ServerTlsSettings | TlsSettings
 
 
 def read_tls(settings: Settings, diagnostics: Diagnostics) -> Settings:
     """The settings with every `stamp` filled in, as far as the files are good."""
 
-    def stamped(key: str, tls: Tls) -> Tls:
-        return _stamped(key, tls, diagnostics)
+    def stamped(at: str, table: T, key: str = "tls") -> T:
+        return replace(table, **{key: _stamped(f"{at}.{key}", getattr(table, key), diagnostics)})
 
-    callers, partners, upstreams = settings.callers.items(), settings.partners.items(), settings.upstreams.items()
     return replace(
         settings,
-        server=replace(settings.server, tls=stamped("server.tls", settings.server.tls)),
-        callers={
-            name: replace(one, jwks_tls=stamped(f"callers.{name}.jwks_tls", one.jwks_tls)) for name, one in callers
-        },
-        personal=replace(settings.personal, tls=stamped("personal.tls", settings.personal.tls)),
-        partners={id: replace(one, tls=stamped(f"partners.{id}.tls", one.tls)) for id, one in partners},
-        upstreams={name: replace(one, tls=stamped(f"upstreams.{name}.tls", one.tls)) for name, one in upstreams},
+        server=stamped("server", settings.server),
+        callers={name: stamped(f"callers.{name}", one, "jwks_tls") for name, one in settings.callers.items()},
+        personal=stamped("personal", settings.personal),
+        partners={id: stamped(f"partners.{id}", one) for id, one in settings.partners.items()},
+        upstreams={name: stamped(f"upstreams.{name}", one) for name, one in settings.upstreams.items()},
     )
 
 
@@ -47,7 +46,7 @@ def certificate_ends(settings: Settings) -> dict[tuple[str | int, ...], float]:
     return {labels: end for labels, end in ends.items() if end}
 
 
-def _stamped(key: str, tls: Tls, diagnostics: Diagnostics) -> Tls:
+def _stamped(key: str, tls: _Tls, diagnostics: Diagnostics) -> _Tls:
     files = [named.file for named in files_of(tls)]
     if not files or not diagnostics.is_valid(*(path(key, name) for name in tls.__struct_fields__)):
         return tls
@@ -65,7 +64,7 @@ def _stamped(key: str, tls: Tls, diagnostics: Diagnostics) -> Tls:
     return tls
 
 
-def _try_out(tls: ServerTlsSettings | TlsSettings) -> None:
+def _try_out(tls: _Tls) -> None:
     if isinstance(tls, TlsSettings):
         client_tls(tls.ca_file, tls.cert_file, tls.key_file)
     elif tls.cert_file is not None and tls.key_file is not None:

@@ -29,7 +29,7 @@ from talaria.domain.http import Headers
 from talaria.domain.model import IdentityKey
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
-from talaria.domain.tracing import new_request_id, trace_of
+from talaria.domain.tracing import is_recorded, new_request_id, trace_of
 from talaria.entrypoints.public import problems
 from talaria.entrypoints.public.flows import Flows
 from talaria.entrypoints.public.plain_requests import PlainRequests
@@ -165,7 +165,7 @@ class Decisions:
             b"%b%b%bx-request-id: %b\r\n%bcontent-length: 0\r\n\r\n"
             % (STATUS_LINES[200], forwarding, flow.lines_before, request_id.encode("ascii"), joined(headers))
         )
-        recorded = trace if gateway.tracing is None or trace.sampled else None
+        recorded = trace if is_recorded(trace, gateway.tracing) else None
         usual = 200, 0, 0, self._clock.now() - started, 0.0, self._wall(), ""
         self._recorder.record_soon(
             RequestForwarded(flow.labels, request_id, trace.trace_id, asked.method, *usual, recorded, edge=True)

@@ -29,7 +29,7 @@ from talaria.domain.headers import RequestHeaders, usable_request_id
 from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, UpstreamResponse
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
-from talaria.domain.tracing import begun, new_request_id, trace_of
+from talaria.domain.tracing import NewTrace, begun, is_recorded, new_request_id, trace_of
 from talaria.entrypoints.public.flows import Flows
 from talaria.entrypoints.public.plain_requests import PlainRequest, PlainRequests
 from talaria.entrypoints.public.problems import date_header
@@ -39,6 +39,8 @@ from talaria.entrypoints.public.server.fast_connection import FastConnection
 _KEPT_AT_MOST: Final = 32 * 1024
 _PATIENCE: Final = 0.002
 """Bytes of a response that are kept, and seconds, until it is whole."""
+
+_NO_TRACE: Final[NewTrace] = ("", b"", False)
 
 
 class FastPath:
@@ -111,8 +113,8 @@ class FastRequest:
     """
 
     __slots__ = (
-        "_client", "_flow", "_gateway", "_kept", "_lease", "_method", "_parent", "_path", "_patience",
-        "_read", "_request_id", "_sent", "_services", "_size", "_trace", "data",
+        "_client", "_flow", "_gateway", "_kept", "_lease", "_method", "_path", "_patience", "_read", "_recorded",
+        "_request_id", "_sent", "_services", "_size", "_trace", "_trace_id", "_trace_lines", "data",
     )  # fmt: skip
 
     def __init__(
@@ -140,15 +142,13 @@ class FastRequest:
         self._size = len(body)
         given = read.get(b"x-request-id")
         self._request_id = (None if given is None else usable_request_id(given)) or new_request_id()
-        trace_lines = self._parent = b""
         self._trace: Trace | None = None
         if b"traceparent" in read:
-            sent = RequestHeaders([], read)
-            self._trace = trace_of(sent) if path.tracing is None else path.tracing.trace_of(sent, client.scheme)
-            self._parent, trace_lines = self._trace.parent, joined(self._trace.headers())
-        elif path.tracing is not None:
-            self._parent = path.tracing.new_parent()
-            trace_lines = b"traceparent: %b\r\n" % self._parent
+            self._continue_trace(RequestHeaders([], read))
+        elif path.tracing is None:
+            self._trace_id, self._trace_lines, self._recorded = _NO_TRACE
+        else:
+            self._trace_id, self._trace_lines, self._recorded = next(path.tracing.new)
         framing = b"content-length: %d\r\n" % len(body) if b"content-length" in read else b""
         head = b"%b\r\n%b\r\n%b%bx-request-id: %b\r\n%b%b%b\r\n%b" % (
             start,
@@ -156,7 +156,7 @@ class FastRequest:
             b"".join(forwarded),
             own_lines,
             self._request_id.encode("ascii"),
-            trace_lines,
+            self._trace_lines,
             flow.lines_after,
             framing,
             body,
@@ -199,7 +199,7 @@ class FastRequest:
             RequestForwarded(
                 flow.labels,
                 self._request_id,
-                self._parent[3:35].decode() if self._parent else "",
+                self._trace_id,
                 self._method,
                 status,
                 self._size,
@@ -208,7 +208,7 @@ class FastRequest:
                 now - self._sent,
                 path.wall(),
                 lease.backend.client.address,
-                self._recorded_trace() if self._parent else None,
+                self._trace or self._begun() if self._recorded else None,
             )
         )
 
@@ -226,14 +226,14 @@ class FastRequest:
             context.trace = self._trace or self._begun()
         return await self._gateway.resume(self._flow, request, context, self)
 
-    def _begun(self) -> Trace:
-        return begun(self._parent, self._read.get(b"host", b""), self._client.scheme)
+    def _continue_trace(self, sent: RequestHeaders) -> None:
+        tracing = self._path.tracing
+        trace = self._trace = trace_of(sent) if tracing is None else tracing.trace_of(sent, self._client.scheme)
+        self._trace_id, self._trace_lines = trace.trace_id, joined(trace.headers())
+        self._recorded = is_recorded(trace, tracing)
 
-    def _recorded_trace(self) -> Trace | None:
-        """The client's, without a collector; else that of which spans are made, if any."""
-        if self._gateway.tracing is None:
-            return self._trace
-        return (self._trace or self._begun()) if self._parent[-1] & 1 else None
+    def _begun(self) -> Trace:
+        return begun(self._trace_id, self._trace_lines, self._read.get(b"host", b""), self._client.scheme)
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         return await self._services.send(request, self._lease)

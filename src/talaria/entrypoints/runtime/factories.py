@@ -28,7 +28,7 @@ from talaria.domain.headers import HeaderPolicy
 from talaria.domain.model import Partner, Route
 from talaria.domain.ports import Clock, IdentityCache
 from talaria.domain.resilience import ConcurrencyLimiter
-from talaria.domain.tracing import Tracing, begun
+from talaria.domain.tracing import Tracing
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import CallerSettings
 from talaria.entrypoints.public.problems import ROWS
@@ -94,8 +94,7 @@ def spans(settings: Settings, collector: "Collector | None", clock: Clock) -> "S
         return None
     from talaria.adapters.telemetry.spans import SpanRecorder
 
-    new_parent = Tracing(settings.tracing.sample).new_parent
-    return SpanRecorder(collector.put, collector.resource, lambda: begun(new_parent()), clock)
+    return SpanRecorder(collector.put, collector.resource, Tracing(settings.tracing.sample).begin, clock)
 
 
 def urls_of_dependencies(settings: Settings) -> dict[str, str]:

@@ -8,7 +8,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from secrets import token_bytes
 
@@ -61,23 +61,18 @@ async def start(settings: Settings, *, container: Container | None = None, acces
 def bind_all(settings: Settings) -> tuple[ServingSockets, socket.socket]:
     """The sockets for clients and edges, and the operators', shared with another instance on its way out or in."""
     server = settings.server
-    sockets = _bind_serving(server.listen, server.decision_listen)
-    try:
-        return sockets, bind(server.ops_listen.host, server.ops_listen.port, "server.ops_listen", shared=True)
-    except CannotListen:
-        sockets.close()
-        raise
+    with ExitStack() as bound:  # it closes them where the next one can't be had
+        sockets = bound.enter_context(closing(_bind_serving(server.listen, server.decision_listen)))
+        ops = bind(server.ops_listen, "server.ops_listen", shared=True)
+        bound.pop_all()
+    return sockets, ops
 
 
 def _bind_serving(public: Address, decisions: Address | None) -> ServingSockets:
-    listening = bind(public.host, public.port, "server.listen", shared=True)
-    try:
-        edges = (
-            None if decisions is None else bind(decisions.host, decisions.port, "server.decision_listen", shared=True)
-        )
-    except CannotListen:
-        listening.close()
-        raise
+    with ExitStack() as bound:
+        listening = bound.enter_context(bind(public, "server.listen", shared=True))
+        edges = None if decisions is None else bind(decisions, "server.decision_listen", shared=True)
+        bound.pop_all()
     return ServingSockets(listening, edges)
 
 

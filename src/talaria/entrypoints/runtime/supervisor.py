@@ -153,13 +153,7 @@ class Supervisor:
         for child in children:
             if child.pid:
                 self._killed = True
-                logger.error(
-                    "%s %d (pid %d) did not end in time and is killed",
-                    child.name,
-                    child.number,
-                    child.pid,
-                    extra=_named(child),
-                )
+                _log(child, child.pid, "did not end in time and is killed")
                 os.kill(child.pid, signal.SIGKILL)
                 os.waitpid(child.pid, 0)
                 child.pid = 0
@@ -182,9 +176,7 @@ class Supervisor:
                 child.silent_at += paused
             if child.pid and now >= child.silent_at and not child.hung and self._kill_at is None:
                 child.hung = True
-                logger.error(
-                    "%s %d (pid %d) hangs and is killed", child.name, child.number, child.pid, extra=_named(child)
-                )
+                _log(child, child.pid, "hangs and is killed")
                 os.kill(child.pid, signal.SIGKILL)
 
     def _reap(self) -> None:
@@ -199,9 +191,7 @@ class Supervisor:
         if self._kill_at is not None:
             return
         how = "hung" if child.hung else _how_it_ended(status)
-        logger.error(
-            "%s %d (pid %d) died and is replaced", child.name, child.number, pid, extra={"how": how, **_named(child)}
-        )
+        _log(child, pid, "died and is replaced", how=how)
         self._hub.send(self._ops.number, SUPERVISOR, notice("exited", child.number, "hung" if child.hung else "died"))
         now = time.monotonic()
         hasty = now - child.started_at < _HASTY_SECONDS
@@ -264,6 +254,7 @@ def _how_it_ended(status: int) -> str:
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def _named(child: _Child) -> dict[str, int]:
-    """What a line about a worker has in common with that worker's own lines."""
-    return {"worker": child.number} if child.name == "worker" else {}
+def _log(child: _Child, pid: int, what: str, **extra: Any) -> None:
+    """A line about a worker has its number in common with that worker's own lines."""
+    number = {"worker": child.number} if child.name == "worker" else {}
+    logger.error("%s %d (pid %d) %s", child.name, child.number, pid, what, extra=extra | number)

@@ -70,6 +70,7 @@ def test_a_plain_one() -> None:
                 b"0000002\r\nok\r\n0\r\n\r\n",
                 b"2\nok\r\n0\r\n\r\n",
                 b"3\r\nok\r\n0\r\n\r\n",
+                b"1\r\na\r\n3\r",
             )
         ),
         response(b"content-length: 2", b"connection: close"),

@@ -22,7 +22,7 @@ from talaria.domain.events import (
     RequestForwarded,
     Trace,
 )
-from talaria.domain.tracing import Tracing, begun
+from talaria.domain.tracing import Tracing
 from talaria.testing.contracts.recorder import RecorderContract
 
 TRACE, STEM, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b", "b7ad6b7169203331"
@@ -49,7 +49,7 @@ class Bench:
     def __init__(self) -> None:
         self.made: list[ReadableSpan] = []
         self.recorder = SpanRecorder(
-            self.made.append, Resource({}), lambda: begun(Tracing(0.0).new_parent()), Clock(), wall=lambda: WALL + NOW
+            self.made.append, Resource({}), Tracing(0.0).begin, Clock(), wall=lambda: WALL + NOW
         )
         self.recorder.urls = {"personal": "http://personal.internal", "services": "https://services.internal:8443/x"}
 

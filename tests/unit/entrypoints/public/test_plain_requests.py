@@ -196,6 +196,15 @@ def test_what_is_not_certain_is_not_read(data: bytes) -> None:
     assert read(data) is None
 
 
+@pytest.mark.parametrize("target", [b"/?b=%2e", b"/a?b=/..", b"/a?b?%", b"/?/."])
+def test_what_is_odd_in_a_path_is_not_in_a_query(target: bytes) -> None:
+    assert check(ask(start=b"GET " + target))
+
+
+def test_a_body_of_one_byte_and_a_value_of_odd_letters() -> None:
+    assert check(post(b"x", b"accept-language:  X ", b"x-a: XX"))
+
+
 @pytest.mark.parametrize("name", [b"x-wind-user-id", b"X-Talaria-A", b"xapitag", b"content--length", b"baggage"])
 def test_what_the_policy_drops_does_not_go_on(name: bytes) -> None:
     found = read(ask(name + b": a"))

@@ -12,7 +12,7 @@ from talaria.entrypoints.cli.render import envoy, haproxy, nginx
 from talaria.entrypoints.cli.render.facts import Endpoint, Facts, decisions_of
 from talaria.entrypoints.cli.render.missing import missing
 from talaria.entrypoints.cli.render.template import fill, script_path
-from talaria.entrypoints.cli.shared import config_option, load_part_or_exit, refuse_configuration
+from talaria.entrypoints.cli.shared import config_option, load_or_exit, refuse_configuration
 from talaria.entrypoints.config import Address, Settings
 from talaria.entrypoints.config.rules import fill_in
 
@@ -112,8 +112,8 @@ def command(
 
 def _settings(path: Path) -> Settings:
     """What a rendered file is made of: no secret is among it, so none is needed here."""
-    found = load_part_or_exit(path, *_NEEDED)
+    found = load_or_exit(path, *_NEEDED)
     callers = (f"callers.{name}.{key}" for name in found.callers for key in ("issuer", "phone_id_claim"))
     partners = (f"partners.{name}.{key}" for name in found.partners for key in ("user_id_header", "timeout"))
     upstreams = (f"upstreams.{name}.{key}" for name in found.upstreams for key in ("urls", "tls", "connect_timeout"))
-    return fill_in(load_part_or_exit(path, *_NEEDED, *callers, *partners, *upstreams))
+    return fill_in(load_or_exit(path, *_NEEDED, *callers, *partners, *upstreams))

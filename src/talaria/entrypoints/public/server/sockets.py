@@ -39,24 +39,23 @@ class CannotListen(Exception):
     """An address can't be had. The text says which and why."""
 
 
-def bind(host: str, port: int, setting: str, *, shared: bool = False) -> socket.socket:
+def bind(address: Address, setting: str, *, shared: bool = False) -> socket.socket:
     """A listening TCP socket. `shared`: another instance may listen on the same port (rolling restarts).
 
     Raises CannotListen, naming the `setting` to change.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY on these only
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind((host, port))
+        listener.bind((address.host, address.port))
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise CannotListen(
-            f"{setting}: can't listen on {host}:{port} ({error.strerror}); free the port or choose another address"
-        ) from error
+        wrong = f"{setting}: can't listen on {address.host}:{address.port} ({error.strerror})"
+        raise CannotListen(f"{wrong}; free the port or choose another address") from error
     listener.setblocking(False)
     return listener
 

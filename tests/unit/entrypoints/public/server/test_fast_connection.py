@@ -100,6 +100,12 @@ async def _a_line_break(harness: Harness) -> None:
     await harness.feed(b"\r\n")
 
 
+async def _half_a_head_behind_a_request(harness: Harness) -> None:
+    harness.fast_path.willing = False
+    await harness.feed(get("/first") + get("/second")[:5])
+    harness.began[0].respond(200, [], b"")
+
+
 async def _one_under_way(harness: Harness) -> None:
     harness.fast_path.willing = False
     await harness.feed(get("/first"))
@@ -115,6 +121,22 @@ async def _not_read(harness: Harness) -> None:
     harness.connection.pause_writing()
 
 
+async def _queued_and_not_read(harness: Harness) -> None:
+    harness.fast_path.willing = False
+    await harness.feed(get("/first"), get("/second"))
+    harness.connection.pause_writing()
+    harness.began[0].respond(200, [], b"")
+
+
+async def _not_admitted(harness: Harness) -> None:
+    harness.state.admit = lambda peer: False
+    harness.connection.connection_made(harness.transport)
+
+
+async def _closing(harness: Harness) -> None:
+    harness.connection.close_gracefully()
+
+
 async def _draining(harness: Harness) -> None:
     harness.connection.begin_drain()
 
@@ -126,7 +148,20 @@ async def _refused(harness: Harness) -> None:
 
 @pytest.mark.parametrize(
     "before",
-    [_switched_off, _half_a_head, _a_line_break, _one_under_way, _half_a_body, _not_read, _draining, _refused],
+    [
+        _switched_off,
+        _half_a_head,
+        _half_a_head_behind_a_request,
+        _a_line_break,
+        _one_under_way,
+        _half_a_body,
+        _not_read,
+        _queued_and_not_read,
+        _not_admitted,
+        _closing,
+        _draining,
+        _refused,
+    ],
 )
 def test_it_is_asked_only_where_nothing_is_under_way(before: Callable[[Harness], Awaitable[None]]) -> None:
     async def main() -> None:

@@ -196,7 +196,7 @@ def test_an_address_that_can_not_be_had_names_its_setting(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(socket, "socket", make)
     with pytest.raises(CannotListen, match=r"^server\.listen: can't listen on ::1:80 \(Address already in use\)"):
-        bind("::1", 80, "server.listen", shared=True)
+        bind(Address("::1", 80), "server.listen", shared=True)
     ((kind, refused),) = made
     assert (kind[0], refused.closed) == (socket.AF_INET6, True)
     assert [(name, value) for _, name, value in refused.options] == [(socket.SO_REUSEADDR, 1), (socket.SO_REUSEPORT, 1)]
