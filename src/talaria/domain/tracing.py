@@ -4,6 +4,7 @@ Without a collector it passes unchanged and no trace is begun: a sampled flag wi
 make every upstream record an orphan. With one, each request has spans (`Tracing`), and what it asks gets their ids.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import chain, compress
 from random import getrandbits
@@ -13,7 +14,11 @@ from struct import Struct
 from talaria.domain.events import Trace
 from talaria.domain.headers import RequestHeaders
 
-_HEX = b"0123456789abcdef"
+_SHARED = rb"-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+_WELL_FORMED = re.compile(
+    rb"00%b|(?!00|ff)[0-9a-f]{2}%b(?:-.*)?" % (_SHARED, _SHARED), re.DOTALL
+).fullmatch
+"""Version 00 to the letter; of a later version the part that it shares with 00."""
 _VISIBLE = bytes(range(0x20, 0x7F)) + b"\t"
 _STATE_LIMIT = 512
 _RANDOM = 2**56 - 1
@@ -88,24 +93,13 @@ def new_request_id() -> str:
 def trace_of(head: RequestHeaders) -> Trace:
     """The trace that the client sent, where its `traceparent` is one well-formed line."""
     parent = head.only(b"traceparent")
-    if parent is None or not _well_formed(parent):
+    if parent is None or _WELL_FORMED(parent) is None:
         return NO_TRACE
     return Trace(parent[3:35].decode(), parent, _state(head), parent)
 
 
-def _well_formed(value: bytes) -> bool:
-    """Version 00 to the letter; of a later version the part that it shares with 00."""
-    version, trace, span, flags = value[0:2], value[3:35], value[36:52], value[53:55]
-    return (
-        (len(value) == 55 or (len(value) > 55 and version != b"00" and value[55:56] == b"-"))
-        and value[2:3] == value[35:36] == value[52:53] == b"-"
-        and not (version + trace + span + flags).translate(None, _HEX)
-        and version != b"ff"
-        and trace.strip(b"0") != b""
-        and span.strip(b"0") != b""
-    )
-
-
 def _state(head: RequestHeaders) -> bytes:
+    if b"tracestate" not in head.consumed:
+        return b""
     state = b",".join(head.all(b"tracestate"))
     return b"" if len(state) > _STATE_LIMIT or state.translate(None, _VISIBLE) else state

@@ -229,7 +229,8 @@ class FastRequest:
     def _continue_trace(self, sent: RequestHeaders) -> None:
         tracing = self._path.tracing
         trace = self._trace = trace_of(sent) if tracing is None else tracing.trace_of(sent, self._client.scheme)
-        self._trace_id, self._trace_lines = trace.trace_id, joined(trace.headers())
+        self._trace_id = trace.trace_id
+        self._trace_lines = b"traceparent: %b\r\n" % trace.parent if trace.parent else b""
         self._recorded = is_recorded(trace, tracing)
 
     def _begun(self) -> Trace:
