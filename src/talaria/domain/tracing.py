@@ -15,9 +15,7 @@ from talaria.domain.events import Trace
 from talaria.domain.headers import RequestHeaders
 
 _SHARED = rb"-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-_WELL_FORMED = re.compile(
-    rb"00%b|(?!00|ff)[0-9a-f]{2}%b(?:-.*)?" % (_SHARED, _SHARED), re.DOTALL
-).fullmatch
+_WELL_FORMED = re.compile(rb"00%b|(?!00|ff)[0-9a-f]{2}%b(?:-.*)?" % (_SHARED, _SHARED), re.DOTALL).fullmatch
 """Version 00 to the letter; of a later version the part that it shares with 00."""
 _VISIBLE = bytes(range(0x20, 0x7F)) + b"\t"
 _STATE_LIMIT = 512

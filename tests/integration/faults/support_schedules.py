@@ -70,6 +70,14 @@ async def crowd(running: Harness, persons: Iterable[str], clients: int = CLIENTS
     return [one for seen in await asyncio.gather(*(client() for _ in range(clients))) for one in seen]
 
 
+_PATIENT: Mapping[str, Any] = {
+    "personal": {"timeout": "10s"},
+    "partners": {"wind": {"timeout": "10s"}},
+    "routes": {"wind": {"timeout": "20s"}},
+}
+"""One process has everything that serves a crowd, and the machine may have more to do."""
+
+
 class _Counted:
     """The calls to one dependency since this was made, as the gateway's metrics say."""
 
@@ -105,7 +113,8 @@ async def cold_while_personal_fails(persons: int, attempts: int, before: int = 0
 
     `before`: so many came while nothing failed. The first fifty of a process share ten retries, whatever the chance is.
     """
-    async with _counting("personal", {"personal": {"attempts": attempts}}) as (running, counted):
+    config = {**_PATIENT, "personal": {"timeout": "10s", "attempts": attempts}}
+    async with _counting("personal", config) as (running, counted):
         assert not failures(await crowd(running, running.sandbox.add_persons(before)))
         await counted.begin()
         running.sandbox.personal.faults = Faults(error_rate=share)
@@ -219,6 +228,5 @@ async def cold_start(persons: int, clients: int) -> Score:
 
     The hops have time: clients, gateway and dependencies are one process, which is busy with the clients most of all.
     """
-    patient = {"personal": {"timeout": "10s"}, "partners": {"wind": {"timeout": "10s"}}}
-    async with _counting("personal", {**patient, "routes": {"wind": {"timeout": "20s"}}}) as (running, counted):
+    async with _counting("personal", _PATIENT) as (running, counted):
         return await counted.score(await crowd(running, running.sandbox.add_persons(persons), clients))
