@@ -43,7 +43,7 @@ class BlockingPeer:
                 await asyncio.sleep(0)
 
     def act(self) -> None:
-        """Do the deed, and return once it is done. Blocks the caller, event loop and all."""
+        """Do the deed, and return once it is done and the response has left. Blocks the caller, event loop and all."""
         self._go.set()
         assert self._done.wait(5)
 
