@@ -98,6 +98,29 @@ async def test_five_failures_open_the_circuit(answer: object) -> None:
     assert bench.client.breaker.state == "open"
 
 
+async def test_an_open_circuit_is_told_at_once_also_where_no_slot_is_free() -> None:
+    bench = Bench(hang)
+    busy = [asyncio.ensure_future(bench.ask()) for _ in range(2)]
+    await asyncio.sleep(0)
+    for _ in range(5):
+        permit = bench.client.breaker.admit(bench.clock.now())
+        assert permit is not None
+        bench.client.breaker.failed(permit, bench.clock.now())
+    with pytest.raises(CircuitOpen, check=by("personal")):
+        await bench.ask(HopContext("request-1", 0.02))
+    for task in busy:
+        task.cancel()
+    await asyncio.wait(busy)
+
+
+async def test_no_retry_begins_when_the_time_is_over() -> None:
+    for timeout, requests in ((1.0, 1), (1.001, 2)):
+        bench = Bench(status(503, retry_after="1"), timeout=timeout)
+        with pytest.raises(Overloaded, check=by("personal")):
+            await bench.ask()
+        assert len(bench.requests) == requests
+
+
 async def test_definite_answers_are_no_failures() -> None:
     bench = Bench(404)
 

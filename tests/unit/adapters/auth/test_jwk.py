@@ -110,6 +110,14 @@ def test_a_document_has_64_kib_at_most_from_a_file_as_from_a_url() -> None:
         read_key_set(filled + b" ")
 
 
+@pytest.mark.parametrize(("bits", "taken"), [(8192, True), (8193, False)])
+def test_a_verification_costs_what_8192_bits_cost_at_most(bits: int, taken: bool) -> None:
+    modulus = ((1 << (bits - 1)) + 1).to_bytes((bits + 7) // 8, "big")
+    (entry,) = json.loads(key_set(jwk("rsa")))["keys"]
+    entry["n"] = urlsafe_b64encode(modulus).decode().rstrip("=")
+    assert len(read_key_set(key_set(entry))) == taken
+
+
 def test_secrets_are_long_and_no_public_keys() -> None:
     with pytest.raises(ValueError, match="32"):
         secret_key(b"x" * 31)

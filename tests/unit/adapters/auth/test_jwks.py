@@ -320,6 +320,18 @@ async def test_it_says_how_it_does(issuer: Issuer) -> None:
     assert [*states, issuer.keys.state] == ["ok", "unavailable", "ok", "failing", "unavailable"]
 
 
+async def test_a_trouble_is_as_old_as_its_first_failure(issuer: Issuer) -> None:
+    issuer.answer, began = DOWN, issuer.clock.now()
+    for _ in range(2):
+        with pytest.raises(KeysUnavailable):
+            await issuer.knows("ec-1")
+        assert issuer.keys.since == began
+        issuer.clock.move(60)
+    issuer.answer = ONE
+    assert await issuer.knows("ec-1")
+    assert issuer.keys.since is None
+
+
 async def test_to_close_it_gives_up_the_fetch(issuer: Issuer) -> None:
     issuer.gate.clear()
     waiter = asyncio.create_task(issuer.knows("ec-1"))

@@ -64,7 +64,8 @@ def test_a_cause_holds_no_data(error: OSError, cause: str) -> None:
 
 ONE, TWO, THREE = ((socket.AF_INET, (f"192.0.2.{number}", 80)) for number in (1, 2, 3))
 Doing = float | OSError | None
-"""Connects after so many seconds, fails so at once, or hangs."""
+"""Connects after so many seconds, or, TOGETHER, with the others of this kind; fails so at once, or hangs."""
+TOGETHER = -1.0
 
 
 class Network:
@@ -77,6 +78,7 @@ class Network:
         self.failed: list[Address] = []
         self.sockets: dict[Address, socket.socket] = {}
         self._ends: list[socket.socket] = []
+        self._together = asyncio.Barrier(max(1, [*doing.values()].count(TOGETHER)))
         monkeypatch.setattr(connect, "_connected", self._connected)
         monkeypatch.setattr(connect, "ATTEMPT_DELAY", 0.01)
 
@@ -87,6 +89,8 @@ class Network:
             raise doing
         if doing is None:
             await asyncio.Event().wait()
+        elif doing == TOGETHER:
+            await self._together.wait()
         else:
             await asyncio.sleep(doing)  # as long as connecting takes: milliseconds
         ours, theirs = socket.socketpair()
@@ -132,6 +136,13 @@ async def test_the_race_of_addresses(
     assert (network.tried, network.failed) == (tried, failed)
 
 
+async def test_of_two_that_connect_in_the_same_moment_one_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(monkeypatch, one=TOGETHER, two=TOGETHER)
+    won = await network.race()
+    assert network.sockets.keys() == {ONE, TWO}
+    assert [won, *network.failed] in ([ONE, TWO], [TWO, ONE])
+
+
 async def test_where_all_addresses_fail_the_first_failure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network(monkeypatch, one=REFUSED, two=UNREACHABLE)
     with pytest.raises(ConnectionRefusedError):
@@ -160,6 +171,7 @@ class Wires:
         self.sent = b""
         self.made: list[dict[str, object]] = []
         self.failed: list[Address] = []
+        self.looked_up: list[tuple[str, int]] = []
         self._answers = list(answers)
         self._failing = failing
         loop = asyncio.get_running_loop()
@@ -167,6 +179,10 @@ class Wires:
         monkeypatch.setattr(loop, "create_connection", self._create_connection)
         monkeypatch.setattr(loop, "sock_sendall", self._send)
         monkeypatch.setattr(loop, "sock_recv", self._receive)
+
+    def _look_up(self, host: str, port: int) -> list[Address]:
+        self.looked_up.append((host, port))
+        return [ONE]
 
     async def _race(
         self, addresses: object, local_address: str | None, failed: object
@@ -194,8 +210,9 @@ class Wires:
         endpoint = Endpoint.of(url, egress_proxy=egress_proxy)
         for where in (endpoint, endpoint.proxy):
             if where is not None:
-                where.resolver.look_up = lambda host, port: [ONE]
+                where.resolver.look_up = self._look_up
         self.resolver = (endpoint.proxy or endpoint).resolver
+        self.resolver_of_the_upstream = endpoint.resolver
         try:
             return await connect.connect(endpoint, asyncio.Protocol)
         finally:
@@ -234,6 +251,7 @@ async def test_a_tunnel_is_open_before_anything_else_is_said(monkeypatch: pytest
     await wires.connect("https://up", egress_proxy="http://proxy:3128")
     assert wires.sent == b"CONNECT up:443 HTTP/1.1\r\nhost: up:443\r\n\r\n"
     assert wires.made[0]["server_hostname"] == "up"
+    assert wires.looked_up == [("proxy", 3128)], "what is behind a proxy is for the proxy to find"
 
 
 @pytest.mark.parametrize(
@@ -266,4 +284,4 @@ async def test_behind_a_proxy_a_failing_handshake_is_not_the_proxys(monkeypatch:
     wires = Wires(monkeypatch, b"HTTP/1.1 200 OK\r\n\r\n", failing=asyncio.CancelledError())
     with pytest.raises(asyncio.CancelledError):
         await wires.connect("https://up", egress_proxy="http://proxy")
-    assert (wires.resolver._demoted, wires.was_open) == ({}, False)
+    assert (wires.resolver._demoted, wires.resolver_of_the_upstream._demoted, wires.was_open) == ({}, {}, False)

@@ -12,6 +12,7 @@ from talaria.adapters.http1.response_body import HIGH_WATER
 from talaria.adapters.http1.write_batcher import WriteBatcher
 from talaria.domain.http import UpstreamResponse
 from tests.unit.adapters.http1.support_http1 import Harness, outcome_of
+from tests.unit.domain.support_time import run
 
 HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -293,6 +294,19 @@ async def test_a_silence_inside_the_body_is_bounded() -> None:
     assert await anext(body) == b"hell"
     with pytest.raises(ReadTimeout, match="silence"):
         await anext(body)
+
+
+def test_a_body_that_moves_knows_no_silence_though_its_reader_rests() -> None:
+    async def main() -> None:
+        harness = Harness()
+        future = harness.connection.begin(b"x", False, harness.loop.time() + 60, 1.0)
+        harness.feed(HELLO[:-5])
+        for at in range(len(HELLO) - 5, len(HELLO)):
+            await asyncio.sleep(0.9)
+            harness.feed(HELLO[at : at + 1])
+        assert b"".join([piece async for piece in (await future).body]) == b"hello"
+
+    run(main())
 
 
 async def test_an_idle_connection_knows_no_deadline() -> None:

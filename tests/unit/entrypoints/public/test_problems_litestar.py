@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 from litestar import Litestar, get, post
+from litestar.exceptions import InternalServerException, MethodNotAllowedException
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.testing import TestClient
 
@@ -25,6 +26,16 @@ def fails() -> None:
     raise ValueError(CANARY)
 
 
+@get("/breaks", sync_to_thread=False)
+def breaks() -> None:
+    raise InternalServerException(CANARY)
+
+
+@get("/allows-nothing", sync_to_thread=False)
+def allows_nothing() -> None:
+    raise MethodNotAllowedException
+
+
 @get("/drains", sync_to_thread=False)
 def drains() -> None:
     raise Draining
@@ -37,7 +48,10 @@ async def body(data: JSONBody[dict[str, Any]]) -> None: ...
 @pytest.fixture(scope="module")
 def client() -> Any:
     app = Litestar(
-        [number, fails, drains, body], openapi_config=None, logging_config=None, exception_handlers=handlers()
+        [number, fails, breaks, allows_nothing, drains, body],
+        openapi_config=None,
+        logging_config=None,
+        exception_handlers=handlers(),
     )
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
@@ -51,6 +65,8 @@ def client() -> Any:
         ("PUT", "/number/1", 405, "method-not-allowed"),
         ("GET", "/number/1?most=9", 400, "bad-request"),
         ("GET", "/fails", 500, "internal-error"),
+        ("GET", "/breaks", 500, "internal-error"),
+        ("GET", "/allows-nothing", 405, "method-not-allowed"),
         ("GET", "/drains", 503, "draining"),
     ],
 )
@@ -81,14 +97,17 @@ def test_an_unusable_request_id_is_replaced(client: Any, given: str | None) -> N
     assert answer.headers["x-request-id"] not in ("", given)
 
 
-def test_a_fault_of_ours_is_logged_under_the_request_id(client: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("path", "kind"), [("/fails", ValueError), ("/breaks", InternalServerException)])
+def test_a_fault_of_ours_is_logged_under_the_request_id(
+    client: Any, caplog: pytest.LogCaptureFixture, path: str, kind: type[Exception]
+) -> None:
     with caplog.at_level(logging.ERROR):
-        client.get("/fails", headers={"x-request-id": "r-7"})
+        client.get(path, headers={"x-request-id": "r-7"})
     (record,) = caplog.records
     assert record.name == "talaria.http"
     assert record.__dict__["request_id"] == "r-7"
     assert record.exc_info is not None
-    assert isinstance(record.exc_info[1], ValueError)
+    assert isinstance(record.exc_info[1], kind)
 
 
 def test_what_the_client_did_wrong_is_not_logged(client: Any, caplog: pytest.LogCaptureFixture) -> None:

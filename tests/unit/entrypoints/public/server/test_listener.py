@@ -92,6 +92,7 @@ class World:
         self.cycles: list[RequestResponseCycle] = []
         self.cancelled: list[bytes] = []
         self.gate = asyncio.Event()
+        self.fails = False
         self.listener = Listener(self._serve, Rejected(), LIMITS, DRAIN)
         self.server: Server
         self.socket = Socket()
@@ -127,6 +128,8 @@ class World:
             await self.gate.wait()
         except asyncio.CancelledError:
             self.cancelled.append(cycle.target)
+            if self.fails:
+                raise
             return
         cycle.respond(200, [], b"ok")
 
@@ -245,9 +248,11 @@ def test_a_request_under_way_ends_and_its_connection_with_it() -> None:
     run(main())
 
 
-def test_a_request_that_outlives_the_drain_is_cancelled() -> None:
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_request_that_outlives_the_drain_is_cancelled(fails: bool) -> None:
     async def main() -> None:
         world = await World().start()
+        world.fails = fails
         connection, transport = world.connect()
         connection.data_received(get("/slow"))
         before = clock().now()
@@ -265,6 +270,21 @@ def test_a_drain_waits_for_handshakes_that_no_protocol_knows_of() -> None:
         before = clock().now()
         await world.listener.stop()
         assert clock().now() - before == pytest.approx(HANDSHAKE_SECONDS)
+
+    run(main())
+
+
+def test_while_a_drain_waits_for_handshakes_each_response_is_its_connections_last() -> None:
+    async def main() -> None:
+        world = await World(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)).start()
+        connection, transport = world.connect()
+        world.gate.set()
+        stopping = asyncio.create_task(world.listener.stop())
+        await asyncio.sleep(HANDSHAKE_SECONDS / 2)
+        connection.data_received(get("/"))
+        await settle()
+        assert b"connection: close" in transport.written
+        await stopping
 
     run(main())
 
