@@ -170,6 +170,17 @@ def test_the_host_that_the_client_asked_is_kept() -> None:
     assert (trace.host, trace.scheme) == (b"api.example:8080", "http")
 
 
+@pytest.mark.parametrize("parents", [[], [GOOD]])
+def test_a_request_without_a_host_has_a_trace_without_one(parents: list[bytes]) -> None:
+    assert Tracing(0.0).trace_of(head(parents), "http").host == b""
+
+
+@pytest.mark.parametrize("more", [b"-", b"-x", b"-00"])
+def test_what_a_later_version_has_behind_its_flags_is_not_continued(more: bytes) -> None:
+    trace = Tracing(0.0).trace_of(head([b"01" + GOOD[2:] + more]), "http")
+    assert (trace.parent[:36], trace.parent[52:]) == (b"00-" + TRACE + b"-", b"-01")
+
+
 @pytest.mark.parametrize(("sample", "sampled"), [(0.0, 0), (1.0, 2000), (0.5, 1000), (0.999, 1998), (0.003, 6)])
 def test_a_share_of_the_traces_that_begin_here_is_sampled(sample: float, sampled: int) -> None:
     tracing = Tracing(sample)
