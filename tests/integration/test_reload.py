@@ -181,14 +181,16 @@ async def test_an_invalid_configuration_is_refused_with_all_its_problems(
     served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     good = (await served.operators("/readyz")).json()["configuration"]
-    assert good["last_reload_ok"] is True
+    assert (good["last_reload_ok"], good["last_reload"]) == (True, "")
     served.change('upstream = "talaria-services"', 'upstream = "unknown"\nmethods = ["FETCH"]')
     with caplog.at_level("ERROR", "talaria.reloading"):
         assert not await served.reload()
     problems = vars(caplog.records[-1])["problems"]
     assert len(problems) == 2
     assert (await served.get()).status_code == 200
-    assert (await served.operators("/readyz")).json()["configuration"] == {**good, "last_reload_ok": False}
+    said = (await served.operators("/readyz")).json()["configuration"]
+    assert said == {**good, "last_reload_ok": False, "last_reload": said["last_reload"]}
+    assert said["last_reload"] >= good["since"]
     metrics = (await served.operators("/metrics")).text
     assert "talaria_config_last_reload_success 0.0" in metrics
     assert f'talaria_config_hash{{hash="{good["digest"]}"}} 1.0' in metrics

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from talaria.entrypoints.cli.affinity import affinity
+from talaria.entrypoints.config import load
 from tests.integration.gateway.support_client import connected, request
 from tests.integration.gateway.support_gateway import Process, Town, opened, process_of
 from tests.real.support_edges import BALANCERS, Edge, edge_of
@@ -109,6 +111,14 @@ async def test_the_limit_of_a_person_is_exact(balanced: tuple[Fleet, Edge]) -> N
     assert statuses == {200: len(persons) * LIMIT, 429: len(persons) * LIMIT * 2}
     lines = [line for new in await fleet.new_lines(len(tokens)) for line in new]
     assert set(Counter(line["person"] for line in lines if line["status"] == 200).values()) == {LIMIT}
+
+
+async def test_doctor_sees_that_persons_stay_where_they_are(balanced: tuple[Fleet, Edge]) -> None:
+    fleet, edge = balanced
+    instances = [gateway.ops for gateway in fleet.gateways]
+    found = await asyncio.to_thread(affinity, load(fleet.config), edge.url, instances)
+    assert (found.well, found.what.startswith("the balancer keeps each person at one of ")) == (True, True), found
+    await fleet.new_lines(16)
 
 
 async def test_a_person_has_one_replica_and_one_that_ends_costs_nothing(balanced: tuple[Fleet, Edge]) -> None:

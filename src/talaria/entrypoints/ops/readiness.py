@@ -39,11 +39,15 @@ class RouteReadiness(msgspec.Struct, frozen=True):
 
 
 class Configured(msgspec.Struct, frozen=True):
-    """The configuration that is in force, since when (RFC 3339, UTC), and whether the last reload was taken."""
+    """The configuration that is in force, since when, and whether the last reload was taken.
+
+    `last_reload` is when that was tried, empty where none was since the start. Times are RFC 3339, UTC.
+    """
 
     digest: str
     since: str
     last_reload_ok: bool = True
+    last_reload: str = ""
 
 
 class Readiness(msgspec.Struct, frozen=True):

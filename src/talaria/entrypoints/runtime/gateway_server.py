@@ -141,7 +141,8 @@ class GatewayServer:
         """What should have come in force can't: say so where operators look."""
         self.process.metrics().reload_failed()
         if self._admin.configured is not None:
-            self._admin.configured = replace(self._admin.configured, last_reload_ok=False)
+            refused = replace(self._admin.configured, last_reload_ok=False, last_reload=rfc3339(time.time()))
+            self._admin.configured = refused
 
     async def stop(self) -> None:
         """Drain, then close everything. Readiness says 503 from the first moment."""
@@ -186,7 +187,8 @@ class GatewayServer:
         self.process.health().replace_with(container.resources())
         now = time.time()
         self._admin.switch(settings, container.exchange())
-        self._admin.configured = Configured(settings.digest, rfc3339(now))
+        reloaded = "" if self._admin.configured is None else rfc3339(now)
+        self._admin.configured = Configured(settings.digest, rfc3339(now), last_reload=reloaded)
         limits = settings.server.max_in_flight, settings.identities.max_entries
         if (spans := self.process.spans()) is not None:
             spans.urls = urls_of_dependencies(settings)

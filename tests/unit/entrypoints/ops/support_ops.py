@@ -6,7 +6,7 @@ from talaria.adapters.telemetry.tallies import Labels, Tallies, summed
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.ops.admin import Overview, Process
 from talaria.entrypoints.ops.answers import ConfigurationInForce
-from talaria.entrypoints.ops.readiness import Dependency, Readiness, RouteReadiness
+from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness
 
 
 def failure_record(request_id: str = "r-1") -> FailureRecord:
@@ -46,12 +46,13 @@ class MemoryAdmin:
         self.broken = self.fails = False
         self.requests = 0
         self.level = "info"
+        self.configured: Configured | None = None
 
     async def overview(self) -> Overview:
         if self.fails:
             raise ValueError("ppid-canary")
         route = RouteReadiness("wind", [Dependency("personal", "closed"), self.trouble])
-        readiness = Readiness(not self.draining, self.draining, [route], workers=2, answered=self.answered)
+        readiness = Readiness(not self.draining, self.draining, [route], self.configured, 2, self.answered)
         requests: dict[Labels, int] = {("wind", "GET", 200, "", "upstream", "app"): self.requests}
         tallies = summed([Tallies({"5xx": {("wind", "partner", "partner-timeout"): 2}, "requests": requests})])
         processes = [Process(number, 100 + number, number < self.answered) for number in range(2)]

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from talaria.entrypoints.ops.page.pages import Pages, source
-from talaria.entrypoints.ops.readiness import Dependency
+from talaria.entrypoints.ops.readiness import Configured, Dependency
 from tests.unit.entrypoints.ops.support_ops import MemoryAdmin, failure_record
 
 ELSEWHERE = re.compile(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:|//)""")
@@ -33,6 +33,20 @@ async def test_what_is_wrong_stands_on_the_page(admin: MemoryAdmin) -> None:
     ):
         assert said in text, said
     assert "<script>r-1" not in text
+
+
+@pytest.mark.parametrize(
+    ("taken", "at", "said"),
+    [
+        (True, "", "none since the start"),
+        (True, "2026-11-18T12:00:05Z", "2026-11-18 12:00:05, taken"),
+        (False, "2026-11-18T12:00:05Z", "2026-11-18 12:00:05, refused: the log says why"),
+    ],
+)
+async def test_the_last_reload_is_told(admin: MemoryAdmin, taken: bool, at: str, said: str) -> None:
+    admin.configured = Configured("aaaa", "2026-11-18T11:00:00Z", taken, at)
+    tone = "good" if taken else "bad"
+    assert f'<dt>last reload</dt><dd class="{tone}">{said}</dd>' in await Pages(admin).whole()
 
 
 async def test_rates_come_with_the_samples(admin: MemoryAdmin) -> None:
