@@ -113,6 +113,10 @@ def _rate(text: str, _: LoadContext) -> RateLimit | None:
     return found and RateLimit(int(found[1]) / _UNITS[found[2]], int(found[3] or found[1]))
 
 
+def _write_rate(rate: RateLimit | None) -> str:
+    return f"{rate.per_second:g}/s burst {rate.burst}" if rate is not None else ""
+
+
 def _listen(text: str, _: LoadContext) -> Address:
     found = _LISTEN.fullmatch(text)
     host = found[1].strip("[]") if found else ""
@@ -123,6 +127,10 @@ def _listen(text: str, _: LoadContext) -> Address:
 
 def _listen_or_none(text: str, context: LoadContext) -> Address | None:
     return _listen(text, context) if text else None
+
+
+def _write_optional(address: Address | None) -> str:
+    return str(address or "")
 
 
 def _network(text: str, _: LoadContext) -> Network:
@@ -248,7 +256,7 @@ DURATION = _text("duration", _duration, _DURATION.pattern, _DURATION_HINT, write
 """Seconds."""
 SIZE = _text("size", _size, _SIZE.pattern, 'write a size from "{least}" to "{most}", such as "32KiB"', write=write_size)
 """Bytes."""
-RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT)
+RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT, write=_write_rate)
 """Requests a second, and at once: where no burst is named, as many as the rate's own number."""
 SHARE = Meta(
     title="number",
@@ -266,6 +274,7 @@ OPTIONAL_LISTEN = _text(
     _listen_or_none,
     f"({_LISTEN.pattern})?",
     'write "host:port", such as "10.0.0.5:8081"; "" for none',
+    write=_write_optional,
 )
 IP = _text("IP address", _ip, "[0-9A-Fa-f:.]+", 'write an address of this machine, such as "10.0.0.5"')
 NETWORK = _text(

@@ -4,7 +4,6 @@ from typing import Any, get_args
 
 import msgspec
 
-from talaria.domain.rate_limits import RateLimit
 from talaria.entrypoints.config.decoding import keys_of
 from talaria.entrypoints.config.secrets import Secret
 from talaria.entrypoints.config.settings import Settings
@@ -32,14 +31,14 @@ def _table(table: msgspec.Struct) -> dict[str, Any]:
 
 def _value(value: Any, hint: Any) -> Any:
     bare, said = unwrap(hint)
+    if "write" in said:
+        return said["write"](value)
     match value:
         case Secret():
             return HIDDEN
         case dict():
             kind = get_args(bare)[1] if get_args(bare) else Any
             return {str(name): _value(one, kind) for name, one in value.items()}
-        case RateLimit():
-            return f"{value.per_second:g}/s burst {value.burst}"
         case tuple() | list():
             kind = get_args(bare)[0] if get_args(bare) else Any
             return [_value(one, kind) for one in value]
@@ -47,8 +46,6 @@ def _value(value: Any, hint: Any) -> Any:
             return _table(value)
         case None | bool():
             return value
-    if "write" in said:
-        return said["write"](value)
     return value if isinstance(value, int | float) else str(value)
 
 

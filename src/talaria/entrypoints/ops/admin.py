@@ -144,7 +144,10 @@ class LocalAdmin:
         return ConfigurationInForce(self._settings.digest, level, without_secrets(self._settings))
 
     async def reload(self) -> int:
-        return int(self.reload_by is not None and await self.reload_by("asked to by an operator"))
+        if self.reload_by is None:
+            _own_logger.warning("there is nothing to reload: this gateway reads no configuration file")
+            return 0
+        return int(await self.reload_by("asked to by an operator"))
 
     async def set_log_level(self, level: LogLevel) -> int:
         return set_own_log_level(level)

@@ -3,7 +3,7 @@
 It knows nothing of processes: a `GatewayAdmin` answers, of one process or of all workers.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import unquote
 
 from litestar import Litestar, Request, Response, delete, get, put, route
@@ -28,6 +28,7 @@ from talaria.entrypoints.ops.answers import (
     KeysInForce,
     Level,
     LevelSet,
+    LogLevel,
     Reloaded,
     Removed,
 )
@@ -45,6 +46,9 @@ Moment = Annotated[str, QueryParameter(pattern=_MOMENT, description="RFC 3339, i
 _PROBLEM = ResponseSpec(
     problems.Problem, description="A problem (RFC 9457)", media_type=problems.MEDIA_TYPE, generate_examples=False
 )
+
+
+_LEVEL_WANTED = f'Send JSON such as {{"level": "debug"}}; a level is one of {", ".join(get_args(LogLevel))}.'
 
 
 @route("/livez", http_method=_LOOKS, sync_to_thread=False, summary="Does the process serve?")
@@ -146,7 +150,12 @@ async def reload(admin: Admin) -> Reloaded:
     return Reloaded(reloaded, readiness.workers, readiness.configuration.digest if readiness.configuration else "")
 
 
-@put("/log-level", summary="Write more lines, or fewer", responses={400: _PROBLEM})
+@put(
+    "/log-level",
+    summary="Write more lines, or fewer",
+    responses={400: _PROBLEM},
+    exception_handlers=problems.bad_request(_LEVEL_WANTED),
+)
 async def log_level(admin: Admin, data: JSONBody[Level]) -> LevelSet:
     """Our own lines from this level upwards, in every worker, until the next start. Access lines are all written."""
     return LevelSet(data.level, await admin.set_log_level(data.level))

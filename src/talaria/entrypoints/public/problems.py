@@ -171,6 +171,16 @@ def _page_refused(request: PageRequest, error: Exception) -> Response[bytes]:
     return _response(*render(BodyTooLarge() if status == 413 else BadRequest(), request_id))
 
 
+def bad_request(detail: str) -> Handlers:
+    """The exception handlers of a page that says what it wants to be sent."""
+    row = msgspec.structs.replace(ROWS["bad-request"], detail=detail)
+
+    def refused(request: PageRequest, _: Exception) -> Response[bytes]:
+        return _response(*answer("bad-request", row, request_id_of(request.scope["headers"]), []))
+
+    return {400: refused}
+
+
 def _page_failed(request: PageRequest, error: Exception) -> Response[bytes]:
     request_id = request_id_of(request.scope["headers"])
     _logger.error("a page failed by a fault of ours", exc_info=error, extra={"request_id": request_id})

@@ -24,6 +24,15 @@ def test_every_setting_stands_there_as_it_is_written_and_no_secret_does(bench: B
         assert set(keys) <= set(shown[table]), table
 
 
+def test_a_setting_that_is_switched_off_stands_there_as_it_is_switched_off_in_the_file(bench: Bench) -> None:
+    shown = without_secrets(bench.load())
+    assert shown["server"]["decision_listen"] == ""
+    assert shown["callers"]["app"]["rate_limit"] == shown["callers"]["app"]["person_rate_limit"] == ""
+    assert shown["partners"]["wind"]["rate_limit"] == shown["partners"]["wind"]["egress_proxy"] == ""
+    listening = {"server.decision_listen": "127.0.0.1:8081", "server.trusted_edges": ["127.0.0.1/32"]}
+    assert without_secrets(bench.load(listening))["server"]["decision_listen"] == "127.0.0.1:8081"
+
+
 def test_what_differs_is_named_with_both_values(bench: Bench) -> None:
     ours = without_secrets(bench.load())
     theirs = without_secrets(bench.load({"personal.timeout": "3s", "routes.more": tomllib.loads(ROUTE)}))

@@ -205,6 +205,9 @@ def test_the_log_level_is_set(client: Any, admin: MemoryAdmin) -> None:
 def test_a_level_that_is_none_is_refused(client: Any, admin: MemoryAdmin, body: bytes) -> None:
     answer = client.put("/log-level", content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["reason"], admin.level) == (400, "bad-request", "info")
+    assert answer.json()["detail"] == (
+        'Send JSON such as {"level": "debug"}; a level is one of debug, info, warning, error.'
+    )
 
 
 def test_a_browser_elsewhere_may_not_invalidate(client: Any) -> None:
