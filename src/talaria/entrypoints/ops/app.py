@@ -48,7 +48,9 @@ _PROBLEM = ResponseSpec(
 )
 
 
-_LEVEL_WANTED = f'Send JSON such as {{"level": "debug"}}; a level is one of {", ".join(get_args(LogLevel))}.'
+_LEVEL_WANTED = problems.bad_request(
+    f'Send JSON such as {{"level": "debug"}}; a level is one of {", ".join(get_args(LogLevel))}.'
+)
 
 
 @route("/livez", http_method=_LOOKS, sync_to_thread=False, summary="Does the process serve?")
@@ -150,12 +152,7 @@ async def reload(admin: Admin) -> Reloaded:
     return Reloaded(reloaded, readiness.workers, readiness.configuration.digest if readiness.configuration else "")
 
 
-@put(
-    "/log-level",
-    summary="Write more lines, or fewer",
-    responses={400: _PROBLEM},
-    exception_handlers=problems.bad_request(_LEVEL_WANTED),
-)
+@put("/log-level", summary="Write more lines, or fewer", responses={400: _PROBLEM}, exception_handlers=_LEVEL_WANTED)
 async def log_level(admin: Admin, data: JSONBody[Level]) -> LevelSet:
     """Our own lines from this level upwards, in every worker, until the next start. Access lines are all written."""
     return LevelSet(data.level, await admin.set_log_level(data.level))
