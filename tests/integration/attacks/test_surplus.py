@@ -53,13 +53,19 @@ async def test_a_second_answer_is_never_another_persons(tmp_path: Path, max_age:
             await stack.enter_async_context(service.listening())
         trust = {"ca_file": "cert.pem"} if tls else {}
         way = {name: {"egress_proxy": service.proxy, "tls": trust} for name, service in doubling.items()}
+        patient = {"timeout": "30s"}  # the machine may have more to do
         changes = {
             "identities": {"max_age": max_age, "stale_if_error": "0s"},
-            "personal": {"url": doubling["personal"].url, **way["personal"]},
-            "partners": {"wind": {"url": doubling["wind"].url, **way["wind"]}},
+            "personal": {"url": doubling["personal"].url, **way["personal"], **patient},
+            "partners": {"wind": {"url": doubling["wind"].url, **way["wind"], **patient}},
             "upstreams": {
-                "talaria-services": {"urls": [doubling["talaria-services"].url], **way["talaria-services"]},
+                "talaria-services": {
+                    "urls": [doubling["talaria-services"].url],
+                    "connect_timeout": "30s",
+                    **way["talaria-services"],
+                },
             },
+            "routes": {"wind": {"timeout": "60s"}},
         }
         gateway = await stack.enter_async_context(gateway_in(town, changes))
         tokens = {f"/user-{number}": town.token(town.person(f"user-{number}")) for number in range(PERSONS)}

@@ -43,6 +43,7 @@ class Relay:
         self.swallowed = 0
         self._toxics: dict[Direction, Toxic | None] = {"request": None, "answer": None}
         self._chance = random.Random(seed)
+        self._well = asyncio.Event()
         self._pairs: set[asyncio.Task[None]] = set()
         self._answered: set[asyncio.Task[None]] = set()
         self._kept: set[asyncio.Task[None]] = set()
@@ -65,6 +66,7 @@ class Relay:
     async def poison(self, direction: Direction, toxic: Toxic) -> None:
         """From now on this happens in that direction."""
         self._toxics[direction] = toxic
+        self._well.clear()
         if toxic.kind == "down":
             if direction == "request":
                 self._deafen()
@@ -73,6 +75,7 @@ class Relay:
     async def heal(self) -> None:
         """From now on bytes pass as they come."""
         self._toxics = {"request": None, "answer": None}
+        self._well.set()
         if self._listener is None:
             self.listen()
 
@@ -183,6 +186,9 @@ class Relay:
             case Toxic("timeout"):
                 self.swallowed += 1
                 return
+            case Toxic("hold"):
+                await self._well.wait()
+                writer.write(data)
             case Toxic("reset"):
                 raise _Reset
             case Toxic("cut", size=size):

@@ -6,7 +6,7 @@ from typing import Literal
 Direction = Literal["request", "answer"]
 """Towards the dependency, or back from it."""
 
-Kind = Literal["latency", "jitter", "down", "bandwidth", "slow-close", "timeout", "reset", "slicer", "cut"]
+Kind = Literal["latency", "jitter", "down", "bandwidth", "slow-close", "timeout", "reset", "slicer", "cut", "hold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Toxic:
     - down: towards the dependency nothing listens; back from it connections are taken and closed without a word.
     - bandwidth: `size` bytes a second. slicer: pieces of `size` bytes, `seconds` apart.
     - slow-close: an end of the stream comes `seconds` late. timeout: nothing comes through, nothing is closed.
+    - hold: what comes waits until all is well again.
     - reset: the first byte resets the connection. cut: the connection is closed after `size` bytes.
     """
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from itertools import islice
 
 from talaria.sandbox.faults import Faults
 from tests.integration.faults.support_faults import PATH, Harness, Seen, harness
@@ -10,7 +11,7 @@ from tests.integration.faults.support_relay import Relay, relay
 from tests.integration.faults.support_toxics import Toxic
 
 RIDES = "/v1/rides"
-ONCE = {"personal": {"attempts": 1}}
+ONCE = {"personal": {"attempts": 1, "timeout": "30s"}, "routes": {"wind": {"timeout": "60s"}}}
 
 
 async def in_turn(running: Harness, persons: Sequence[str]) -> list[Seen]:
@@ -21,6 +22,16 @@ async def in_turn(running: Harness, persons: Sequence[str]) -> list[Seen]:
 async def at_once(running: Harness, persons: Sequence[str]) -> list[Seen]:
     """One request of each, all at once."""
     return list(await asyncio.gather(*(running.get(person) for person in persons)))
+
+
+async def probing(running: Harness, persons: Sequence[str]) -> list[Seen]:
+    """One request of each, all at once: one of them, the probe, is answered once all the others were."""
+    await running.relays["personal"].poison("answer", Toxic("hold"))
+    asking = [asyncio.create_task(running.get(person)) for person in persons]
+    for answered in islice(asyncio.as_completed(asking), len(persons) - 1):
+        await answered
+    await running.relays["personal"].heal()
+    return list(await asyncio.gather(*asking))
 
 
 async def test_an_open_breaker_does_not_call() -> None:
@@ -41,14 +52,13 @@ async def test_exactly_one_probe_however_many_wait() -> None:
         running.sandbox.personal.faults = Faults(error_rate=1)
         await in_turn(running, persons[:5])
         running.clock.move(5.0)
-        running.sandbox.personal.faults = Faults(error_rate=1, latency=0.2)
-        seen = await at_once(running, persons[5:25])
+        seen = await probing(running, persons[5:25])
         assert sorted(one.reason for one in seen) == ["circuit-open"] * 19 + ["personal-overloaded"]
         running.clock.move(5.0)
         assert (await running.get(persons[25])).reason == "circuit-open"  # twice as long after a probe that failed
         running.clock.move(5.0)
-        running.sandbox.personal.faults = Faults(latency=0.2)
-        seen = await at_once(running, persons[26:46])
+        running.sandbox.personal.faults = Faults()
+        seen = await probing(running, persons[26:46])
         assert sorted(one.status for one in seen) == [200] + [503] * 19
         assert running.sandbox.personal.requests.count == 7
         assert {one.status for one in await at_once(running, persons[46:])} == {200}

@@ -34,6 +34,7 @@ def config(toxic: Toxic) -> dict[str, Any]:
         "callers": {"app": {"jwks_timeout": route}},
         "personal": {"timeout": hop, "attempts": 2},
         "partners": {"wind": {"timeout": hop, "attempts": 2}},
+        "upstreams": {"talaria-services": {"connect_timeout": route}},
         "routes": {"wind": {"timeout": route}},
     }
 
