@@ -50,6 +50,7 @@ async def test_what_is_sent() -> None:
     (request,) = bench.requests
     assert (request.method, str(request.url)) == ("POST", "http://dependency.test/base/question")
     assert request.content == b"{}"
+    assert request.extensions["timeout"] == {"connect": 1.0 / 3, "read": None, "write": None, "pool": None}
     assert dict(request.headers) == {
         "host": "dependency.test",
         "accept": "application/json, */*;q=0.5",

@@ -6,7 +6,8 @@ import random
 import httpx
 import pytest
 
-from talaria.adapters.dependency_messages import DependencyResponse
+from talaria.adapters.dependency_client import Hop
+from talaria.adapters.dependency_messages import DependencyRequest, DependencyResponse
 from talaria.adapters.http1.errors import ConnectError
 from talaria.adapters.http1.pool import PoolState
 from talaria.domain.errors import (
@@ -29,6 +30,18 @@ async def test_a_hop_that_hangs_ends_in_time() -> None:
     call = HopContext("request-1", 0.02)
     with pytest.raises(TimedOut, match="no answer in time", check=by("personal")):
         await bench.ask(call)
+    assert [attempt.outcome for attempt in call.attempts] == ["timeout"]
+
+
+async def test_a_hop_that_hangs_behind_an_answer_is_late_too() -> None:
+    bench, call = Bench(200), HopContext("request-1", 0.02)
+
+    async def ask(hop: Hop) -> None:
+        await hop.send(DependencyRequest("GET", "/question"))
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimedOut, match="no answer in time", check=by("personal")):
+        await bench.client.hop(call, ask)
     assert [attempt.outcome for attempt in call.attempts] == ["timeout"]
 
 

@@ -55,7 +55,7 @@ class Endpoint:
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/"):
             raise ValueError("a url must be http:// or https:// with a host, and no path")
-        if parts.query or parts.fragment or parts.username is not None or parts.password is not None:
+        if parts.query or parts.fragment or parts.username is not None:
             raise ValueError("a url must have no query, fragment or user")
         host = parts.hostname
         name = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")

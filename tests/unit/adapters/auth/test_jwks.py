@@ -337,6 +337,7 @@ async def test_to_close_it_gives_up_the_fetch(issuer: Issuer) -> None:
     waiter = asyncio.create_task(issuer.knows("ec-1"))
     await settled(lambda: issuer.asked == 1)
     await issuer.keys.aclose()
+    await settled(waiter.done)
     with pytest.raises(KeysUnavailable):
         await waiter
 

@@ -34,11 +34,32 @@ def test_a_place(url: str, host: str, port: int, authority: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["up", "ftp://up", "http://", "http://up/a", "http://up?a", "http://up#a", "http://u:p@up", "http://up:x"]
+    "url",
+    [
+        "up",
+        "ftp://up",
+        "http://",
+        "http://up/a",
+        "http://up?a",
+        "http://up#a",
+        "http://u:p@up",
+        "http://u@up",
+        "http://up:x",
+    ],
 )
 def test_what_is_no_place(url: str) -> None:
     with pytest.raises(ValueError, match=r"url|[Pp]ort"):
         Endpoint.of(url)
+
+
+def test_an_egress_proxy_is_spoken_to_in_the_clear() -> None:
+    with pytest.raises(ValueError, match="egress proxy"):
+        Endpoint.of("http://up", egress_proxy="https://proxy")
+
+
+def test_the_tls_that_is_given_is_the_one_that_is_used() -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    assert Endpoint.of("https://up", tls).tls is tls
 
 
 def test_names_and_certificates_are_verified_and_only_http_1_1_is_offered() -> None:
@@ -125,6 +146,7 @@ UNREACHABLE = OSError(errno.EHOSTUNREACH, "no route")
         ({"one": None, "two": 0.0, "three": 0.0}, TWO, [ONE, TWO], [ONE]),
         ({"one": None, "two": None, "three": 0.0}, THREE, [ONE, TWO, THREE], [ONE, TWO]),
         ({"one": 0.015, "two": None}, ONE, [ONE, TWO], [TWO]),
+        ({"one": 0.03, "two": REFUSED}, ONE, [ONE, TWO], [TWO]),
         ({"one": None, "two": REFUSED, "three": 0.0}, THREE, [ONE, TWO, THREE], [TWO, ONE]),
     ],
 )
@@ -172,7 +194,7 @@ class Wires:
         self.made: list[dict[str, object]] = []
         self.failed: list[Address] = []
         self.looked_up: list[tuple[str, int]] = []
-        self._answers = list(answers)
+        self.answers = list(answers)
         self._failing = failing
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(connect, "happy_eyeballs", self._race)
@@ -187,7 +209,7 @@ class Wires:
     async def _race(
         self, addresses: object, local_address: str | None, failed: object
     ) -> tuple[socket.socket, Address]:
-        if isinstance(self._failing, OSError) and not self._answers:
+        if isinstance(self._failing, OSError) and not self.answers:
             raise self._failing
         return self.sock, ONE
 
@@ -204,7 +226,7 @@ class Wires:
         self.sent += data
 
     async def _receive(self, sock: socket.socket, size: int) -> bytes:
-        return self._answers.pop(0)
+        return self.answers.pop(0)
 
     async def connect(self, url: str, egress_proxy: str = "") -> asyncio.Protocol:
         endpoint = Endpoint.of(url, egress_proxy=egress_proxy)
@@ -239,6 +261,15 @@ async def test_a_plain_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wires.resolver._demoted == {}
 
 
+async def test_a_tunnel_that_is_refused_is_closed_and_nothing_is_said_through_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wires = Wires(monkeypatch, b"HTTP/1.1 403 Forbidden\r\n\r\n")
+    with pytest.raises(ConnectError):
+        await wires.connect("http://up", egress_proxy="http://proxy")
+    assert (wires.made, wires.was_open) == ([], False)
+
+
 async def test_a_dot_at_the_end_is_no_part_of_the_name_that_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
     wires = Wires(monkeypatch)
     await wires.connect("https://up.example.")
@@ -251,6 +282,7 @@ async def test_a_tunnel_is_open_before_anything_else_is_said(monkeypatch: pytest
     await wires.connect("https://up", egress_proxy="http://proxy:3128")
     assert wires.sent == b"CONNECT up:443 HTTP/1.1\r\nhost: up:443\r\n\r\n"
     assert wires.made[0]["server_hostname"] == "up"
+    assert wires.answers == []
     assert wires.looked_up == [("proxy", 3128)], "what is behind a proxy is for the proxy to find"
 
 
@@ -270,6 +302,7 @@ async def test_an_address_that_can_not_be_reached(
     with pytest.raises(error) as caught:
         await wires.connect("http://up", egress_proxy=proxy)
     assert cause in str(caught.value)
+    assert ("egress proxy" in str(caught.value)) is (proxy != "")
     assert wires.made == []
 
 

@@ -66,6 +66,7 @@ REFUSED = {
     "chunked twice": _head(b"transfer-encoding: chunked", b"transfer-encoding: chunked"),
     "chunked, chunked": _head(b"transfer-encoding: chunked, chunked"),
     "identity": _head(b"transfer-encoding: identity"),
+    "chunkedX": _head(b"transfer-encoding: chunkedX"),
     "xchunked": _head(b"transfer-encoding: xchunked"),
     "an empty coding": _head(b"transfer-encoding:"),
     "a coding in HTTP/1.0": _head(b"transfer-encoding: chunked", status=b"HTTP/1.0 200 OK"),
@@ -106,6 +107,7 @@ def test_a_refusal_repeats_no_byte_of_the_answer() -> None:
         ([b"content-length: 5"], b"HTTP/1.1 200 OK", True, 0),
         ([b"transfer-encoding: chunked"], b"HTTP/1.1 200 OK", True, 0),
         ([], b"HTTP/1.1 200 OK", True, 0),
+        ([b"content-length: 5"], b"HTTP/1.1 103 Early Hints", False, 0),
         ([b"content-length: 5"], b"HTTP/1.1 204 No Content", False, 0),
         ([b"content-length: 5"], b"HTTP/1.1 304 Not Modified", False, 0),
     ],
@@ -125,6 +127,7 @@ def test_framing(lines: list[bytes], status: bytes, to_head: bool, length: int) 
         ([], b"1.0", False),
         ([b"connection: Keep-Alive"], b"1.0", True),
         ([b"connection: keep-alive, close"], b"1.0", False),
+        ([b"connection: keep-alive", b"connection: x"], b"1.0", True),
     ],
 )
 def test_keep_alive(lines: list[bytes], version: bytes, kept: bool) -> None:
@@ -161,6 +164,12 @@ def test_interim_heads_are_skipped_and_what_follows_is_given_back() -> None:
 def test_interim_heads_are_bounded() -> None:
     with pytest.raises(RemoteProtocolError, match="interim"):
         ResponseHeadParser().read(b"HTTP/1.1 100 Continue\r\n\r\n" * (INTERIM_LIMIT + 1), to_head=False)
+
+
+def test_the_interim_heads_of_one_response_are_not_counted_for_the_next() -> None:
+    parser = ResponseHeadParser()
+    for _ in range(INTERIM_LIMIT + 1):
+        assert parser.read(b"HTTP/1.1 100 Continue\r\n\r\n" + _head(), to_head=False) is not None
 
 
 @pytest.mark.parametrize("begun", [b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\n", b"HTTP/1.1 200 OK\r\na: b\n", b"\r\n"])

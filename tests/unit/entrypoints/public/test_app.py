@@ -6,6 +6,12 @@ from typing import Any, cast
 
 import pytest
 from litestar import Litestar, get
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+)
 
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.public.app import HEALTH_PATH, JWKS_PATH, PublicApp, public_pages
@@ -168,6 +174,32 @@ def test_a_page_that_is_cancelled_is_recorded(disconnected: bool, reason: str) -
             task.cancel()
         await task
         assert (finished(world.recorder).reason, world.limiter.in_flight) == (reason, 0)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (InternalServerException("secret"), b"500", "internal-error"),
+        (MethodNotAllowedException(), b"405", "method-not-allowed"),
+        (ClientException("secret"), b"400", "bad-request"),
+    ],
+)
+def test_what_a_page_raises_of_litestars_is_a_problem_and_a_fault_of_ours_is_logged(
+    caplog: pytest.LogCaptureFixture, error: HTTPException, status: bytes, reason: str
+) -> None:
+    def raises() -> bytes:
+        raise error
+
+    async def main() -> None:
+        link = await World(public_pages(raises, bool)).ask(PATH, (b"x-request-id", b"r-7"))
+        _, body = head_and_body(link)
+        assert link.written.startswith(b"HTTP/1.1 " + status)
+        assert json.loads(body)["reason"] == reason
+        assert b"secret" not in link.written
+        logged = [vars(record)["request_id"] for record in caplog.records if record.name == "talaria.http"]
+        assert logged == (["r-7"] if status == b"500" else [])
 
     run(main())
 
