@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import ssl
 import threading
 import time
@@ -22,6 +21,7 @@ from talaria.sandbox.certificates import write_certificate
 from talaria.sandbox.faults import Faults
 from talaria.sandbox.stack import running_sandbox
 from tests.integration.support_command import talaria
+from tests.support_address import refusing
 from tests.support_plugins import install
 
 NO_TLS = TlsSettings()
@@ -83,9 +83,7 @@ def test_a_server_that_is_well() -> None:
 
 
 def test_nothing_listens() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with refusing() as (_, port):
         assert bad(Server("personal", f"http://127.0.0.1:{port}", NO_TLS)) == [
             f"personal: 127.0.0.1:{port} can't be reached (Connection refused)"
         ]

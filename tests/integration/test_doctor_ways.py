@@ -26,6 +26,7 @@ from talaria.sandbox.faults import Faults
 from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.support_command import told
 from tests.integration.test_doctor import serving
+from tests.support_address import refusing
 
 
 class Probing:
@@ -94,7 +95,11 @@ async def test_what_is_wrong_has_an_owner_and_an_advice(faults: Faults, said: st
 async def test_what_does_not_run_can_not_be_asked() -> None:
     async with running_sandbox(gateway=False) as sandbox:
         settings = with_probe(load(sandbox.config_path))
-    found = await asyncio.to_thread(credentials, settings)
+    with refusing() as (host, port):
+        url = f"http://{host}:{port}"
+        wind = replace(settings.partners["wind"], url=url)
+        unreachable = replace(settings, personal=replace(settings.personal, url=url), partners={"wind": wind})
+        found = await asyncio.to_thread(credentials, unreachable)
     assert [finding.what.partition("(")[2] for finding in found] == ["connection refused)"] * 2
 
 

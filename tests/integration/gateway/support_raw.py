@@ -11,6 +11,8 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
+from tests.support_address import refusing
+
 Lines = list[tuple[bytes, bytes]]
 
 SECONDS = 30.0
@@ -130,9 +132,8 @@ class RawServer:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Listen, on the port of before where there was one."""
+        """Listen, inside of `listening`; again after `stop`."""
         self._server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, backlog=2048)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Listen no more, and cut what is open."""
@@ -144,12 +145,13 @@ class RawServer:
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """From `start` to `stop`. A server that is left behind keeps uvloop from ever closing its loop."""
-        await self.start()
-        try:
-            yield
-        finally:
-            await self.stop()
+        """From `start` to `stop`, at one port. A server that is left behind keeps uvloop from ever closing its loop."""
+        with refusing() as (_, self.port):
+            await self.start()
+            try:
+                yield
+            finally:
+                await self.stop()
 
     async def until(self, condition: Callable[[], bool], seconds: float = SECONDS) -> None:
         """Wait until a request or a connection came or went and the condition holds."""

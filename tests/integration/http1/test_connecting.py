@@ -14,6 +14,7 @@ from talaria.adapters.http1.resolver import Address
 from talaria.adapters.http1.upstream import Http1Upstream
 from tests.integration.http1.support_peers import HELLO, forever, read, request, upstream
 from tests.integration.http1.support_tls import client_context, server_context
+from tests.support_address import refusing
 from tests.support_machine import needs_ipv6
 
 
@@ -39,14 +40,6 @@ def hanging() -> Iterator[tuple[str, int]]:
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
         yield listener.getsockname()
-
-
-@contextlib.contextmanager
-def refusing() -> Iterator[tuple[str, int]]:
-    """An address without a listener."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield bound.getsockname()
 
 
 async def test_without_a_listener() -> None:
