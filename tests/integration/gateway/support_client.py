@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.integration.gateway.support_raw import SECONDS, Head, read_chunk, read_head
+from tests.integration.gateway.support_raw import SECONDS, Head, read_chunk, read_head, reset
 
 
 @dataclass
@@ -86,6 +86,10 @@ class Client:
     def leave(self) -> None:
         """Close at once, whatever is under way."""
         self.writer.transport.abort()
+
+    def reset(self) -> None:
+        """Close with RST, which overtakes what was sent; the FIN of `leave` comes behind it."""
+        reset(self.writer)
 
 
 @contextlib.asynccontextmanager

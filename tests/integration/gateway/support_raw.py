@@ -95,15 +95,20 @@ class Line:
 
     def reset(self) -> None:
         """End the connection with RST."""
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
+        reset(self.writer)
 
     async def gone(self) -> None:
         """Wait until the other side has closed."""
         with contextlib.suppress(ConnectionError):
             while await self.reader.read(65536):
                 pass
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End the connection with RST."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 Serve = Callable[[Head, Line], Awaitable[None]]

@@ -123,6 +123,6 @@ async def test_with_an_upload_that_the_upstream_does_not_read(town: Town, gatewa
     async with gateway.connected() as client:
         client.send(request(town.token(), method="POST", body=b"x" * 30_000_000))
         await asyncio.wait_for(asked.wait(), SECONDS)
-        client.leave()
+        client.reset()
         await _gone(gateway)
         go_on.set()
