@@ -113,8 +113,13 @@ def _rate(text: str, _: LoadContext) -> RateLimit | None:
     return found and RateLimit(int(found[1]) / _UNITS[found[2]], int(found[3] or found[1]))
 
 
-def _write_rate(rate: RateLimit | None) -> str:
-    return f"{rate.per_second:g}/s burst {rate.burst}" if rate is not None else ""
+def write_rate(rate: RateLimit | None) -> str:
+    """A rate as it is written in the file: by the shortest unit of time in which it is a whole number."""
+    if rate is None:
+        return ""
+    counts = {unit: round(rate.per_second * _UNITS[unit]) for unit in ("s", "m", "h")}
+    unit = next(unit for unit, count in counts.items() if count / _UNITS[unit] == rate.per_second)
+    return f"{counts[unit]}/{unit} burst {rate.burst}"
 
 
 def _listen(text: str, _: LoadContext) -> Address:
@@ -256,7 +261,7 @@ DURATION = _text("duration", _duration, _DURATION.pattern, _DURATION_HINT, write
 """Seconds."""
 SIZE = _text("size", _size, _SIZE.pattern, 'write a size from "{least}" to "{most}", such as "32KiB"', write=write_size)
 """Bytes."""
-RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT, write=_write_rate)
+RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT, write=write_rate)
 """Requests a second, and at once: where no burst is named, as many as the rate's own number."""
 SHARE = Meta(
     title="number",

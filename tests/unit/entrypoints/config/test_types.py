@@ -19,6 +19,7 @@ from talaria.entrypoints.config.types import (
     pattern,
     seconds_of,
     within,
+    write_rate,
     write_seconds,
     write_size,
 )
@@ -89,6 +90,14 @@ def test_paths_start_from_the_files_folder() -> None:
 def test_what_is_rendered_reads_back(number: int) -> None:
     assert read(ANY_SIZE, write_size(number)) == number
     assert seconds_of(write_seconds(number % 86_400)) == number % 86_400
+
+
+@given(st.from_regex(r"\A[1-9][0-9]{0,6}/[smh]( burst [1-9][0-9]{0,6})?\Z", alphabet=st.characters(codec="ascii")))
+@example("30/m")
+@example("7/h")
+def test_a_rate_that_is_rendered_reads_back(text: str) -> None:
+    rate = read(RATE, text)
+    assert read(RATE, write_rate(rate)) == rate
 
 
 def test_rendering_takes_the_largest_whole_unit() -> None:
