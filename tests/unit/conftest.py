@@ -1,11 +1,14 @@
-"""For every unit test: it opens no socket of the network."""
+"""For every unit test: it opens no socket of the network, and time passes only while everything waits."""
 
+import asyncio
 import socket
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import pytest
+
+from tests.unit.support_time import JumpingLoop
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _EVENTS = ("socket.bind", "socket.connect", "socket.sendto")
@@ -22,6 +25,13 @@ def _no_network(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_no_network)
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop by its name."""
+    return {"jumping": JumpingLoop}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -73,6 +73,7 @@ async def crowd(running: Harness, persons: Iterable[str], clients: int = CLIENTS
 _PATIENT: Mapping[str, Any] = {
     "personal": {"timeout": "10s"},
     "partners": {"wind": {"timeout": "10s"}},
+    "upstreams": {UPSTREAM: {"connect_timeout": "20s"}},
     "routes": {"wind": {"timeout": "20s"}},
 }
 """One process has everything that serves a crowd, and the machine may have more to do."""

@@ -28,7 +28,7 @@ from talaria.testing.contracts.dependencies import (
     PartnerAccountsContract,
     PartnerAccountsHarness,
 )
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 PHONE = "+4915100000001"
 PERSON = "0123456789ab"

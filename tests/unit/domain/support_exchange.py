@@ -25,7 +25,7 @@ from talaria.testing import (
     MemoryPhoneDirectory,
     MemoryRecorder,
 )
-from tests.unit.domain.support_time import JumpingLoop, clock
+from tests.unit.support_time import JumpingLoop, clock
 
 PHONE = "+4915100000001"
 

@@ -18,7 +18,7 @@ from talaria.domain.model import CachedIdentity, PartnerUserId, PersonalPhoneId
 from talaria.testing import MemoryIdentityCache
 from tests.support_refusals import by
 from tests.unit.domain.support_exchange import FAULTS, PHONE, World, person
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 by_reason = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.reason}-{fault.origin}")
 

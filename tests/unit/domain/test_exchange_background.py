@@ -9,7 +9,7 @@ from talaria.domain.events import RequestContext
 from talaria.testing import MemoryIdentityCache
 from tests.support_refusals import by
 from tests.unit.domain.support_exchange import PHONE, World, expired, in_trouble, key, person
-from tests.unit.domain.support_time import run, settle
+from tests.unit.support_time import run, settle
 
 
 def flights() -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from talaria.domain.errors import IdentityUnknown, PartnerUserRefused, Refusal, TimedOut, Unreachable
 from tests.support_refusals import by
 from tests.unit.domain.support_exchange import World, key
-from tests.unit.domain.support_time import run, settle
+from tests.unit.support_time import run, settle
 
 HopOrigin = Literal["personal", "partner"]
 

@@ -8,7 +8,7 @@ from talaria.domain.errors import PartnerUserRefused, TimedOut
 from talaria.domain.model import CachedIdentity, PartnerUserId
 from tests.support_refusals import by
 from tests.unit.domain.support_exchange import PHONE, World, expired, in_trouble, key, person
-from tests.unit.domain.support_time import run, settle
+from tests.unit.support_time import run, settle
 
 
 def test_a_disowned_flight_does_not_drop_what_a_newer_one_brought() -> None:

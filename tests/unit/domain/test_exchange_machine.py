@@ -17,7 +17,7 @@ from talaria.domain.errors import IdentityUnknown, PartnerUserRefused, Refusal, 
 from talaria.domain.exchange import SERVE_STALE_SECONDS
 from tests.support_examples import times
 from tests.unit.domain.support_exchange import World, key, person
-from tests.unit.domain.support_time import JumpingLoop, settle
+from tests.unit.support_time import JumpingLoop, settle
 
 Mode = Literal["up", "down", "unknown", "refused"]
 FAILING: dict[Mode, Refusal | None] = {

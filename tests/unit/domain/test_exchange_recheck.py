@@ -7,7 +7,7 @@ import pytest
 from talaria.domain.errors import IdentityUnknown, PartnerUserRefused, Refusal, TimedOut
 from talaria.domain.events import RequestContext
 from tests.unit.domain.support_exchange import FAULTS, PHONE, World, expired, in_trouble, key
-from tests.unit.domain.support_time import run, settle
+from tests.unit.support_time import run, settle
 
 by_reason = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.reason}-{fault.origin}")
 

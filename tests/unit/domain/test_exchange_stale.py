@@ -17,7 +17,7 @@ from talaria.domain.events import RequestContext
 from talaria.domain.exchange import SERVE_STALE_SECONDS
 from tests.support_refusals import by
 from tests.unit.domain.support_exchange import FAULTS, PHONE, World, expired, in_trouble, key, person
-from tests.unit.domain.support_time import run, settle
+from tests.unit.support_time import run, settle
 
 DEFINITE: list[Refusal] = [IdentityUnknown(), PartnerUserUnknown(), PartnerUserRefused()]
 by_reason = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.reason}-{fault.origin}")

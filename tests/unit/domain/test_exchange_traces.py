@@ -9,7 +9,7 @@ from talaria.domain.model import EmailAddress, PartnerUserId, PersonalPhoneId, P
 from talaria.domain.tracing import Tracing
 from talaria.testing import MemoryIdentityCache, MemoryPartnerAccounts, MemoryPhoneDirectory, MemoryRecorder
 from tests.unit.domain.support_exchange import PHONE, key
-from tests.unit.domain.support_time import JumpingLoop, clock, run, settle
+from tests.unit.support_time import JumpingLoop, clock, run, settle
 
 
 class Told:

@@ -16,7 +16,7 @@ from talaria.domain.tracing import Tracing
 from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import World, key, person
 from tests.unit.domain.support_memory_gateway import Door, request_headers
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 WALL = 5000.0
 

@@ -26,7 +26,7 @@ from talaria.domain.http import UpstreamRequest, UpstreamResponse
 from talaria.domain.tracing import Tracing
 from tests.support_refusals import by
 from tests.unit.domain.support_memory_gateway import API_KEY, Chunks, Door, reply
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 SET_BY_US = [
     b"x-api-tag",

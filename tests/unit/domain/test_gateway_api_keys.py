@@ -11,7 +11,7 @@ from talaria.domain.model import Principal
 from talaria.testing import MemoryTokenVerifier
 from tests.unit.domain.support_exchange import person
 from tests.unit.domain.support_memory_gateway import API_KEY, UNKNOWN, Door, reply
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 KEY = (b"x-api-key", b"k" * 32)
 

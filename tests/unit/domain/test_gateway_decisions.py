@@ -11,7 +11,7 @@ from talaria.domain.http import Headers
 from talaria.domain.tracing import Tracing
 from tests.unit.domain.support_exchange import key
 from tests.unit.domain.support_memory_gateway import API_KEY, Door
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 OURS = [b"x-api-tag", b"x-api-key", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"]
 OURS += [b"authorization", b"x-request-id"]

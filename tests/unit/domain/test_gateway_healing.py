@@ -19,7 +19,7 @@ from talaria.domain.model import CachedIdentity, PartnerUserId
 from tests.support_refusals import by
 from tests.unit.domain.support_exchange import FAULTS, PHONE, key
 from tests.unit.domain.support_memory_gateway import UNKNOWN, Chunks, Door, reply
-from tests.unit.domain.support_time import run, settle
+from tests.unit.support_time import run, settle
 
 HEALED = CachedIdentity(PartnerUserId("u-9"), None, 9e9, 9e9, 0.0)
 METHODS = ["GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH"]

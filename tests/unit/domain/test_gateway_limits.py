@@ -6,7 +6,7 @@ from talaria.domain.errors import CallerNotAllowed, ExpiredToken, RateLimited
 from talaria.domain.events import RequestContext
 from talaria.domain.rate_limits import CallerRateLimits, RateLimit, RateLimiter
 from tests.unit.domain.support_memory_gateway import Door
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 ONE_AN_HOUR = RateLimit(1 / 3600, 1)
 

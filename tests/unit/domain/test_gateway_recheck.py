@@ -6,7 +6,7 @@ from talaria.domain.errors import Unreachable
 from talaria.domain.events import RequestContext
 from tests.unit.domain.support_exchange import PHONE
 from tests.unit.domain.support_memory_gateway import UNKNOWN, Door, reply
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 
 async def user(door: Door, method: str, tag: bytes = b"pay") -> bytes:

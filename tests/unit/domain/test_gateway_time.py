@@ -8,7 +8,7 @@ from talaria.domain.model import Origin
 from tests.support_refusals import by
 from tests.unit.domain.support_exchange import World
 from tests.unit.domain.support_memory_gateway import Chunks, Door
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 
 @pytest.mark.parametrize(("asked", "told"), [(None, 10_000), (b"300", 300), (b"60000", 10_000), (b"x", 10_000)])

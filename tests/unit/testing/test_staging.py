@@ -11,7 +11,7 @@ from talaria.domain.errors import PartnerUserRefused, PartnerUserUnknown, Refusa
 from talaria.domain.events import HopContext
 from talaria.domain.model import EmailAddress, PartnerUserId, PhoneNumber
 from talaria.testing.staging import Finding, Pace, StagingSuite, TestPerson
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 ANNA, BORIS, BLOCKED, STRANGER = (PhoneNumber(f"+44770090000{number}") for number in range(4))
 USERS = {ANNA: PartnerUserId("u-1"), BORIS: PartnerUserId("u-2")}

@@ -8,7 +8,7 @@ from talaria.adapters.http1.errors import ReadTimeout
 from talaria.adapters.http1.write_batcher import WriteBatcher
 from talaria.domain.http import UpstreamResponse
 from tests.unit.adapters.http1.support_http1 import Harness
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 HELLO = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 

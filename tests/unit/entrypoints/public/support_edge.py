@@ -14,9 +14,9 @@ from talaria.entrypoints.public.server.connection import ListenerState
 from talaria.entrypoints.public.server.fast_connection import FastConnection
 from talaria.testing import MemoryRecorder
 from tests.unit.domain.support_memory_gateway import Door
-from tests.unit.domain.support_time import settle
 from tests.unit.entrypoints.public.server.support_server import LIMITS, ClientTransport, Rejected
 from tests.unit.entrypoints.public.support_cycle import arrived
+from tests.unit.support_time import settle
 
 WALL = 1_800_000_000.0
 Question = tuple[bytes, bytes]

@@ -22,8 +22,8 @@ from talaria.entrypoints.public.server.framing import ConnectionLimits
 from tests.unit.adapters.http1.support_http1 import FakeTransport
 from tests.unit.domain.support_exchange import World
 from tests.unit.domain.support_memory_gateway import Door
-from tests.unit.domain.support_time import clock, settle
 from tests.unit.entrypoints.public.server.support_server import ClientTransport, Rejected
+from tests.unit.support_time import clock, settle
 
 LIMITS = ConnectionLimits(header_limit=2000, header_timeout=5.0, keepalive_timeout=7.0)
 BODY_LIMIT = 100

@@ -18,9 +18,9 @@ from talaria.entrypoints.public.app import HEALTH_PATH, JWKS_PATH, PublicApp, pu
 from talaria.entrypoints.public.proxy import Proxy
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.testing import MemoryRecorder
-from tests.unit.domain.support_time import clock, run, settle
 from tests.unit.entrypoints.public.support_cycle import MemoryLink, arrived
 from tests.unit.entrypoints.public.support_events import finished
+from tests.unit.support_time import clock, run, settle
 
 PATH = JWKS_PATH.encode()
 HEALTH = HEALTH_PATH.encode()

@@ -12,8 +12,8 @@ from talaria.entrypoints.public import problems
 from talaria.entrypoints.public.decisions import TrustedEdges
 from talaria.testing import MemoryClock
 from tests.unit.domain.support_memory_gateway import API_KEY
-from tests.unit.domain.support_time import run
 from tests.unit.entrypoints.public.support_edge import GOOD, Edge, by_headers
+from tests.unit.support_time import run
 
 
 def test_a_yes_says_under_which_identity_the_request_goes_on() -> None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from tests.integration.attacks.support_cases import Case, called, load
 from tests.integration.attacks.support_requests import raw_of
-from tests.unit.domain.support_time import run, settle
 from tests.unit.entrypoints.public.support_edge import EdgeTown, question
 from tests.unit.entrypoints.public.support_fast_path import line_of, without_ids
 from tests.unit.entrypoints.public.test_fast_path_alike import COLONS, NAMES, VALUES, VERSIONS
+from tests.unit.support_time import run, settle
 
 TIMES = 2
 Seen = list[object]

@@ -16,8 +16,8 @@ from talaria.domain.tracing import Tracing
 from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import PHONE, World, key, person
 from tests.unit.domain.support_memory_gateway import Door
-from tests.unit.domain.support_time import run
 from tests.unit.entrypoints.public.support_edge import WALL, EdgeTown, question
+from tests.unit.support_time import run
 
 PARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

@@ -11,8 +11,8 @@ from talaria.domain.model import ServiceClaims, ServiceToken
 from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import World, person
 from tests.unit.domain.support_memory_gateway import Door
-from tests.unit.domain.support_time import run
 from tests.unit.entrypoints.public.support_edge import WALL, Answer, Edge, by_headers
+from tests.unit.support_time import run
 
 
 class DatedTokens(MemoryServiceTokens):

@@ -11,8 +11,8 @@ from talaria.domain.events import Attempt, ExchangeFinished, RequestForwarded
 from talaria.domain.rate_limits import CallerRateLimits, RateLimit, RateLimiter
 from tests.unit.domain.support_exchange import key
 from tests.unit.domain.support_memory_gateway import Door
-from tests.unit.domain.support_time import run, settle
 from tests.unit.entrypoints.public.support_fast_path import OK, Client, FastTown, ask, post
+from tests.unit.support_time import run, settle
 
 
 def test_a_request_goes_straight_and_its_response_comes_straight_back() -> None:

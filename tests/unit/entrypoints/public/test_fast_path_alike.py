@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from talaria.domain.authorization import NetworkAllowlist
 from tests.integration.attacks.support_cases import Case, called, load
 from tests.integration.attacks.support_requests import raw_of
-from tests.unit.domain.support_time import run
 from tests.unit.entrypoints.public.support_fast_path import OK, FastTown, ask, line_of, post, without_ids
+from tests.unit.support_time import run
 
 TIMES = 2
 Seen = list[object]

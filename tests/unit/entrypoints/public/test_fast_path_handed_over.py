@@ -6,8 +6,8 @@ import pytest
 
 from talaria.adapters.http1.errors import ConnectError
 from talaria.domain.events import ExchangeFinished, RequestFinished
-from tests.unit.domain.support_time import run, settle
 from tests.unit.entrypoints.public.support_fast_path import OK, UNKNOWN, FastTown, ask, post, without_ids
+from tests.unit.support_time import run, settle
 
 STREAMED = [
     (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n", b"0\r\n\r\n"),

@@ -11,8 +11,8 @@ from talaria.domain.events import RequestFinished, RequestForwarded, Trace
 from talaria.domain.rate_limits import CallerRateLimits, RateLimit, RateLimiter
 from talaria.domain.resilience import RETRIES_AT_LEAST
 from talaria.domain.tracing import Tracing
-from tests.unit.domain.support_time import run, settle
 from tests.unit.entrypoints.public.support_fast_path import OK, FastTown, ask, post
+from tests.unit.support_time import run, settle
 
 GIVEN = b"00-%b-%b-01" % (b"a" * 32, b"b" * 16)
 NOT_SAMPLED = GIVEN[:-2] + b"00"

@@ -9,7 +9,7 @@ from talaria.domain.http import ClientRequest
 from talaria.entrypoints.public.flows import Flows
 from tests.unit.domain.support_exchange import key
 from tests.unit.domain.support_memory_gateway import Door
-from tests.unit.domain.support_time import run
+from tests.unit.support_time import run
 
 PEER = "203.0.113.7"
 

@@ -13,9 +13,9 @@ from talaria.domain.http import ClientRequest, ClientResponse, Headers
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.public.proxy import Proxy
 from talaria.testing import MemoryRecorder
-from tests.unit.domain.support_time import clock, run, settle
 from tests.unit.entrypoints.public.support_cycle import CHUNKED, MemoryLink, arrived, chunk
 from tests.unit.entrypoints.public.support_events import finished
+from tests.unit.support_time import clock, run, settle
 
 IDLE = 7.0
 

@@ -5,9 +5,9 @@ import pytest
 from talaria.domain.errors import BadRequest, BadRequestTarget, MethodNotImplemented, Refusal
 from talaria.domain.http import Headers
 from talaria.entrypoints.public.questions import asked_for
-from tests.unit.domain.support_time import run
 from tests.unit.entrypoints.public.support_cycle import arrived
 from tests.unit.entrypoints.public.support_edge import by_headers
+from tests.unit.support_time import run
 
 Line = tuple[bytes, bytes]
 

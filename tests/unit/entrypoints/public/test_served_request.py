@@ -9,9 +9,9 @@ from talaria.domain.errors import BadAnswer, BodyTooLarge, ClientGone, Draining
 from talaria.entrypoints.public.served_request import ServedRequest
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.testing import MemoryRecorder
-from tests.unit.domain.support_time import clock, run
 from tests.unit.entrypoints.public.support_cycle import MemoryLink, arrived
 from tests.unit.entrypoints.public.support_events import finished
+from tests.unit.support_time import clock, run
 
 LENGTH = [(b"content-length", b"4")]
 

@@ -19,8 +19,8 @@ from talaria.domain.http import ClientRequest
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.server.framing import NO_BODY, Framing
 from talaria.entrypoints.public.validation import ClientBody, check_head, to_client_request
-from tests.unit.domain.support_time import clock, run
 from tests.unit.entrypoints.public.support_cycle import CHUNKED, GONE, Piece, arrived, chunk
+from tests.unit.support_time import clock, run
 
 
 def body_of(

@@ -8,8 +8,8 @@ from talaria.domain.errors import BadRequest, ClientGone
 from talaria.domain.http import Headers
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.server.framing import NO_BODY, Framing
-from tests.unit.domain.support_time import clock, run, settle
 from tests.unit.entrypoints.public.support_cycle import CHUNKED, GONE, MemoryLink, arrived, chunk
+from tests.unit.support_time import clock, run, settle
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 EXPECTS = Framing(length=3, expects_continue=True)

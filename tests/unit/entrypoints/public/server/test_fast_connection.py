@@ -11,8 +11,8 @@ from talaria.domain.http import ClientRequest, ClientResponse
 from talaria.entrypoints.public.server.connection import ListenerState
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.server.fast_connection import FastConnection
-from tests.unit.domain.support_time import run
 from tests.unit.entrypoints.public.server.support_server import LIMITS, ClientTransport, Rejected, get, post, settled
+from tests.unit.support_time import run
 
 
 @dataclass

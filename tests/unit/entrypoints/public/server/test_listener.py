@@ -12,8 +12,8 @@ from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 from talaria.entrypoints.public.server.framing import ConnectionLimits
 from talaria.entrypoints.public.server.listener import CLOSE_NOTIFY_TIMEOUT, HANDSHAKE_SECONDS, IDLE_GRACE, Listener
 from talaria.entrypoints.public.server.sockets import BACKLOG
-from tests.unit.domain.support_time import clock, run, settle
 from tests.unit.entrypoints.public.server.support_server import LIMITS, ClientTransport, Rejected, get
+from tests.unit.support_time import clock, run, settle
 
 DRAIN = 20.0
 OTHER = ConnectionLimits(header_limit=10, header_timeout=1.0, keepalive_timeout=1.0)
