@@ -107,18 +107,36 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+PATIENCE = "20s"
+"""What a hop takes at most where a test is not about time: clients, gateway and services are one process, on a machine
+that may be busy."""
+
+
+def hop_timeout(dependency: str, timeout: str) -> dict[str, Any]:
+    """The configuration in which this hop, personal or wind, takes no longer."""
+    hop = {"timeout": timeout}
+    return {"personal": hop} if dependency == "personal" else {"partners": {dependency: hop}}
+
+
 def _behind(relays: Mapping[str, Relay]) -> dict[str, Any]:
     calm = {
         "urls": [relays[CALM].url],
+        "connect_timeout": PATIENCE,
         "audience": "talaria-services",
         "api_key": secret_setting("talaria-services-api-key"),
     }
     return {
         "callers": {"app": {"jwks_url": f"{relays['issuer'].url}/.well-known/jwks.json"}},
-        "personal": {"url": relays["personal"].url},
-        "partners": {"wind": {"url": relays["wind"].url}},
-        "upstreams": {"talaria-services": {"urls": [relays["talaria-services"].url]}, CALM: calm},
-        "routes": {CALM: {"partner": "wind", "upstream": CALM}},
+        "personal": {"url": relays["personal"].url, "timeout": PATIENCE},
+        "partners": {"wind": {"url": relays["wind"].url, "timeout": PATIENCE}},
+        "upstreams": {
+            "talaria-services": {"urls": [relays["talaria-services"].url], "connect_timeout": PATIENCE},
+            CALM: calm,
+        },
+        "routes": {
+            "wind": {"timeout": PATIENCE},
+            CALM: {"partner": "wind", "upstream": CALM, "timeout": PATIENCE},
+        },
     }
 
 

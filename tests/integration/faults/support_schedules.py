@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from talaria.sandbox.faults import Faults
-from tests.integration.faults.support_faults import Harness, Seen, harness
+from tests.integration.faults.support_faults import Harness, Seen, harness, hop_timeout
 from tests.integration.faults.support_relay import relay
 from tests.integration.faults.support_toxics import Toxic
 
@@ -70,15 +70,6 @@ async def crowd(running: Harness, persons: Iterable[str], clients: int = CLIENTS
     return [one for seen in await asyncio.gather(*(client() for _ in range(clients))) for one in seen]
 
 
-_PATIENT: Mapping[str, Any] = {
-    "personal": {"timeout": "10s"},
-    "partners": {"wind": {"timeout": "10s"}},
-    "upstreams": {UPSTREAM: {"connect_timeout": "20s"}},
-    "routes": {"wind": {"timeout": "20s"}},
-}
-"""One process has everything that serves a crowd, and the machine may have more to do."""
-
-
 class _Counted:
     """The calls to one dependency since this was made, as the gateway's metrics say."""
 
@@ -114,8 +105,7 @@ async def cold_while_personal_fails(persons: int, attempts: int, before: int = 0
 
     `before`: so many came while nothing failed. The first fifty of a process share ten retries, whatever the chance is.
     """
-    config = {**_PATIENT, "personal": {"timeout": "10s", "attempts": attempts}}
-    async with _counting("personal", config) as (running, counted):
+    async with _counting("personal", {"personal": {"attempts": attempts}}) as (running, counted):
         assert not failures(await crowd(running, running.sandbox.add_persons(before)))
         await counted.begin()
         running.sandbox.personal.faults = Faults(error_rate=share)
@@ -126,7 +116,7 @@ async def warm_while_it_fails(
     dependency: Literal["personal", "wind"], kind: Literal["down", "timeout"], persons: int, rounds: int
 ) -> Score:
     """The dependency is down, or takes calls and never answers (`timeout`); every kept pair is past its age."""
-    async with _counting(dependency) as (running, counted):
+    async with _counting(dependency, hop_timeout(dependency, "1s")) as (running, counted):
         known = running.sandbox.add_persons(persons)
         assert not failures(await crowd(running, known))
         running.clock.move(PAST_MAX_AGE)
@@ -229,5 +219,5 @@ async def cold_start(persons: int, clients: int) -> Score:
 
     The hops have time: clients, gateway and dependencies are one process, which is busy with the clients most of all.
     """
-    async with _counting("personal", _PATIENT) as (running, counted):
+    async with _counting("personal") as (running, counted):
         return await counted.score(await crowd(running, running.sandbox.add_persons(persons), clients))

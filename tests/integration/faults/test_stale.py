@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from talaria.sandbox.faults import Faults
-from tests.integration.faults.support_faults import Harness, harness
+from tests.integration.faults.support_faults import Harness, harness, hop_timeout
 from tests.integration.faults.support_toxics import Toxic
 
 PAST_MAX_AGE, PAST_STALE = 1000.0, 5000.0
@@ -27,7 +27,7 @@ def identity_header(running: Harness) -> list[bytes]:
 @pytest.mark.parametrize("kind", ["down", "timeout"])
 @pytest.mark.parametrize("dependency", ["personal", "wind"])
 async def test_warm_persons_see_no_failure(dependency: str, kind: Literal["down", "timeout"]) -> None:
-    async with harness({dependency: {"timeout": "1s"}} if dependency == "personal" else {}) as running:
+    async with harness(hop_timeout(dependency, "1s")) as running:
         person = await warm(running)
         await running.relays[dependency].poison("request", Toxic(kind))
         assert ((await running.get(person)).status, identity_header(running)) == (200, [])

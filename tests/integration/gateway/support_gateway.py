@@ -114,13 +114,21 @@ class Town:
             "server": {"listen": "127.0.0.1:0", "ops_listen": "127.0.0.1:0", "drain_timeout": "5s"},
             "callers": {"app": {"issuer": ISSUER, "algorithms": ["ES256"], "jwks_url": f"{self.issuer.url}/jwks"}},
             "signing": {"keys": [{"kid": "2026-11", "file": "signing.pem"}]},
-            "personal": {"url": self.personal.url, "token": {"file": "personal"}},
-            "partners": {"wind": {"url": self.wind.url, "api_key": {"file": "wind"}}},
-            "upstreams": {"talaria-services": {"urls": [self.upstream.url], "api_key": {"file": "services"}}},
-            "routes": {"wind": {"partner": "wind", "upstream": "talaria-services"}},
+            "personal": {"url": self.personal.url, "token": {"file": "personal"}, "timeout": PATIENCE},
+            "partners": {"wind": {"url": self.wind.url, "api_key": {"file": "wind"}, "timeout": PATIENCE}},
+            "upstreams": {
+                "talaria-services": {
+                    "urls": [self.upstream.url],
+                    "api_key": {"file": "services"},
+                    "connect_timeout": PATIENCE,
+                }
+            },
+            "routes": {"wind": {"partner": "wind", "upstream": "talaria-services", "timeout": PATIENCE}},
         }
 
 
+PATIENCE = "20s"
+"""What a hop takes at most where a test is not about time: all of a town is one process, and the machine may be busy."""
 _BEFORE = "asked-before"
 PATHS = ["fast path off", "fast path on", "asked before"]
 """How a request may go: by the slow path, by either, or by the fast one wherever it is plain."""
