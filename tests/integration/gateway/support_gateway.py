@@ -128,7 +128,7 @@ class Town:
 
 
 PATIENCE = "20s"
-"""What a hop takes at most where a test is not about time: all of a town is one process, and the machine may be busy."""
+"""What a hop takes at most where a test is not about time: a town is one process, and the machine may be busy."""
 _BEFORE = "asked-before"
 PATHS = ["fast path off", "fast path on", "asked before"]
 """How a request may go: by the slow path, by either, or by the fast one wherever it is plain."""
