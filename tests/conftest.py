@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests import support_examples  # noqa: F401 - sets the profile before any test is read
+from tests import support_examples, support_paths  # noqa: F401 - examples: sets the profile before any test is read
 from tests.support_late import REPETITIONS
 from tests.support_printed import PRINTED, Records, Watch, search_what_tests_take
 from tests.support_workers import Gathering
@@ -20,8 +20,14 @@ for name in ("FORCE_COLOR", "NO_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY
 gc.disable()  # up to the end of the collection, which leaves no garbage to speak of
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One of our own."""
+    support_paths.add_option(parser)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Search from now on."""
+    support_paths.choose(config)
     config.pluginmanager.register(Watch(PRINTED), "printed")
     config.pluginmanager.register(Gathering(PRINTED, REPETITIONS), "gathering")
     search_what_tests_take()

@@ -17,6 +17,7 @@ from talaria.sandbox.folder import secret_setting
 from talaria.sandbox.stack import Sandbox, running_sandbox
 from talaria.sandbox.toml_writer import merged
 from tests.integration.faults.support_relay import Relay, relay
+from tests.support_paths import fast_path
 
 PATH = "/v1/scooters/nearby"
 DEPENDENCIES = ("personal", "wind", "talaria-services", "issuer")
@@ -126,6 +127,7 @@ def _behind(relays: Mapping[str, Relay]) -> dict[str, Any]:
         "api_key": secret_setting("talaria-services-api-key"),
     }
     return {
+        "server": {"fast_path": fast_path()},
         "callers": {"app": {"jwks_url": f"{relays['issuer'].url}/.well-known/jwks.json"}},
         "personal": {"url": relays["personal"].url, "timeout": PATIENCE},
         "partners": {"wind": {"url": relays["wind"].url, "timeout": PATIENCE}},

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from talaria.sandbox.stack import Sandbox
+from tests.support_paths import fast_path
 
 STARTING = 15.0
 EXEC = 'exec "$@"'
@@ -63,7 +64,8 @@ async def launch(sandbox: Sandbox, log: Path, ops_port: int, *, script: str = EX
 
     `script`: how a shell starts it, from its arguments.
     """
-    changes = {"ops_listen": f"{sandbox.host}:{ops_port}", **settings}
+    path = "true" if fast_path() else "false"
+    changes = {"ops_listen": f"{sandbox.host}:{ops_port}", "fast_path": path, **settings}
     environ = {f"TALARIA__SERVER__{name.upper()}": value for name, value in changes.items()}
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(

@@ -32,7 +32,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 @pytest.fixture
 async def gateway(town: Town, request: pytest.FixtureRequest) -> AsyncIterator[Gateway]:
     """In a module with EACH_PATH, by each of PATHS in turn."""
-    path = getattr(request, "param", "fast path on")
-    async with gateway_in(town, {"server": {"fast_path": path != "fast path off"}}) as running:
+    path = getattr(request, "param", "")
+    async with gateway_in(town, {"server": {"fast_path": path != "fast path off"}} if path else None) as running:
         running.asks_before = path == "asked before"
         yield running

@@ -32,6 +32,7 @@ from tests.integration.gateway.support_services import (
     Upstream,
     Wind,
 )
+from tests.support_paths import fast_path
 
 ISSUER = "https://id.app.example"
 Tree = dict[str, Any]
@@ -111,7 +112,12 @@ class Town:
 
     def _tree(self) -> Tree:
         return {
-            "server": {"listen": "127.0.0.1:0", "ops_listen": "127.0.0.1:0", "drain_timeout": "5s"},
+            "server": {
+                "listen": "127.0.0.1:0",
+                "ops_listen": "127.0.0.1:0",
+                "drain_timeout": "5s",
+                "fast_path": fast_path(),
+            },
             "callers": {"app": {"issuer": ISSUER, "algorithms": ["ES256"], "jwks_url": f"{self.issuer.url}/jwks"}},
             "signing": {"keys": [{"kid": "2026-11", "file": "signing.pem"}]},
             "personal": {"url": self.personal.url, "token": {"file": "personal"}, "timeout": PATIENCE},
