@@ -25,10 +25,8 @@ _CONSUMED = frozenset(
 )
 _OF_THE_CONNECTION = _HOP_BY_HOP | {b"expect"}
 _RESERVED = _CONSUMED | _OF_THE_CONNECTION
-_OF_AN_EDGE = _OF_THE_CONNECTION - frozenset(
-    b"keep-alive proxy-connection proxy-authenticate proxy-authorization".split()
-)
-"""What an edge proxy says anew to the upstream, or has taken for itself. It may pass the others on."""
+_OF_AN_EDGE = frozenset({b"connection", b"upgrade", b"transfer-encoding", b"expect"})
+"""What an edge proxy says anew to the upstream. It may pass the others on."""
 _SECRET_IN_RESPONSE = frozenset({b"authorization", b"x-api-key"})
 _PREFIX = b"xtalaria"
 

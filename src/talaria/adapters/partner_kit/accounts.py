@@ -41,7 +41,8 @@ class AdapterAccounts:
             user_id = await self.adapter.user_of(identity, whole)
             if not isinstance(user_id, PartnerUserId):
                 raise PartnerBadAnswer(f"the adapter gave a {type(user_id).__name__}, not a user id")
-            if _is_identity(user_id.reveal(), identity.reveal()):
+            asked, given = identity.reveal(), user_id.reveal()
+            if given in (asked, asked.removeprefix("+")) or PhoneNumber.parse(given) is not None:
                 raise PartnerBadAnswer("the user id is what the partner was asked with, or a phone number")
             return user_id
 
@@ -70,11 +71,6 @@ class AdapterAccounts:
                 raise PartnerBadAnswer(_described(error)) from None
 
         return await self._http.whole(call, guarded)
-
-
-def _is_identity(user_id: str, asked: str) -> bool:
-    """Would this id tell the upstream the person's phone number or e-mail address? With or without its plus sign."""
-    return user_id in (asked, asked.removeprefix("+")) or PhoneNumber.parse(user_id) is not None
 
 
 def _described(error: Exception) -> str:
