@@ -24,7 +24,7 @@ from talaria.entrypoints.ops.answers import KeysInForce
 
 _NEEDED = ("server.ops_listen", "signing.keys", "signing.lifetime")
 _PUBLISH = (
-    "To publish it, append it to the list `keys` of [signing] (paths start from the configuration file) and\nreload."
+    "To publish it, append it to the list `keys` of [signing] (paths start from the configuration file) and reload."
     f" Move it to the front, where it signs, {KEY_SET_SECONDS} s later at the earliest: talaria keys list"
 )
 _RELOAD = "Then have every instance reload: SIGHUP to `talaria serve`."
