@@ -9,7 +9,7 @@ import rich_click as click
 
 from talaria.adapters.auth.key_files import PrivateKey, load_signing_key
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, fail, load_or_exit, person_argument
+from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, person_argument
 from talaria.entrypoints.config.rules import fill_in
 from talaria.entrypoints.config.settings import CallerSettings, Settings
 from talaria.entrypoints.config.types import seconds_of, write_seconds
@@ -43,8 +43,6 @@ def command(
     chosen = _caller(fill_in(load_or_exit(path, "callers" if caller is None else f"callers.{caller}")), caller)
     if chosen.api_key is not None:
         raise click.UsageError(f"callers.{chosen.name} has an API key and no tokens.")
-    if not chosen.issuer:
-        fail(f"callers.{chosen.name}.issuer is missing: talaria check", code=EXIT_CONFIGURATION)
     if lifetime > chosen.max_lifetime:
         raise click.UsageError(
             f"callers.{chosen.name}.max_lifetime is {write_seconds(chosen.max_lifetime)}: ask for less."
@@ -52,8 +50,7 @@ def command(
     key, algorithm = _key(chosen, key_file, path.parent)
     if algorithm not in chosen.algorithms:
         fail(f"The key signs {algorithm}, which callers.{chosen.name}.algorithms does not allow.")
-    headers = {"kid": kid} if kid else None
-    click.echo(jwt.encode(_claims(chosen, phone_id, lifetime), key, algorithm=algorithm, headers=headers))
+    click.echo(jwt.encode(_claims(chosen, phone_id, lifetime), key, algorithm, {"kid": kid} if kid else None))
 
 
 def _caller(settings: Settings, name: str | None) -> CallerSettings:
@@ -73,10 +70,8 @@ def _key(caller: CallerSettings, key_file: Path | None, folder: Path) -> tuple[P
     try:
         return load_signing_key(path.read_bytes())
     except OSError as error:
-        fail(
-            f"{path} can't be read ({error.strerror}).",
-            f"Name the key with --key, or make one to try with: talaria keys new --caller {caller.name}",
-        )
+        hint = f"Name the key with --key, or make one to try with: talaria keys new --caller {caller.name}"
+        fail(f"{path} can't be read ({error.strerror}).", hint)
     except ValueError as error:
         fail(f"{path}: {error}.")
 

@@ -95,9 +95,9 @@ def test_a_shell_without_the_services_secrets_will_do(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_the_caller_is_a_problem(tmp_path: Path) -> None:
-    config = configuration(tmp_path, app(issuer=""))
+    config = configuration(tmp_path, app(leeway=30))
     result = run(config, "ppid-anna")
-    assert (result.exit_code, "callers.app.issuer" in result.output) == (78, True)
+    assert (result.exit_code, "callers.app.leeway" in result.output) == (78, True)
 
 
 def test_the_usual_key_is_missing(tmp_path: Path) -> None:

@@ -34,10 +34,6 @@ _NO_SYN: Final = struct.pack(
 _TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 _CLOSED_BY_PEER: Final = frozenset({7, 8})  # TCP_CLOSE, TCP_CLOSE_WAIT
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
-_TO_DO: Final = {
-    errno.EADDRINUSE: "free the port or choose another address",
-    errno.EACCES: "choose a port from 1024 on, or give the process CAP_NET_BIND_SERVICE",
-}
 
 
 class CannotListen(Exception):
@@ -60,7 +56,8 @@ def bind(address: Address, setting: str, *, shared: bool = False) -> socket.sock
     except OSError as error:
         listener.close()
         wrong = f"{setting}: can't listen on {address.host}:{address.port} ({error.strerror})"
-        raise CannotListen(f"{wrong}; {_TO_DO.get(error.errno or 0, 'choose an address of this machine')}") from error
+        free = "free the port or " if error.errno == errno.EADDRINUSE else ""
+        raise CannotListen(f"{wrong}; {free}choose another address") from error
     listener.setblocking(False)
     return listener
 
