@@ -72,11 +72,11 @@ class Reason(NamedTuple):
 
 
 def truth(overview: Overview, figures: Mapping[Subject, Figures]) -> Truth:
-    """Does it serve, and what is wrong?"""
+    """Does it serve, what is wrong, and at which origin? `figures` are those of lately."""
     readiness = overview.readiness
     if not readiness.ready:
         return Truth("draining" if readiness.draining else "not ready", "warn" if readiness.draining else "bad")
-    found = [*_silent(readiness), *_dependencies(readiness), *_share(figures.get(ALL, _NOTHING)), *_reload(readiness)]
+    found = [*_silent(readiness), *_dependencies(readiness), *_share(figures), *_reload(readiness)]
     tone = max((tone for _, tone in found), key=_TONES.index, default="good")
     return Truth(", ".join(["serving", *(text for text, _ in found)]), tone)
 
@@ -128,15 +128,10 @@ def workers(overview: Overview, now: float) -> list[Worker]:
     """A row for each worker. `now`: seconds since the epoch."""
     gauges = overview.tallies.gauges
     began, memory = gauges.get("process_start_time_seconds", {}), gauges.get("process_resident_memory_bytes", {})
+    workers = [((str(one.worker),), one) for one in overview.processes]
     return [
-        Worker(
-            one.worker,
-            one.pid,
-            one.answers,
-            now - began.get((str(one.worker),), now),
-            memory.get((str(one.worker),), 0.0),
-        )
-        for one in overview.processes
+        Worker(one.worker, one.pid, one.answers, now - began.get(labels, now), memory.get(labels, 0.0))
+        for labels, one in workers
     ]
 
 
@@ -205,14 +200,21 @@ def _dependencies(readiness: Readiness) -> Iterable[tuple[str, str]]:
         yield f"{names if len(troubled) <= _NAMED else f'{len(troubled)} dependencies'} failing", tone
 
 
-def _share(requests: Figures) -> Iterable[tuple[str, str]]:
+def _share(figures: Mapping[Subject, Figures]) -> Iterable[tuple[str, str]]:
+    requests = figures.get(ALL, _NOTHING)
     failing, refused = requests.share(requests.failed_rate), requests.share(requests.refused_rate)
     for least, tone in _FAILING:
         if failing >= least:
-            yield f"{words.percent(failing)} of requests fail", tone
+            yield f"{words.percent(failing)} of requests fail{_by_most(figures)}", tone
             break
     if refused >= _REFUSED:
         yield f"{words.percent(refused)} of requests refused", "warn"
+
+
+def _by_most(figures: Mapping[Subject, Figures]) -> str:
+    """The origin of most failures."""
+    rates = {subject.name: one.rate for subject, one in figures.items() if subject.kind == "origin" and one.rate}
+    return f" (by {max(rates, key=lambda name: rates[name])})" if rates else ""
 
 
 def _reload(readiness: Readiness) -> Iterable[tuple[str, str]]:

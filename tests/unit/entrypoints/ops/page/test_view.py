@@ -53,6 +53,16 @@ def test_the_largest_words_are_the_truth(seen: Overview, figures: Figures, text:
     assert view.truth(seen, {ALL: figures}) == (text, tone)
 
 
+def test_the_largest_words_name_the_origin_of_most_failures() -> None:
+    figures = {
+        ALL: Figures(10.0, 5.0),
+        Subject("origin", "personal"): Figures(1.0, 1.0),
+        Subject("origin", "upstream"): Figures(4.0, 4.0),
+        Subject("origin", "gateway"): Figures(),
+    }
+    assert view.truth(overview(), figures).text == "serving, 50 % of requests fail (by upstream)"
+
+
 def test_a_route_is_as_well_as_the_worst_that_it_depends_on() -> None:
     figures = Figures(3.0)
     wind, train = view.routes(overview(FAILING, OPEN), {Subject("route", "wind"): figures})
