@@ -19,6 +19,9 @@ from bench.testbed import Testbed
 
 Rows = list[dict[str, object]]
 
+POSTED = "5, a POST of 1,000 bytes"
+NEW_LINES = "8, three never seen before"
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -79,13 +82,16 @@ def connections(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
 
 
 def headers(testbed: Testbed, progress: Progress) -> tuple[Table, Rows]:
-    """5 to 60 header lines in the request. Beside it, nginx's."""
-    table = _table("Header lines in the request (CPU for a request)", "headers")
+    """5 to 60 header lines in the request, a body, and lines that differ each time. Beside it, nginx's."""
+    table = _table("Header lines in the request, and a body (CPU for a request)", "headers")
     own = 5  # host, accept, user-agent, x-api-tag, authorization
+    more: dict[str, dict[str, int]] = {str(n): {"headers": n - own} for n in (own, 10, own + 20, 40, 60)}
+    more |= {POSTED: {"body": 1000}, NEW_LINES: {"new": 3}}
     with running(testbed) as gateway, peers.one(testbed, "nginx") as nginx:
-        points = [Point(str(n), _loaded(gateway.peer, testbed, headers=n - own)) for n in (own, 10, own + 20, 40, 60)]
+        points = [Point(name, _loaded(gateway.peer, testbed, **options)) for name, options in more.items()]
         nginx.tokens = gateway.peer.tokens
-        points += [Point(f"nginx, {n}", _loaded(nginx, testbed, headers=n - own), "nginx") for n in (own, own + 20, 60)]
+        both = (str(own), str(own + 20), "60", POSTED, NEW_LINES)
+        points += [Point(f"nginx, {name}", _loaded(nginx, testbed, **more[name]), "nginx") for name in both]
         return table, grown(table, points, testbed, progress)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from bench.curves import NEW_LINES, POSTED
 from bench.table import Table
 
 Record = dict[str, Any]
@@ -90,6 +91,8 @@ MUSTS = [
     Must("CPU at 1,000 routes / 1", 1.2, _grown("routes", "1000")),
     Must("CPU at 2,000 connections / nginx", 1.8, _at("connections", "2000")),
     Must("CPU at 20 more header lines / nginx", 3.0, _at("headers", "25")),
+    Must("CPU for a POST of 1,000 bytes / nginx", 3.0, _at("headers", POSTED)),
+    Must("CPU at three lines never seen before / nginx", 3.0, _at("headers", NEW_LINES)),
     Must("bytes for a cached identity", 1024, lambda record: float(record["persons-rounds"][-1]["bytes an entry"])),
     Must("1 GiB down: MiB grown", 32, _large("download", "MiB grown")),
     Must("1 GiB up: MiB grown", 32, _large("upload", "MiB grown")),

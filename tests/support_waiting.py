@@ -4,6 +4,11 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
+PATIENCE = "20s"
+"""What a hop may take in a gateway under test where the test is not about time: clients, gateway and services are one
+process, and the machine may be busy.
+"""
+
 PACE = 0.01
 
 

@@ -2,8 +2,9 @@
 --   tokens=FILE   one token in each line, taken in turn        once=1   each token once, then stop
 --   tags=N        x-api-tag wind, wind1, wind2, ... in turn    headers=N  so many further header lines
 --   body=N        POST with so many bytes                      tag=NAME   this x-api-tag for all
-local options = { tokens = nil, once = nil, tags = "1", headers = "0", body = nil, tag = nil }
-local ready, lines, over, count, turn, first = {}, nil, false, 0, 0, true
+--   new=N         so many further header lines that differ from one request to the next
+local options = { tokens = nil, once = nil, tags = "1", headers = "0", body = nil, tag = nil, new = "0" }
+local ready, lines, over, count, turn, number, first = {}, nil, false, 0, 0, 0, true
 
 local function headers_of(token, index)
     local headers = { ["Host"] = wrk.headers["Host"], ["Accept"] = "*/*", ["User-Agent"] = "bench" }
@@ -11,6 +12,7 @@ local function headers_of(token, index)
     headers["x-api-tag"] = options.tag or (tag == 0 and "wind" or ("wind" .. tag))
     if token then headers["Authorization"] = "Bearer " .. token end
     for n = 1, tonumber(options.headers) do headers["x-bench-" .. n] = "value of header " .. n end
+    for n = 1, tonumber(options.new) do headers["x-bench-new-" .. n] = n .. "-NUMBER" end
     return headers
 end
 
@@ -60,7 +62,9 @@ function request()
         return next_of_file()
     end
     turn = turn % count + 1
-    return ready[turn]
+    if options.new == "0" then return ready[turn] end
+    number = number + 1
+    return (ready[turn]:gsub("NUMBER", number))
 end
 
 function done(summary, latency, requests)

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import os
-import random
 import signal
-import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from talaria.sandbox import stack
 
 STARTING = 20.0
 ENDING = 5.0
@@ -97,14 +97,10 @@ async def output_of(*argv: str | Path, folder: Path, timeout: float = 60.0) -> s
 
 
 def free_port() -> int:
-    """A port of loopback on which nothing listens: for programs that can't take port 0 and say which they got.
-
-    No outgoing connection takes it meanwhile: Linux gives those ports from 32768 on.
-    """
-    for port in random.sample(range(10_000, 32_768), 100):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError("no port is free")
+    """A port of loopback on which nothing listens: for programs that can't take port 0 and say which they got."""
+    port = stack.free_port("127.0.0.1")
+    assert port, "no port is free"
+    return port
 
 
 async def accepts(port: int, host: str = "127.0.0.1") -> bool:

@@ -52,6 +52,12 @@ class JumpingLoop(asyncio.SelectorEventLoop):
             self.raised.append(raised)
         super().call_exception_handler(context)
 
+    def close(self) -> None:
+        """Raises what a callback of it raised."""
+        super().close()
+        for raised in self.raised:
+            raise raised
+
     def time(self) -> float:
         return self._jumping.now
 
@@ -71,14 +77,9 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on a loop of its own. Raises what a callback of it raised."""
+    """Run a coroutine on a loop of its own, for a test that is no coroutine. Raises what a callback of it raised."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        returned = runner.run(main)
-        loop = runner.get_loop()
-        assert isinstance(loop, JumpingLoop)
-        for raised in loop.raised:
-            raise raised
-        return returned
+        return runner.run(main)
 
 
 def clock() -> JumpingLoop:

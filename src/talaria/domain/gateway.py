@@ -63,7 +63,7 @@ class Gateway:
         self._targets = targets
         self.header_policy = header_policy
         self._forwarded = forwarded
-        self._recall, self._verify = verifier.recall, verifier.verify
+        self._verifier = verifier
         self._exchange = exchange
         self._tokens = tokens
         self._now = clock.now
@@ -99,9 +99,7 @@ class Gateway:
             raise DeadlineExceeded("no time at all")
         try:
             if route.identity_required:
-                bearer = bearer_token(headers.all(b"authorization"))
-                recalled = self._recall(bearer)
-                principal = await self._verified(bearer, deadline) if recalled is None else recalled.principal
+                principal = await self._verified(bearer_token(headers.all(b"authorization")), deadline)
             else:
                 principal = self._api_keys.authenticate(headers.all(b"x-api-key"))
             context.caller, context.person = principal.caller, principal.pseudonym
@@ -139,7 +137,7 @@ class Gateway:
             route = find_route(self._routes, headers.all(b"x-api-tag"))
             if not route.identity_required:
                 return None
-            verified = self._recall(bearer_token(headers.all(b"authorization")))
+            verified = self._verifier.recall(bearer_token(headers.all(b"authorization")))
             if verified is None:
                 return None
             check_caller_allowed(route, verified.principal)
@@ -264,9 +262,12 @@ class Gateway:
 
     async def _verified(self, token: bytes, deadline: float) -> Principal:
         """The token's principal, before the deadline: its keys may have to be fetched."""
+        recalled = self._verifier.recall(token)
+        if recalled is not None:
+            return recalled.principal
         try:
             async with asyncio.timeout(max(0.0, deadline - self._now())):
-                return await self._verify(token)
+                return await self._verifier.verify(token)
         except TimeoutError:
             raise KeysUnavailable("the request's time is up", retry_after=_KEYS_RETRY_AFTER) from None
 

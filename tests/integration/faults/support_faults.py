@@ -18,6 +18,7 @@ from talaria.sandbox.stack import Sandbox, running_sandbox
 from talaria.sandbox.toml_writer import merged
 from tests.integration.faults.support_relay import Relay, relay
 from tests.support_paths import fast_path
+from tests.support_waiting import PATIENCE
 
 PATH = "/v1/scooters/nearby"
 DEPENDENCIES = ("personal", "wind", "talaria-services", "issuer")
@@ -106,11 +107,6 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
-
-
-PATIENCE = "20s"
-"""What a hop takes at most where a test is not about time: clients, gateway and services are one process, on a machine
-that may be busy."""
 
 
 def hop_timeout(dependency: str, timeout: str) -> dict[str, Any]:

@@ -9,9 +9,15 @@ import pytest
 
 from tests.integration.faults.support_faults import harness
 from tests.integration.faults.support_relay import relay
+from tests.support_waiting import PATIENCE
 
 SILENT = "silent.example"
-BOLT = {"adapter": "wind", "user_id_header": "x-bolt-user-id", "api_key": {"file": "secrets/wind-api-key"}}
+BOLT = {
+    "adapter": "wind",
+    "timeout": PATIENCE,
+    "user_id_header": "x-bolt-user-id",
+    "api_key": {"file": "secrets/wind-api-key"},
+}
 
 
 async def test_a_name_without_an_answer_fails_its_own_dependency_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,9 +33,8 @@ async def test_a_name_without_an_answer_fails_its_own_dependency_only(monkeypatc
     async with relay() as beside:
         bolt = {**BOLT, "url": beside.url.replace("127.0.0.1", "localhost")}
         config = {
-            "personal": {"timeout": "5s"},
-            "partners": {"wind": {"url": f"http://{SILENT}"}, "bolt": bolt},
-            "routes": {"wind": {"timeout": "2s"}, "bolt": {"partner": "bolt", "upstream": "talaria-services"}},
+            "partners": {"wind": {"url": f"http://{SILENT}", "timeout": "2s"}, "bolt": bolt},
+            "routes": {"bolt": {"partner": "bolt", "upstream": "talaria-services", "timeout": PATIENCE}},
         }
         async with harness(config) as running:
             beside.target = running.sandbox.wind.url

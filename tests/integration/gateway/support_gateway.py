@@ -33,6 +33,7 @@ from tests.integration.gateway.support_services import (
     Wind,
 )
 from tests.support_paths import fast_path
+from tests.support_waiting import PATIENCE
 
 ISSUER = "https://id.app.example"
 Tree = dict[str, Any]
@@ -133,8 +134,6 @@ class Town:
         }
 
 
-PATIENCE = "20s"
-"""What a hop takes at most where a test is not about time: a town is one process, and the machine may be busy."""
 _BEFORE = "asked-before"
 PATHS = ["fast path off", "fast path on", "asked before"]
 """How a request may go: by the slow path, by either, or by the fast one wherever it is plain."""

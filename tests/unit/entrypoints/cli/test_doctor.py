@@ -81,6 +81,24 @@ def test_limits_of_the_machine_are_looked_at(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("configured", "named"),
+    [
+        ({"CONFIG_ARGS": "'--enable-shared'", "PGO_PROF_USE_FLAG": "-fprofile-use"}, True),
+        ({"CONFIG_ARGS": None, "PGO_PROF_USE_FLAG": "-fprofile-use"}, True),
+        ({"CONFIG_ARGS": "'--enable-optimizations' '--with-lto'", "PGO_PROF_USE_FLAG": "-fprofile-use"}, False),
+        ({"CONFIG_ARGS": "'--enable-shared'", "PGO_PROF_USE_FLAG": ""}, False),
+    ],
+)
+def test_an_interpreter_that_could_be_faster_is_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, configured: dict[str, str | None], named: bool
+) -> None:
+    monkeypatch.setattr("sysconfig.get_config_vars", lambda: configured)
+    result = run()
+    assert ("without profile-guided optimization" in result.stdout) is named
+    assert result.exit_code == 0, "it is slower, not bad"
+
+
+@pytest.mark.parametrize(
     ("body", "said"),
     [
         (b'{"workers": 2, "answered": 2, "configuration": {"last_reload_ok": true}}', "All is well."),
