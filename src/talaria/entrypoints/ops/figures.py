@@ -1,7 +1,7 @@
 """How much, how fast and how well, just now and over the last quarter of an hour: rates and times out of the tallies.
 
-Every five seconds a sample is taken. Figures of now are those of the last ten to fifteen seconds, of lately those of the
-last five to ten; the points of a curve are the rates between samples. All of it is in memory and bounded.
+Every five seconds a sample is taken. Figures of now are those of the last ten to fifteen seconds, of lately those of
+the last five to ten; the points of a curve are the rates between samples. All of it is in memory and bounded.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ _NO_DURATIONS: Durations = [0.0] * (len(BUCKETS) + 2)
 
 
 class Subject(NamedTuple):
-    """What is counted: a route by its tag, a dependency (an upstream's url is a part of the name), an origin's failures."""
+    """What is counted: a route by its tag, a dependency (with an upstream's url), or the failures of an origin."""
 
     kind: str
     name: str
