@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from talaria.adapters.telemetry.failure_log import FailureRecord
+from talaria.adapters.telemetry.process_gauges import out_of_descriptors
 from talaria.adapters.telemetry.tallies import Tallies
 from talaria.entrypoints.ops.admin import Overview
 from talaria.entrypoints.ops.figures import ALL, IDENTITIES, Figures, Subject
@@ -17,6 +18,7 @@ _SOON = 14 * 86_400
 _TONES = ("good", "warn", "bad")
 _FAILING = ((0.05, "bad"), (0.01, "warn"))
 """The share of requests that end with a 5xx, and how bad that is."""
+_CALLS_FAILING = 0.1
 _REFUSED = 0.5
 _NOTHING = Figures()
 
@@ -76,7 +78,8 @@ def truth(overview: Overview, figures: Mapping[Subject, Figures]) -> Truth:
     readiness = overview.readiness
     if not readiness.ready:
         return Truth("draining" if readiness.draining else "not ready", "warn" if readiness.draining else "bad")
-    found = [*_silent(readiness), *_dependencies(readiness), *_share(figures), *_reload(readiness)]
+    dependencies = list(_dependencies(readiness)) or _calls(readiness, figures)
+    found = [*_silent(readiness), *_full(overview), *dependencies, *_share(figures), *_reload(readiness)]
     tone = max((tone for _, tone in found), key=_TONES.index, default="good")
     return Truth(", ".join(["serving", *(text for text, _ in found)]), tone)
 
@@ -190,6 +193,21 @@ def _each(readiness: Readiness) -> Iterable[Dependency]:
 def _silent(readiness: Readiness) -> Iterable[tuple[str, str]]:
     if readiness.answered < readiness.workers:
         yield f"{readiness.workers - readiness.answered} of {readiness.workers} workers silent", "bad"
+
+
+def _full(overview: Overview) -> Iterable[tuple[str, str]]:
+    gauges = overview.tallies.gauges
+    for process in gauges.get("process_max_fds", {}):
+        if out_of_descriptors({name: values[process] for name, values in gauges.items() if process in values}):
+            yield f"no descriptors left in worker {process[0]}", "bad"
+
+
+def _calls(readiness: Readiness, figures: Mapping[Subject, Figures]) -> Iterable[tuple[str, str]]:
+    """What retries and other urls still mend."""
+    for one in _each(readiness):
+        calls = figures.get(Subject("dependency", one.name), _NOTHING)
+        if (failing := calls.share(calls.failed_rate)) >= _CALLS_FAILING:
+            yield f"{words.percent(failing)} of calls to {one.name} fail", "warn"
 
 
 def _dependencies(readiness: Readiness) -> Iterable[tuple[str, str]]:
