@@ -16,7 +16,7 @@ from talaria.sandbox import fixtures
 from talaria.sandbox.faults import Faults
 from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.faults.support_kept import KeptClient, Tally
-from tests.integration.faults.support_processes import Served, serving
+from tests.integration.faults.support_processes import STARTING, Served, serving
 from tests.integration.support_command import talaria
 
 CLIENTS = 24
@@ -111,12 +111,12 @@ async def test_a_killed_worker_takes_only_its_own_requests_and_is_replaced(sandb
         await served.past_the_first_second()
         victim, other, operators = served.children()
         os.kill(victim, signal.SIGKILL)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(STARTING):
             after = await ask_all(newcomers)  # those of the dead worker's share wait for its successor
-        assert (after.statuses, after.lost) == ([200] * CLIENTS, [])
+        assert (after.statuses, after.refused, after.lost) == ([200] * CLIENTS, [], [])
         over.set()
         await load
-    assert set(tally.statuses) == {200}
+    assert (set(tally.statuses), tally.refused) == ({200}, []), served.log.read_text()
     assert len(tally.lost) <= CLIENTS  # at most one for each connection
     assert len({victim, *served.children()}) == 4
     assert {other, operators} < set(served.children())
