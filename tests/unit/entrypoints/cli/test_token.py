@@ -88,6 +88,25 @@ def test_wrong_usage_is_explained(tmp_path: Path, arguments: tuple[str, ...], sa
     assert said in click.unstyle(result.output)  # rich_click has looked for FORCE_COLOR when it was imported
 
 
+def test_a_shell_without_the_services_secrets_will_do(tmp_path: Path) -> None:
+    config = configuration(tmp_path, app())
+    config.write_text(config.read_text().replace('file = "secret"', 'env = "WIND_API_KEY"'))
+    assert jwt.decode(run(config, "ppid-anna").output.strip(), options={"verify_signature": False})["iss"]
+
+
+def test_what_is_wrong_with_the_caller_is_a_problem(tmp_path: Path) -> None:
+    config = configuration(tmp_path, app(leeway=30))
+    result = run(config, "ppid-anna")
+    assert (result.exit_code, "callers.app.leeway" in result.output) == (78, True)
+
+
+def test_the_usual_key_is_missing(tmp_path: Path) -> None:
+    config = configuration(tmp_path, app())
+    (tmp_path / CALLER_KEY).unlink()
+    result = run(config, "ppid-anna")
+    assert (result.exit_code, "talaria keys new --caller app" in result.output) == (1, True)
+
+
 def test_a_missing_key_is_a_sentence(tmp_path: Path) -> None:
     result = run(configuration(tmp_path, app()), "--key", "no.pem", "ppid-anna")
     assert result.exit_code == 1
