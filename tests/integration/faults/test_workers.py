@@ -6,7 +6,7 @@ import os
 import re
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -320,6 +320,23 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_readiness_fails_from_the_first_moment_of_a_drain(sandbox: Sandbox, served: Served) -> None:
+    """One worker has a request under way, the other has none and ends at once."""
+    sandbox.talaria_services.faults = Faults(latency=60)
+    client, said = KeptClient(sandbox.public_url, sandbox.headers()), []
+    under_way = asyncio.create_task(client.ask(Tally()))
+    await sandbox.talaria_services.requests.wait_for(1)
+    served.process.send_signal(signal.SIGTERM)
+    await until(lambda: '"draining"' in served.log.read_text())
+    async with httpx.AsyncClient(trust_env=False) as operator:
+        with suppress(httpx.TransportError):
+            while True:
+                said.append((await operator.get(f"{served.ops_url}/readyz")).status_code)
+    assert set(said) == {503}
+    await asyncio.wait([under_way])
+    client.close()
 
 
 TELLING = [_tell_the_supervisor, _tell_all, _tell_all_the_supervisor_last]
