@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import ssl
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from talaria.entrypoints.cli import probes
 from talaria.entrypoints.cli.credentials import credentials
 from talaria.entrypoints.cli.probes import Server, probe
 from talaria.entrypoints.config import load
@@ -86,6 +88,15 @@ def test_nothing_listens() -> None:
     with refusing() as (_, port):
         assert bad(Server("personal", f"http://127.0.0.1:{port}", NO_TLS)) == [
             f"personal: 127.0.0.1:{port} can't be reached (Connection refused)"
+        ]
+
+
+def test_a_server_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert bad(Server("personal", f"http://127.0.0.1:{port}", NO_TLS)) == [
+            "personal: takes connections, but no answer within 0.2 s"
         ]
 
 

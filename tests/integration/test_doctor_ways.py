@@ -74,22 +74,24 @@ async def test_an_adapter_without_a_probe_is_not_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("faults", "said", "owner"),
+    ("faults", "said", "owner", "advice"),
     [
-        (Faults(error_rate=1.0, status=401), "refuses our credentials", "us, with"),
-        (Faults(error_rate=1.0, status=500), "can't be asked (status 500)", ""),
-        (Faults(error_rate=1.0, status=503), "can't be asked", ""),
+        (Faults(error_rate=1.0, status=401), "refuses our credentials", "us, with", "Look at p"),
+        (Faults(error_rate=1.0, status=500), "can't be asked (status 500)", "", "its last release"),
+        (Faults(error_rate=1.0, status=503), "can't be asked", "", "turns us away"),
+        (Faults(error_rate=1.0, hang=True), "can't be asked (no answer in time)", "", "hangs"),
     ],
 )
-async def test_what_is_wrong_has_an_owner_and_an_advice(faults: Faults, said: str, owner: str) -> None:
-    async with running_sandbox(gateway=False) as sandbox:
+async def test_what_is_wrong_has_an_owner_and_an_advice(faults: Faults, said: str, owner: str, advice: str) -> None:
+    quick = {"personal": {"timeout": "200ms"}, "partners": {"wind": {"timeout": "200ms"}}}
+    async with running_sandbox(gateway=False, config=quick if faults.hang else {}) as sandbox:
         sandbox.personal.faults = sandbox.wind.faults = faults
         found = await asked(sandbox, with_probe)
     for finding, name in zip(found, ("personal", "the partner wind"), strict=True):
         assert not finding.well
         assert finding.what.startswith(f"{name}: {said}")
         assert finding.owner == f"{owner} {name}".strip()
-        assert finding.advice
+        assert advice in finding.advice
 
 
 async def test_what_does_not_run_can_not_be_asked() -> None:

@@ -15,6 +15,7 @@
     └── GatewayFault                ours: GatewayOverloaded  Draining  DecisionFailed  InternalError
 
 `cause` is a short text for the operator's eyes: a status, an errno, an address. Never personal data, never a secret.
+`caller` is the configured caller that a refused token claims to come from, where it names one.
 """
 
 from collections.abc import Callable
@@ -33,6 +34,7 @@ class Refusal(Exception):
 
     reason: str = ""
     origin: Origin = "gateway"
+    caller: str = ""
 
     def __init_subclass__(cls, *, reason: str = "") -> None:
         cls.reason = reason or cls.reason

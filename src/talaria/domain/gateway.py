@@ -116,8 +116,10 @@ class Gateway:
                 user_id = self._exchange.cached(identity, context, max_age)
                 decision.user_id = user_id or await self._resolve_user(decision, context)
             return decision
-        except (TimedOut, KeysUnavailable):
-            if _is_clients_deadline(deadline, flight_deadline, self._now()):
+        except Refusal as refusal:
+            context.caller = context.caller or refusal.caller
+            late = isinstance(refusal, TimedOut | KeysUnavailable)
+            if late and _is_clients_deadline(deadline, flight_deadline, self._now()):
                 raise DeadlineExceeded(f"x-request-timeout-ms, {context.phase}") from None
             raise
 

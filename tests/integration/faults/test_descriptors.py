@@ -58,6 +58,20 @@ async def test_without_a_socket_left_the_gateway_is_overloaded(tmp_path: Path) -
             kept.close()
 
 
+async def test_that_no_socket_is_left_is_said_by_a_line_and_by_the_page(tmp_path: Path) -> None:
+    async with (
+        running_sandbox(gateway=False) as sandbox,
+        serving(sandbox, tmp_path / "log", script=f'ulimit -n {LIMIT} && exec "$@"') as served,
+        httpx.AsyncClient(trust_env=False) as operator,
+    ):
+        assert "no descriptors left" not in (await operator.get(served.ops_url)).text
+        crowd = await take(sandbox, served)
+        await until(lambda: "no descriptor is left: connections are reset" in served.log.read_text())
+        assert "no descriptors left in worker 0" in (await operator.get(served.ops_url)).text
+        for writer in crowd:
+            writer.close()
+
+
 async def test_the_limit_is_raised_as_far_as_it_may_be(tmp_path: Path) -> None:
     async with (
         running_sandbox(gateway=False) as sandbox,

@@ -139,6 +139,18 @@ spelt = st.builds(lambda name, mark: name.replace(b"-", mark, 1), st.sampled_fro
 claims = st.lists(st.tuples(spelt | st.just(b"x-talaria-identity"), st.just(b"forged")), max_size=6)
 
 
+def test_a_refused_token_is_counted_with_the_caller_that_it_claims() -> None:
+    async def main() -> None:
+        door, context, expired = Door(), RequestContext(), ExpiredToken("expired")
+        expired.caller = "app"
+        door.verifier.principals[b"t-late"] = expired
+        with pytest.raises(ExpiredToken):
+            await door.knock(token=b"t-late", context=context)
+        assert (context.caller, context.person) == ("app", "")
+
+    run(main())
+
+
 @given(claims, st.lists(st.sampled_from([*SET_BY_US, b"accept"]), max_size=4))
 def test_each_protected_header_leaves_exactly_once_and_is_ours(
     forged: list[tuple[bytes, bytes]], nominated: list[bytes]

@@ -25,7 +25,7 @@ from jwt.types import Options
 
 from talaria.adapters.auth.jwk import KeySource, VerifyingKey
 from talaria.adapters.auth.jws import TOKEN_LIMIT, UnverifiedToken, read_token
-from talaria.domain.errors import ExpiredToken, InvalidToken
+from talaria.domain.errors import ExpiredToken, InvalidToken, Refusal
 from talaria.domain.model import PersonalPhoneId, Principal, VerifiedToken
 
 KEPT_SECONDS = 60.0
@@ -100,6 +100,13 @@ class JwtVerifier:
     async def verify(self, token: bytes) -> Principal:
         unverified = read_token(token)
         rules = self._rules_of(unverified)
+        try:
+            return await self._verified(rules, unverified, token)
+        except Refusal as refusal:
+            refusal.caller = rules.name
+            raise
+
+    async def _verified(self, rules: CallerRules, unverified: UnverifiedToken, token: bytes) -> Principal:
         phone_id, exp = _check_claims(rules, unverified.claims, self._clock())
         key = await rules.keys.key_for(unverified.kid, unverified.algorithm)
         if key is None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 
 from talaria.adapters.clock import MonotonicClock
 from talaria.adapters.telemetry.recorder import EventBus
-from talaria.domain.errors import BadAnswer, DependencyFault, Refusal, UnknownUser
+from talaria.domain.errors import BadAnswer, DependencyFault, Overloaded, Refusal, TimedOut, UnknownUser
 from talaria.domain.events import HopContext
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.cli.probes import Finding
@@ -17,6 +17,11 @@ from talaria.entrypoints.runtime.resources import ClientParts, ResourceRegistry
 from talaria.entrypoints.runtime.upstream_factories import phone_directory
 
 _REFUSED = "our credentials were refused"
+_ADVICE = (
+    (BadAnswer, "Look at its last release, at the url, and at our credentials."),
+    (TimedOut, "Look whether it hangs, or whether the timeout of its table is too short."),
+    (Overloaded, "It turns us away: wait, or ask for more room there."),
+)
 _NOT_A_PERSON = PersonalPhoneId("talaria-doctor")
 _REQUEST_ID = "talaria-doctor"
 
@@ -59,11 +64,7 @@ async def _finding(owner: str, asking: Awaitable[object], advice: str) -> Findin
     except DependencyFault as fault:
         if isinstance(fault, BadAnswer) and fault.cause == _REFUSED:
             return Finding(f"{owner}: refuses our credentials", False, f"us, with {owner}", advice)
-        advice = (
-            "Look at its last release, at the url, and at our credentials."
-            if isinstance(fault, BadAnswer)
-            else "Look whether it runs."
-        )
+        advice = next((said for kind, said in _ADVICE if isinstance(fault, kind)), "Look whether it runs.")
         return Finding(f"{owner}: can't be asked ({fault.cause or fault.reason})", False, owner, advice)
     except Refusal as refusal:
         return Finding(f"{owner}: can't be asked ({refusal.cause or refusal.reason})", False, "us", "Try again.")

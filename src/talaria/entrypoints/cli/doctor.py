@@ -131,9 +131,7 @@ def _certificates(settings: Settings) -> Iterator[Finding]:
     for (kind, dependency), end in certificate_ends(settings).items():
         days = int((end - time.time()) / DAY)
         shown = "of server.tls" if kind == "listener" else f"that we show to {dependency}"
-        what = (
-            f"our certificate {shown} is good for {days} more days" if days >= 0 else f"our certificate {shown} expired"
-        )
+        what = f"our certificate {shown} {f'is good for {days} more days' if days >= 0 else 'expired'}"
         yield Finding(what, days >= FEWEST_DAYS, "us", "Renew it; the files are read anew within seconds.")
 
 

@@ -144,6 +144,9 @@ def _ask(server: Server, connection: socket.socket, url: SplitResult) -> Iterato
         client.request("GET" if server.key_set else "HEAD", target, headers={"host": url.netloc})
         answer = client.getresponse()
         body = answer.read(DOCUMENT_LIMIT + 1)
+    except TimeoutError as error:
+        what = f"{server.owner}: takes connections, but {_cause(error)}"
+        raise _Ill(what, server.owner, "Look whether it hangs, or has too much to do.") from None
     except (OSError, http.client.HTTPException) as error:
         what = f"{server.owner}: no answer in HTTP ({type(error).__name__})"
         raise _Ill(what, server.owner, "Look whether another program has that port.") from None

@@ -1,7 +1,7 @@
 """How much, how fast and how well, just now and over the last quarter of an hour: rates and times out of the tallies.
 
-Every five seconds a sample is taken. Figures of now are those of the last fifteen to twenty seconds; the points of a
-curve are the rates between samples. All of it is in memory and bounded.
+Every five seconds a sample is taken. Figures of now are those of the last ten to fifteen seconds, of lately those of
+the last five to ten; the points of a curve are the rates between samples. All of it is in memory and bounded.
 """
 
 from collections import deque
@@ -15,11 +15,13 @@ from talaria.adapters.telemetry.tallies import BUCKETS, Durations, Tallies
 SAMPLE_SECONDS = 5.0
 POINTS = 180
 _SAMPLES_BACK = 3
+LATELY = 2
+"""Samples back, for what has to show soon that it is over."""
 _NO_DURATIONS: Durations = [0.0] * (len(BUCKETS) + 2)
 
 
 class Subject(NamedTuple):
-    """What is counted: a route by its tag, or a dependency (an upstream's url is a part of the name)."""
+    """What is counted: a route by its tag, a dependency (with an upstream's url), or the failures of an origin."""
 
     kind: str
     name: str
@@ -78,11 +80,11 @@ class History:
                 curve.append((found.rate, found.failed_rate))
         self._samples.append((now, counts))
 
-    def figures(self, tallies: Tallies) -> dict[Subject, Figures]:
-        """Those of now."""
+    def figures(self, tallies: Tallies, back: int = _SAMPLES_BACK) -> dict[Subject, Figures]:
+        """Those of now, since so many samples `back`."""
         if not self._samples:
             return {}
-        at, before = self._samples[0]
+        at, before = self._samples[-min(back, len(self._samples))]
         seconds = self._now() - at
         return {
             subject: _figures(before.get(subject, Counts()), counted, seconds)._replace(
@@ -99,6 +101,8 @@ def counts_of(tallies: Tallies) -> dict[Subject, Counts]:
         failed, refused = int(status) >= 500, 400 <= int(status) < 499 and reason != ""
         for subject in (Subject("route", str(tag)), ALL):
             _add(found, subject, count, failed, refused)
+    for (_, origin, _), count in tallies.counters.get("5xx", {}).items():
+        _add(found, Subject("origin", str(origin)), count, True, False)
     for (dependency, outcome, url), count in tallies.counters.get("dependency_requests", {}).items():
         _add(found, _dependency(dependency, url), count, is_failure(str(outcome)), False)
     for (_, result), count in tallies.counters.get("exchange", {}).items():

@@ -15,7 +15,13 @@ _ORIGINS = {
 }
 
 _PASSED_ON = "The upstream's own answer, passed on as it was. Its log knows it by the same request id."
-_CERTIFICATE = "Its certificate is not good for us: it is renewed there, or its authority named in our tls.ca_file."
+_BY_CAUSE = {
+    "certificate": "Its certificate is not good for us: renew it there, or name its authority in our tls.ca_file.",
+    "credentials": "It does not take our token or key: put the right one into its file, which is read within seconds,"
+    " or ask there since when another one is good. To try it: talaria doctor.",
+    "rate_limit": "A limit of our configuration, which the cause names: raise it, or let less come in.",
+}
+"""Where a word of the cause says more than the reason."""
 
 
 class Step(NamedTuple):
@@ -64,8 +70,9 @@ def steps(entry: FailureRecord) -> list[Step]:
 
 def advice(entry: FailureRecord) -> str:
     """What an operator may look at first."""
-    if "certificate" in entry.cause:
-        return _CERTIFICATE
+    for word, advised in _BY_CAUSE.items():
+        if word in entry.cause:
+            return advised
     if not entry.reason:
         return _PASSED_ON
     row = ROWS.get(entry.reason)

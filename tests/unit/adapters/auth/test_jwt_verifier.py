@@ -189,6 +189,20 @@ async def test_unavailable_keys_are_no_fault_of_the_token() -> None:
     assert isinstance(await refusal_of(app_tokens(NoKeys([]), Wall()), good_token()), KeysUnavailable)
 
 
+@pytest.mark.parametrize(
+    ("claims", "caller"),
+    [
+        ({"exp": NOW - 600, "iat": NOW - 1200}, "app"),
+        ({"aud": "another"}, "app"),
+        ({"personal_phone_id": ""}, "app"),
+        ({"iss": "https://stranger.example"}, ""),
+        ({"iss": 1}, ""),
+    ],
+)
+async def test_a_refusal_names_the_caller_that_the_token_claims(claims: dict[str, object], caller: str) -> None:
+    assert (await refusal_of(verifier(), good_token(**claims))).caller == caller
+
+
 @pytest.mark.parametrize("claims", [{"iss": "https://stranger.example"}, {"exp": "1"}, {"personal_phone_id": ""}])
 async def test_a_hopeless_token_asks_for_no_key(claims: dict[str, object]) -> None:
     keys = CountedKeys()
@@ -201,7 +215,7 @@ async def test_a_refusal_tells_nothing_of_the_token() -> None:
     texts = [
         Case("", "", "", header={"kid": canary}),
         Case("", "", "", header={"alg": canary}),
-        Case("", "", "", claims={"personal_phone_id": canary + " "}),
+        Case("", "", "", claims={"personal_phone_id": canary + "\n"}),
         Case("", "", "", claims={"aud": canary}),
         Case("", "", "", claims={"iss": canary}),
         Case("", "", "", claims='{"x":"' + canary),

@@ -7,6 +7,7 @@ from talaria.domain.events import Attempt, ExchangeFinished
 from talaria.entrypoints.ops.figures import (
     ALL,
     IDENTITIES,
+    LATELY,
     POINTS,
     Counts,
     Figures,
@@ -84,6 +85,30 @@ def test_figures_are_those_since_the_oldest_sample_and_the_curve_is_between_samp
     assert found.failed_rate == pytest.approx(1.0)
     assert found.share(found.failed_rate) == pytest.approx(15 / 25)
     assert found.curve == ((10.0, 0.0), (2.0, 0.0), (0.0, 0.0))
+
+
+def test_what_is_over_shows_soon_in_the_figures_of_lately() -> None:
+    clock = MemoryClock()
+    history = History(clock.now)
+    for failed in (0, 30, 30):
+        history.add(counted(60, failed))
+        clock.move(5.0)
+    now = counted(70, 30)
+    assert history.figures(now)[WIND].failed_rate == pytest.approx(2.0)
+    assert history.figures(now, LATELY)[WIND].failed_rate == 0.0
+
+
+def test_the_figures_of_lately_begin_with_the_first_sample() -> None:
+    clock = MemoryClock()
+    history = History(clock.now)
+    history.add(counted(0))
+    clock.move(1.0)
+    assert history.figures(counted(5), LATELY)[WIND].rate == pytest.approx(5.0)
+
+
+def test_failures_are_counted_by_their_origin() -> None:
+    found = counts_of(counted(good=3, failed=2))
+    assert found[Subject("origin", "partner")][:2] == (2, 2)
 
 
 def test_a_curve_is_bounded() -> None:

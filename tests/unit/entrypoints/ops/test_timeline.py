@@ -59,7 +59,17 @@ def test_a_client_that_left_needs_no_advice() -> None:
     assert advice(msgspec.structs.replace(failure_record(), status=499, reason="client-gone", origin="client")) == ""
 
 
-def test_a_certificate_has_an_advice_of_its_own() -> None:
-    refused = msgspec.structs.replace(failure_record(), reason="partner-unreachable", origin="partner")
-    assert "tls.ca_file" in advice(msgspec.structs.replace(refused, cause="certificate expired"))
-    assert "tls.ca_file" not in advice(msgspec.structs.replace(refused, cause="connection refused"))
+@pytest.mark.parametrize(
+    ("cause", "advised"),
+    [
+        ("certificate expired", "tls.ca_file"),
+        ("our credentials were refused", "talaria doctor"),
+        ("personal: failing for 9 s, last: our credentials were refused", "talaria doctor"),
+        ("partners.wind.rate_limit", "A limit of our configuration"),
+    ],
+)
+@pytest.mark.parametrize("reason", ["partner-unreachable", "partner-bad-answer", "circuit-open"])
+def test_a_cause_that_says_more_than_the_reason_has_an_advice_of_its_own(reason: str, cause: str, advised: str) -> None:
+    record = msgspec.structs.replace(failure_record(), reason=reason, origin="partner")
+    assert advised in advice(msgspec.structs.replace(record, cause=cause))
+    assert advised not in advice(msgspec.structs.replace(record, cause="connection refused"))

@@ -17,7 +17,7 @@ from talaria import __version__
 from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, REFUSALS, FailureRecord
 from talaria.entrypoints.ops import timeline
 from talaria.entrypoints.ops.admin import GatewayAdmin
-from talaria.entrypoints.ops.figures import ALL, SAMPLE_SECONDS, Figures, History
+from talaria.entrypoints.ops.figures import ALL, LATELY, SAMPLE_SECONDS, Figures, History
 from talaria.entrypoints.ops.page import view, words
 from talaria.entrypoints.ops.page.curve import HEIGHT, curve
 
@@ -118,7 +118,7 @@ class Pages:
     async def _render(self) -> Made:
         overview = await self._admin.overview()
         figures, now = self._history.figures(overview.tallies), time.time()
-        truth = view.truth(overview, figures)
+        truth = view.truth(overview, self._history.figures(overview.tallies, LATELY))
         failures, refusals = overview.records.last(KEPT), overview.records.last(KEPT, REFUSALS)
         main = template("main").render(
             truth=truth,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from talaria.adapters.telemetry.failure_log import FailureRecord
+from talaria.adapters.telemetry.process_gauges import out_of_descriptors
 from talaria.adapters.telemetry.tallies import Tallies
 from talaria.entrypoints.ops.admin import Overview
 from talaria.entrypoints.ops.figures import ALL, IDENTITIES, Figures, Subject
@@ -17,6 +18,7 @@ _SOON = 14 * 86_400
 _TONES = ("good", "warn", "bad")
 _FAILING = ((0.05, "bad"), (0.01, "warn"))
 """The share of requests that end with a 5xx, and how bad that is."""
+_CALLS_FAILING = 0.1
 _REFUSED = 0.5
 _NOTHING = Figures()
 
@@ -72,11 +74,12 @@ class Reason(NamedTuple):
 
 
 def truth(overview: Overview, figures: Mapping[Subject, Figures]) -> Truth:
-    """Does it serve, and what is wrong?"""
+    """Does it serve, what is wrong, and at which origin? `figures` are those of lately."""
     readiness = overview.readiness
     if not readiness.ready:
         return Truth("draining" if readiness.draining else "not ready", "warn" if readiness.draining else "bad")
-    found = [*_silent(readiness), *_dependencies(readiness), *_share(figures.get(ALL, _NOTHING)), *_reload(readiness)]
+    dependencies = list(_dependencies(readiness)) or _calls(readiness, figures)
+    found = [*_silent(readiness), *_full(overview), *dependencies, *_share(figures), *_reload(readiness)]
     tone = max((tone for _, tone in found), key=_TONES.index, default="good")
     return Truth(", ".join(["serving", *(text for text, _ in found)]), tone)
 
@@ -128,15 +131,10 @@ def workers(overview: Overview, now: float) -> list[Worker]:
     """A row for each worker. `now`: seconds since the epoch."""
     gauges = overview.tallies.gauges
     began, memory = gauges.get("process_start_time_seconds", {}), gauges.get("process_resident_memory_bytes", {})
+    workers = [((str(one.worker),), one) for one in overview.processes]
     return [
-        Worker(
-            one.worker,
-            one.pid,
-            one.answers,
-            now - began.get((str(one.worker),), now),
-            memory.get((str(one.worker),), 0.0),
-        )
-        for one in overview.processes
+        Worker(one.worker, one.pid, one.answers, now - began.get(labels, now), memory.get(labels, 0.0))
+        for labels, one in workers
     ]
 
 
@@ -197,6 +195,21 @@ def _silent(readiness: Readiness) -> Iterable[tuple[str, str]]:
         yield f"{readiness.workers - readiness.answered} of {readiness.workers} workers silent", "bad"
 
 
+def _full(overview: Overview) -> Iterable[tuple[str, str]]:
+    gauges = overview.tallies.gauges
+    for process in gauges.get("process_max_fds", {}):
+        if out_of_descriptors({name: values[process] for name, values in gauges.items() if process in values}):
+            yield f"no descriptors left in worker {process[0]}", "bad"
+
+
+def _calls(readiness: Readiness, figures: Mapping[Subject, Figures]) -> Iterable[tuple[str, str]]:
+    """What retries and other urls still mend."""
+    for one in _each(readiness):
+        calls = figures.get(Subject("dependency", one.name), _NOTHING)
+        if (failing := calls.share(calls.failed_rate)) >= _CALLS_FAILING:
+            yield f"{words.percent(failing)} of calls to {one.name} fail", "warn"
+
+
 def _dependencies(readiness: Readiness) -> Iterable[tuple[str, str]]:
     troubled = [one for one in _each(readiness) if one.severity]
     if troubled:
@@ -205,14 +218,21 @@ def _dependencies(readiness: Readiness) -> Iterable[tuple[str, str]]:
         yield f"{names if len(troubled) <= _NAMED else f'{len(troubled)} dependencies'} failing", tone
 
 
-def _share(requests: Figures) -> Iterable[tuple[str, str]]:
+def _share(figures: Mapping[Subject, Figures]) -> Iterable[tuple[str, str]]:
+    requests = figures.get(ALL, _NOTHING)
     failing, refused = requests.share(requests.failed_rate), requests.share(requests.refused_rate)
     for least, tone in _FAILING:
         if failing >= least:
-            yield f"{words.percent(failing)} of requests fail", tone
+            yield f"{words.percent(failing)} of requests fail{_by_most(figures)}", tone
             break
     if refused >= _REFUSED:
         yield f"{words.percent(refused)} of requests refused", "warn"
+
+
+def _by_most(figures: Mapping[Subject, Figures]) -> str:
+    """The origin of most failures."""
+    rates = {subject.name: one.rate for subject, one in figures.items() if subject.kind == "origin" and one.rate}
+    return f" (by {max(rates, key=lambda name: rates[name])})" if rates else ""
 
 
 def _reload(readiness: Readiness) -> Iterable[tuple[str, str]]:

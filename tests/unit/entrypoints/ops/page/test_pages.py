@@ -28,7 +28,7 @@ async def test_what_is_wrong_stands_on_the_page(admin: MemoryAdmin) -> None:
         "open in 1 of 2 workers since 2026-11-18T12:00:00Z: connection refused; asked again in 4 s",
         '<a href="/timeline/%3Cscript%3Er-1">&lt;script&gt;r-1</a>',
         '<a href="/timeline/r-2">r-2</a>',
-        "<b>1</b> partner-unreachable",
+        "<b>1</b> partner-unreachable <span>(partner), last at 2026-11-18 12:00:00</span>",
         'href="/keys"',
     ):
         assert said in text, said

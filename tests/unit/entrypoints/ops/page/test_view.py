@@ -53,6 +53,31 @@ def test_the_largest_words_are_the_truth(seen: Overview, figures: Figures, text:
     assert view.truth(seen, {ALL: figures}) == (text, tone)
 
 
+def test_the_largest_words_name_the_origin_of_most_failures() -> None:
+    figures = {
+        ALL: Figures(10.0, 5.0),
+        Subject("origin", "personal"): Figures(1.0, 1.0),
+        Subject("origin", "upstream"): Figures(4.0, 4.0),
+        Subject("origin", "gateway"): Figures(),
+    }
+    assert view.truth(overview(), figures).text == "serving, 50 % of requests fail (by upstream)"
+
+
+def test_calls_that_fail_are_said_where_the_dependency_is_not_in_trouble() -> None:
+    figures = {Subject("dependency", "personal"): Figures(10.0, 3.0), Subject("dependency", "wind"): Figures(9.0, 0.5)}
+    assert view.truth(overview(), figures) == ("serving, 30 % of calls to personal fail", "warn")
+    assert view.truth(overview(FAILING), figures).text == "serving, personal failing"
+
+
+def test_a_worker_without_descriptors_is_named() -> None:
+    gauges = {
+        "process_open_fds": {("0",): 50.0, ("1",): 63.0, ("operators",): 9.0},
+        "process_max_fds": {("0",): 64.0, ("1",): 64.0, ("operators",): 64.0},
+    }
+    seen = replace(overview(), tallies=Tallies(gauges=gauges))  # type: ignore[arg-type]
+    assert view.truth(seen, {}) == ("serving, no descriptors left in worker 1", "bad")
+
+
 def test_a_route_is_as_well_as_the_worst_that_it_depends_on() -> None:
     figures = Figures(3.0)
     wind, train = view.routes(overview(FAILING, OPEN), {Subject("route", "wind"): figures})
