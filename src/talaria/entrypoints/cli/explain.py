@@ -21,7 +21,7 @@ from talaria.entrypoints.ops.timeline import advice, facts_of, origin, steps
 
 _LISTED = 20
 _FOLLOW_SECONDS = 1.0
-_NONE = "No answer of 500 or above is remembered. The last ones below: talaria explain --status 4xx"
+_NONE = "No answer of 500 or above is remembered. Below: talaria explain --status 4xx"
 
 
 def _status(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
