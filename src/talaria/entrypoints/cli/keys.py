@@ -85,12 +85,7 @@ def command() -> None:
     type=click.Path(path_type=Path),
     help="Where the key goes, such as keys/2026-11.pem. Nothing is overwritten.",
 )
-@click.option(
-    "--caller",
-    metavar="NAME",
-    callback=_table,
-    help="Make a caller's key, to try things out: keys/callers/NAME.pem.",
-)
+@click.option("--caller", metavar="NAME", callback=_table, help="A caller's key, to try it: keys/callers/NAME.pem.")
 def new(out: Path | None, caller: str | None) -> None:
     """Write a fresh P-256 key that its owner alone can read, and show how to configure it."""
     if out is not None and caller is None:
