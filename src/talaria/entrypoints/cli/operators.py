@@ -72,7 +72,7 @@ def ask(address: Operators, path: str, kind: type[T], method: str = "GET", timeo
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CannotAsk(
             f"The operators' listener at {address} can't be reached ({_cause(error, timeout)}).",
-            "Does the gateway run, on this machine, with this configuration (server.ops_listen)?",
+            "Does the gateway run, on this machine, with this configuration (server.ops_listen) or another (--config)?",
         ) from None
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise NotThere(stranger)
