@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "talaria needs Python 3.11 or newer; $(PYTHON) is older. Set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) ..."
+	@echo "installing into $(VENV), once: half a minute or a whole one ..."
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
@@ -61,6 +61,7 @@ verify-deploy: $(VENV)/.installed-real
 # The site in build/site; ARGS=... for zensical.
 docs: $(VENV)/.installed-docs
 	@$(BIN)/zensical build --strict $(ARGS)
+	@echo "open build/site/index.html"
 
 # What one target alone needs: a group of pyproject.toml, with a lock of its own.
 $(VENV)/.installed-%: requirements-%.lock $(STAMP)

@@ -34,8 +34,8 @@ ON_PURPOSE = re.compile(
     r"^curl -sS -H 'x-api-tag: wind' -H 'authorization: Bearer eyJ[\w.-]+' '[^']+'$"
     rf"|^A request of {MADE_UP}, "
     r"|^eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+$"
-    rf"|; known are ({MADE_UP}(, |$))+$"
-    rf"|^  talaria token --config \S+ {MADE_UP} ",
+    rf"|^(known persons: | {{15}})({MADE_UP}(, |,?$))+$"
+    rf"|^  talaria token --config \S+ {MADE_UP}$",
     re.MULTILINE,
 )
 """What `talaria sandbox` shows to be pasted: one line with a token, and the names of the persons that it made up. And

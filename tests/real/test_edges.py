@@ -129,6 +129,7 @@ FORGED = [
     "X-Wind-User-Id: evil", "x-wind-user-id: evil", "x_wind_user_id: evil", "X.Wind.User.Id: evil",
     "x_Wind-User_Id: evil", "x-rider: evil", "x.rider: evil", "x-talaria-identity: evil",
     "x-api-key: evil", "x_api_key: evil", "x_authorization: ok", "proxy-authorization: evil",
+    "keep-alive: evil", "proxy-connection: evil", "te: evil", "trailer: evil", "http2-settings: evil",
 ]  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from talaria.adapters.auth import jwt_verifier
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
@@ -36,6 +38,17 @@ def broken(page: Path) -> Iterator[str]:
         target = (page.parent / path).resolve() if path else page
         if not target.exists() or (anchor and anchor not in anchors(target)):
             yield link
+
+
+def test_each_cause_of_a_refused_token_has_a_row() -> None:
+    """docs/contracts/caller-token.md is where `talaria explain` sends its reader."""
+    source = "\n".join(path.read_text() for path in (ROOT / "src/talaria").rglob("*.py"))
+    causes = {*re.findall(r'(?:Invalid|Expired)Token\("([^"]+)"\)', source), "exp", "iat", "nbf"}
+    causes |= {word for _, word in jwt_verifier._CAUSES}
+    table = prose(DOCS / "contracts/caller-token.md").partition("| `cause` |")[2].partition("\n\n")[0]
+    listed = [word for row in table.splitlines()[2:] for word in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    assert sorted(listed) == sorted(causes)
+    assert len(causes) > 20
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

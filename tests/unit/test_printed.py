@@ -34,14 +34,14 @@ def test_each_kind_is_found(text: str, what: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [SHOWN, "A request of ppid-anna, for the first time", "x; known are ppid-anna, ppid-boris", "said +1", TOKEN],
+    [SHOWN, "A request of ppid-anna, for the first time", "known persons: ppid-anna, ppid-boris", "said +1", TOKEN],
 )
 def test_what_is_shown_on_purpose_is_not(line: str) -> None:
     assert found(f"\n{line}\n") == []
 
 
 @pytest.mark.parametrize(
-    "line", [f" {SHOWN}", f"{SHOWN} ", SHOWN.replace("-sS", "-v"), "x; known are ppid-dora", f"{TOKEN} "]
+    "line", [f" {SHOWN}", f"{SHOWN} ", SHOWN.replace("-sS", "-v"), "known persons: ppid-dora", f"{TOKEN} "]
 )
 def test_a_line_that_is_not_exactly_that_is_found(line: str) -> None:
     assert found(f"\n{line}\n")

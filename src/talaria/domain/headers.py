@@ -25,10 +25,8 @@ _CONSUMED = frozenset(
 )
 _OF_THE_CONNECTION = _HOP_BY_HOP | {b"expect"}
 _RESERVED = _CONSUMED | _OF_THE_CONNECTION
-_OF_AN_EDGE = _OF_THE_CONNECTION - frozenset(
-    b"keep-alive proxy-connection proxy-authenticate proxy-authorization".split()
-)
-"""What an edge proxy says anew to the upstream, or has taken for itself. It may pass the others on."""
+_OF_AN_EDGE = frozenset({b"connection", b"upgrade", b"transfer-encoding", b"expect"})
+"""What an edge proxy says anew to the upstream. It may pass the others on."""
 _SECRET_IN_RESPONSE = frozenset({b"authorization", b"x-api-key"})
 _PREFIX = b"xtalaria"
 
@@ -109,7 +107,8 @@ class HeaderPolicy:
                 else:
                     consumed[name] = value
         if consumed.get(b"host", b"") not in self._hosts or b"host" in head.repeated:
-            self._check_host(head.only(b"host"))
+            check_host(head.all(b"host"))
+            self._hosts.remember(consumed[b"host"], True)
         if consumed.get(b"connection", b"close") not in _PLAIN_CONNECTION or b"connection" in head.repeated:
             head.forwarded = _without(forwarded, connection_options(head.all(b"connection")))
         return head
@@ -155,13 +154,6 @@ class HeaderPolicy:
             return _without(kept, connection_options(connection) - {b"content-length", b"date"})
         return kept
 
-    def _check_host(self, host: bytes | None) -> None:
-        """A name or an address, and perhaps a port: servers differ in how they read anything else."""
-        match = _HOST.fullmatch(host) if host is not None else None
-        if host is None or match is None or int(match[1] or 0) > 65535:
-            raise BadRequest("not exactly one well-formed host")
-        self._hosts.remember(host, True)
-
     def _classify(self, name: bytes) -> int:
         if name in _CONSUMED:
             return self._requests.remember(name, _CONSUME)
@@ -180,6 +172,15 @@ class HeaderPolicy:
             name in _HOP_BY_HOP or name == b"x-request-id" or canonical in self._secret or canonical.startswith(_PREFIX)
         )
         return self._responses.remember(name, _DROP if bad else _FORWARD)
+
+
+def check_host(hosts: list[bytes], *, optional: bool = False) -> None:
+    """Raises BadRequest unless the `host` lines are one, or none where it is `optional`: a name or an address, and
+    perhaps a port. Servers differ in how they read anything else.
+    """
+    match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if (match is None or int(match[1] or 0) > 65535) and (hosts or not optional):
+        raise BadRequest("not exactly one well-formed host")
 
 
 def connection_options(connections: list[bytes]) -> set[bytes]:

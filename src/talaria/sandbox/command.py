@@ -110,8 +110,11 @@ def _sandbox(console: Console, options: Options, descriptor: int) -> AbstractAsy
         if port != DEFAULT_PORT:
             taken = f"Port {DEFAULT_PORT} or one of its row is taken: the gateway listens on"
             demo_output.line(console, f"{taken} {port or 'a free one'} this time.", "yellow")
+    # The lines that wait in a file are for a terminal in the end. What is kept is for other gateways too.
+    text = {"logging": {"format": "text"}} if options.folder is None and sys.stdout.isatty() else {}
     return running_sandbox(
         port=port,
+        config=text,
         host=options.host,
         gateway=options.gateway,
         folder=options.folder,

@@ -1,10 +1,12 @@
 """The demo as lines for a terminal. In a pipe the same lines come without colours."""
 
 from collections.abc import Iterator
+from textwrap import fill
 
 from rich.console import Console
 from rich.text import Text
 
+from talaria.entrypoints.cli.shared import say
 from talaria.sandbox.demo import TARGET, Change, DemoResult, RefusedResult
 from talaria.sandbox.stack import Sandbox
 
@@ -55,7 +57,7 @@ def show_refused(console: Console, refused: RefusedResult) -> None:
     """What a request without a token gets."""
     line(console)
     line(console, f"Without a token it is refused: {refused.status} {refused.reason}.", "bold")
-    console.print(Text(refused.detail))
+    say(refused.detail)
 
 
 def show_next_steps(console: Console, sandbox: Sandbox) -> None:
@@ -63,7 +65,7 @@ def show_next_steps(console: Console, sandbox: Sandbox) -> None:
     url = sandbox.public_url + TARGET
     authorization = sandbox.headers()["authorization"]
     line(console)
-    line(console, "Paste this into another shell (the token is good for 12 hours); the next is the refusal:", "bold")
+    line(console, "To paste into another shell (the token is good for 12 hours), and a refusal:", "bold")
     line(console, f"curl -sS -H 'x-api-tag: wind' -H 'authorization: {authorization}' '{url}'", "green")
     line(console, f"curl -sS -i -H 'x-api-tag: wind' '{url}'", "yellow")
     line(console)
@@ -74,16 +76,20 @@ def show_addresses(console: Console, sandbox: Sandbox) -> None:
     """Where everything listens."""
     line(console, f"operators' page      {sandbox.ops_url}/  (and /livez /readyz /metrics)")
     for service in sandbox.services:
-        line(console, f"{service.name:<19}  {service.url}  (simulated; faults: PUT /_sandbox/faults)")
-    known = ", ".join(sandbox.personal.phones)
-    line(console, f'tokens: POST {sandbox.issuer.url}/token {{"personal_phone_id": ...}}; known are {known}')
+        line(console, f"{service.name:<19}  {service.url}  (simulated)")
+    line(console, f'tokens: POST {sandbox.issuer.url}/token {{"personal_phone_id": ...}}')
+    persons = ", ".join(sandbox.personal.phones)
+    line(console, fill(f"known persons: {persons}", 80, subsequent_indent=" " * 15, break_on_hyphens=False))
+    line(console, "Each of the simulated services fails as it is told; wind nine times, say:")
+    line(console, f"  curl -X PUT {sandbox.wind.url}/_sandbox/faults -d '{{\"next_failures\": 9}}'")
 
 
 def show_kept(console: Console, sandbox: Sandbox) -> None:
     """How to use the files with a gateway of one's own."""
     config, folder = sandbox.config_path, sandbox.folder.path
     line(console)
-    line(console, "The configuration and the keys stay in this folder. To use them with a gateway of your own:", "bold")
-    line(console, f"  talaria sandbox --keep {folder} --no-gateway   the simulated services: they must go on running")
-    line(console, f"  talaria serve --config {config}   the gateway, in another shell")
-    line(console, f"  talaria token --config {config} ppid-anna   a token for a person")
+    line(console, f"The configuration and the keys stay in {folder}.", "bold")
+    line(console, "The simulated services, which go on running; a gateway; a person's token:")
+    line(console, f"  talaria sandbox --keep {folder} --no-gateway")
+    line(console, f"  talaria serve --config {config}")
+    line(console, f"  talaria token --config {config} ppid-anna")

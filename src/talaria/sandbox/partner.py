@@ -77,7 +77,9 @@ def simulator_of(name: str) -> type[SimulatedPartner]:
         found = [_loaded(name, entry) for entry in entry_points(group=GROUP, name=name)]
     if len(found) != 1:
         known = ", ".join(sorted(entry_points(group=GROUP).names)) or "none is installed"
-        raise LookupError(f"there is no simulator of {name} (entry points of {GROUP}: {known})")
+        raise LookupError(
+            f"there is no simulator of {name} (entry points of {GROUP}: {known}); install the package that has one"
+        )
     simulator: type[SimulatedPartner] = found[0]
     return simulator
 

@@ -93,7 +93,7 @@ def _option(name: str, text: str, kind: Meta) -> Any:
 
 def read(path: Path, name: str, url: str) -> tuple[PartnerSettings, list[TestPerson]]:
     """What the file says for the adapter `name` at `url`. Raises ConfigurationError."""
-    text, tree = read_toml(path)
+    text, tree = read_toml(path, "name another file with --persons")
     diagnostics = Diagnostics()
     if isinstance(tree.setdefault("partner", {}), dict):
         tree["partner"] |= {"adapter": name, "url": url}

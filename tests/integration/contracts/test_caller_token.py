@@ -2,12 +2,15 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import jwt
 import pytest
+from click.testing import CliRunner
 
+from talaria.entrypoints.cli.main import cli
 from talaria.sandbox.stack import Sandbox
 from tests.integration.contracts.support_documents import block
 from tests.integration.contracts.support_token_cases import HOUR, REFUSED, TAKEN
@@ -50,6 +53,19 @@ async def test_what_a_row_of_the_page_rules_out_is_refused(
     sandbox: Sandbox, row: str, claims: dict[str, Any], header: dict[str, Any]
 ) -> None:
     assert await verdict(sandbox, claims, header) == (401, "invalid-token")
+
+
+async def test_the_token_that_the_page_makes_is_signed_by_the_key_that_the_command_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(cli, ["keys", "new", "--caller", "app"]).exit_code == 0
+    names: dict[str, Any] = {}
+    exec(block("caller-token.md", "python"), names)  # noqa: S102 - the page's own text
+    kid = jwt.get_unverified_header(names["token"])["kid"]
+    key = jwt.PyJWKSet.from_json((tmp_path / "keys/callers/app.jwks.json").read_text())[kid]
+    claims = jwt.decode(names["token"], key, ["ES256"], audience="talaria-proxy", issuer=example()[1]["iss"])
+    assert set(claims) == set(example()[1])
 
 
 async def test_an_expired_token(sandbox: Sandbox) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import pty
+import re
 import shlex
 import signal
 import socket
@@ -72,7 +74,7 @@ async def test_once_shows_the_demo_and_exits() -> None:
 
 
 async def test_its_curl_lines_do_what_it_says_and_ctrl_c_ends_it() -> None:
-    async with started("sandbox", "--port", "0") as process:
+    async with started("sandbox", "--port", "0", COLUMNS="80") as process:
         shown = await until_serving(process)
         works, refused = (line for line in shown.splitlines() if line.startswith("curl "))
         assert (await run_curl(works)).json()["user_id"] == "wind-user-anna"
@@ -83,6 +85,29 @@ async def test_its_curl_lines_do_what_it_says_and_ctrl_c_ends_it() -> None:
     note_printed(rest.decode())
     assert (process.returncode, err) == (0, b"")
     assert rest.count(b'"event":"request"') == 2
+    assert [line for line in shown.splitlines() if len(line) > 80 and not line.startswith("curl ")] == []
+
+
+async def test_on_a_terminal_its_access_lines_are_text() -> None:
+    controller, terminal = pty.openpty()
+    process = await asyncio.create_subprocess_exec(*TALARIA, "sandbox", "--port", "0", stdout=terminal)
+    os.close(terminal)
+
+    async def until(printed: str, form: str) -> re.Match[str]:
+        async with asyncio.timeout(30):
+            while (found := re.search(form, printed)) is None:
+                printed += (await asyncio.to_thread(os.read, controller, 65_536)).decode()
+        return found
+
+    try:
+        address = (await until("", r"(?s)'(http://[^']+)'.*Serving until Ctrl-C"))[1]
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await client.get(address)
+        await until("", r"INFO +request request_id=\w+ .*reason=missing-api-tag")
+    finally:
+        process.terminate()
+        await process.wait()
+        os.close(controller)
 
 
 async def test_a_taken_port_is_said_plainly() -> None:

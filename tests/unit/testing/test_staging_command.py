@@ -89,7 +89,9 @@ def test_an_adapter_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
-    assert tried(tmp_path / "persons.toml").exit_code == 78
+    result = tried(tmp_path / "persons.toml")
+    assert (result.exit_code, "name another file with --persons" in result.stderr) == (78, True)
+    assert "--config" not in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from talaria.adapters.partner_kit.http import PartnerCall, PartnerHttp
 from talaria.domain.errors import PartnerBadAnswer, Refusal
 from talaria.domain.events import HopContext
-from talaria.domain.model import Identity, PartnerUserId
+from talaria.domain.model import Identity, PartnerUserId, PhoneNumber
 
 T = TypeVar("T")
 
@@ -41,6 +41,9 @@ class AdapterAccounts:
             user_id = await self.adapter.user_of(identity, whole)
             if not isinstance(user_id, PartnerUserId):
                 raise PartnerBadAnswer(f"the adapter gave a {type(user_id).__name__}, not a user id")
+            asked, given = identity.reveal(), user_id.reveal()
+            if given in (asked, asked.removeprefix("+")) or PhoneNumber.parse(given) is not None:
+                raise PartnerBadAnswer("the user id is what the partner was asked with, or a phone number")
             return user_id
 
         return await self._ask(call, ask)

@@ -78,6 +78,5 @@ def _print(settings: Settings) -> None:
     """Each table's own name, and what it says below it: whole lines on any terminal."""
     environment = templates("")
     environment.filters["duration"] = write_seconds
-    kids = [key.kid for key in settings.signing.keys]
-    text = environment.get_template("check.txt").render(settings=settings, server=settings.server, kids=kids)
+    text = environment.get_template("check.txt").render(settings=settings, server=settings.server)
     say(text.rstrip())

@@ -24,7 +24,7 @@ from talaria.entrypoints.ops.answers import KeysInForce
 
 _NEEDED = ("server.ops_listen", "signing.keys", "signing.lifetime")
 _PUBLISH = (
-    "To publish it, append it to the list `keys` of [signing] (paths start from the configuration file) and\nreload."
+    "To publish it, append it to the list `keys` of [signing] (paths start from the configuration file) and reload."
     f" Move it to the front, where it signs, {KEY_SET_SECONDS} s later at the earliest: talaria keys list"
 )
 _RELOAD = "Then have every instance reload: SIGHUP to `talaria serve`."
@@ -86,7 +86,8 @@ def new(out: Path | None, caller: str | None) -> None:
         public = key.with_suffix(".jwks.json")
         _write(key, public)
         say(f"A new P-256 key (ES256) of {caller} is in {key}, mode 0600, and its public key set in {public}.")
-        say(f"In the caller's table (paths start from the configuration file):\n  jwks_file = {_quoted(public)}")
+        say("In the caller's table, in place of a jwks_url (paths start from the configuration file):")
+        say(f"  jwks_file = {_quoted(public)}")
         say(f"Then: talaria token --caller {caller} PERSONAL_PHONE_ID")
     else:
         raise click.UsageError("Give --out FILE for a key of the gateway, or --caller NAME for one of a caller.")

@@ -42,9 +42,7 @@ def command() -> None:
 def new(name: str, in_repo: bool, folder: Path | None) -> None:
     """Write an adapter for the partner NAME, its options, a simulator and tests. Nothing is overwritten."""
     if not _NAME.fullmatch(name):
-        fail(
-            f'"{name}" is no name for a partner: write 2 to 30 lower-case letters and digits, such as "comet".', code=2
-        )
+        fail(f'"{name}" is no name for a partner: write 2 to 30 lower-case letters and digits ("comet").', code=2)
     if in_repo and folder is not None:
         raise click.UsageError("--in-repo says where the files go: leave out --to.")
     folder = Path() if in_repo else folder or Path(f"talaria-partner-{name}")
@@ -55,9 +53,8 @@ def new(name: str, in_repo: bool, folder: Path | None) -> None:
         for path, text in written.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
-    click.echo(
-        "\n".join(["Written:", *(f"  {folder / path}" for path in written), *_next_steps(name, in_repo, folder)])
-    )
+    said = ["Written:", *(f"  {folder / path}" for path in written), *_next_steps(name, in_repo, folder)]
+    click.echo("\n".join(said))
 
 
 def texts(name: str, in_repo: bool) -> dict[str, str]:

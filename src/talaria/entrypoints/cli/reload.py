@@ -19,7 +19,7 @@ def command(path: Path, ops: str | None) -> None:
     found = ask_or_exit(operators_of(ops, path), "/reload", Reloaded, "PUT", _SECONDS)
     if found.reloaded < found.workers:
         fail(
-            f"{found.reloaded} of {found.workers} workers took what is on disk; the others go on as before.",
+            f"{found.reloaded} of {found.workers} workers took what is on disk; what was in force goes on in the rest.",
             "The gateway's log says why; so does, on its machine: talaria check",
         )
     click.echo(f"Reloaded, hash {found.hash}.")

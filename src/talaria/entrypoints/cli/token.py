@@ -10,6 +10,7 @@ import rich_click as click
 from talaria.adapters.auth.key_files import PrivateKey, load_signing_key
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, person_argument
+from talaria.entrypoints.config.rules import fill_in
 from talaria.entrypoints.config.settings import CallerSettings, Settings
 from talaria.entrypoints.config.types import seconds_of, write_seconds
 
@@ -39,7 +40,7 @@ def command(
     path: Path, caller: str | None, key_file: Path | None, kid: str | None, lifetime: float, phone_id: PersonalPhoneId
 ) -> None:
     """Print a token that names a person as PERSONAL_PHONE_ID, as this caller's issuer would sign it."""
-    chosen = _caller(load_or_exit(path), caller)
+    chosen = _caller(fill_in(load_or_exit(path, "callers" if caller is None else f"callers.{caller}")), caller)
     if chosen.api_key is not None:
         raise click.UsageError(f"callers.{chosen.name} has an API key and no tokens.")
     if lifetime > chosen.max_lifetime:
@@ -49,8 +50,7 @@ def command(
     key, algorithm = _key(chosen, key_file, path.parent)
     if algorithm not in chosen.algorithms:
         fail(f"The key signs {algorithm}, which callers.{chosen.name}.algorithms does not allow.")
-    headers = {"kid": kid} if kid else None
-    click.echo(jwt.encode(_claims(chosen, phone_id, lifetime), key, algorithm=algorithm, headers=headers))
+    click.echo(jwt.encode(_claims(chosen, phone_id, lifetime), key, algorithm, {"kid": kid} if kid else None))
 
 
 def _caller(settings: Settings, name: str | None) -> CallerSettings:
@@ -70,7 +70,8 @@ def _key(caller: CallerSettings, key_file: Path | None, folder: Path) -> tuple[P
     try:
         return load_signing_key(path.read_bytes())
     except OSError as error:
-        fail(f"{path} can't be read ({error.strerror}); name the key with --key.")
+        hint = f"Name the key with --key, or make one to try with: talaria keys new --caller {caller.name}"
+        fail(f"{path} can't be read ({error.strerror}).", hint)
     except ValueError as error:
         fail(f"{path}: {error}.")
 

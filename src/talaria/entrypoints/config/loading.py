@@ -59,7 +59,7 @@ class _File:
     """A configuration file, read, overridden and decoded."""
 
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
-        text, self.tree = read_toml(path)
+        text, self.tree = read_toml(path, "name another file with --config, or make one with: talaria init .")
         self._lines = lines_of(text)
         self.diagnostics = Diagnostics()
         self._sources = environment.override(self.tree, environ, self.diagnostics)
@@ -85,14 +85,15 @@ def _concerns(problem: Problem, key: str) -> bool:
     return problem.key == key or problem.key.startswith((f"{key}.", f"{key}[")) or key.startswith(f"{problem.key}.")
 
 
-def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
-    """The text of a TOML file, and its tree. Raises ConfigurationError."""
+def read_toml(path: Path, other: str) -> tuple[str, dict[str, Any]]:
+    """The text of a TOML file, and its tree. Raises ConfigurationError; `other` is what to do about a file that can't
+    be read.
+    """
     try:
         text = path.read_bytes().decode().removeprefix(_BYTE_ORDER_MARK)
         return text, tomllib.loads(text)
     except OSError as error:
-        wrong = f"{path} can't be read ({error.strerror})"
-        hint = "name another file with --config, or make one with: talaria init ."
+        wrong, hint = f"{path} can't be read ({error.strerror})", other
     except UnicodeDecodeError as error:
         wrong, hint = f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
     except tomllib.TOMLDecodeError as error:

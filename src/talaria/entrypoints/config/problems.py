@@ -92,10 +92,10 @@ def one_of(names: Iterable[str]) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The known name that `name` was probably meant to be, or all of them."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    return f'did you mean "{near[0]}"?' if near else one_of(known)
+    """The known name that `name` was probably meant to be, in whatever case, or all of them."""
+    folded = {each.lower(): each for each in sorted(known)}
+    near = difflib.get_close_matches(name.lower(), folded, n=1)
+    return f'did you mean "{folded[near[0]]}"?' if near else one_of(folded.values())
 
 
 def shown(value: object) -> str:

@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Meta
 
 from talaria.domain.rate_limits import RateLimit
-from talaria.entrypoints.config.problems import InvalidValue, kind_of, one_of, shown
+from talaria.entrypoints.config.problems import InvalidValue, did_you_mean, kind_of, one_of, shown
 from talaria.entrypoints.config.sources import LoadContext
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -315,7 +315,8 @@ def choice(names: Collection[str], title: str | None = None) -> Meta:
 
     def parse(value: object, _: LoadContext) -> object:
         if value not in listed:
-            raise InvalidValue(f"{shown(value)} is not known here", one_of(listed))
+            hint = did_you_mean(value, listed) if isinstance(value, str) else one_of(listed)
+            raise InvalidValue(f"{shown(value)} is not known here", hint)
         return value
 
     listed = sorted(names)

@@ -8,6 +8,7 @@ from litestar.enums import HttpMethod
 
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS
 from talaria.domain.errors import Draining, InternalError
+from talaria.domain.headers import check_host
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.public import problems
@@ -64,6 +65,7 @@ class PublicApp:
     async def _serve_page(self, cycle: RequestResponseCycle, *, limited: bool) -> None:
         with ServedRequest(cycle, self._recorder, self._clock) as served:
             check_head(cycle)
+            check_host([value for name, value in cycle.headers if name == b"host"], optional=cycle.http10)
             if limited:  # a full gateway is alive
                 self._limiter.acquire()
             try:

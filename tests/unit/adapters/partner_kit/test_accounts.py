@@ -74,6 +74,23 @@ async def test_what_is_no_user_id_is_a_bad_answer(given: object) -> None:
         await accounts(partner(), give).user_of(PHONE, HopContext("", 5.0))
 
 
+@pytest.mark.parametrize("given", [PHONE.reveal(), PHONE.reveal().removeprefix("+"), "+4930123456"])
+async def test_a_phone_number_is_no_user_id(given: str) -> None:
+    async def give(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        return PartnerUserId(given)
+
+    with pytest.raises(PartnerBadAnswer, match="phone number") as caught:
+        await accounts(partner(), give).user_of(PHONE, HopContext("", 5.0))
+    assert given not in str(caught.value)
+
+
+async def test_a_number_that_is_not_the_persons_may_be_a_user_id() -> None:
+    async def give(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        return PartnerUserId("4930123456")
+
+    assert await accounts(partner(), give).user_of(PHONE, HopContext("", 5.0)) == PartnerUserId("4930123456")
+
+
 class Probed(Closing):
     """One that can be asked without a person."""
 

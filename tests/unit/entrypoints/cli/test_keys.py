@@ -29,6 +29,15 @@ def test_the_line_it_prints_is_toml(tmp_path: Path) -> None:
     assert tomllib.loads(f"keys = [{line}]")["keys"] == [{"kid": 'a "key" ü', "file": str(out)}]
 
 
+def test_each_line_is_as_wide_as_the_terminal_lets_it_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    printed = CliRunner().invoke(command, ["new", "--out", "keys/2026-12.pem"]).output
+    assert max(map(len, printed.splitlines())) <= 80
+    sentences = printed.replace("\n    ", " ").splitlines()
+    assert [line for line in sentences if not line.endswith((".", "list", "}"))] == []
+
+
 def test_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     out = Path("there.pem")

@@ -75,7 +75,7 @@ def test_a_caller_with_a_secret_needs_no_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("ppid anna",), "visible ASCII"),
+        (("ppid\nanna",), "control characters"),
         (("--caller", "stranger", "ppid-anna"), "--caller app"),
         (("--lifetime", "12", "ppid-anna"), "duration"),
         (("--lifetime", "48h", "ppid-anna"), "max_lifetime is 24h"),
@@ -86,6 +86,25 @@ def test_wrong_usage_is_explained(tmp_path: Path, arguments: tuple[str, ...], sa
     result = run(configuration(tmp_path, app()), *arguments)
     assert result.exit_code == 2
     assert said in click.unstyle(result.output)  # rich_click has looked for FORCE_COLOR when it was imported
+
+
+def test_a_shell_without_the_services_secrets_will_do(tmp_path: Path) -> None:
+    config = configuration(tmp_path, app())
+    config.write_text(config.read_text().replace('file = "secret"', 'env = "WIND_API_KEY"'))
+    assert jwt.decode(run(config, "ppid-anna").output.strip(), options={"verify_signature": False})["iss"]
+
+
+def test_what_is_wrong_with_the_caller_is_a_problem(tmp_path: Path) -> None:
+    config = configuration(tmp_path, app(leeway=30))
+    result = run(config, "ppid-anna")
+    assert (result.exit_code, "callers.app.leeway" in result.output) == (78, True)
+
+
+def test_the_usual_key_is_missing(tmp_path: Path) -> None:
+    config = configuration(tmp_path, app())
+    (tmp_path / CALLER_KEY).unlink()
+    result = run(config, "ppid-anna")
+    assert (result.exit_code, "talaria keys new --caller app" in result.output) == (1, True)
 
 
 def test_a_missing_key_is_a_sentence(tmp_path: Path) -> None:

@@ -55,6 +55,24 @@ def test_an_unknown_key_gets_a_did_you_mean(bench: Bench, key: str, meant: str) 
     assert problem.hint == f'did you mean "{meant}"?'
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [
+        ("callers.app.algorithms", ["es256"], "ES256"),
+        ("routes.wind.methods", ["get"], "GET"),
+        ("routes.wind.identity", "None", "none"),
+        ("logging.format", "JSON", "json"),
+    ],
+)
+def test_a_word_in_another_case_gets_a_did_you_mean(bench: Bench, key: str, value: object, meant: str) -> None:
+    (problem,) = [one for at, one in bench.problems({key: value}).items() if at.startswith(key)]
+    assert problem.hint == f'did you mean "{meant}"?'
+
+
+def test_a_word_that_resembles_nothing_gets_the_list(bench: Bench) -> None:
+    assert bench.problems({"logging.format": "xml"})["logging.format"].hint == "write one of: auto, json, text"
+
+
 def test_an_unknown_key_that_resembles_nothing_gets_the_list(bench: Bench) -> None:
     assert "listen, max_in_flight" in bench.problems({"server.zzz": 1})["server.zzz"].hint
 

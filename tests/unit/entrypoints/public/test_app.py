@@ -121,6 +121,30 @@ def test_another_method_is_a_problem(method: str, status: bytes, reason: str) ->
     run(main())
 
 
+@pytest.mark.parametrize("target", [PATH, HEALTH])
+@pytest.mark.parametrize(
+    ("hosts", "http10", "status"),
+    [
+        ([], False, b"400"),
+        ([b"a", b"a"], False, b"400"),
+        ([b""], False, b"400"),
+        ([b"a b"], True, b"400"),
+        ([b"a", b"b"], True, b"400"),
+        ([], True, b"200"),  # balancers ask so, and HTTP/1.0 knows no host
+        ([b"a:"], False, b"200"),
+    ],
+)
+def test_a_page_is_asked_for_with_one_host(target: bytes, hosts: list[bytes], http10: bool, status: bytes) -> None:
+    async def main() -> None:
+        cycle, link = arrived(target, headers=[(b"host", host) for host in hosts], http10=http10)
+        world = World()
+        await world.app(cycle)
+        assert link.written.split(b" ", 2)[1] == status
+        assert finished(world.recorder).reason == ("bad-request" if status == b"400" else "")
+
+    run(main())
+
+
 def test_it_counts_and_is_refused_past_the_limit() -> None:
     async def main() -> None:
         world = World(limit=0)

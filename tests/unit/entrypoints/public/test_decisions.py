@@ -158,8 +158,8 @@ def test_the_name_of_every_header_that_no_upstream_gets_is_told() -> None:
         told = answer.headers[b"x-talaria-remove"]
         assert told == answer.headers[b"x-envoy-auth-headers-to-remove"]
         assert told.split(b", ") == [
-            b"x.wind.user.id", b"x_wind_user_id", b"x-rider", b"x-talaria-identity", b"x.api.key",
-            b"keep-alive", b"proxy-connection", b"proxy-authorization", b"traceparent",
+            b"x.wind.user.id", b"x_wind_user_id", b"x-rider", b"x-talaria-identity", b"x.api.key", b"te",
+            b"keep-alive", b"proxy-connection", b"proxy-authorization", b"trailer", b"traceparent",
         ]  # fmt: skip
 
     run(main())

@@ -99,7 +99,7 @@ def test_the_detail_is_a_sentence(reason: str) -> None:
 def test_what_is_counted_as_a_failure_names_its_origins_and_an_advice() -> None:
     failures = {reason for reason, row in ROWS.items() if row.status >= 500}
     assert {reason for reason, row in ROWS.items() if row.origins} == failures
-    assert {reason for reason, row in ROWS.items() if row.advice} == failures
+    assert {reason for reason, row in ROWS.items() if row.advice} == failures | {"invalid-token"}  # its cause is a word
     assert all(re.fullmatch(r"[A-Z].+[.?]", ROWS[reason].advice) for reason in failures)
     assert all(MAKERS[reason]("").origin in ROWS[reason].origins for reason in failures)
 

@@ -107,7 +107,7 @@ class Facts:
     def dropped(self) -> list[str]:
         """Headers that no upstream gets from a client, beside those that are set anew."""
         baggage = ["baggage"] if self.settings.tracing.baggage == "drop" else []
-        return ["keep-alive", "proxy-connection", "proxy-authorization", *baggage]
+        return ["keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "http2-settings", *baggage]
 
     @property
     def upstreams(self) -> list[EdgeUpstream]:

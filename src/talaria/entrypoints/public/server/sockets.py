@@ -4,6 +4,7 @@ knows of a client's socket.
 
 import asyncio
 import ctypes
+import errno
 import fcntl
 import logging
 import socket
@@ -55,7 +56,8 @@ def bind(address: Address, setting: str, *, shared: bool = False) -> socket.sock
     except OSError as error:
         listener.close()
         wrong = f"{setting}: can't listen on {address.host}:{address.port} ({error.strerror})"
-        raise CannotListen(f"{wrong}; free the port or choose another address") from error
+        free = "free the port or " if error.errno == errno.EADDRINUSE else ""
+        raise CannotListen(f"{wrong}; {free}choose another address") from error
     listener.setblocking(False)
     return listener
 

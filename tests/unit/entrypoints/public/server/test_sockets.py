@@ -1,6 +1,7 @@
 """What is known of sockets without the network: addresses, and transports that are none of TCP."""
 
 import asyncio
+import errno
 import socket
 import struct
 import sys
@@ -178,14 +179,25 @@ async def test_no_connection_opens_between_the_last_accept_and_the_end_of_a_sock
         assert not one.getblocking()
 
 
-def test_an_address_that_can_not_be_had_names_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "to_do"),
+    [
+        (errno.EADDRINUSE, "free the port or choose another address"),
+        (errno.EACCES, "choose another address"),
+        (errno.EADDRNOTAVAIL, "choose another address"),
+        (socket.EAI_NONAME, "choose another address"),
+    ],
+)
+def test_an_address_that_can_not_be_had_names_its_setting_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, number: int, to_do: str
+) -> None:
     made: list[Any] = []
 
     class Refused(Bound):
         closed = False
 
         def bind(self, name: object) -> None:
-            raise OSError(98, "Address already in use")
+            raise OSError(number, "The reason")
 
         def close(self) -> None:
             self.closed = True
@@ -195,7 +207,7 @@ def test_an_address_that_can_not_be_had_names_its_setting(monkeypatch: pytest.Mo
         return made[-1][1]
 
     monkeypatch.setattr(socket, "socket", make)
-    with pytest.raises(CannotListen, match=r"^server\.listen: can't listen on ::1:80 \(Address already in use\)"):
+    with pytest.raises(CannotListen, match=rf"^server\.listen: can't listen on ::1:80 \(The reason\); {to_do}$"):
         bind(Address("::1", 80), "server.listen", shared=True)
     ((kind, refused),) = made
     assert (kind[0], refused.closed) == (socket.AF_INET6, True)
