@@ -57,7 +57,12 @@ def test_what_a_client_may_not_set_is_removed_under_the_name_that_it_was_sent_un
 
 def test_what_is_set_is_not_removed_and_what_is_of_the_connection_is_the_edges_own() -> None:
     async def main() -> None:
-        sent = [(b"x-wind-user-id", b"me"), (b"transfer-encoding", b"chunked"), (b"connection", b"x-a"), (b"expect", b"100-continue")]
+        sent = [
+            (b"x-wind-user-id", b"me"),
+            (b"transfer-encoding", b"chunked"),
+            (b"connection", b"x-a"),
+            (b"expect", b"100-continue"),
+        ]
         headers, removed = await told(Door(), *sent)
         assert removed == []
         assert dict(headers)[b"x-wind-user-id"] == b"u-1"

@@ -14,7 +14,7 @@ from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
 
 TIMEOUT = 2.0
 _DOES_IT_RUN = "Does the gateway run, on this machine, with this configuration (server.ops_listen)?"
-_HANGS = "It takes connections: the gateway hangs, or has far too much to do. Look at its process, and restart it."
+_HANGS = "It takes connections: does the gateway hang, or have far too much to do?"
 
 Operators = Address | str
 """Where an operators' listener is: an address of a configuration, or a URL."""

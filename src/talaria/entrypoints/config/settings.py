@@ -64,9 +64,7 @@ HeaderName = Annotated[str, pattern(_LABEL, 'write lower-case letters, digits an
 PartnerId = Annotated[str, pattern(_LABEL, 'write lower-case letters, digits and dashes, such as "wind"')]
 Name = Annotated[str, pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "write up to 64 letters, digits, '.', '-' or '_'")]
 Kid = Annotated[str, pattern(r"[\x21-\x7e]{1,128}", "write 1 to 128 visible characters"), about("the key's name")]
-NONE_WRITTEN = Meta(extra={"write": lambda text: text or None})
-"""An empty one is left out of the file: it can't be written."""
-Text = Annotated[str, pattern(r"[^\x00-\x1f\x7f]{1,512}", "write a text of 1 to 512 characters"), NONE_WRITTEN]
+Text = Annotated[str, pattern(r"[^\x00-\x1f\x7f]{1,512}", "write a text of 1 to 512 characters")]
 
 
 class ServerTlsSettings(Struct, frozen=True, kw_only=True):
