@@ -159,27 +159,6 @@ async def test_a_failed_fetch_for_an_unknown_kid_leaves_it_unknown(issuer: Issue
     assert await issuer.knows("ec-1")
 
 
-async def test_the_end_of_a_failure_is_noticed_by_tokens_of_known_keys(issuer: Issuer) -> None:
-    assert await issuer.knows("ec-1")
-    issuer.answer = 500
-    assert not await issuer.knows("ec-2")
-    assert issuer.keys.state == "failing"
-    issuer.answer = ONE
-    issuer.clock.move(1.5)
-    assert await issuer.knows("ec-1")
-    await issuer.fetched(3)
-    assert issuer.keys.state == "ok"
-
-
-async def test_a_failed_fetch_tells_nothing_of_an_unknown_kid(issuer: Issuer) -> None:
-    assert await issuer.knows("ec-1")
-    issuer.answer = 500
-    assert not await issuer.knows("ec-2")
-    issuer.answer = BOTH
-    issuer.clock.move(1.5)
-    assert await issuer.knows("ec-2")
-
-
 async def test_a_thousand_waiters_share_one_fetch(issuer: Issuer) -> None:
     issuer.gate.clear()
     waiters = [asyncio.create_task(issuer.knows("ec-1")) for _ in range(1000)]
