@@ -20,6 +20,7 @@ from talaria.sandbox.service import SimulatedService
 from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.faults.support_processes import Served, serving
 from tests.integration.support_command import talaria
+from tests.support_waiting import until
 
 SECONDS = 5.0
 HANGS = Faults(error_rate=1, hang=True)
@@ -27,6 +28,7 @@ REFUSES_US = Faults(error_rate=1, status=401)
 BUSY = Faults(error_rate=1, status=503)
 CONFUSED = Faults(error_rate=1, status=200, body="<html>")
 RESETS = Faults(error_rate=1, reset=True)
+OVER = {"iat": 1_000_000_000, "exp": 1_000_003_600}
 TIMES = {
     "personal": {"timeout": "1500ms"},
     "partners": {"wind": {"timeout": "1500ms"}},
@@ -96,6 +98,17 @@ class Night:
         told = (await self.client.get(f"{self.served.ops_url}/readyz")).json()
         found = [one for one in told["routes"][0]["dependencies"] if one["name"].partition(" ")[0] == dependency]
         return dict(found[0])
+
+    async def headline(self) -> str:
+        """The largest words of the page."""
+        return html.unescape((await self.client.get(f"{self.served.ops_url}/")).text.partition("<h1>")[2]).partition(
+            "<"
+        )[0]
+
+    async def line(self, request_id: str) -> dict[str, Any]:
+        """The line of this request, once it is written."""
+        await until(lambda: any(one.get("request_id") == request_id for one in self.lines()), SECONDS)
+        return next(one for one in self.lines() if one.get("request_id") == request_id)
 
     def lines(self) -> list[dict[str, Any]]:
         """What the gateway wrote so far."""
@@ -168,15 +181,51 @@ async def test_an_upstream_that_fails_by_itself_is_named(night: Night) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_the_largest_words_name_the_origin_of_failures_and_forget_them_soon(night: Night) -> None:
+    async def said() -> bool:
+        await night.ask(person)
+        return "of requests fail (by upstream)" in await night.headline()
+
+    async def over() -> bool:
+        return await night.headline() == "serving"
+
+    person = night.sandbox.add_persons(1)[0]
+    night.sandbox.talaria_services.faults = Faults(error_rate=1, status=500)
+    await until(said, SECONDS)
+    night.sandbox.talaria_services.faults = Faults()
+    await until(over)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_retries_still_mend_is_said(night: Night) -> None:
+    async def said() -> bool:
+        return "of calls to personal fail" in await night.headline()
+
+    night.sandbox.personal.faults = Faults(next_failures=2, status=503)
+    assert (await night.ask(night.sandbox.add_persons(1)[0])).status_code == 200
+    await until(said, SECONDS)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(("claims", "reason"), [({"aud": "another"}, "invalid-token"), (OVER, "expired-token")])
+async def test_a_refused_token_is_a_caller_s(night: Night, claims: dict[str, Any], reason: str) -> None:
+    headers = {**night.sandbox.headers(), "authorization": f"Bearer {night.sandbox.token(**claims)}"}
+    refused = await night.client.get(f"{night.sandbox.public_url}/echo", headers=headers)
+    request_id = refused.headers["x-request-id"]
+    line = await night.line(request_id)
+    assert (line["status"], line["reason"], line["origin"], line["caller"]) == (401, reason, "client", "app")
+    listed = await talaria("explain", "--status", "401", "--caller", "app", "--ops", night.served.ops_url)
+    assert request_id in listed
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_slow_hop_is_found_in_the_line(night: Night) -> None:
     night.sandbox.wind.faults = Faults(latency=0.2)
     answer = await night.ask(night.sandbox.add_persons(1)[0])
     night.sandbox.wind.faults = Faults()
     assert answer.status_code == 200
-    async with asyncio.timeout(SECONDS):
-        while not (found := [one for one in night.lines() if one.get("request_id") == answer.headers["x-request-id"]]):
-            await asyncio.sleep(0.02)  # lines are written a moment later
-    assert found[0]["partner_ms"] > max(200.0, found[0]["personal_ms"], found[0]["upstream_ms"])
+    found = await night.line(answer.headers["x-request-id"])
+    assert found["partner_ms"] > max(200.0, found["personal_ms"], found["upstream_ms"])
 
 
 @pytest.mark.asyncio(loop_scope="module")

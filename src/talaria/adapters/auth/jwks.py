@@ -1,10 +1,10 @@
 """Where a caller's keys come from: the configuration, or its key set on the network.
 
 Rules of JwksClient:
-- It fetches when first needed, and again in the background once its set is over ten minutes old. A token of a known
-  key never waits for a fetch.
+- It fetches when first needed, and again in the background once its set is over ten minutes old or the last fetch
+  failed. A token of a known key never waits for a fetch.
 - An unknown `kid` is a reason to fetch again, once in thirty seconds whatever the number of tokens; until then the
-  kid stays unknown.
+  kid stays unknown. A fetch that failed told nothing of it.
 - One fetch runs at a time. A request that needs it waits for that one; a waiter that leaves does not end it.
 - A failure changes no key, and a set without a usable key is one. For a second from its beginning nothing is fetched,
   nor while the circuit breaker of the dependency, for which it counts, is open.
@@ -110,7 +110,7 @@ class JwksClient:
         if key is None:
             await self._fetch_for_unknown_kid()
             return pick(self._keys, kid, algorithm)
-        if self._age() >= FRESH_SECONDS:
+        if self.cause or self._age() >= FRESH_SECONDS:
             self._begin_fetch()
         return key
 
@@ -148,7 +148,7 @@ class JwksClient:
 
     async def _fetch_for_unknown_kid(self) -> None:
         fetch = self._running_fetch()
-        if fetch is None and self._now() - self._asked_for_unknown_at >= UNKNOWN_KID_SECONDS:
+        if fetch is None and (self.cause or self._now() - self._asked_for_unknown_at >= UNKNOWN_KID_SECONDS):
             fetch = self._begin_fetch()
             if fetch is not None:
                 self._asked_for_unknown_at = self._now()

@@ -82,6 +82,7 @@ class AccessLog:
     def record_forwarded(self, events: list[RequestForwarded]) -> None:
         """Take the usual ends of requests; their lines are written at once."""
         if self._gone:
+            self._writer.lost += len(events)
             return
         add, encode, before, time = self._writer.add, self._encode_forwarded, -1, ""
         for event in events:

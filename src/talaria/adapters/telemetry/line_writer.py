@@ -89,8 +89,7 @@ class LineWriter:
         """What waits is lost."""
         self.lost += len(self._lines)
         self._lines.clear()
-        self.size = 0
-        self.lost = 0
+        self.size = self._lost_unsaid = 0
 
     def _write_piece(self) -> int:
         """As many lines as go into one piece, one at least; how many bytes of them were taken."""

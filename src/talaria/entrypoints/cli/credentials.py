@@ -22,6 +22,7 @@ _ADVICE = (
     (TimedOut, "Look whether it hangs, or whether the timeout of its table is too short."),
     (Overloaded, "It turns us away: wait, or ask for more room there."),
 )
+_ADVISED = "Look whether it runs, and at what was found on the way to it."
 _NOT_A_PERSON = PersonalPhoneId("talaria-doctor")
 _REQUEST_ID = "talaria-doctor"
 
@@ -64,7 +65,7 @@ async def _finding(owner: str, asking: Awaitable[object], advice: str) -> Findin
     except DependencyFault as fault:
         if isinstance(fault, BadAnswer) and fault.cause == _REFUSED:
             return Finding(f"{owner}: refuses our credentials", False, f"us, with {owner}", advice)
-        advice = next((said for kind, said in _ADVICE if isinstance(fault, kind)), "Look whether it runs.")
+        advice = next((said for kind, said in _ADVICE if isinstance(fault, kind)), _ADVISED)
         return Finding(f"{owner}: can't be asked ({fault.cause or fault.reason})", False, owner, advice)
     except Refusal as refusal:
         return Finding(f"{owner}: can't be asked ({refusal.cause or refusal.reason})", False, "us", "Try again.")

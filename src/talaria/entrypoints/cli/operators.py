@@ -13,6 +13,10 @@ from talaria.entrypoints.config.settings import ServerSettings
 from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
 
 TIMEOUT = 2.0
+_DOES_IT_RUN = (
+    "Does the gateway run, on this machine, with this configuration (server.ops_listen) or another (--config)?"
+)
+_HANGS = "It takes connections: does the gateway hang, or have far too much to do?"
 
 Operators = Address | str
 """Where an operators' listener is: an address of a configuration, or a URL."""
@@ -70,10 +74,8 @@ def ask(address: Operators, path: str, kind: type[T], method: str = "GET", timeo
         # The listener is near: no proxy of the environment is asked.
         answer = httpx.request(method, url, timeout=timeout, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise CannotAsk(
-            f"The operators' listener at {address} can't be reached ({_cause(error, timeout)}).",
-            "Does the gateway run, on this machine, with this configuration (server.ops_listen) or another (--config)?",
-        ) from None
+        wrong = f"The operators' listener at {address} can't be reached ({_cause(error, timeout)})."
+        raise CannotAsk(wrong, _HANGS if isinstance(error, httpx.ReadTimeout) else _DOES_IT_RUN) from None
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise NotThere(stranger)
     if answer.status_code != httpx.codes.OK:

@@ -306,8 +306,8 @@ PRIVATE_FILE = Meta(title="path of a private key", extra={"private": True})
 
 def pattern(form: str, hint: str) -> Meta:
     """A text of this form: a pattern of the common part of Python's and JSON Schema's syntax, meant whole."""
-    # Python's `$` matches before a line end, too.
-    return Meta(pattern=rf"^(?:{form})(?!\n)$", extra={"hint": hint})
+    # Python's `$` matches before a line end, too. An empty text, the default of some, can't be written.
+    return Meta(pattern=rf"^(?:{form})(?!\n)$", extra={"hint": hint, "write": lambda text: text or None})
 
 
 def choice(names: Collection[str], title: str | None = None) -> Meta:

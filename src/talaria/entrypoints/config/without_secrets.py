@@ -44,9 +44,7 @@ def _value(value: Any, hint: Any) -> Any:
             return [_value(one, kind) for one in value]
         case msgspec.Struct() if keys_of(type(value)):
             return _table(value)
-        case None | bool():
-            return value
-    return value if isinstance(value, int | float) else str(value)
+    return value if isinstance(value, int | float | None) else str(value)
 
 
 def _flat(tree: dict[str, Any], before: str = "") -> "list[tuple[str, Any]]":

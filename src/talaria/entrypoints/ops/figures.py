@@ -29,6 +29,7 @@ class Subject(NamedTuple):
 
 ALL = Subject("gateway", "")
 IDENTITIES = Subject("identities", "")
+LOST_LINES = Subject("lines", "lost")
 
 
 class Counts(NamedTuple):
@@ -107,6 +108,8 @@ def counts_of(tallies: Tallies) -> dict[Subject, Counts]:
         _add(found, _dependency(dependency, url), count, is_failure(str(outcome)), False)
     for (_, result), count in tallies.counters.get("exchange", {}).items():
         _add(found, IDENTITIES, count, result != "hit", False)
+    for lost in tallies.counters.get("access_lines_lost", {}).values():
+        _add(found, LOST_LINES, lost, True, False)
     durations = dict(_durations_of(tallies))
     return {
         subject: Counts(all_, failed, refused, durations.get(subject, _NO_DURATIONS))

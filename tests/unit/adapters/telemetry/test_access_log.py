@@ -15,7 +15,14 @@ from pytest_mock import MockerFixture
 
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.recorder import EventBus
-from talaria.domain.events import Attempt, ExchangeFinished, RequestContext, RequestFinished, RequestForwarded
+from talaria.domain.events import (
+    Attempt,
+    ExchangeFinished,
+    FlowLabels,
+    RequestContext,
+    RequestFinished,
+    RequestForwarded,
+)
 from talaria.testing.contracts.recorder import RecorderContract
 
 NOON = 1_795_003_200_123_456_789
@@ -69,6 +76,10 @@ def log(loop: Loop, sink: Sink) -> Any:
 def ended(context: RequestContext | None = None, status: int = 200, **fields: Any) -> RequestFinished:
     values: dict[str, Any] = {"reason": "", "origin": "", "bytes_in": 0, "bytes_out": 735, "seconds": 0.0017}
     return RequestFinished(context or RequestContext("r-1", tag="wind"), "GET", status, **(values | fields))
+
+
+LABELS = FlowLabels("wind", "wind", "services", "app", "")
+FORWARDED = RequestForwarded(LABELS, "r-2", "", "GET", 200, 0, 2, 0.01, 0.01, 1.0, "http://a")
 
 
 def lines(sink: Sink) -> list[dict[str, Any]]:
@@ -234,8 +245,10 @@ def test_a_reader_that_is_gone_ends_the_writing_only(
     log.flush()
     sink.error = None
     log.record(ended())
+    log.record_forwarded([FORWARDED, FORWARDED])
     log.flush()
     assert sink.taken == b""
+    assert log.state() == (0, 4)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 

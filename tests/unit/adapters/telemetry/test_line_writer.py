@@ -106,9 +106,11 @@ def test_what_is_cleared_is_not_written(pipe: tuple[int, int]) -> None:
     writer = LineWriter(pipe[1], 1000, lost)
     writer.add(b"one\n")
     writer.clear()
+    assert (writer.size, writer.lost) == (0, 1)
     writer.add(b"two\n")
     writer.flush()
     assert os.read(pipe[0], 100) == b"two\n"
+    assert writer.lost == 1
 
 
 @needs_proc

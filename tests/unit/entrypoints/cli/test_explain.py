@@ -119,6 +119,7 @@ def refused() -> httpx.ConnectError:
         (refused(), "can't be reached (Connection refused)"),
         (httpx.ConnectTimeout("timed out"), "can't be reached (no answer within 2 s)"),
         (httpx.ReadTimeout("timed out"), "can't be reached (no answer within 2 s)"),
+        (httpx.ReadTimeout("timed out"), "does the gateway hang"),
         (httpx.RemoteProtocolError("SSH-2.0"), "can't be reached (RemoteProtocolError)"),
     ],
 )

@@ -8,7 +8,7 @@ from talaria.adapters.telemetry.failure_log import FailureRecord
 from talaria.adapters.telemetry.process_gauges import out_of_descriptors
 from talaria.adapters.telemetry.tallies import Tallies
 from talaria.entrypoints.ops.admin import Overview
-from talaria.entrypoints.ops.figures import ALL, IDENTITIES, Figures, Subject
+from talaria.entrypoints.ops.figures import ALL, IDENTITIES, LOST_LINES, Figures, Subject
 from talaria.entrypoints.ops.page import words
 from talaria.entrypoints.ops.readiness import Dependency, Readiness
 
@@ -19,6 +19,8 @@ _TONES = ("good", "warn", "bad")
 _FAILING = ((0.05, "bad"), (0.01, "warn"))
 """The share of requests that end with a 5xx, and how bad that is."""
 _CALLS_FAILING = 0.1
+_LINES_WAITING = 128 * 1024
+"""Bytes: about as much as is written at once waits now and then."""
 _REFUSED = 0.5
 _NOTHING = Figures()
 
@@ -79,7 +81,8 @@ def truth(overview: Overview, figures: Mapping[Subject, Figures]) -> Truth:
     if not readiness.ready:
         return Truth("draining" if readiness.draining else "not ready", "warn" if readiness.draining else "bad")
     dependencies = list(_dependencies(readiness)) or _calls(readiness, figures)
-    found = [*_silent(readiness), *_full(overview), *dependencies, *_share(figures), *_reload(readiness)]
+    found = [*_silent(readiness), *_full(overview), *dependencies, *_share(figures), *_lines(overview, figures)]
+    found += _reload(readiness)
     tone = max((tone for _, tone in found), key=_TONES.index, default="good")
     return Truth(", ".join(["serving", *(text for text, _ in found)]), tone)
 
@@ -131,11 +134,8 @@ def workers(overview: Overview, now: float) -> list[Worker]:
     """A row for each worker. `now`: seconds since the epoch."""
     gauges = overview.tallies.gauges
     began, memory = gauges.get("process_start_time_seconds", {}), gauges.get("process_resident_memory_bytes", {})
-    workers = [((str(one.worker),), one) for one in overview.processes]
-    return [
-        Worker(one.worker, one.pid, one.answers, now - began.get(labels, now), memory.get(labels, 0.0))
-        for labels, one in workers
-    ]
+    ours = [(one, (str(one.worker),)) for one in overview.processes]
+    return [Worker(one.worker, one.pid, one.answers, now - began.get(by, now), memory.get(by, 0.0)) for one, by in ours]
 
 
 def replaced(tallies: Tallies) -> str:
@@ -233,6 +233,13 @@ def _by_most(figures: Mapping[Subject, Figures]) -> str:
     """The origin of most failures."""
     rates = {subject.name: one.rate for subject, one in figures.items() if subject.kind == "origin" and one.rate}
     return f" (by {max(rates, key=lambda name: rates[name])})" if rates else ""
+
+
+def _lines(overview: Overview, figures: Mapping[Subject, Figures]) -> Iterable[tuple[str, str]]:
+    if figures.get(LOST_LINES, _NOTHING).rate:
+        yield "access lines are lost", "bad"
+    elif sum(overview.tallies.gauges.get("access_lines_waiting_bytes", {}).values()) > _LINES_WAITING:
+        yield "access lines wait", "warn"
 
 
 def _reload(readiness: Readiness) -> Iterable[tuple[str, str]]:
