@@ -10,16 +10,19 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup run test test-real image verify-deploy docs check lock lock-check lock-resolve bench instructions bench-setup audit soak scorecard mutants clean
 
 help:
-	@echo "make run            the gateway with its sandbox: one request, then a curl line to paste"
+	@echo "make run            the gateway with its sandbox: one request, then serving"
 	@echo "make test           all tests of the code"
-	@echo "make test-real      tests among real programs: nginx, HAProxy, Envoy, Caddy, Prometheus, curl, Node"
+	@echo "make test-real      tests among real programs: proxies, Prometheus, a browser"
 	@echo "make check          ruff, mypy, import contracts, locks"
-	@echo "make setup          .venv only             make lock        pin the dependencies again"
-	@echo "make image          the container image    make verify-deploy   all of deploy/, the image too"
+	@echo "make setup          .venv alone, with talaria in .venv/bin"
 	@echo "make docs           the documentation as a site, in build/site"
-	@echo "make bench          measure                make audit       known vulnerabilities in the locks"
-	@echo "make soak           rough weather          make scorecard   failures in, failures out"
-	@echo "make mutants ARGS=domain    small faults in the code: how many do the unit tests notice?"
+	@echo "make image          the container image"
+	@echo "make verify-deploy  all of deploy/, the image too"
+	@echo "make lock           pin the dependencies again"
+	@echo "make audit          known vulnerabilities in the locks"
+	@echo "make bench          measure; make instructions: one request's cost"
+	@echo "make soak           rough weather; make scorecard: failures in, failures out"
+	@echo "make mutants        ARGS=domain: small faults that the unit tests should notice"
 
 # Twice quiet: errors are shown, and nothing else.
 PIP = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check

@@ -133,3 +133,9 @@ def test_documents_name_files_that_are_there() -> None:
         and not any(list(base.glob(name.rstrip("/"))) for base in (ROOT, ROOT / "src/talaria", ROOT / path.parent))
     ]
     assert lost == []
+
+
+def test_make_names_its_targets_on_a_narrow_terminal() -> None:
+    lines = re.findall(r'^\t@echo "(make .*)"$', (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert len(lines) > 10
+    assert [line for line in lines if len(line) > 80] == []

@@ -13,7 +13,6 @@ from talaria.domain.errors import (
     DependencyFault,
     GatewayOverloaded,
     KeysUnavailable,
-    MethodNotAllowed,
     Refusal,
     TimedOut,
 )
@@ -292,7 +291,7 @@ class Gateway:
         if identity is None or used is None:
             return first
         self._exchange.forget(identity, used)
-        if decision.request.body is not None:
+        if (body := decision.request.body) is not None and not body.repeatable:
             return first
         context.phase = "exchange"
         try:
@@ -373,12 +372,4 @@ def _is_clients_deadline(deadline: float, flight_deadline: float, now: float) ->
 
 def _methods_of(route: Route) -> frozenset[str]:
     """The methods that a flow of this route is for: those before which a pair's age is looked at have none."""
-    return frozenset(m for m in METHODS if _takes(route, m) and route.pair_max_age(m) == inf)
-
-
-def _takes(route: Route, method: str) -> bool:
-    try:
-        check_method(route, method)
-    except MethodNotAllowed:
-        return False
-    return True
+    return frozenset(m for m in METHODS if route.takes(m) and route.pair_max_age(m) == inf)

@@ -29,11 +29,13 @@ class Body(Protocol):
 class RequestBody(Protocol):
     """A client's body as it arrives. Reading it raises ClientGone, or the refusal that the body earns.
 
-    `ended_ago`: seconds since its last byte arrived; None before.
+    `ended_ago`: seconds since its last byte arrived; None before. `repeatable`: iterated again it gives the same again.
     """
 
     @property
     def ended_ago(self) -> float | None: ...
+    @property
+    def repeatable(self) -> bool: ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
     async def __anext__(self) -> bytes: ...

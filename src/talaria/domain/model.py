@@ -168,6 +168,10 @@ class Route:
     recheck_methods: frozenset[str] = frozenset()
     recheck_max_age: float = inf
 
+    def takes(self, method: str) -> bool:
+        """May a request of this method go this way?"""
+        return not self.methods or method in self.methods
+
     def pair_max_age(self, method: str) -> float:
         """How old a pair may be that serves a request of this method; endless where none but the cache bounds it."""
         return self.recheck_max_age if method in self.recheck_methods else inf

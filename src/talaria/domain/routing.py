@@ -54,5 +54,5 @@ def check_known_method(method: str) -> None:
 
 def check_method(route: Route, method: str) -> None:
     """Raises MethodNotAllowed where the route names its methods and this is none of them."""
-    if route.methods and method not in route.methods:
+    if not route.takes(method):
         raise MethodNotAllowed(route.methods)

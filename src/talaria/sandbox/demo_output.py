@@ -80,7 +80,7 @@ def show_addresses(console: Console, sandbox: Sandbox) -> None:
     line(console, f'tokens: POST {sandbox.issuer.url}/token {{"personal_phone_id": ...}}')
     persons = ", ".join(sandbox.personal.phones)
     line(console, fill(f"known persons: {persons}", 80, subsequent_indent=" " * 15, break_on_hyphens=False))
-    line(console, "Each of the simulated services fails as it is told; wind nine times, say:")
+    line(console, "Each simulated service fails as it is told (GET shows every way); wind, say:")
     line(console, f"  curl -X PUT {sandbox.wind.url}/_sandbox/faults -d '{{\"next_failures\": 9}}'")
 
 

@@ -4,10 +4,10 @@ import ipaddress
 import socket
 from typing import Any, Self
 
+import msgspec
 from litestar import Litestar, Request, Router, get, put
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.params import JSONBody
 
 from talaria.entrypoints.config import Address
 from talaria.entrypoints.public.server.sockets import bind, url_of
@@ -16,7 +16,7 @@ from talaria.sandbox.fault_injection import FaultInjection
 from talaria.sandbox.faults import Faults, FaultScript
 from talaria.sandbox.folder import SandboxFolder
 from talaria.sandbox.request_log import RequestLog
-from talaria.sandbox.service_errors import render_service_error
+from talaria.sandbox.service_errors import ServiceError, render_service_error
 from talaria.sandbox.service_listener import service_listener
 
 
@@ -109,8 +109,11 @@ def _read_faults(request: Request[Any, Any, Any]) -> Faults:
     return service.faults
 
 
-@put("/faults", sync_to_thread=False)
-def _write_faults(request: Request[Any, Any, Any], data: JSONBody[Faults]) -> Faults:
+@put("/faults")
+async def _write_faults(request: Request[Any, Any, Any]) -> Faults:
     service: SimulatedService = request.app.state.service
-    service.faults = data
-    return data
+    try:
+        service.faults = msgspec.json.decode(await request.body(), type=Faults)
+    except msgspec.MsgspecError as error:
+        raise ServiceError(400, "bad_faults", f"{error}. GET /_sandbox/faults shows every field.") from None
+    return service.faults

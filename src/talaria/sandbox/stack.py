@@ -151,8 +151,8 @@ class Sandbox:
         from talaria.entrypoints.runtime import process  # a stack without a gateway needs none of it
 
         settings = load(self.config_path, environ={})
-        _check_free(settings.server.listen, "server.listen")
-        _check_free(settings.server.ops_listen, "server.ops_listen")
+        for address in (settings.server.listen, settings.server.ops_listen):
+            check_loopback(address.host)
         container = make_container(settings) if make_container else None
         self.running = await process.start(settings, container=container, access_descriptor=access_descriptor)
         self.expect_gateway(self.running.public_url, self.running.ops_url)
@@ -235,12 +235,6 @@ def _is_free(host: str, ports: Ports, services: int) -> bool:
     except CannotListen:
         return False
     return True
-
-
-def _check_free(address: Address, setting: str) -> None:
-    """The gateway's own sockets may share a port with another gateway's; in a sandbox that would be a mistake."""
-    check_loopback(address.host)
-    bind(address, setting).close()
 
 
 def free_port(host: str) -> int:

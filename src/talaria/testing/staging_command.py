@@ -65,7 +65,7 @@ class StagingFile(Struct, frozen=True, kw_only=True):
     "path",
     required=True,
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="TOML: [partner], with options and secrets as in the configuration, and [[persons]] that are made for tests.",
 )
 @click.option("--rate", default="2/s", show_default=True, metavar="RATE", help='Calls, such as "2/s" or "30/m".')

@@ -8,9 +8,13 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Tally:
-    """What a crowd of clients saw. `lost`: sent on a connection that then broke, or that could not be made."""
+    """What a crowd of clients saw. `refused`: the bodies of what came with 400 or more.
+
+    `lost`: sent on a connection that then broke, or that could not be made.
+    """
 
     statuses: list[int] = field(default_factory=list)
+    refused: list[bytes] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     slowest: float = 0.0
 
@@ -37,7 +41,10 @@ class KeptClient:
         """One request; what came of it goes to the tally."""
         began = asyncio.get_running_loop().time()
         try:
-            tally.statuses.append(await self._exchange())
+            status, body = await self._exchange()
+            tally.statuses.append(status)
+            if status >= 400:
+                tally.refused.append(body)
         except (OSError, asyncio.IncompleteReadError) as error:
             tally.lost.append(repr(error))
             self.close()
@@ -56,7 +63,7 @@ class KeptClient:
             self._writer.close()
         self._reader = self._writer = None
 
-    async def _exchange(self) -> int:
+    async def _exchange(self) -> tuple[int, bytes]:
         if self._reader is None or self._reader.at_eof() or self._reader.exception() is not None:
             self.close()
             self._reader, self._writer = await asyncio.open_connection(*self._address)
@@ -64,7 +71,7 @@ class KeptClient:
         self._writer.write(self._request)
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
-        await self._reader.readexactly(length)
+        body = await self._reader.readexactly(length)
         if "connection: close" in head:
             self.close()
-        return int(head.split(" ", 2)[1])
+        return int(head.split(" ", 2)[1]), body

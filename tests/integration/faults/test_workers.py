@@ -6,7 +6,7 @@ import os
 import re
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -16,7 +16,7 @@ from talaria.sandbox import fixtures
 from talaria.sandbox.faults import Faults
 from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.faults.support_kept import KeptClient, Tally
-from tests.integration.faults.support_processes import Served, serving
+from tests.integration.faults.support_processes import STARTING, Served, serving
 from tests.integration.support_command import talaria
 
 CLIENTS = 24
@@ -111,12 +111,12 @@ async def test_a_killed_worker_takes_only_its_own_requests_and_is_replaced(sandb
         await served.past_the_first_second()
         victim, other, operators = served.children()
         os.kill(victim, signal.SIGKILL)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(STARTING):
             after = await ask_all(newcomers)  # those of the dead worker's share wait for its successor
-        assert (after.statuses, after.lost) == ([200] * CLIENTS, [])
+        assert (after.statuses, after.refused, after.lost) == ([200] * CLIENTS, [], [])
         over.set()
         await load
-    assert set(tally.statuses) == {200}
+    assert (set(tally.statuses), tally.refused) == ({200}, []), served.log.read_text()
     assert len(tally.lost) <= CLIENTS  # at most one for each connection
     assert len({victim, *served.children()}) == 4
     assert {other, operators} < set(served.children())
@@ -320,6 +320,23 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_readiness_fails_from_the_first_moment_of_a_drain(sandbox: Sandbox, served: Served) -> None:
+    """One worker has a request under way, the other has none and ends at once."""
+    sandbox.talaria_services.faults = Faults(latency=60)
+    client, said = KeptClient(sandbox.public_url, sandbox.headers()), []
+    under_way = asyncio.create_task(client.ask(Tally()))
+    await sandbox.talaria_services.requests.wait_for(1)
+    served.process.send_signal(signal.SIGTERM)
+    await until(lambda: '"draining"' in served.log.read_text())
+    async with httpx.AsyncClient(trust_env=False) as operator:
+        with suppress(httpx.TransportError):
+            while True:
+                said.append((await operator.get(f"{served.ops_url}/readyz")).status_code)
+    assert set(said) == {503}
+    await asyncio.wait([under_way])
+    client.close()
 
 
 TELLING = [_tell_the_supervisor, _tell_all, _tell_all_the_supervisor_last]

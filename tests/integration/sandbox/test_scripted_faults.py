@@ -52,7 +52,10 @@ async def test_faults_are_set_over_http_too(sandbox: Sandbox, client: httpx.Asyn
     assert (await client.put(url, json={"error_rate": 0.5, "status": 500})).status_code == 200
     assert sandbox.wind.faults == Faults(error_rate=0.5, status=500)
     assert (await client.get(url)).json()["error_rate"] == 0.5
-    assert (await client.put(url, json={"eror_rate": 0.5})).status_code == 400
+    for wrong, named in (({"eror_rate": 0.5}, "eror_rate"), ({"status": "500"}, "status"), ([], "object")):
+        answer = await client.put(url, json=wrong)
+        assert (answer.status_code, named in answer.json()["message"]) == (400, True)
+    assert sandbox.wind.faults == Faults(error_rate=0.5, status=500)
     assert sandbox.wind.requests.count == 0
 
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from rich.console import Console
 
-from talaria.entrypoints.config import load
-from talaria.entrypoints.public.server.sockets import CannotListen
+from talaria.entrypoints.config import Address, load
+from talaria.entrypoints.public.server.sockets import CannotListen, bind
 from talaria.sandbox import demo, demo_output, fixtures, stack
 from talaria.sandbox.demo import Hop
 from talaria.sandbox.stack import Ports, running_sandbox
@@ -61,6 +61,15 @@ async def test_a_taken_port_is_named_and_the_others_are_released() -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", base + 1))
+
+
+async def test_a_gateway_of_ones_own_does_not_share_the_sandboxs_addresses() -> None:
+    with TemporaryFile(buffering=0) as lines:
+        async with running_sandbox(access_descriptor=lines.fileno()) as sandbox:
+            assert sandbox.running is not None
+            for url in (sandbox.running.public_url, sandbox.running.ops_url):
+                with pytest.raises(CannotListen, match="free the port"):
+                    bind(Address("127.0.0.1", int(url.rpartition(":")[2])), "server.listen", shared=True)
 
 
 async def test_a_fifth_service_is_a_line_of_the_list(monkeypatch: pytest.MonkeyPatch) -> None:

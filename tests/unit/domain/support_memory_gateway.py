@@ -32,6 +32,8 @@ class Chunks:
     `ended_at`: when its last byte has arrived, by the loop's clock, if it has.
     """
 
+    repeatable = False
+
     def __init__(self, *chunks: bytes, ended_at: float | None = None) -> None:
         self._chunks = list(chunks)
         self.closed = 0

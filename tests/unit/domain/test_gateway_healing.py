@@ -66,9 +66,22 @@ def test_a_request_without_a_body_is_sent_once_more(status: int, method: str) ->
     run(main())
 
 
+def test_a_body_that_can_be_sent_again_is() -> None:
+    async def main() -> None:
+        door, context, body = Door(), RequestContext(), Chunks(b"both times")
+        body.repeatable = True
+        await warm(door)
+        door.upstream.replies = [reply(404, UNKNOWN), reply()]
+        assert (await door.knock(method="DELETE", body=body, context=context)).status == 200
+        assert (users_sent(door), context.identity_refreshed) == ([b"u-1", b"u-9"], True)
+        assert [sent.body for sent in door.upstream.received] == [body, body]
+
+    run(main())
+
+
 @pytest.mark.parametrize("status", [403, 404, 410])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_body_is_never_sent_twice_but_the_next_request_is_right(status: int, method: str) -> None:
+def test_no_other_body_is_sent_twice_but_the_next_request_is_right(status: int, method: str) -> None:
     async def main() -> None:
         door, context = Door(), RequestContext()
         await warm(door)

@@ -24,7 +24,10 @@ from talaria.entrypoints.ops.answers import ConfigurationInForce
 @click.option("--running", is_flag=True, help="Say what differs between the file and the gateway that runs.")
 @ops_option
 def command(path: Path, as_json: bool, as_schema: bool, running: bool, ops: str | None) -> None:
-    """Check the configuration: all problems at once, or what was found. Exit code 1: what runs differs (--running)."""
+    """Check the configuration: all problems at once (exit code 78), or what was found.
+
+    Exit code 1: what runs differs (--running).
+    """
     if as_schema:
         click.echo(json.dumps(schema(), indent=2))
         return

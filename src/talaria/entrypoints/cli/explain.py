@@ -21,6 +21,7 @@ from talaria.entrypoints.ops.timeline import advice, facts_of, origin, steps
 
 _LISTED = 20
 _FOLLOW_SECONDS = 1.0
+_NONE = "No answer of 500 or above is remembered. Below: talaria explain --status 4xx"
 
 
 def _status(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
@@ -86,8 +87,9 @@ def _explain_one(address: Operators, request_id: str, as_json: bool) -> None:
     try:
         entry = ask(address, f"/5xx/{quote(request_id, safe='')}", FailureRecord)
     except NotThere:
+        shown = request_id if request_id.isprintable() and len(request_id) <= 64 else "this id"
         fail(
-            f"No answer of 400 or above is remembered for {_printable(request_id)}.",
+            f"No answer of 400 or above is remembered for {shown}.",
             "It may have ended below 400 (the access log has its line), be older than the last"
             f" {KEPT:,} (below 500: the last few of its reason) or than the gateway's start, or have met another"
             " instance.",
@@ -106,7 +108,7 @@ def _list(address: Operators, query: dict[str, str | int], as_json: bool) -> Non
     elif entries:
         print_list(entries)
     else:
-        click.echo("No such answer is remembered." if len(query) > 1 else "No answer of 500 or above is remembered.")
+        click.echo("No such answer is remembered." if len(query) > 1 else _NONE)
 
 
 def _follow(address: Operators, filters: dict[str, str], as_json: bool) -> None:
@@ -132,10 +134,6 @@ def _entries(address: Operators, query: dict[str, str | int]) -> list[FailureRec
 
 def _as_json(value: FailureRecord | list[FailureRecord]) -> str:
     return json.dumps(msgspec.to_builtins(value), indent=2)
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() and len(text) <= 64 else "this id"
 
 
 def _print_timeline(entry: FailureRecord) -> None:

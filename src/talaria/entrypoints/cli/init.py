@@ -32,7 +32,7 @@ def command(folder: Path) -> None:
     say(f"Written: {config}, and {key} (P-256, mode 0600).")
     say("Put your own addresses into the file; what it shows without a comment sign is in force.")
     say(f"It reads its secrets from the environment: set {variables}.")
-    say("To try it as a caller of your own, in the file's folder: talaria keys new --caller app")
+    say("To try it as a caller of your own, in its folder: talaria keys new --caller app")
     say(f"Then: talaria check --config {config}")
 
 

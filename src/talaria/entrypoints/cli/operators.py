@@ -13,7 +13,9 @@ from talaria.entrypoints.config.settings import ServerSettings
 from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
 
 TIMEOUT = 2.0
-_DOES_IT_RUN = "Does the gateway run, on this machine, with this configuration (server.ops_listen)?"
+_DOES_IT_RUN = (
+    "Does the gateway run, on this machine, with this configuration (server.ops_listen) or another (--config)?"
+)
 _HANGS = "It takes connections: does the gateway hang, or have far too much to do?"
 
 Operators = Address | str

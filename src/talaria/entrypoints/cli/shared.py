@@ -30,7 +30,7 @@ config_option = click.option(
     metavar="FILE",
     default=str(DEFAULT_FILE),
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # that it can't be read is a problem of a configuration
     help="The configuration.",
 )
 

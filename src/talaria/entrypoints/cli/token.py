@@ -44,9 +44,8 @@ def command(
     if chosen.api_key is not None:
         raise click.UsageError(f"callers.{chosen.name} has an API key and no tokens.")
     if lifetime > chosen.max_lifetime:
-        raise click.UsageError(
-            f"callers.{chosen.name}.max_lifetime is {write_seconds(chosen.max_lifetime)}: ask for less."
-        )
+        most = write_seconds(chosen.max_lifetime)
+        raise click.UsageError(f"callers.{chosen.name}.max_lifetime is {most}: ask for less.")
     key, algorithm = _key(chosen, key_file, path.parent)
     if algorithm not in chosen.algorithms:
         fail(f"The key signs {algorithm}, which callers.{chosen.name}.algorithms does not allow.")

@@ -90,7 +90,7 @@ def _content(path: Path, at: str, refuse: Refuse) -> bytes | None:
     try:
         return path.read_bytes()
     except OSError as error:
-        refuse(at, f'the file "{path}" can\'t be read ({error.strerror})', "name a readable file")
+        refuse(at, f'the file "{path}" can\'t be read ({error.strerror})', "name one that this user may read")
         return None
 
 

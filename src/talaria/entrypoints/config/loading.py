@@ -97,7 +97,7 @@ def read_toml(path: Path, other: str) -> tuple[str, dict[str, Any]]:
     except UnicodeDecodeError as error:
         wrong, hint = f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
     except tomllib.TOMLDecodeError as error:
-        wrong, hint = f"{path} is not TOML: {error}", "put that line right"
+        wrong, hint = f"{path} is not TOML: {error}", "put that line right; a text stands in quotes"
     except RecursionError:
         wrong, hint = f"{path} nests too deeply", "no setting has arrays in arrays"
     raise ConfigurationError([Problem("", wrong, hint)])

@@ -49,7 +49,7 @@ def _secret(value: object, context: LoadContext) -> Secret:
         content = file.read_bytes() if file else _variable(name, context.environ)
         text = content.decode().removesuffix("\n").removesuffix("\r")
     except OSError as error:
-        raise InvalidValue(f"{called} can't be read ({error.strerror})", "name a readable file") from None
+        raise InvalidValue(f"{called} can't be read ({error.strerror})", "name one that this user may read") from None
     except UnicodeDecodeError:
         raise InvalidValue(f"{called} is not UTF-8 text", _AS_TEXT) from None
     if not text:

@@ -58,7 +58,7 @@ def _stamped(key: str, tls: _Tls, diagnostics: Diagnostics) -> _Tls:
         _try_out(tls)
         return replace(tls, stamp=_stamp(files), certificate_end=certificate_end(tls.cert_file) if tls.cert_file else 0)
     except OSError as error:
-        diagnostics.refuse(key, f"a file of it can't be read ({error.strerror})", "name readable files")
+        diagnostics.refuse(key, f"a file of it can't be read ({error.strerror})", "name ones that this user may read")
     except ValueError as error:
         diagnostics.refuse(key, str(error), "put certificates and keys in PEM form there")
     return tls

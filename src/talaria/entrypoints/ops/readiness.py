@@ -63,18 +63,19 @@ class Readiness(msgspec.Struct, frozen=True):
     answered: int = 1
 
 
-def merged(workers: Sequence[Readiness], configured: int, answered: int) -> Readiness:
+def merged(workers: Sequence[Readiness], configured: int, answered: int, *, draining: bool = False) -> Readiness:
     """What several workers say, the worst state of each dependency; ready while any of them is.
 
     `configured`: how many workers there should be, `answered`: how many said it just now. A worker that has just died
-    is being replaced.
+    is being replaced. Once all are told to drain (`draining`), none is ready, whatever one that has ended said last.
     """
     if not workers:
-        return Readiness(False, False, [], None, configured, 0)
+        return Readiness(False, draining, [], None, configured, 0)
     ready = [one for one in workers if one.ready] or workers
     base = min(ready, key=lambda one: one.configuration is None or one.configuration.last_reload_ok)
     routes = [RouteReadiness(route.tag, _worst(route, workers)) for route in base.routes]
-    return replace(base, routes=routes, workers=configured, answered=answered)
+    said = replace(base, routes=routes, workers=configured, answered=answered)
+    return replace(said, ready=False, draining=True) if draining else said
 
 
 def _worst(route: RouteReadiness, workers: Iterable[Readiness]) -> list[Dependency]:

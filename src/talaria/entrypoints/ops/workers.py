@@ -63,9 +63,10 @@ class WorkersAdmin:
     """The GatewayAdmin of `count` workers, once it is connected. `handlers`: for what the supervisor tells it."""
 
     def __init__(self, count: int) -> None:
-        self.handlers: Mapping[str, Handler] = {"exited": self._exited}
+        self.handlers: Mapping[str, Handler] = {"exited": self._exited, "draining": self._drain}
         self._connection: ControlConnection | None = None
         self._count = count
+        self._draining = False
         self._reports: dict[int, WorkerReport] = {}
         self._ended = Tallies()
         self._restarts: dict[Labels, int] = {}
@@ -87,7 +88,8 @@ class WorkersAdmin:
             Process(number, self._reports[number].pid if number in self._reports else 0, answers)
             for number, answers in enumerate(answered)
         ]
-        readiness = merged([report.readiness for report in reports], self._count, sum(answered))
+        said = [report.readiness for report in reports]
+        readiness = merged(said, self._count, sum(answered), draining=self._draining)
         keys = key_rotation.merge(report.signing_keys for report in reports)
         return Overview(readiness, self._summed(), processes, self._failures, keys)
 
@@ -139,13 +141,15 @@ class WorkersAdmin:
 
     def _exited(self, number: int, how: str) -> None:
         self._restarts[how,] = self._restarts.get((how,), 0) + 1
-        if number in self._reports:
-            self._end(number)
+        self._end(number)
 
     def _end(self, number: int) -> None:
         """What it counted stays in the sums; its gauges go."""
-        tallies = self._reports.pop(number).tallies
-        self._ended = summed([self._ended, Tallies(tallies.counters, tallies.durations)])
+        if (report := self._reports.pop(number, None)) is not None:
+            self._ended = summed([self._ended, Tallies(report.tallies.counters, report.tallies.durations)])
+
+    def _drain(self) -> None:
+        self._draining = True
 
     async def _invalidated(self, method: str, *arguments: Any) -> int:
         return max(await self._ask_all(_INVALIDATION_SECONDS, int, method, *arguments), default=0)
@@ -159,8 +163,7 @@ class WorkersAdmin:
 
         answers = await asyncio.gather(*map(ask, range(self._count)), return_exceptions=True)
         answered = [answer for answer in answers if not isinstance(answer, BaseException)]
-        if len(answered) < self._count:
-            missing = self._count - len(answered)
+        if missing := self._count - len(answered):
             logger.warning("%d of %d workers did not answer", missing, self._count, extra={"order": method})
         return answered
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Self
+from urllib.parse import unquote_to_bytes
 
 from talaria.domain.errors import BadRequest, BadRequestTarget, BodyTooLarge, UploadTimeout
 from talaria.domain.http import ClientRequest
@@ -16,8 +17,9 @@ _ODD = (
     *((odd, b"/") for odd in (b"\xc1\x9c", b"\xe0\x81\x9c", b"%u005c", b"%u2216", b"\\")),
 )
 """Ways to write a dot or a slash that some server takes for one: overlong UTF-8, %u, a backslash."""
-_HEX = b"0123456789abcdefABCDEF"
 _DECODED_AT_MOST = 8
+_REPEATED = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+_KEPT_AT_MOST = 64 * 1024
 
 
 def check_target(target: bytes) -> None:
@@ -31,7 +33,7 @@ def check_target(target: bytes) -> None:
         return
     for _ in range(_DECODED_AT_MOST):
         _refuse_dots(path)
-        decoded = _unquote(path)
+        decoded = unquote_to_bytes(path)
         if decoded == path:
             return
         path = decoded
@@ -49,24 +51,12 @@ def _refuse_dots(path: bytes) -> None:
             raise BadRequestTarget("a dot segment")
 
 
-def _unquote(path: bytes) -> bytes:
-    first, *rest = path.split(b"%")
-    return first + b"".join(_decoded(part) for part in rest)
-
-
-def _decoded(part: bytes) -> bytes:
-    """What stands behind a percent sign, with its first two characters as a byte where they are hexadecimal."""
-    digits = part[:2]
-    if len(digits) < 2 or digits.strip(_HEX):
-        return b"%" + part
-    return bytes([int(digits, 16)]) + part[2:]
-
-
 class ClientBody:
     """A client's body as it arrives. Implements `http.RequestBody`.
 
-    `limit` in bytes (0: none) bounds all of it. Time counts while the client is waited for, not while the upstream
-    takes what has arrived. Reading raises ClientGone, BodyTooLarge, UploadTimeout or BadRequest (broken framing).
+    `limit` in bytes (0: none) bounds all of it. A small one is kept where the method allows to send it again. Time
+    counts while the client is waited for, not while the upstream takes what has arrived. Reading raises ClientGone,
+    BodyTooLarge, UploadTimeout or BadRequest (broken framing).
     """
 
     def __init__(self, cycle: RequestResponseCycle, limit: int) -> None:
@@ -74,6 +64,8 @@ class ClientBody:
         self._limit = limit
         self._idle_timeout: float
         self._time_left: float
+        self._kept: bytes | None = b"" if cycle.method in _REPEATED else None
+        self._again = b""
         self._ended = False
         self.bytes_in = 0
 
@@ -82,19 +74,29 @@ class ClientBody:
         ended_at = self._cycle.ended_at
         return None if ended_at is None else asyncio.get_running_loop().time() - ended_at
 
+    @property
+    def repeatable(self) -> bool:
+        return self._kept is not None and (self._ended or not (self.bytes_in or self._cycle.more_body))
+
     def begin(self, idle_timeout: float, upload_timeout: float) -> None:
         self._idle_timeout = idle_timeout
         self._time_left = upload_timeout
 
     def __aiter__(self) -> Self:
+        self._again = self._kept or b""
         return self
 
     async def __anext__(self) -> bytes:
+        if self._again:
+            chunk, self._again = self._again, b""
+            return chunk
         while not self._ended:
             chunk = await self._next()
             self.bytes_in += len(chunk)
             if self._limit and self.bytes_in > self._limit:
                 raise BodyTooLarge
+            if self._kept is not None:
+                self._kept = self._kept + chunk if self.bytes_in <= _KEPT_AT_MOST else None
             if chunk:
                 return chunk
         raise StopAsyncIteration

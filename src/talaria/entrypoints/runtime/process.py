@@ -44,10 +44,13 @@ _NOT_ALONE = "another instance serves at these addresses: until it ends, clients
 
 
 async def start(settings: Settings, *, container: Container | None = None, access_descriptor: int = 1) -> GatewayServer:
-    """A gateway that serves in this event loop; its access lines go to `access_descriptor`. Raises CannotListen."""
+    """A gateway that serves in this event loop, at addresses of its own; its access lines go to `access_descriptor`.
+
+    Raises CannotListen.
+    """
     container = container or Container(settings=settings)
     container.process.access_descriptor.override(access_descriptor)
-    sockets, ops = bind_all(settings)
+    sockets, ops = bind_all(settings, shared=False)
     server = GatewayServer(container, sockets, ops)
     try:
         await server.start()
@@ -58,20 +61,20 @@ async def start(settings: Settings, *, container: Container | None = None, acces
     return server
 
 
-def bind_all(settings: Settings) -> tuple[ServingSockets, socket.socket]:
-    """The sockets for clients and edges, and the operators', shared with another instance on its way out or in."""
+def bind_all(settings: Settings, *, shared: bool = True) -> tuple[ServingSockets, socket.socket]:
+    """The sockets for clients and edges, and the operators'. `shared`: with another instance on its way out or in."""
     server = settings.server
     with ExitStack() as bound:  # it closes them where the next one can't be had
-        sockets = bound.enter_context(closing(_bind_serving(server.listen, server.decision_listen)))
-        ops = bind(server.ops_listen, "server.ops_listen", shared=True)
+        sockets = bound.enter_context(closing(_bind_serving(server.listen, server.decision_listen, shared)))
+        ops = bind(server.ops_listen, "server.ops_listen", shared=shared)
         bound.pop_all()
     return sockets, ops
 
 
-def _bind_serving(public: Address, decisions: Address | None) -> ServingSockets:
+def _bind_serving(public: Address, decisions: Address | None, shared: bool = True) -> ServingSockets:
     with ExitStack() as bound:
-        listening = bound.enter_context(bind(public, "server.listen", shared=True))
-        edges = None if decisions is None else bind(decisions, "server.decision_listen", shared=True)
+        listening = bound.enter_context(bind(public, "server.listen", shared=shared))
+        edges = None if decisions is None else bind(decisions, "server.decision_listen", shared=shared)
         bound.pop_all()
     return ServingSockets(listening, edges)
 

@@ -137,6 +137,7 @@ class Supervisor:
             # Else the kernel would go on giving connections to sockets that are not accepted from any more.
             child.listener.close()
         self._manager.stopping()
+        self._hub.send(self._ops.number, SUPERVISOR, notice("draining"))
         logger.info("draining", extra={"workers": len(self._workers)})
         self._signal(self._workers, signal.SIGTERM)
 
@@ -194,8 +195,8 @@ class Supervisor:
         _log(child, pid, "died and is replaced", how=how)
         self._hub.send(self._ops.number, SUPERVISOR, notice("exited", child.number, "hung" if child.hung else "died"))
         now = time.monotonic()
-        hasty = now - child.started_at < _HASTY_SECONDS
-        child.start_at = now + _RESTART_DELAY if hasty else now  # it can't even start: not in a tight loop
+        # One that can't even start is not started in a tight loop.
+        child.start_at = now + _RESTART_DELAY if now - child.started_at < _HASTY_SECONDS else now
 
     def _start_due(self) -> None:
         if self._kill_at is None:

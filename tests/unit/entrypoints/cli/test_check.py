@@ -1,5 +1,6 @@
 """`talaria check`: what it shows, and what it says of a configuration that can't be used."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -128,6 +129,17 @@ def test_a_file_that_can_not_be_looked_at_is_a_problem(tmp_path: Path) -> None:
     result = check(tmp_path / ("x" * 300))
     assert result.exit_code == 78
     assert "can't be read (File name too long)" in result.stderr
+
+
+def test_a_file_that_another_user_owns_is_a_problem(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    result = check(config)
+    assert result.exit_code == 78
+    assert "can't be read (Permission denied)" in result.stderr
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"\x80" * 40, b"\xed\xa0\x80"])

@@ -34,6 +34,17 @@ def test_what_it_writes_loads_once_the_variables_that_it_names_are_set(tmp_path:
     assert len(environ) == 3
 
 
+def test_each_command_that_it_names_is_whole_on_a_narrow_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = CliRunner().invoke(cli, ["init", "mine"]).output.splitlines()
+    assert max(map(len, lines)) <= 80
+    named = [line.partition("talaria ")[2] for line in lines if "talaria " in line]
+    assert named == ["keys new --caller app", "check --config mine/talaria.toml"]
+
+
 def test_the_key_is_fresh_and_its_owners_alone(tmp_path: Path) -> None:
     init(tmp_path)
     (key,) = (tmp_path / "keys").glob("*.pem")

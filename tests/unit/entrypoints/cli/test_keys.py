@@ -29,6 +29,14 @@ def test_the_line_it_prints_is_toml(tmp_path: Path) -> None:
     assert tomllib.loads(f"keys = [{line}]")["keys"] == [{"kid": 'a "key" ü', "file": str(out)}]
 
 
+@pytest.mark.parametrize("name", ["a b", "../x", "", "x" * 65, "ü", "app/x", "app\n"])
+def test_a_caller_is_called_as_a_table_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(command, ["new", "--caller", name])
+    assert result.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_each_line_is_as_wide_as_the_terminal_lets_it_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")

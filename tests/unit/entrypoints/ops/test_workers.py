@@ -145,6 +145,18 @@ async def test_a_worker_that_does_not_answer_goes_on_as_it_was(admin: WorkersAdm
     assert (readiness.workers, readiness.answered) == (2, 1)
 
 
+@pytest.mark.parametrize("answering", [[], [0], [0, 1]])
+async def test_no_worker_is_ready_once_all_are_told_to_drain(
+    admin: WorkersAdmin, workers: list[Worker], answering: list[int]
+) -> None:
+    assert (await admin.overview()).readiness.ready
+    admin.handlers["draining"]()
+    for number, worker in enumerate(workers):
+        worker.answers = number in answering
+    readiness = (await admin.overview()).readiness
+    assert (readiness.ready, readiness.draining, readiness.answered) == (False, True, len(answering))
+
+
 async def test_restarts_are_counted_by_how(admin: WorkersAdmin) -> None:
     for how in ("died", "hung", "died"):
         admin.handlers["exited"](0, how)

@@ -27,7 +27,7 @@ def body_of(
     pieces: Sequence[Piece], limit: int = 0, idle: float = 60.0, upload: float = 300.0, pause: float = 0.0
 ) -> ClientBody:
     """The body that is sent in these pieces, begun."""
-    cycle, _ = arrived(framing=CHUNKED, pieces=pieces, pause=pause)
+    cycle, _ = arrived(method="POST", framing=CHUNKED, pieces=pieces, pause=pause)
     body = ClientBody(cycle, limit)
     body.begin(idle, upload)
     return body
@@ -64,6 +64,48 @@ def test_a_body_may_have_as_many_bytes_as_the_limit_says(limit: int, fits: bool)
             assert (fits, passed) == (False, b"ab")
         else:
             assert (fits, passed) == (True, b"abcd")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "size", "repeatable"),
+    [
+        *((method, 5, True) for method in ("GET", "HEAD", "OPTIONS", "DELETE")),
+        *((method, 5, False) for method in ("POST", "PUT", "PATCH", "LINK")),
+        ("DELETE", 64 * 1024, True),
+        ("DELETE", 64 * 1024 + 1, False),
+    ],
+)
+def test_a_small_body_of_a_method_that_is_sent_again_is_kept(method: str, size: int, repeatable: bool) -> None:
+    async def main() -> None:
+        sent = [bytes([at % 251]) * (size // 5) for at in range(4)]
+        sent.append(b"z" * (size - sum(map(len, sent))))
+        pieces = [*map(chunk, sent), chunk(more=False)]
+        cycle, _ = arrived(method=method, framing=CHUNKED, pieces=pieces)
+        body = ClientBody(cycle, size)
+        body.begin(60.0, 300.0)
+        async for _ in body:
+            assert not body.repeatable
+        assert (body.repeatable, body.bytes_in) == (repeatable, size)
+        for _ in range(2 * repeatable):
+            assert b"".join([part async for part in body]) == b"".join(sent)
+            assert body.bytes_in == size
+
+    run(main())
+
+
+def test_a_body_of_which_nothing_was_read_is_repeatable_once_it_is_there() -> None:
+    async def main() -> None:
+        cycle, _ = arrived(method="DELETE", framing=CHUNKED)
+        body = ClientBody(cycle, 0)
+        body.begin(60.0, 300.0)
+        assert not body.repeatable
+        cycle.feed(b"abc")
+        cycle.feed_eof()
+        assert body.repeatable
+        for _ in range(2):
+            assert [part async for part in body] == [b"abc"]
 
     run(main())
 

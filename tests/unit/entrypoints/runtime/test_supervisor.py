@@ -84,6 +84,11 @@ class Machine:
         self.supervisor = Supervisor(self.listeners[:2], work, self.listeners[2], work)
         return self.supervisor.run()
 
+    def told(self) -> list[bytes]:
+        """What the operators' process was told."""
+        assert {call.args[:2] for call in self.hub.send.call_args_list} == {(2, SUPERVISOR)}
+        return [call.args[2] for call in self.hub.send.call_args_list]
+
     def end(self, *pids: int) -> list[Callable[[], None]]:
         """The steps of an end in good order."""
         return [self.comes(SIGTERM), self.comes(SIGCHLD, ended=pids), self.comes(SIGCHLD, ended=(OPS,))]
@@ -104,6 +109,7 @@ def test_workers_drain_and_the_operators_go_last(machine: Machine, stop: int) ->
     ]
     assert machine.run(*steps) == 0
     assert machine.signalled == [(FIRST, SIGTERM), (SECOND, SIGTERM), (OPS, SIGTERM)]
+    assert machine.told() == [notice("draining")]
     assert [listener.close.call_count for listener in machine.listeners] == [1, 1, 0]
 
 
@@ -122,7 +128,7 @@ def test_a_child_that_dies_is_replaced_at_once(machine: Machine) -> None:
     machine.run(machine.comes(SIGCHLD, ended=(SECOND,), after=60), *machine.end(FIRST, THIRD))
     assert machine.signalled == [(FIRST, SIGTERM), (THIRD, SIGTERM), (OPS, SIGTERM)]
     assert [call.args for call in machine.hub.connect.call_args_list] == [(0,), (1,), (2,), (1,)]
-    machine.hub.send.assert_called_once_with(2, SUPERVISOR, notice("exited", 1, "died"))
+    assert machine.told() == [notice("exited", 1, "died"), notice("draining")]
 
 
 @pytest.mark.parametrize(("status", "how"), [(SIGKILL, "SIGKILL"), (1 << 8, "exit code 1")])
@@ -153,7 +159,7 @@ def test_a_child_that_hangs_is_killed_and_replaced(machine: Machine, caplog: pyt
     )
     assert machine.signalled[0] == (SECOND, SIGKILL)
     assert [pid for pid, number in machine.signalled if number == SIGKILL] == [SECOND]
-    machine.hub.send.assert_called_once_with(2, SUPERVISOR, notice("exited", 1, "hung"))
+    assert machine.told() == [notice("exited", 1, "hung"), notice("draining")]
     assert f"worker 1 (pid {SECOND}) hangs and is killed" in caplog.text
 
 

@@ -22,7 +22,7 @@ from typing import Final, cast
 import httptools
 
 from talaria.adapters.http1.write_batcher import WriteBatcher
-from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal, TargetTooLong
+from talaria.domain.errors import BadRequest, HeadersTooLarge, Refusal
 from talaria.domain.forwarded import unmap_ipv4
 from talaria.domain.http import Headers
 from talaria.domain.memo import BoundedMemo
@@ -131,9 +131,9 @@ class Connection(asyncio.Protocol):
         if self._in_head:
             if not self._target:
                 self._line += data
-            if self._received > self._limits.header_limit:
-                long_target = len(self._target) > self._limits.header_limit
-                self._reject_head(TargetTooLong() if long_target else HeadersTooLarge())
+            if self._received > (limit := self._limits.header_limit):
+                method = self._parser.get_method()
+                self._reject_head(check_head_size(method, self._target, [], limit) or HeadersTooLarge())
         elif self._received > _NO_PROGRESS + len(data):
             if self.cycle is not None and self.cycle.more_body:
                 self._break_body(self.cycle)
@@ -192,14 +192,14 @@ class Connection(asyncio.Protocol):
             self._repeating_head = False
             return
         parser, target, headers = self._parser, self._target, self._headers
-        version = parser.get_http_version()
+        method, version = parser.get_method(), parser.get_http_version()
         http10 = version != "1.1"
         framing = read_framing(self._framing_fields, http10=http10) if self._framing_fields else NO_BODY
-        cycle = RequestResponseCycle(self, parser.get_method().decode("ascii"), target, headers, framing, http10=http10)
+        cycle = RequestResponseCycle(self, method.decode("ascii"), target, headers, framing, http10=http10)
         if http10 and version != "1.0":
             cycle.refusal = BadRequest("HTTP version")
         if self._partly_counted or size > self._limits.header_limit:
-            cycle.refusal = check_head_size(target, headers, self._limits.header_limit) or cycle.refusal
+            cycle.refusal = check_head_size(method, target, headers, self._limits.header_limit) or cycle.refusal
         cycle.keep_alive = not (http10 or self.draining or cycle.refusal) and parser.should_keep_alive()
         if self._framing_fields:
             self._body_skipped = bool(framing.length or framing.chunked) and parser.should_upgrade()

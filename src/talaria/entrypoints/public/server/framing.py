@@ -29,6 +29,7 @@ _UNFINISHED_LINE: Final = re.compile(_TOKEN + rb"(?: [^\r\n]*\r?)?")
 _PREFACE: Final = b"PRI"
 """The method of HTTP/2's connection preface, which is no method at all."""
 _EMPTY_LINE: Final = b"\r\n\r\n"
+_REST_OF_LINE: Final = len(b"  HTTP/1.1\r\n")
 _LONGEST_METHOD: Final = 32
 _LINES_LOOKED_AT: Final = 64
 _LENIENCIES: Final = [
@@ -151,9 +152,10 @@ def parse_error_to_refusal(error: httptools.HttpParserError, method: bytes, line
     return BadRequestTarget() if is_target else BadRequest(type(error).__name__)
 
 
-def check_head_size(target: bytes, headers: Headers, limit: int) -> Refusal | None:
+def check_head_size(method: bytes, target: bytes, headers: Headers, limit: int) -> Refusal | None:
     """The refusal of a head over `limit` bytes, counted by its parts: it came in one piece with other bytes."""
-    if len(target) > limit:
+    line = len(method) + len(target) + _REST_OF_LINE
+    if line > limit:
         return TargetTooLong()
-    size = len(target) + sum(len(name) + len(value) + 4 for name, value in headers)
+    size = line + sum(len(name) + len(value) + 4 for name, value in headers)
     return HeadersTooLarge() if size > limit else None

@@ -5,7 +5,14 @@ from collections.abc import Callable
 import httptools
 import pytest
 
-from talaria.domain.errors import BadRequest, BadRequestTarget, HeadersTooLarge, MethodNotAllowed, MethodNotImplemented
+from talaria.domain.errors import (
+    BadRequest,
+    BadRequestTarget,
+    HeadersTooLarge,
+    MethodNotAllowed,
+    MethodNotImplemented,
+    TargetTooLong,
+)
 from talaria.domain.http import Headers
 from talaria.entrypoints.public.server.framing import (
     FRAMING_FIELDS,
@@ -173,11 +180,21 @@ def test_the_refusal_for_what_the_parser_does_not_take(
     assert type(parse_error_to_refusal(error, method, line)) is refusal
 
 
-@pytest.mark.parametrize(("limit", "fits"), [(27, False), (28, True)])
-def test_the_size_of_a_head_by_its_parts(limit: int, fits: bool) -> None:
-    refusal = check_head_size(b"/" * 10, [(b"name", b"value"), (b"x", b"")], limit)
-    assert (refusal is None) is fits
-    assert fits or isinstance(refusal, HeadersTooLarge)
+LINE = b"GET /123456789 HTTP/1.1\r\n"
+LINES = LINE + b"name: value\r\nx: \r\n"
+
+
+@pytest.mark.parametrize(
+    ("limit", "refusal"),
+    [
+        (len(LINE) - 1, TargetTooLong),
+        (len(LINE), HeadersTooLarge),
+        (len(LINES) - 1, HeadersTooLarge),
+        (len(LINES), type(None)),
+    ],
+)
+def test_the_size_of_a_head_by_its_parts(limit: int, refusal: type[object]) -> None:
+    assert type(check_head_size(b"GET", b"/123456789", [(b"name", b"value"), (b"x", b"")], limit)) is refusal
 
 
 END = b"\r\n\r\n"
