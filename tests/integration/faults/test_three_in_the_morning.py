@@ -219,6 +219,30 @@ async def test_a_refused_token_is_a_caller_s(night: Night, claims: dict[str, Any
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_a_rotation_that_the_issuer_does_not_serve_is_seen_and_so_is_its_end(night: Night) -> None:
+    async def seen() -> bool:
+        refused = await night.ask(person)
+        told = await night.trouble("caller-keys:app")
+        assert refused.json()["reason"] == "invalid-token"
+        return told["state"] == "failing" and "caller-keys:app failing" in await night.headline()
+
+    async def over() -> bool:
+        served = (await night.ask(person)).status_code == 200
+        return served and (await night.trouble("caller-keys:app"))["state"] == "ok"
+
+    person, issuer = night.sandbox.add_persons(1)[0], night.sandbox.issuer
+    assert (await night.ask(person)).status_code == 200
+    issuer.kid, issuer.faults = "app-2", Faults(error_rate=1, status=500)
+    try:
+        line = await night.line((await night.ask(person)).headers["x-request-id"])
+        assert (line["reason"], line["cause"], line["caller"]) == ("invalid-token", "kid unknown", "app")
+        await until(seen, SECONDS)
+    finally:
+        issuer.faults = Faults()
+    await until(over, 25)
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_slow_hop_is_found_in_the_line(night: Night) -> None:
     night.sandbox.wind.faults = Faults(latency=0.2)
     answer = await night.ask(night.sandbox.add_persons(1)[0])

@@ -105,7 +105,8 @@ def counts_of(tallies: Tallies) -> dict[Subject, Counts]:
     for (_, origin, _), count in tallies.counters.get("5xx", {}).items():
         _add(found, Subject("origin", str(origin)), count, True, False)
     for (dependency, outcome, url), count in tallies.counters.get("dependency_requests", {}).items():
-        _add(found, _dependency(dependency, url), count, is_failure(str(outcome)), False)
+        refused_us = outcome == "401" and not url  # of an upstream it is a client's
+        _add(found, _dependency(dependency, url), count, is_failure(str(outcome)) or refused_us, False)
     for (_, result), count in tallies.counters.get("exchange", {}).items():
         _add(found, IDENTITIES, count, result != "hit", False)
     for lost in tallies.counters.get("access_lines_lost", {}).values():

@@ -52,12 +52,16 @@ def test_calls_are_counted_by_dependency_and_url() -> None:
     for dependency, outcome, url in (
         ("personal", "503", ""),
         ("personal", "404", ""),
+        ("wind", "401", ""),
+        ("services", "401", "http://c"),
         ("services", "ok", "http://a"),
         ("services", "connect", "http://b"),
     ):
         count(one, Attempt(dependency, 0.0, 0.1, outcome, url))
     found = counts_of(one.tallies())
     assert found[Subject("dependency", "personal")][:3] == (2, 1, 0), "an unknown person is an answer"
+    assert found[Subject("dependency", "wind")][:2] == (1, 1), "our credentials were refused"
+    assert found[Subject("dependency", "services http://c")][:2] == (1, 0), "its own answer to a client"
     assert found[Subject("dependency", "services http://a")][:2] == (1, 0)
     assert found[Subject("dependency", "services http://b")][:2] == (1, 1)
 

@@ -21,7 +21,7 @@ _FAILING = ((0.05, "bad"), (0.01, "warn"))
 _CALLS_FAILING = 0.1
 _LINES_WAITING = 128 * 1024
 """Bytes: about as much as is written at once waits now and then."""
-_REFUSED = 0.5
+_REFUSED = 0.3
 _NOTHING = Figures()
 
 
