@@ -53,11 +53,11 @@ class Sensitive:
 
 
 class PersonalPhoneId(Sensitive):
-    """The opaque name of a person in a caller's token: 1 to 128 characters, without line ends and controls."""
+    """The opaque name of a person in a caller's token: 1 to 128 visible ASCII characters."""
 
     __slots__ = ()
     _label = "<personal_phone_id>"
-    _form = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,128}")
+    _form = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class PhoneNumber(Sensitive):
@@ -93,7 +93,7 @@ class PartnerUserId(Sensitive):
 
     __slots__ = ()
     _label = "<partner_user_id>"
-    _form = re.compile(r"[\x21-\x7e]{1,128}")
+    _form = PersonalPhoneId._form
 
 
 @dataclass(frozen=True, slots=True)

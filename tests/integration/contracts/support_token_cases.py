@@ -30,7 +30,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("nbf", {"nbf": HOUR}, {}),
     ("exp", {"exp": DAY + HOUR}, {}),
     ("personal_phone_id", {"personal_phone_id": None}, {}),
-    ("personal_phone_id", {"personal_phone_id": "two\nlines"}, {}),
+    ("personal_phone_id", {"personal_phone_id": "with space"}, {}),
     ("kid", {}, {"kid": "other"}),
     ("typ", {}, {"typ": "JWE"}),
     ("crit", {}, {"crit": ["x"]}),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 import talaria.domain
@@ -69,18 +69,10 @@ def test_an_id_is_1_to_128_visible_characters(text: str) -> None:
         assert parsed.reveal() == text
 
 
-@pytest.mark.parametrize("text", ["", "a\n", "\na", "a\x00", "a\x7f", "a\u2028", "a" * 129, None, 7, b"a", ["a"]])
+@pytest.mark.parametrize("text", ["", " ", "a b", "a\n", "\na", "a\x00", "é", "a\x7f", "a" * 129, None, 7, b"a", ["a"]])
 @pytest.mark.parametrize("kind", [PersonalPhoneId, PartnerUserId])
 def test_anything_else_is_no_id(kind: type[PersonalPhoneId] | type[PartnerUserId], text: object) -> None:
     assert kind.parse(text) is None
-
-
-@given(st.text(alphabet=st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=128))
-@example(" ")
-@example("é")
-def test_a_person_is_named_in_any_script_and_a_partners_user_in_ascii(text: str) -> None:
-    assert PersonalPhoneId.parse(text) == PersonalPhoneId(text)
-    assert (PartnerUserId.parse(text) is None) == (not text.isascii() or " " in text)
 
 
 @pytest.mark.parametrize("text", ["+4915112345", "+1234567", "+999999999999999"])

@@ -90,7 +90,7 @@ def person_argument(command: Callable[..., None]) -> Callable[..., None]:
 def _phone_id(_: click.Context, __: click.Parameter, text: str) -> PersonalPhoneId:
     phone_id = PersonalPhoneId.parse(text)
     if phone_id is None:
-        raise click.UsageError("A personal_phone_id is 1 to 128 characters, without control characters.")
+        raise click.UsageError("A personal_phone_id is 1 to 128 visible ASCII characters.")
     return phone_id
 
 

@@ -174,13 +174,17 @@ PHONES = (
             True,
             ["p-1"],
             "",
+            " ",
+            "p 1",
+            " p-1",
+            "p-1 ",
             "p\t1",
             "p-1\0",
             "p\x7f1",
-            "p\x851",
+            "é",
+            "📱",
             "\ud800",
             "x" * 129,
-            "é" * 129,
         )
     ),
     *(
@@ -190,10 +194,6 @@ PHONES = (
     *(
         Case(f"phone id {value!r}", PHONE, "good", claims={"personal_phone_id": value})
         for value in ("x", "x" * 128, "0", "../p-1", 'p"1', "{p-1}", "p-1;q=2,r", "~!@#$%^&*()")
-    ),
-    *(
-        Case(f"phone id {value!r}", PHONE, "good", claims={"personal_phone_id": value})
-        for value in (" ", "p 1", " p-1", "p-1 ", "é", "é" * 128, "e\u0301", "人", "📱", "\u200b")
     ),
 )
 

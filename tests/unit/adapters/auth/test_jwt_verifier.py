@@ -215,7 +215,7 @@ async def test_a_refusal_tells_nothing_of_the_token() -> None:
     texts = [
         Case("", "", "", header={"kid": canary}),
         Case("", "", "", header={"alg": canary}),
-        Case("", "", "", claims={"personal_phone_id": canary + "\n"}),
+        Case("", "", "", claims={"personal_phone_id": canary + " "}),
         Case("", "", "", claims={"aud": canary}),
         Case("", "", "", claims={"iss": canary}),
         Case("", "", "", claims='{"x":"' + canary),

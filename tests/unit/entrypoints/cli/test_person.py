@@ -58,6 +58,6 @@ def test_a_key_that_is_not_there_is_a_problem(folder: Path) -> None:
     assert "logging.person_key" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [[ANNA, "--caller", "unknown"], ["two\nlines"], []])
+@pytest.mark.parametrize("arguments", [[ANNA, "--caller", "unknown"], ["two words"], []])
 def test_wrong_usage(folder: Path, arguments: list[str]) -> None:
     assert person(with_key(folder), *arguments).exit_code == 2

@@ -75,7 +75,7 @@ def test_a_caller_with_a_secret_needs_no_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("ppid\nanna",), "control characters"),
+        (("ppid anna",), "visible ASCII"),
         (("--caller", "stranger", "ppid-anna"), "--caller app"),
         (("--lifetime", "12", "ppid-anna"), "duration"),
         (("--lifetime", "48h", "ppid-anna"), "max_lifetime is 24h"),
