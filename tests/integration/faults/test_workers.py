@@ -107,6 +107,7 @@ async def test_every_worker_takes_a_log_level_and_what_is_in_force_is_told(sandb
 async def test_a_killed_worker_takes_only_its_own_requests_and_is_replaced(sandbox: Sandbox, served: Served) -> None:
     over, tally = asyncio.Event(), Tally()
     with crowd(sandbox) as clients, crowd(sandbox) as newcomers:
+        await ask_all(clients)  # talaria-services fetches the gateway's keys, from either of its workers
         load = asyncio.gather(*(client.keep_asking(tally, 0.01, over) for client in clients))
         await served.past_the_first_second()
         victim, other, operators = served.children()

@@ -13,9 +13,10 @@ class LazyGroup(click.RichGroup):
     def __init__(self, *arguments: Any, modules: Mapping[str, str], **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._modules = modules
+        self.commands.update({name: click.Command(name) for name in modules})  # so that a name like it is known
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *self._modules]
+        return [*sorted(self.commands.keys() - self._modules.keys()), *self._modules]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._modules:

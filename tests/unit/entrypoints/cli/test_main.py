@@ -1,5 +1,6 @@
 """The frame of the command line: what it lists, and how it ends."""
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -23,3 +24,8 @@ def test_help_lists_every_command() -> None:
 @pytest.mark.parametrize("arguments", [["no-such-command"], ["serve", "--no-such-option"], ["token"]])
 def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli, arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(("arguments", "meant"), [(["sevre"], "serve"), (["partner", "tset"], "test")])
+def test_a_command_that_is_nearly_one_gets_a_did_you_mean(arguments: list[str], meant: str) -> None:
+    assert f"Did you mean '{meant}'?" in click.unstyle(CliRunner().invoke(cli, arguments).output)
