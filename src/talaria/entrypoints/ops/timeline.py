@@ -15,10 +15,7 @@ _ORIGINS = {
 }
 
 _PASSED_ON = "The upstream's own answer, passed on as it was. Its log knows it by the same request id."
-_UNAUTHORIZED = (
-    "Its own answer. Where all requests have it, it refuses our service token: does it know the keys of"
-    " /.well-known/jwks.json, and its audience (docs/contracts/service-token.md)?"
-)
+_UNAUTHORIZED = "It refuses our service token, or this client: does it read our /.well-known/jwks.json?"
 _BY_CAUSE = {
     "certificate": "Its certificate is not good for us: renew it there, or name its authority in our tls.ca_file.",
     "credentials": "It does not take our token or key: put the right one into its file, which is read within seconds,"

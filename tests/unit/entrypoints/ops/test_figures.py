@@ -114,8 +114,9 @@ def test_the_figures_of_lately_begin_with_the_first_sample() -> None:
     assert history.figures(counted(5), LATELY)[WIND].rate == pytest.approx(5.0)
 
 
-def test_failures_are_counted_by_their_origin() -> None:
-    found = counts_of(counted(good=3, failed=2))
+def test_failures_are_counted_by_their_origin_and_refusals_by_their_reason() -> None:
+    found = counts_of(counted(good=3, failed=2, refused=4))
+    assert found[Subject("refusal", "invalid-token")].all == 4
     assert found[Subject("origin", "partner")][:2] == (2, 2)
 
 

@@ -44,13 +44,14 @@ def overview(
         (overview(answered=1), Figures(), "serving, 1 of 2 workers silent", "bad"),
         (overview(reloaded=False), Figures(), "serving, last reload refused", "warn"),
         (overview(), Figures(100.0, 0.9), "serving", "good"),
-        (overview(), Figures(100.0, 2.0), "serving, 2 % of requests fail", "warn"),
-        (overview(), Figures(100.0, 12.0), "serving, 12 % of requests fail", "bad"),
-        (overview(), Figures(100.0, 0.0, 80.0), "serving, 80 % of requests refused", "warn"),
+        (overview(), Figures(100.0, 2.0), "serving, 2 % of requests fail (by partner)", "warn"),
+        (overview(), Figures(100.0, 12.0), "serving, 12 % of requests fail (by partner)", "bad"),
+        (overview(), Figures(100.0, 0.0, 80.0), "serving, 80 % of requests refused (rate-limited)", "warn"),
     ],
 )
 def test_the_largest_words_are_the_truth(seen: Overview, figures: Figures, text: str, tone: str) -> None:
-    assert view.truth(seen, {ALL: figures}) == (text, tone)
+    by = {Subject("origin", "partner"): Figures(2.0, 2.0), Subject("refusal", "rate-limited"): Figures(80.0)}
+    assert view.truth(seen, {ALL: figures, **by}) == (text, tone)
 
 
 def test_the_largest_words_name_the_origin_of_most_failures() -> None:
