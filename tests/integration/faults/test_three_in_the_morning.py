@@ -197,6 +197,20 @@ async def test_the_largest_words_name_the_origin_of_failures_and_forget_them_soo
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_an_upstream_that_refuses_our_service_token_is_said(night: Night) -> None:
+    async def said() -> bool:
+        assert (await night.ask(person)).status_code == 401
+        return "of requests answered 401 by the upstream" in await night.headline()
+
+    person = night.sandbox.add_persons(1)[0]
+    night.sandbox.talaria_services.faults = Faults(error_rate=1, status=401)
+    try:
+        await until(said, SECONDS)
+    finally:
+        night.sandbox.talaria_services.faults = Faults()
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_what_retries_still_mend_is_said(night: Night) -> None:
     async def said() -> bool:
         return "of calls to personal fail" in await night.headline()

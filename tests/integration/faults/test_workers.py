@@ -235,6 +235,9 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(sandbox: Sandbox, serv
         await ask_all(clients)  # also talaria-services has the gateway's key set then
     victim = served.children()[0]
     os.kill(victim, signal.SIGSTOP)
+    async with asyncio.timeout(5), httpx.AsyncClient(trust_env=False) as operator:
+        while "<h1>serving, 1 of 2 workers silent</h1>" not in (await operator.get(served.ops_url)).text:
+            await asyncio.sleep(0.05)  # the page is made anew twice a second
     with crowd(sandbox) as clients:
         async with asyncio.timeout(30):  # those that met it wait for the worker that replaces it
             assert (await ask_all(clients)).statuses == [200] * CLIENTS

@@ -21,7 +21,7 @@ _NO_DURATIONS: Durations = [0.0] * (len(BUCKETS) + 2)
 
 
 class Subject(NamedTuple):
-    """What is counted: a route by its tag, a dependency (with an upstream's url), or the failures of an origin."""
+    """What is counted: a route, a dependency (with an upstream's url), failures by origin, refusals by reason."""
 
     kind: str
     name: str
@@ -30,6 +30,8 @@ class Subject(NamedTuple):
 ALL = Subject("gateway", "")
 IDENTITIES = Subject("identities", "")
 LOST_LINES = Subject("lines", "lost")
+UNAUTHORIZED = Subject("upstream", "401")
+"""Upstreams' own answers of 401: they may refuse our service token."""
 
 
 class Counts(NamedTuple):
@@ -102,6 +104,10 @@ def counts_of(tallies: Tallies) -> dict[Subject, Counts]:
         failed, refused = int(status) >= 500, 400 <= int(status) < 499 and reason != ""
         for subject in (Subject("route", str(tag)), ALL):
             _add(found, subject, count, failed, refused)
+        if refused:
+            _add(found, Subject("refusal", str(reason)), count, False, True)
+        if int(status) == 401 and not reason:
+            _add(found, UNAUTHORIZED, count, False, False)
     for (_, origin, _), count in tallies.counters.get("5xx", {}).items():
         _add(found, Subject("origin", str(origin)), count, True, False)
     for (dependency, outcome, url), count in tallies.counters.get("dependency_requests", {}).items():

@@ -15,6 +15,7 @@ _ORIGINS = {
 }
 
 _PASSED_ON = "The upstream's own answer, passed on as it was. Its log knows it by the same request id."
+_UNAUTHORIZED = "It refuses our service token, or this client: does it read our /.well-known/jwks.json?"
 _BY_CAUSE = {
     "certificate": "Its certificate is not good for us: renew it there, or name its authority in our tls.ca_file.",
     "credentials": "It does not take our token or key: put the right one into its file, which is read within seconds,"
@@ -74,7 +75,7 @@ def advice(entry: FailureRecord) -> str:
         if word in entry.cause:
             return advised
     if not entry.reason:
-        return _PASSED_ON
+        return _UNAUTHORIZED if entry.status == 401 else _PASSED_ON
     row = ROWS.get(entry.reason)
     return "" if row is None else row.advice or f"Its client was told: {row.detail}"
 

@@ -9,6 +9,7 @@ from talaria.entrypoints.ops.figures import (
     IDENTITIES,
     LATELY,
     POINTS,
+    UNAUTHORIZED,
     Counts,
     Figures,
     History,
@@ -42,9 +43,12 @@ def test_requests_are_counted_by_route_and_altogether() -> None:
 
 def test_an_answer_of_the_upstream_s_own_is_no_refusal_and_a_client_that_left_neither() -> None:
     one = metrics()
-    count(one, ended(404, origin="upstream"))
+    count(one, ended(401, origin="upstream"))
     count(one, ended(499, reason="client-gone", origin="client"))
-    assert counts_of(one.tallies())[WIND][:3] == (2, 0, 0)
+    found = counts_of(one.tallies())
+    assert found[WIND][:3] == (2, 0, 0)
+    assert found[UNAUTHORIZED].all == 1
+    assert UNAUTHORIZED not in counts_of(counted(refused=1))
 
 
 def test_calls_are_counted_by_dependency_and_url() -> None:
@@ -110,8 +114,9 @@ def test_the_figures_of_lately_begin_with_the_first_sample() -> None:
     assert history.figures(counted(5), LATELY)[WIND].rate == pytest.approx(5.0)
 
 
-def test_failures_are_counted_by_their_origin() -> None:
-    found = counts_of(counted(good=3, failed=2))
+def test_failures_are_counted_by_their_origin_and_refusals_by_their_reason() -> None:
+    found = counts_of(counted(good=3, failed=2, refused=4))
+    assert found[Subject("refusal", "invalid-token")].all == 4
     assert found[Subject("origin", "partner")][:2] == (2, 2)
 
 

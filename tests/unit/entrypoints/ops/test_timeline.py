@@ -73,3 +73,9 @@ def test_a_cause_that_says_more_than_the_reason_has_an_advice_of_its_own(reason:
     record = msgspec.structs.replace(failure_record(), reason=reason, origin="partner")
     assert advised in advice(msgspec.structs.replace(record, cause=cause))
     assert advised not in advice(msgspec.structs.replace(record, cause="connection refused"))
+
+
+def test_an_upstream_that_refuses_our_token_has_an_advice_of_its_own() -> None:
+    passed = msgspec.structs.replace(failure_record(), origin="upstream", phase=PASSED_ON, reason="", cause="")
+    assert "jwks.json" in advice(msgspec.structs.replace(passed, status=401))
+    assert "jwks.json" not in advice(msgspec.structs.replace(passed, status=500))

@@ -8,7 +8,7 @@ from talaria.adapters.telemetry.failure_log import FailureRecord
 from talaria.adapters.telemetry.process_gauges import out_of_descriptors
 from talaria.adapters.telemetry.tallies import Tallies
 from talaria.entrypoints.ops.admin import Overview
-from talaria.entrypoints.ops.figures import ALL, IDENTITIES, LOST_LINES, Figures, Subject
+from talaria.entrypoints.ops.figures import ALL, IDENTITIES, LOST_LINES, UNAUTHORIZED, Figures, Subject
 from talaria.entrypoints.ops.page import words
 from talaria.entrypoints.ops.readiness import Dependency, Readiness
 
@@ -221,18 +221,18 @@ def _dependencies(readiness: Readiness) -> Iterable[tuple[str, str]]:
 def _share(figures: Mapping[Subject, Figures]) -> Iterable[tuple[str, str]]:
     requests = figures.get(ALL, _NOTHING)
     failing, refused = requests.share(requests.failed_rate), requests.share(requests.refused_rate)
-    for least, tone in _FAILING:
-        if failing >= least:
-            yield f"{words.percent(failing)} of requests fail{_by_most(figures)}", tone
-            break
+    if tone := next((tone for least, tone in _FAILING if failing >= least), ""):
+        yield f"{words.percent(failing)} of requests fail (by {_most(figures, 'origin')})", tone
     if refused >= _REFUSED:
-        yield f"{words.percent(refused)} of requests refused", "warn"
+        yield f"{words.percent(refused)} of requests refused ({_most(figures, 'refusal')})", "warn"
+    if (unauthorized := requests.share(figures.get(UNAUTHORIZED, _NOTHING).rate)) >= _REFUSED:
+        yield f"{words.percent(unauthorized)} of requests answered 401 by the upstream", "warn"
 
 
-def _by_most(figures: Mapping[Subject, Figures]) -> str:
-    """The origin of most failures."""
-    rates = {subject.name: one.rate for subject, one in figures.items() if subject.kind == "origin" and one.rate}
-    return f" (by {max(rates, key=lambda name: rates[name])})" if rates else ""
+def _most(figures: Mapping[Subject, Figures], kind: str) -> str:
+    """The most frequent one of this kind."""
+    rates = {subject.name: one.rate for subject, one in figures.items() if subject.kind == kind}
+    return max(rates, key=lambda name: rates[name], default="")
 
 
 def _lines(overview: Overview, figures: Mapping[Subject, Figures]) -> Iterable[tuple[str, str]]:

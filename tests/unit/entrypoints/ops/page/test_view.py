@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from talaria.adapters.telemetry.failure_log import FailureRecords
 from talaria.adapters.telemetry.tallies import Tallies
 from talaria.entrypoints.ops.admin import Overview, Process
-from talaria.entrypoints.ops.figures import ALL, IDENTITIES, LOST_LINES, Figures, Subject
+from talaria.entrypoints.ops.figures import ALL, IDENTITIES, LOST_LINES, UNAUTHORIZED, Figures, Subject
 from talaria.entrypoints.ops.page import view
 from talaria.entrypoints.ops.readiness import Configured, Dependency, Readiness, RouteReadiness
 from tests.unit.entrypoints.ops.support_ops import failure_record
@@ -44,13 +44,14 @@ def overview(
         (overview(answered=1), Figures(), "serving, 1 of 2 workers silent", "bad"),
         (overview(reloaded=False), Figures(), "serving, last reload refused", "warn"),
         (overview(), Figures(100.0, 0.9), "serving", "good"),
-        (overview(), Figures(100.0, 2.0), "serving, 2 % of requests fail", "warn"),
-        (overview(), Figures(100.0, 12.0), "serving, 12 % of requests fail", "bad"),
-        (overview(), Figures(100.0, 0.0, 80.0), "serving, 80 % of requests refused", "warn"),
+        (overview(), Figures(100.0, 2.0), "serving, 2 % of requests fail (by partner)", "warn"),
+        (overview(), Figures(100.0, 12.0), "serving, 12 % of requests fail (by partner)", "bad"),
+        (overview(), Figures(100.0, 0.0, 80.0), "serving, 80 % of requests refused (rate-limited)", "warn"),
     ],
 )
 def test_the_largest_words_are_the_truth(seen: Overview, figures: Figures, text: str, tone: str) -> None:
-    assert view.truth(seen, {ALL: figures}) == (text, tone)
+    by = {Subject("origin", "partner"): Figures(2.0, 2.0), Subject("refusal", "rate-limited"): Figures(80.0)}
+    assert view.truth(seen, {ALL: figures, **by}) == (text, tone)
 
 
 def test_the_largest_words_name_the_origin_of_most_failures() -> None:
@@ -67,6 +68,12 @@ def test_calls_that_fail_are_said_where_the_dependency_is_not_in_trouble() -> No
     figures = {Subject("dependency", "personal"): Figures(10.0, 3.0), Subject("dependency", "wind"): Figures(9.0, 0.5)}
     assert view.truth(overview(), figures) == ("serving, 30 % of calls to personal fail", "warn")
     assert view.truth(overview(FAILING), figures).text == "serving, personal failing"
+
+
+def test_an_upstream_that_refuses_our_token_is_said() -> None:
+    figures = {ALL: Figures(10.0), UNAUTHORIZED: Figures(9.0)}
+    assert view.truth(overview(), figures) == ("serving, 90 % of requests answered 401 by the upstream", "warn")
+    assert view.truth(overview(), {ALL: Figures(10.0), UNAUTHORIZED: Figures(1.0)}).text == "serving"
 
 
 def test_lines_that_are_lost_or_wait_are_said() -> None:
