@@ -1,21 +1,24 @@
 """More than the gateway takes on: it says so at once, serves known persons first, and lets the others in in order."""
 
 import asyncio
+from collections import Counter
 
 from talaria.sandbox.faults import Faults
 from tests.integration.faults.support_faults import Harness, Seen, harness
 from tests.integration.faults.support_overload import offer
+from tests.integration.faults.support_toxics import Toxic
 from tests.support_waiting import until
 
+UPSTREAM = "talaria-services"
 LIMIT = {"server": {"max_in_flight": 10}}
-SLOW = Faults(latency=0.3)
+HOLD = Toxic("hold")
 
 
 async def under_way(running: Harness, person: str, count: int) -> "asyncio.Future[list[Seen]]":
     """So many requests of a known person, all of them waiting for the upstream."""
     arrived = running.sandbox.talaria_services.requests.count
     requests = asyncio.gather(*(running.get(person) for _ in range(count)))
-    await running.sandbox.talaria_services.requests.wait_for(arrived + count)
+    await running.sandbox.talaria_services.requests.wait_for(arrived + count, 15.0)
     return requests
 
 
@@ -33,11 +36,12 @@ async def test_above_the_limit_it_is_overloaded_at_once() -> None:
     async with harness(LIMIT) as running:
         (person,) = running.sandbox.add_persons(1)
         await running.get(person)
-        running.sandbox.talaria_services.faults = SLOW
+        await running.relays[UPSTREAM].poison("answer", HOLD)
         waiting = await under_way(running, person, 10)
         seen = await running.get(person)
         assert (seen.outcome, seen.retry_after) == ((503, "overloaded"), "1")
-        assert not any(one.answered for one in running.sandbox.talaria_services.requests.all[-10:])
+        assert not waiting.done()
+        await running.relays[UPSTREAM].heal()
         assert {one.status for one in await waiting} == {200}
         assert (await running.get(person)).status == 200
 
@@ -46,11 +50,12 @@ async def test_known_persons_go_before_unknown_ones() -> None:
     async with harness(LIMIT) as running:
         known, *strangers = running.sandbox.add_persons(3)
         await running.get(known)
-        running.sandbox.talaria_services.faults = SLOW
+        await running.relays[UPSTREAM].poison("answer", HOLD)
         waiting = await under_way(running, known, 8)
         assert (await running.get(strangers[0])).outcome == (503, "overloaded")
-        assert (await running.get(known)).status == 200
-        assert {one.status for one in await waiting} == {200}
+        one_more = await under_way(running, known, 1)
+        await running.relays[UPSTREAM].heal()
+        assert {one.status for one in [*await waiting, *await one_more]} == {200}
         assert (await running.get(strangers[1])).status == 200
 
 
@@ -58,16 +63,19 @@ async def test_an_upstream_has_a_limit_of_its_own() -> None:
     async with harness({"upstreams": {"talaria-services": {"max_connections": 2}}}) as running:
         (person,) = running.sandbox.add_persons(1)
         await running.get(person)
-        running.sandbox.talaria_services.faults = SLOW
-        seen = await asyncio.gather(*(running.get(person) for _ in range(16)))
-        refused = [one for one in seen if one.status != 200]
-        assert {(one.outcome, one.retry_after) for one in refused} == {((503, "overloaded"), "1")}
-        assert len(refused) == 16 - 2 - 4 * 2  # two under way, four in line for each of them
+        await running.relays[UPSTREAM].poison("answer", HOLD)
+        requests = [asyncio.create_task(running.get(person)) for _ in range(16)]
+        await until(
+            lambda: sum(one.done() for one in requests) == 16 - 2 - 4 * 2
+        )  # two under way, four in line for each
         assert (await running.get(person, tag="calm")).status == 200
+        await running.relays[UPSTREAM].heal()
+        outcomes = Counter((one.outcome, one.retry_after) for one in await asyncio.gather(*requests))
+        assert outcomes == {((503, "overloaded"), "1"): 6, ((200, ""), ""): 10}
 
 
 async def test_cold_starts_are_paced_in_order() -> None:
-    async with harness({"personal": {"max_concurrent": 3, "timeout": "5s"}}) as running:
+    async with harness({"personal": {"max_concurrent": 3}}) as running:
         known, *persons = running.sandbox.add_persons(16)
         assert (await running.get(known)).status == 200  # the keys are there: from now on the order stays
         running.sandbox.personal.requests.clear()
@@ -86,13 +94,14 @@ async def test_cold_starts_are_paced_in_order() -> None:
 
 
 async def test_a_request_leaves_the_line_at_its_deadline() -> None:
-    async with harness({"personal": {"max_concurrent": 1, "timeout": "5s"}}) as running:
+    async with harness({"personal": {"max_concurrent": 1}}) as running:
         first, second = running.sandbox.add_persons(2)
-        running.sandbox.personal.faults = Faults(latency=0.6)
+        await running.relays["personal"].poison("answer", HOLD)
         slow = asyncio.create_task(running.get(first))
-        await running.sandbox.personal.requests.wait_for(1)
+        await running.sandbox.personal.requests.wait_for(1, 15.0)
         seen = await running.get(second, **{"x-request-timeout-ms": "200"})
         assert seen.outcome == (504, "deadline-exceeded")
+        await running.relays["personal"].heal()
         assert (await slow).status == 200
         assert running.sandbox.personal.requests.count == 1
 
