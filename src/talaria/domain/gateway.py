@@ -263,8 +263,7 @@ class Gateway:
 
     async def _verified(self, token: bytes, deadline: float) -> Principal:
         """The token's principal, before the deadline: its keys may have to be fetched."""
-        recalled = self._verifier.recall(token)
-        if recalled is not None:
+        if (recalled := self._verifier.recall(token)) is not None:
             return recalled.principal
         try:
             async with asyncio.timeout(max(0.0, deadline - self._now())):

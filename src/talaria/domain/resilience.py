@@ -39,6 +39,8 @@ RETRIES_AT_LEAST = 10
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """RFC 9110, section 9.2.2."""
+HEALED_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+"""Those that an upstream which did not know the user is sent once more with a body; any other without one alone."""
 
 _COLD_SHARE = 0.8
 _RETRY_AFTER = 1.0

@@ -6,6 +6,7 @@ from urllib.parse import unquote_to_bytes
 
 from talaria.domain.errors import BadRequest, BadRequestTarget, BodyTooLarge, UploadTimeout
 from talaria.domain.http import ClientRequest
+from talaria.domain.resilience import HEALED_METHODS
 from talaria.domain.routing import check_known_method
 from talaria.entrypoints.public.server.cycle import RequestResponseCycle
 
@@ -18,7 +19,6 @@ _ODD = (
 )
 """Ways to write a dot or a slash that some server takes for one: overlong UTF-8, %u, a backslash."""
 _DECODED_AT_MOST = 8
-_REPEATED = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 _KEPT_AT_MOST = 64 * 1024
 
 
@@ -64,7 +64,7 @@ class ClientBody:
         self._limit = limit
         self._idle_timeout: float
         self._time_left: float
-        self._kept: bytes | None = b"" if cycle.method in _REPEATED else None
+        self._kept: bytes | None = b"" if cycle.method in HEALED_METHODS else None
         self._again = b""
         self._ended = False
         self.bytes_in = 0
