@@ -2,12 +2,20 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
-PATIENCE = "20s"
+PATIENCE = "60s"
 """What a hop may take in a gateway under test where the test is not about time: clients, gateway and services are one
 process, and the machine may be busy.
 """
+PATIENT: Mapping[str, Any] = {
+    "personal": {"timeout": PATIENCE},
+    "partners": {"wind": {"timeout": PATIENCE}},
+    "upstreams": {"talaria-services": {"connect_timeout": PATIENCE}},
+    "routes": {"wind": {"timeout": PATIENCE}},
+}
+"""The configuration of a sandbox that has it."""
 
 PACE = 0.01
 

@@ -19,6 +19,7 @@ from tests.integration.gateway.support_client import Client, request
 from tests.integration.gateway.support_gateway import ISSUER, Town, Tree, public_pem_of
 from tests.integration.gateway.support_raw import Head, Line, read_body
 from tests.integration.gateway.support_services import Service, Upstream, Wind, answer
+from tests.support_waiting import PATIENCE
 
 BOLT_API_KEY = "canary-bolt-api-key-31de"
 ISSUERS = {"app": ISSUER, "kiosk": "https://kiosk.example"}
@@ -112,15 +113,11 @@ class Crossroads(Town):
         (self.folder / "kiosk.pem").write_bytes(public_pem_of(self.keys["kiosk"]))
         (self.folder / "bolt").write_text(BOLT_API_KEY)
         (self.folder / "bolt").chmod(0o600)
-        bolt = {"adapter": "wind", "url": self.bolt.url, "api_key": {"file": "bolt"}, "timeout": "20s"}
+        bolt = {"adapter": "wind", "url": self.bolt.url, "api_key": {"file": "bolt"}, "timeout": PATIENCE}
         return {
             "callers": {"kiosk": {"issuer": ISSUERS["kiosk"], "public_key_file": "kiosk.pem"}},
-            "personal": {"timeout": "20s"},
-            "partners": {"wind": {"timeout": "20s"}, "bolt": bolt},
-            "routes": {
-                "wind": {"timeout": "40s"},
-                "bolt": {"partner": "bolt", "upstream": "talaria-services", "timeout": "40s"},
-            },
+            "partners": {"bolt": bolt},
+            "routes": {"bolt": {"partner": "bolt", "upstream": "talaria-services", "timeout": PATIENCE}},
             "identities": {"max_entries": 2},
         }
 

@@ -32,17 +32,11 @@ from tests.support_waiting import until
 
 GOOD, ROUNDS = 4, 25
 STAYING = (silent, kept, slow_head)
-LONG = {
-    "personal": {"timeout": "60s"},
-    "partners": {"wind": {"timeout": "60s"}},
-    "routes": {"wind": {"timeout": "60s"}},
-}
-"""A busy machine makes no timeout of what is only slow."""
 
 
 def limits(head: float, silence: float) -> dict[str, Any]:
     """What the gateway is told, in seconds."""
-    return {**LONG, "server": {"header_timeout": f"{head:g}s", "keepalive_timeout": f"{silence:g}s"}}
+    return {"server": {"header_timeout": f"{head:g}s", "keepalive_timeout": f"{silence:g}s"}}
 
 
 async def keep_asking(field: Field, client: Client) -> int:

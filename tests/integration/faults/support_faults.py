@@ -18,7 +18,7 @@ from talaria.sandbox.stack import Sandbox, running_sandbox
 from talaria.sandbox.toml_writer import merged
 from tests.integration.faults.support_relay import Relay, relay
 from tests.support_paths import fast_path
-from tests.support_waiting import PATIENCE
+from tests.support_waiting import PATIENCE, PATIENT
 
 PATH = "/v1/scooters/nearby"
 DEPENDENCIES = ("personal", "wind", "talaria-services", "issuer")
@@ -125,16 +125,10 @@ def _behind(relays: Mapping[str, Relay]) -> dict[str, Any]:
     return {
         "server": {"fast_path": fast_path()},
         "callers": {"app": {"jwks_url": f"{relays['issuer'].url}/.well-known/jwks.json"}},
-        "personal": {"url": relays["personal"].url, "timeout": PATIENCE},
-        "partners": {"wind": {"url": relays["wind"].url, "timeout": PATIENCE}},
-        "upstreams": {
-            "talaria-services": {"urls": [relays["talaria-services"].url], "connect_timeout": PATIENCE},
-            CALM: calm,
-        },
-        "routes": {
-            "wind": {"timeout": PATIENCE},
-            CALM: {"partner": "wind", "upstream": CALM, "timeout": PATIENCE},
-        },
+        "personal": {"url": relays["personal"].url},
+        "partners": {"wind": {"url": relays["wind"].url}},
+        "upstreams": {"talaria-services": {"urls": [relays["talaria-services"].url]}, CALM: calm},
+        "routes": {CALM: {"partner": "wind", "upstream": CALM, "timeout": PATIENCE}},
     }
 
 
@@ -145,7 +139,7 @@ async def harness(config: Mapping[str, Any] | None = None) -> AsyncIterator[Harn
         relays = {name: await stack.enter_async_context(relay()) for name in (*DEPENDENCIES, CALM)}
         nowhere = os.open(os.devnull, os.O_WRONLY)
         stack.callback(os.close, nowhere)
-        changes = merged(_behind(relays), config or {})
+        changes = merged(merged(PATIENT, _behind(relays)), config or {})
         clock = MovableClock()
 
         def make_container(settings: Settings) -> Container:

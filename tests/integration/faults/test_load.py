@@ -6,10 +6,10 @@ from collections import Counter
 from talaria.sandbox.faults import Faults
 from tests.integration.faults.support_faults import Harness, Seen, harness
 from tests.integration.faults.support_overload import offer
+from tests.integration.faults.support_schedules import UPSTREAM
 from tests.integration.faults.support_toxics import Toxic
 from tests.support_waiting import until
 
-UPSTREAM = "talaria-services"
 LIMIT = {"server": {"max_in_flight": 10}}
 HOLD = Toxic("hold")
 

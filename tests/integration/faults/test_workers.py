@@ -18,6 +18,7 @@ from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.faults.support_kept import KeptClient, Tally
 from tests.integration.faults.support_processes import STARTING, Served, serving
 from tests.integration.support_command import talaria
+from tests.support_waiting import PATIENT, until
 
 CLIENTS = 24
 PASSED_ON = 'talaria_requests_total{caller="app",method="GET",origin="upstream",reason="",status="200",tag="wind"'
@@ -25,7 +26,7 @@ PASSED_ON = 'talaria_requests_total{caller="app",method="GET",origin="upstream",
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with running_sandbox(gateway=False) as running:
+    async with running_sandbox(gateway=False, config=PATIENT) as running:
         yield running
 
 
@@ -56,13 +57,6 @@ async def metric(served: Served, start: str) -> float:
     async with httpx.AsyncClient(trust_env=False) as client:
         lines = (await client.get(f"{served.ops_url}/metrics")).text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what can only be looked at."""
-    async with asyncio.timeout(15):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def kill(served: Served, victim: int) -> None:

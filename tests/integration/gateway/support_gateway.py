@@ -33,7 +33,7 @@ from tests.integration.gateway.support_services import (
     Wind,
 )
 from tests.support_paths import fast_path
-from tests.support_waiting import PATIENCE
+from tests.support_waiting import PATIENT
 
 ISSUER = "https://id.app.example"
 Tree = dict[str, Any]
@@ -108,7 +108,7 @@ class Town:
             (self.folder / name).write_text(f"{secret}\n")
             (self.folder / name).chmod(0o600)
         path = self.folder / "talaria.toml"
-        path.write_text(dumps(merged(self._tree(), changes or {})))
+        path.write_text(dumps(merged(merged(PATIENT, self._tree()), changes or {})))
         return path
 
     def _tree(self) -> Tree:
@@ -121,16 +121,10 @@ class Town:
             },
             "callers": {"app": {"issuer": ISSUER, "algorithms": ["ES256"], "jwks_url": f"{self.issuer.url}/jwks"}},
             "signing": {"keys": [{"kid": "2026-11", "file": "signing.pem"}]},
-            "personal": {"url": self.personal.url, "token": {"file": "personal"}, "timeout": PATIENCE},
-            "partners": {"wind": {"url": self.wind.url, "api_key": {"file": "wind"}, "timeout": PATIENCE}},
-            "upstreams": {
-                "talaria-services": {
-                    "urls": [self.upstream.url],
-                    "api_key": {"file": "services"},
-                    "connect_timeout": PATIENCE,
-                }
-            },
-            "routes": {"wind": {"partner": "wind", "upstream": "talaria-services", "timeout": PATIENCE}},
+            "personal": {"url": self.personal.url, "token": {"file": "personal"}},
+            "partners": {"wind": {"url": self.wind.url, "api_key": {"file": "wind"}}},
+            "upstreams": {"talaria-services": {"urls": [self.upstream.url], "api_key": {"file": "services"}}},
+            "routes": {"wind": {"partner": "wind", "upstream": "talaria-services"}},
         }
 
 

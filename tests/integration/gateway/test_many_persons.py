@@ -11,12 +11,6 @@ from tests.support_waiting import until
 
 PERSONS, REQUESTS, CONNECTIONS = 64, 8_000, 16
 CROWD = 1_000
-PATIENT = {
-    "personal": {"timeout": "60s"},
-    "partners": {"wind": {"timeout": "60s"}},
-    "routes": {"wind": {"timeout": "60s"}},
-}
-"""A busy machine makes no timeout of what is only slow."""
 
 
 async def test_each_answer_is_its_own_persons(town: Town) -> None:
@@ -32,7 +26,7 @@ async def test_each_answer_is_its_own_persons(town: Town) -> None:
                 if (got.status, got.body) != (200, user_ids[number].encode()):
                     wrong.append((got.status, got.body))
 
-    async with process_of(town, town.configure({**PATIENT, "identities": {"max_entries": PERSONS - 8}})) as gateway:
+    async with process_of(town, town.configure({"identities": {"max_entries": PERSONS - 8}})) as gateway:
         await asyncio.gather(*(talk(gateway.url, random.Random(seed)) for seed in range(CONNECTIONS)))
     assert wrong == []
     assert len(town.upstream.seen) == REQUESTS
@@ -41,7 +35,7 @@ async def test_each_answer_is_its_own_persons(town: Town) -> None:
 async def test_a_cold_crowd_of_one_person_is_one_exchange(town: Town) -> None:
     data = request(town.token(town.person("the-one")))
     town.personal.gate.clear()
-    async with gateway_in(town, PATIENT) as gateway:
+    async with gateway_in(town) as gateway:
 
         async def come() -> tuple[int, bytes]:
             async with gateway.connected() as client:
@@ -70,7 +64,7 @@ async def test_a_cold_crowd_of_one_person_is_one_exchange_though_some_leave(town
     data = request(town.token(town.person("the-one")))
     town.wind.gate.clear()
     town.wind.faults = [_waits(town)]
-    async with gateway_in(town, PATIENT) as gateway:
+    async with gateway_in(town) as gateway:
 
         async def come(number: int) -> bytes | None:
             async with gateway.connected() as client:
