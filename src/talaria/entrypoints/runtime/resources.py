@@ -13,7 +13,7 @@ from talaria.adapters.telemetry.timestamps import rfc3339
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker
 from talaria.entrypoints.ops.readiness import SEVERITY, Dependency
-from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
+from talaria.entrypoints.runtime.rate_limiters import RateLimiters
 
 logger = logging.getLogger("talaria.health")
 
@@ -89,7 +89,7 @@ class ClientParts:
     recorder: Recorder
     clock: Clock
     resources: ResourceRegistry
-    rate_limiters: RateLimiterRegistry
+    rate_limiters: RateLimiters
 
 
 class HealthRegistry:
