@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from talaria.adapters.partner_kit.http import PartnerCall, PartnerHttp
-from talaria.domain.errors import PartnerBadAnswer, Refusal
+from talaria.domain.errors import InternalError, PartnerBadAnswer, Refusal
 from talaria.domain.events import HopContext
 from talaria.domain.model import Identity, PartnerUserId, PhoneNumber
 
@@ -65,6 +65,8 @@ class AdapterAccounts:
         async def guarded(whole: PartnerCall) -> T:
             try:
                 return await ask(whole)
+            except InternalError as error:  # a question that can't be written: it holds what the partner answered
+                raise PartnerBadAnswer(error.cause) from None
             except (Refusal, TimeoutError):
                 raise
             except Exception as error:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from talaria.adapters.http1.errors import LocalProtocolError
 from talaria.adapters.partner_kit import (
     AdapterAccounts,
     PartnerBadAnswer,
@@ -50,6 +51,16 @@ async def test_any_other_exception_is_a_bad_answer_with_its_place_and_without_it
 
     with pytest.raises(PartnerBadAnswer, match=r"^the adapter failed: KeyError at test_accounts.py:\d+$") as caught:
         await accounts(partner(), fail).user_of(PHONE, HopContext("", 5.0))
+    assert caught.value.__suppress_context__
+
+
+async def test_a_question_that_cannot_be_written_is_a_bad_answer() -> None:
+    async def ask(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        await http.get("/", call=call, headers={"x-nonce": "what the partner gave"})
+        raise AssertionError
+
+    with pytest.raises(PartnerBadAnswer, match=r"^the request to \w+ can't be written$") as caught:
+        await accounts(partner(LocalProtocolError("a line break")), ask).user_of(PHONE, HopContext("", 5.0))
     assert caught.value.__suppress_context__
 
 
