@@ -54,6 +54,9 @@ from talaria.domain.ports import Clock, IdentityCache, PartnerAccounts, PhoneDir
 SERVE_STALE_SECONDS = 5.0
 """How long after a fault stale pairs serve without waiting for another try."""
 
+TIMER_SLACK = 0.005
+"""Timers of an event loop may fire so many seconds early."""
+
 _UNKNOWN: dict[str, type[UnknownUser]] = {r.reason: r for r in (IdentityUnknown, PartnerUserUnknown)}
 
 
@@ -238,7 +241,7 @@ class Exchange:
             user_id = await self._wait(key, flight, context, deadline, max_age)
         except (DependencyFault, GatewayOverloaded) as fault:
             stale = self._stale(key, max_age)
-            if stale is None and isinstance(fault, TimedOut) and flight.hop_deadline <= self._now() < deadline:
+            if stale is None and isinstance(fault, TimedOut) and self._has_time_after(flight, deadline):
                 return await self._join_or_start(key, context, deadline, flight_deadline, max_age)
             self._finish(key, "failed" if stale is None else "stale", context)
             if stale is None:
@@ -249,6 +252,10 @@ class Exchange:
             raise
         self._finish(key, joined, context)
         return user_id
+
+    def _has_time_after(self, flight: _Flight, deadline: float) -> bool:
+        """Is the time of the flight's hop over, and not that of a waiter until `deadline`?"""
+        return flight.hop_deadline < deadline and flight.hop_deadline - TIMER_SLACK <= self._now() < deadline
 
     def _shed(self, key: IdentityKey, context: RequestContext) -> None:
         try:

@@ -76,7 +76,7 @@ async def test_what_the_adapter_cancels_itself_is_a_bad_answer(own: Callable[[],
         await waited_for
         raise AssertionError
 
-    with pytest.raises(PartnerBadAnswer, match="^the adapter failed: CancelledError at "):
+    with pytest.raises(PartnerBadAnswer, match=r"^the adapter failed: CancelledError at "):
         await accounts(partner(), cancel).user_of(PHONE, HopContext("", 5.0))
 
 
