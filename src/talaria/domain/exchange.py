@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from math import inf
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from talaria.domain.errors import (
     DependencyFault,
@@ -45,6 +45,7 @@ from talaria.domain.model import (
     CachedIdentity,
     ExchangeResult,
     Hop,
+    Identity,
     IdentityKey,
     PartnerUserId,
     PersonalPhoneId,
@@ -124,15 +125,12 @@ class Exchange:
         shed_cold: Callable[[], None] = lambda: None,
         hops: Mapping[str, Sequence[Hop]] = MappingProxyType({}),
     ) -> None:
-        self._steps: dict[str, dict[Hop, Callable[[Any, HopContext], Awaitable[Any]]]] = {
-            partner: {
-                "personal.phone": directory.phone_of,
-                "personal.email": directory.email_of,
-                "partner": one.user_of,
-            }
-            for partner, one in accounts.items()
+        retrieve: dict[Hop, Callable[[PersonalPhoneId, HopContext], Awaitable[Identity]]] = {
+            "personal.phone": directory.phone_of,
+            "personal.email": directory.email_of,
         }
-        self._hops = {partner: hops.get(partner, PHONE_HOPS) for partner in accounts}
+        self._retrieve = {partner: retrieve[hops.get(partner, PHONE_HOPS)[0]] for partner in accounts}
+        self._accounts = accounts
         self.identities = identities
         self._policy = policy
         self._now = clock.now
@@ -316,12 +314,11 @@ class Exchange:
 
     async def _exchange(self, key: IdentityKey, flight: _Flight) -> PartnerUserId:
         partner, _, phone_id = key
-        steps, (first, second) = self._steps[partner], self._hops[partner]
         hop = self._begin_hop(flight)  # outside of `try`: a request that comes too late is no dependency's fault
         try:
-            found = await steps[first](phone_id, hop)
+            identity = await self._retrieve[partner](phone_id, hop)
             flight.hop = "partner"
-            user_id: PartnerUserId = await steps[second](found, self._begin_hop(flight))
+            user_id = await self._accounts[partner].user_of(identity, self._begin_hop(flight))
         except (IdentityUnknown, PartnerUserUnknown) as refusal:
             self._cache(key, flight, self._policy.negative(refusal, self._now()))
             raise
