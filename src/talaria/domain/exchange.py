@@ -323,7 +323,8 @@ class Exchange:
             self._cache(key, flight, self._policy.negative(refusal, self._now()))
             raise
         except UnknownUser:
-            if not flight.invalidated:
+            # To drop nothing would still end the flows of all other persons.
+            if not flight.invalidated and self.identities.get(key) is not None:
                 self.identities.drop(key)
             raise
         except DependencyFault:
