@@ -102,6 +102,10 @@ class RequestContext:
     trace: Trace | None = None
     joined: Trace | None = None
 
+    def is_partner(self, dependency: str) -> bool:
+        """Is this the request's partner, or the canary that answers in its place?"""
+        return dependency in (self.partner, f"{self.partner}.canary")
+
 
 class FlowLabels(NamedTuple):
     """What metrics and lines say alike of every request of one flow; `person` is a pseudonym."""

@@ -1,5 +1,6 @@
 """An adapter as the port that the exchange knows: one hop for each question, one border for its errors."""
 
+import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -69,12 +70,20 @@ class AdapterAccounts:
                 raise PartnerBadAnswer(error.cause) from None
             except (Refusal, TimeoutError):
                 raise
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                    raise
                 raise PartnerBadAnswer(_described(error)) from None
 
         return await self._http.whole(call, guarded)
 
 
-def _described(error: Exception) -> str:
+def _is_cancelled() -> bool:
+    """Is it this task that is cancelled, and not one that the adapter began and waited for?"""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _described(error: BaseException) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"the adapter failed: {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -104,13 +104,10 @@ def forwarded_line(event: RequestForwarded, time: str, worker: int = 0) -> Reque
 
 
 def _hop_times(context: RequestContext) -> tuple[float, float]:
-    """The milliseconds at personal, and at the partner, its canary included."""
-    columns = {"personal": 0, context.partner: 1, f"{context.partner}.canary": 1}
-    seconds = [0.0, 0.0]
-    for attempt in context.attempts:
-        if attempt.dependency in columns:
-            seconds[columns[attempt.dependency]] += attempt.seconds
-    return int(seconds[0] * 1e6) / 1e3, int(seconds[1] * 1e6) / 1e3
+    """The milliseconds at personal, and at the partner."""
+    personal = sum(attempt.seconds for attempt in context.attempts if attempt.dependency == "personal")
+    partner = sum(attempt.seconds for attempt in context.attempts if context.is_partner(attempt.dependency))
+    return int(personal * 1e6) / 1e3, int(partner * 1e6) / 1e3
 
 
 def clipped(line: RequestLine) -> RequestLine:

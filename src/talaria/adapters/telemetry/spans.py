@@ -116,20 +116,21 @@ class SpanRecorder:
         last = {attempt.dependency: attempt for attempt in context.attempts}
         for attempt in context.attempts:
             dependency = attempt.dependency
-            is_exchange = dependency in ("personal", context.partner)
-            if is_exchange and context.joined is not None:
+            is_partner = context.is_partner(dependency)
+            is_upstream = not is_partner and dependency != "personal"
+            if context.joined is not None and not is_upstream:
                 continue
             attributes = self._attributes_of(attempt)
             if sent_before := asked.get(dependency, 0):
                 attributes["http.request.resend_count"] = sent_before
             asked[dependency] = sent_before + 1
             own = None
-            if attempt is last[dependency] and not (is_exchange and dependency == context.partner):
-                own = _span(trace, PERSONAL_SPAN if is_exchange else UPSTREAM_SPAN)
-                if not is_exchange and attempt.outcome == "ok" and not event.reason:
-                    attributes["http.response.status_code"] = event.status
-            if not is_exchange:
+            if attempt is last[dependency] and not is_partner:
+                own = _span(trace, UPSTREAM_SPAN if is_upstream else PERSONAL_SPAN)
+            if is_upstream:
                 attributes["http.request.method"] = _method(event)
+                if own is not None and attempt.outcome == "ok" and not event.reason:
+                    attributes["http.response.status_code"] = event.status
             self._put(
                 ReadableSpan(
                     dependency,

@@ -1,6 +1,7 @@
 """The border: what an adapter may raise passes, what it may not is a bad answer that quotes nothing."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -74,6 +75,18 @@ async def test_cancelling_passes() -> None:
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+
+
+@pytest.mark.parametrize("own", [asyncio.Future, lambda: asyncio.create_task(asyncio.Event().wait())])
+async def test_what_the_adapter_cancels_itself_is_a_bad_answer(own: Callable[[], asyncio.Future[bool]]) -> None:
+    async def cancel(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        waited_for = own()
+        waited_for.cancel()
+        await waited_for
+        raise AssertionError
+
+    with pytest.raises(PartnerBadAnswer, match=r"^the adapter failed: CancelledError at "):
+        await accounts(partner(), cancel).user_of(PHONE, HopContext("", 5.0))
 
 
 @pytest.mark.parametrize("given", [None, "u-1", 7])
