@@ -10,7 +10,7 @@ Rules:
 
 from typing import Protocol
 
-WAYS = 8
+WAYS = 16
 CELL_BYTES = 24
 _ROW = 3 * WAYS
 

@@ -63,7 +63,7 @@ class Race:
 
 def stopped() -> list[bool]:
     """Which of four requests are admitted by a limit of one: two while the holder of the lock is stopped."""
-    lock = RecordLock("stopped", patience=0.01)
+    lock = RecordLock("stopped")
     limiter = RateLimiters(lock).named("limit", RateLimit(1 / 3600, 1))
     assert limiter is not None
     pid = os.fork()

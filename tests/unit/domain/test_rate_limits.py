@@ -268,3 +268,13 @@ def test_the_key_that_is_soonest_whole_makes_room_where_there_is_none() -> None:
             limiter.take(key, 1.0)
     limiter.take("one more", 1.0)
     assert [key for key in range(WAYS) if limiter.take(key, 1.0) == limiter.take(key, 1.0) == 0.0] == [5]
+
+
+@pytest.mark.parametrize("quick", [0, 5])
+def test_of_two_limits_the_one_that_is_sooner_whole_makes_room_whatever_each_counts_in(quick: int) -> None:
+    times, slow = new_times(), RateLimit(1 / 3600, 1)
+    for key in range(WAYS):
+        RateLimiter("limit", RateLimit(1000.0, 1) if key == quick else slow, times).take(key, 100.0)
+    limiter = RateLimiter("limit", slow, times)
+    assert limiter.take("one more", 100.0) == 0.0
+    assert [limiter.take(key, 100.0) > 0 for key in range(WAYS) if key != quick] == [True] * (WAYS - 1)

@@ -20,6 +20,19 @@ SETTINGS = Settings(
 )
 
 
+class Lock:
+    """Counts its turns."""
+
+    turns = 0
+
+    def acquire(self) -> bool:
+        self.turns += 1
+        return True
+
+    def release(self) -> None:
+        assert self.turns
+
+
 def admitted(limiter: RateLimiter | None) -> int:
     """How many of ten at once."""
     assert limiter is not None
@@ -49,6 +62,17 @@ def test_a_changed_limit_begins_anew() -> None:
     limiters = RateLimiters()
     assert admitted(limiters.named(PATH, RateLimit(1.0, 2))) == 2
     assert admitted(limiters.named(PATH, RateLimit(1.0, 3))) == 3
+
+
+def test_the_lock_between_processes_is_taken_where_one_is_given() -> None:
+    lock = Lock()
+    limiters = RateLimiters(lock)
+    limits = of_callers(limiters, app=CallerSettings(name="app", rate_limit=RateLimit(1.0, 1)))
+    partner = limiters.named(PATH, RateLimit(1.0, 1))
+    assert partner is not None
+    limits.check(Principal("app", None), 1.0)
+    partner.take("wind", 1.0)
+    assert lock.turns == 2
 
 
 def test_a_setting_without_a_limit_has_no_limiter() -> None:
