@@ -13,16 +13,17 @@ from msgspec.structs import replace
 
 from talaria.domain.model import HOPS, PHONE_HOPS, Identity, PartnerUserId, PhoneNumber, Sensitive
 from talaria.domain.rate_limits import RateLimit
-from talaria.entrypoints.cli.shared import refuse_configuration
+from talaria.entrypoints.cli.operators import URL
+from talaria.entrypoints.cli.shared import refuse_configuration, written_as
 from talaria.entrypoints.config import ConfigurationError
 from talaria.entrypoints.config.adapters import read_partner
-from talaria.entrypoints.config.decoding import Decoder, convert
+from talaria.entrypoints.config.decoding import Decoder
 from talaria.entrypoints.config.lines import line_of, lines_of
 from talaria.entrypoints.config.loading import read_toml
 from talaria.entrypoints.config.problems import Diagnostics, InvalidValue, Refuse
 from talaria.entrypoints.config.settings import NOT_EMPTY, PartnerSettings
 from talaria.entrypoints.config.sources import LoadContext
-from talaria.entrypoints.config.types import BASE_URL, RATE, about, choice
+from talaria.entrypoints.config.types import RATE, about, choice
 from talaria.entrypoints.runtime.upstream_factories import dependency_transport
 from talaria.testing.simulator import accounts_of
 from talaria.testing.staging import EXPECTED, Finding, Pace, PacedTransport, StagingSuite, TestPerson
@@ -59,7 +60,7 @@ class StagingFile(Struct, frozen=True, kw_only=True):
 
 @click.command("test")
 @click.argument("name")
-@click.option("--url", required=True, metavar="URL", help="The partner's staging API.")
+@click.option("--url", required=True, metavar="URL", type=URL, help="The partner's staging API.")
 @click.option(
     "--persons",
     "path",
@@ -68,27 +69,26 @@ class StagingFile(Struct, frozen=True, kw_only=True):
     type=click.Path(path_type=Path, readable=False),
     help="TOML: [partner], with options and secrets as in the configuration, and [[persons]] that are made for tests.",
 )
-@click.option("--rate", default="2/s", show_default=True, metavar="RATE", help='Calls, such as "2/s" or "30/m".')
-def command(name: str, url: str, path: Path, rate: str) -> None:
+@click.option(
+    "--rate",
+    default="2/s",
+    show_default=True,
+    metavar="RATE",
+    type=written_as(Annotated[RateLimit | None, RATE]),
+    help='Calls, such as "2/s" or "30/m".',
+)
+def command(name: str, url: str, path: Path, rate: RateLimit | None) -> None:
     """Run the adapter NAME against its partner's staging API, and say what differs from the contract.
 
     Exit code 1: something differs. Nothing that is printed names a person: persons are numbers in the file's order.
     """
-    limit: RateLimit | None = _option("--rate", rate, RATE)
-    if limit is None:
+    if rate is None:
         raise click.UsageError("--rate: without a limit a staging system is not asked.")
     try:
-        partner, persons = read(path, name, _option("--url", url, BASE_URL))
+        partner, persons = read(path, name, url)
     except ConfigurationError as error:
         refuse_configuration(path, error.problems)
-    sys.exit(asyncio.run(_run(partner, persons, limit.per_second)))
-
-
-def _option(name: str, text: str, kind: Meta) -> Any:
-    try:
-        return convert(text, Annotated[str, kind], LoadContext(Path(), {}))
-    except InvalidValue as invalid:
-        raise click.UsageError(f"{name}: {invalid.wrong}; {invalid.hint}") from None
+    sys.exit(asyncio.run(_run(partner, persons, rate.per_second)))
 
 
 def read(path: Path, name: str, url: str) -> tuple[PartnerSettings, list[TestPerson]]:
