@@ -4,6 +4,7 @@ import datetime
 import json
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -76,7 +77,7 @@ def command(
         if request_id is not None:
             _explain_one(address, request_id, as_json)
         elif follow:
-            _follow(address, filters, as_json)
+            _follow(address, last or _LISTED, filters, as_json)
         else:
             _list(address, {"last": last or _LISTED, **filters}, as_json)
     except CannotAsk as error:
@@ -111,20 +112,18 @@ def _list(address: Operators, query: dict[str, str | int], as_json: bool) -> Non
         click.echo("No such answer is remembered." if len(query) > 1 else _NONE)
 
 
-def _follow(address: Operators, filters: dict[str, str], as_json: bool) -> None:
-    """The newest that are there, and each that comes; the oldest first."""
-    told: set[tuple[str, str]] = set()
-    count = _LISTED
+def _follow(address: Operators, last: int, filters: dict[str, str], as_json: bool) -> None:
+    """The `last` of those that are there, and each that comes; the oldest first."""
+    seen: Mapping[tuple[str, str], FailureRecord] = {}
     while True:
-        entries = _entries(address, {"last": count, **filters})[::-1]
-        fresh = [entry for entry in entries if (entry.time, entry.request_id) not in told]
+        entries = {(one.time, one.request_id): one for one in reversed(_entries(address, {"last": KEPT, **filters}))}
+        fresh = [one for key, one in entries.items() if key not in seen][-last:]
         if as_json:
             for entry in fresh:
                 click.echo(msgspec.json.encode(entry))
         elif fresh:
-            print_list(fresh, headings=not told)
-        told |= {(entry.time, entry.request_id) for entry in fresh}
-        count = KEPT
+            print_list(fresh, headings=not seen)
+        seen, last = entries, KEPT
         time.sleep(_FOLLOW_SECONDS)
 
 
