@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from talaria.domain.model import HOPS, PHONE_HOPS, Identity, PartnerUserId, PhoneNumber, Sensitive
 from talaria.domain.rate_limits import RateLimit
 from talaria.entrypoints.cli.operators import URL
-from talaria.entrypoints.cli.shared import refuse_configuration, written_as
+from talaria.entrypoints.cli.shared import refuse_configuration, say, written_as
 from talaria.entrypoints.config import ConfigurationError
 from talaria.entrypoints.config.adapters import read_partner
 from talaria.entrypoints.config.decoding import Decoder
@@ -123,7 +123,7 @@ async def _run(partner: PartnerSettings, persons: Sequence[TestPerson], per_seco
     pace = Pace(per_second)
     timeout = partner.timeout + pace.wait_at_most
     title = f"{partner.id} ({partner.found.distribution} {partner.found.version}) at {partner.url}"
-    click.echo(f"{title}: {len(persons)} persons, {per_second:g} calls a second at most.")
+    say(f"{title}: {len(persons)} persons, {per_second:g} calls a second at most.")
     async with accounts_of(
         *(partner.found.kind, partner.url),
         id=partner.id,
@@ -137,13 +137,13 @@ async def _run(partner: PartnerSettings, persons: Sequence[TestPerson], per_seco
         found = [_printed(finding) async for finding in StagingSuite(accounts, persons, timeout).run()]
     differ = sum(bool(finding.differs) for finding in found)
     late = f", more than the timeout of {partner.timeout:g} s" if pace.slowest > partner.timeout else ""
-    click.echo(f"{pace.calls} calls, the slowest took {pace.slowest:.2f} s{late}.")
-    click.echo(f"{differ} of {len(found)} differ from the contract." if differ else "All is as the contract says.")
+    say(f"{pace.calls} calls, the slowest took {pace.slowest:.2f} s{late}.")
+    say(f"{differ} of {len(found)} differ from the contract." if differ else "All is as the contract says.")
     return 1 if differ or late else 0
 
 
 def _printed(finding: Finding) -> Finding:
-    click.echo(f"{'DIFFERS' if finding.differs else 'ok     '}  {finding.case}")
+    say(f"{'DIFFERS' if finding.differs else 'ok     '}  {finding.case}")
     if finding.differs:
-        click.echo(f"         it is: {finding.differs}")
+        say(f"         it is: {finding.differs}")
     return finding

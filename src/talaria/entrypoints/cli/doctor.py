@@ -86,7 +86,7 @@ def _print(found: list[Finding]) -> None:
         if not finding.well:
             say(f"     to be mended by: {finding.owner}. {finding.advice}")
     bad = sum(not finding.well for finding in found)
-    click.echo(f"{bad} of {len(found)} are bad." if bad else "All is well.")
+    say(f"{bad} of {len(found)} are bad." if bad else "All is well.")
 
 
 def servers_of(settings: Settings) -> list[Server]:

@@ -16,7 +16,7 @@ from rich.text import Text
 from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, STATUS, FailureRecord
 from talaria.entrypoints.cli.failure_list import moment, print_list
 from talaria.entrypoints.cli.operators import CannotAsk, NotThere, Operators, ask, operators_of, ops_option
-from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table
+from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table, say
 from talaria.entrypoints.ops.answers import Failures
 from talaria.entrypoints.ops.timeline import advice, facts_of, origin, steps
 
@@ -109,7 +109,7 @@ def _list(address: Operators, query: dict[str, str | int], as_json: bool) -> Non
     elif entries:
         print_list(entries)
     else:
-        click.echo("No such answer is remembered." if len(query) > 1 else _NONE)
+        say("No such answer is remembered." if len(query) > 1 else _NONE)
 
 
 def _follow(address: Operators, last: int, filters: dict[str, str], as_json: bool) -> None:
