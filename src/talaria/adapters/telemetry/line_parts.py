@@ -56,7 +56,7 @@ class LineParts:
 
     def encode(self, event: RequestForwarded, time: str) -> bytes:
         """The line of a request that ended at `time` (RFC 3339), its newline included."""
-        labels, request_id, trace_id, method, status, size_in, size_out, total, upstream, *_, edge = event
+        labels, request_id, trace_id, method, status, size_in, size_out, total, upstream, _, _, _, edge = event
         tag, _, _, caller, person = labels
         key = (tag, caller, method, status, person != "", edge)
         a, b, c, d, e, f, g, h, i, j = self._parts.get(key) or self._learn(key, event)
