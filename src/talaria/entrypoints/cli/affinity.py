@@ -4,15 +4,16 @@ The questions name a route that there is not: each is refused before its token i
 id by the instance that it met. So the tokens need no key, and no dependency hears of it.
 """
 
-import http.client
 import json
 import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
+import httpx
+
+from talaria.adapters.tls import client_tls
 from talaria.entrypoints.cli.operators import CannotAsk, NotThere, Operators, ask
 from talaria.entrypoints.cli.probes import SECONDS, Finding
 from talaria.entrypoints.config import Settings
@@ -32,7 +33,7 @@ def affinity(settings: Settings, balancer: str, instances: Sequence[Operators]) 
         for _ in range(_PERSONS):
             person = f"talaria-doctor-{secrets.token_hex(6)}"
             met.append({_met(_ask(balancer, _token(caller, person)), instances) for _ in range(2)})
-    except (OSError, http.client.HTTPException) as error:
+    except httpx.HTTPError as error:
         what = f"the balancer: {balancer} can't be asked ({str(error) or type(error).__name__})"
         return Finding(what, False, "the balancer", "Look whether it runs, and whether instances are behind it.")
     except CannotAsk as error:
@@ -61,15 +62,9 @@ def _token(caller: CallerSettings, person: str) -> str:
 
 def _ask(balancer: str, token: str) -> str:
     """The id of a request that went through the balancer."""
-    url, request_id = urlsplit(balancer), f"talaria-doctor-{secrets.token_hex(8)}"
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = kind(url.hostname or "", url.port, timeout=SECONDS)
+    request_id = f"talaria-doctor-{secrets.token_hex(8)}"
     headers = {"authorization": f"Bearer {token}", "x-api-tag": "talaria-doctor", "x-request-id": request_id}
-    try:
-        connection.request("GET", url.path or "/", headers=headers)
-        connection.getresponse().read()
-    finally:
-        connection.close()
+    httpx.get(balancer, headers=headers, timeout=SECONDS, trust_env=False, verify=client_tls())
     return request_id
 
 

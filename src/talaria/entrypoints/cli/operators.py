@@ -7,6 +7,7 @@ import httpx
 import msgspec
 import rich_click as click
 
+from talaria.adapters.tls import client_tls
 from talaria.entrypoints.cli.shared import DEFAULT_FILE, fail, load_or_exit, written_as
 from talaria.entrypoints.config import Address
 from talaria.entrypoints.config.settings import ServerSettings
@@ -62,7 +63,7 @@ def ask(address: Operators, path: str, kind: type[T], method: str = "GET", timeo
     stranger = f"What answers at {address} is no operators' listener of this version."
     try:
         # The listener is near: no proxy of the environment is asked.
-        answer = httpx.request(method, url, timeout=timeout, trust_env=False)
+        answer = httpx.request(method, url, timeout=timeout, trust_env=False, verify=client_tls())
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         wrong = f"The operators' listener at {address} can't be reached ({_cause(error, timeout)})."
         raise CannotAsk(wrong, _HANGS if isinstance(error, httpx.ReadTimeout) else _DOES_IT_RUN) from None
