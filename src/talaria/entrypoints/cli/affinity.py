@@ -16,6 +16,7 @@ import httpx
 from talaria.adapters.tls import client_tls
 from talaria.entrypoints.cli.operators import CannotAsk, NotThere, Operators, ask
 from talaria.entrypoints.cli.probes import SECONDS, Finding
+from talaria.entrypoints.cli.token import claim
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import CallerSettings
 
@@ -51,12 +52,9 @@ def affinity(settings: Settings, balancer: str, instances: Sequence[Operators]) 
 
 def _token(caller: CallerSettings, person: str) -> str:
     """Nothing signs it."""
-    claims: dict[str, Any] = {"iss": caller.issuer, "exp": int(time.time()) + 60, "jti": secrets.token_hex(8)}
-    at, *path = reversed(caller.phone_id_claim.split("."))
-    value: Any = {at: person}
-    for name in path:
-        value = {name: value}
-    parts = [{"alg": "ES256", "typ": "JWT"}, claims | value, {"signature": "none"}]
+    claims = {"iss": caller.issuer, "exp": int(time.time()) + 60, "jti": secrets.token_hex(8)}
+    named = claim(caller.phone_id_claim, person)
+    parts = [{"alg": "ES256", "typ": "JWT"}, claims | named, {"signature": "none"}]
     return ".".join(urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
 
 

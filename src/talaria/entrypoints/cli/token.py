@@ -73,15 +73,17 @@ def _key(caller: CallerSettings, key_file: Path | None, folder: Path) -> tuple[P
 
 def _claims(caller: CallerSettings, phone_id: PersonalPhoneId, lifetime: float) -> dict[str, object]:
     now = int(time.time())
-    named: object = phone_id.reveal()
-    outermost, *inner = caller.phone_id_claim.split(".")
-    for name in reversed(inner):
-        named = {name: named}
     return {
         "iss": caller.issuer,
         "aud": caller.audience,
         "iat": now,
         "exp": now + int(lifetime),
         "jti": uuid.uuid4().hex,
-        outermost: named,
+        **claim(caller.phone_id_claim, phone_id.reveal()),
     }
+
+
+def claim(path: str, value: object) -> dict[str, object]:
+    """The claims that have this value at a path such as "person.id"."""
+    outermost, _, inner = path.partition(".")
+    return {outermost: claim(inner, value) if inner else value}
