@@ -152,6 +152,22 @@ def test_an_egress_proxy_that_lets_nothing_through() -> None:
     assert said == "the partner wind: the egress proxy lets nothing through to api.wind.example:443"
 
 
+class Tunnel(Pages):
+    """An egress proxy that lets everything through, to itself; its answer comes in pieces."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_CONNECT(self) -> None:
+        self.send_response_only(200)
+        self.send_header("via", "1.1 proxy" + ", 1.1 another" * 500)
+        self.end_headers()
+
+
+def test_what_an_egress_proxy_says_is_read_to_its_end() -> None:
+    with serving(Tunnel) as port:
+        assert bad(Server("the partner wind", "http://api.wind.example", NO_TLS, f"http://127.0.0.1:{port}")) == []
+
+
 PROBED = """
 from talaria.adapters.partner_kit import PartnerBadAnswer
 from talaria.adapters.partners import wind

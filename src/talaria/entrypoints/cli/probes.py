@@ -96,16 +96,19 @@ def _connect(server: Server, url: SplitResult) -> socket.socket:
         raise _Ill(what, owner, "Look whether it runs, and whether a firewall is in between.") from None
 
 
-def _cause(error: OSError) -> str:
-    return f"no answer within {SECONDS:g} s" if isinstance(error, TimeoutError) else error.strerror or "cut off"
+def _cause(error: Exception) -> str:
+    timeout = isinstance(error, TimeoutError)
+    return f"no answer within {SECONDS:g} s" if timeout else getattr(error, "strerror", None) or "cut off"
 
 
 def _tunnel(server: Server, connection: socket.socket, url: SplitResult) -> None:
     target = _netloc(url)
     try:
         connection.sendall(f"CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n\r\n".encode())
-        status = connection.recv(4096).split(b" ", 2)[1:2]
-    except OSError as error:
+        with connection.makefile("rb", buffering=0) as answer:  # what comes behind the head is not the proxy's
+            status = answer.readline(4096).split(b" ", 2)[1:2]
+            http.client.parse_headers(answer)
+    except (OSError, http.client.HTTPException) as error:
         raise _Ill(f"{server.owner}: the egress proxy fails ({_cause(error)})", "the egress proxy", _ALLOW) from None
     if status != [b"200"]:
         raise _Ill(f"{server.owner}: the egress proxy lets nothing through to {target}", "the egress proxy", _ALLOW)

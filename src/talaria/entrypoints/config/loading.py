@@ -96,7 +96,7 @@ def read_toml(path: Path, other: str) -> tuple[str, dict[str, Any]]:
         wrong, hint = f"{path} can't be read ({error.strerror})", other
     except UnicodeDecodeError as error:
         wrong, hint = f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError; or of an integer with thousands of digits
         wrong, hint = f"{path} is not TOML: {error}", "put that line right; a text stands in quotes"
     except RecursionError:
         wrong, hint = f"{path} nests too deeply", "no setting has arrays in arrays"
