@@ -60,6 +60,10 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         for raised in self.raised:
             raise raised
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for its threads, however much time that takes: since Python 3.12 a loop that ends has a `timeout`."""
+        await super().shutdown_default_executor()
+
     def time(self) -> float:
         return self._jumping.now
 
