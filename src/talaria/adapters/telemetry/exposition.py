@@ -26,7 +26,7 @@ _UNSAID_WHERE_EMPTY = frozenset({"caller", "url", "dependency"})
 
 
 def render(tallies: Tallies, accept: str) -> tuple[bytes, str]:
-    """The metrics in the form that this `accept` header asks for, and their content type. Malformed, it asks for none."""
+    """The metrics in the form that this `accept` header asks for, a malformed one for none; and their content type."""
     registry = CollectorRegistry()
     registry.register(_Collector(tallies))
     try:
