@@ -26,7 +26,9 @@ _UNSAID_WHERE_EMPTY = frozenset({"caller", "url", "dependency"})
 
 
 def render(tallies: Tallies, accept: str) -> tuple[bytes, str]:
-    """The metrics in the form that this `accept` header asks for, a malformed one for none; and their content type."""
+    """The metrics in the form that this `accept` header asks for, and their content type. One that is malformed asks
+    for none.
+    """
     registry = CollectorRegistry()
     registry.register(_Collector(tallies))
     try:
