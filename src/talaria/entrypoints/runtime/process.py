@@ -216,15 +216,12 @@ async def _run_worker(server: GatewayServer, config_path: Path, number: int, con
     siblings = server.process.siblings()
     handlers = {**ControlServer(server.process.admin()).handlers, **siblings.handlers}
     connection = await ControlConnection.open(control, handlers, stop.set)
-    beats: list[asyncio.Task[None]] = []
 
     def on_serving() -> None:
-        beats.append(_beat(connection, lambda: server.settings.server.drain_timeout))
+        connection.start_beating(lambda: server.settings.server.drain_timeout)
 
     await siblings.connect(connection, number)
     await _serve_until(stop, server, config_path, ServiceManager({}), on_serving)  # the supervisor speaks for all
-    for beat in beats:
-        beat.cancel()
     connection.close()
 
 
@@ -233,15 +230,12 @@ async def _run_ops(workers: int, listening: socket.socket, control: socket.socke
     stop = _stop_event(supervised=True)
     admin = WorkersAdmin(workers)
     connection = await ControlConnection.open(control, admin.handlers, stop.set)
-    tasks = [_beat(connection, lambda: 0.0), asyncio.create_task(admin.keep_collecting(connection))]
+    connection.start_beating(lambda: 0.0)
+    collecting = asyncio.create_task(admin.keep_collecting(connection))
     listener = OperatorsListener(admin)
     await listener.start(listening)
     logger.info("serving operators", extra={"ops": url_of(listening), "version": __version__})
     await stop.wait()
     await listener.stop()
-    for task in tasks:
-        task.cancel()
-
-
-def _beat(connection: ControlConnection, drain_timeout: Callable[[], float]) -> "asyncio.Task[None]":
-    return asyncio.create_task(connection.keep_beating(drain_timeout))
+    collecting.cancel()
+    connection.close()
