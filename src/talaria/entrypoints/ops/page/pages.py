@@ -73,9 +73,9 @@ class Pages:
         self._admin = admin
         self._history = History()
         self._closed = asyncio.Event()
-        self._making = asyncio.Lock()
         self._made = Made("", "")
         self._made_at = float("-inf")
+        self._making = asyncio.Lock()
 
     async def keep_sampling(self) -> None:
         """Take samples for the rates and curves, for ever."""
