@@ -145,11 +145,14 @@ def test_a_server_without_tls() -> None:
     assert said.startswith("personal: no TLS")
 
 
-def test_an_egress_proxy_that_lets_nothing_through() -> None:
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [("https://api.wind.example", "api.wind.example:443"), ("http://[2001:db8::1]", "[2001:db8::1]:80")],
+)
+def test_an_egress_proxy_that_lets_nothing_through(url: str, target: str) -> None:
     with serving() as port:
-        server = Server("the partner wind", "https://api.wind.example", NO_TLS, f"http://127.0.0.1:{port}")
-        (said,) = bad(server)
-    assert said == "the partner wind: the egress proxy lets nothing through to api.wind.example:443"
+        (said,) = bad(Server("the partner wind", url, NO_TLS, f"http://127.0.0.1:{port}"))
+    assert said == f"the partner wind: the egress proxy lets nothing through to {target}"
 
 
 class Tunnel(Pages):

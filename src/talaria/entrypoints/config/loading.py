@@ -45,12 +45,12 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def load_part(path: Path, keys: Collection[str], environ: Mapping[str, str] = os.environ) -> Settings:
+def load_part(path: Path, keys: Collection[str]) -> Settings:
     """The settings, of which those at these key paths are good; another may be empty, for want of a secret as a rule.
 
     Read, overridden and decoded as by `load`. Raises ConfigurationError with what is wrong at `keys`.
     """
-    file = _File(path, environ)
+    file = _File(path, os.environ)
     file.raise_problems([one for one in file.diagnostics.problems if any(_concerns(one, key) for key in keys)])
     return file.settings
 

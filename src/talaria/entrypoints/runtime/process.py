@@ -105,7 +105,11 @@ def run(settings: Settings, config_path: Path) -> int:
     if os.getpid() == 1:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the orphans that it gives to process 1
         list(ended_processes())  # but those that ended before
-    uvloop.run(_run_single(GatewayServer(Container(settings=settings), sockets, ops), config_path))
+    try:
+        uvloop.run(_run_single(GatewayServer(Container(settings=settings), sockets, ops), config_path))
+    except Exception:
+        logger.exception("the gateway failed")
+        return FAILED
     return 0
 
 
@@ -220,15 +224,12 @@ async def _run_worker(server: GatewayServer, config_path: Path, number: int, con
     siblings = server.process.siblings()
     handlers = {**ControlServer(server.process.admin()).handlers, **siblings.handlers}
     connection = await ControlConnection.open(control, handlers, stop.set)
-    beats: list[asyncio.Task[None]] = []
 
     def on_serving() -> None:
-        beats.append(_beat(connection, lambda: server.settings.server.drain_timeout))
+        connection.start_beating(lambda: server.settings.server.drain_timeout)
 
     await siblings.connect(connection, number)
     await _serve_until(stop, server, config_path, ServiceManager({}), on_serving)  # the supervisor speaks for all
-    for beat in beats:
-        beat.cancel()
     connection.close()
 
 
@@ -237,15 +238,12 @@ async def _run_ops(workers: int, listening: socket.socket, control: socket.socke
     stop = _stop_event(supervised=True)
     admin = WorkersAdmin(workers)
     connection = await ControlConnection.open(control, admin.handlers, stop.set)
-    tasks = [_beat(connection, lambda: 0.0), asyncio.create_task(admin.keep_collecting(connection))]
+    connection.start_beating(lambda: 0.0)
+    collecting = asyncio.create_task(admin.keep_collecting(connection))
     listener = OperatorsListener(admin)
     await listener.start(listening)
     logger.info("serving operators", extra={"ops": url_of(listening), "version": __version__})
     await stop.wait()
     await listener.stop()
-    for task in tasks:
-        task.cancel()
-
-
-def _beat(connection: ControlConnection, drain_timeout: Callable[[], float]) -> "asyncio.Task[None]":
-    return asyncio.create_task(connection.keep_beating(drain_timeout))
+    collecting.cancel()
+    connection.close()
