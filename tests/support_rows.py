@@ -1,6 +1,6 @@
 """Many rows of one table in one test: each is tried, and the failure names every row that failed.
 
-For a table whose rows take less time than pytest takes for a test.
+For rows of which each takes less time than pytest takes for a test.
 """
 
 from collections.abc import Generator
