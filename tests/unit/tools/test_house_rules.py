@@ -77,9 +77,16 @@ def test_a_module_without_a_unit_test_is_found(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_helper_without_a_name_of_its_own_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    tree(monkeypatch, tests_support_a="", deep_support_a="", tests_helper="", tests_test_x="", tests_conftest="")
-    program = Path("tests/soak/program.py"), 'if __name__ == "__main__":\n    pass\n'
-    monkeypatch.setattr(house_rules, "texts", lambda there=house_rules.texts(): [*there, program])
+    program = 'if __name__ == "__main__":\n    pass\n'
+    tree(
+        monkeypatch,
+        tests_support_a="",
+        deep_support_a="",
+        tests_helper="",
+        tests_test_x="",
+        tests_conftest="",
+        deep_program=program,
+    )
     assert house_rules.unnamed_helpers() == [
         "tests/unit/helper.py is not called support_*.py",
         "tests/unit/support_a.py is not the only one of its name",
