@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from math import inf
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from talaria.domain.errors import (
     DependencyFault,
@@ -45,6 +45,7 @@ from talaria.domain.model import (
     CachedIdentity,
     ExchangeResult,
     Hop,
+    Identity,
     IdentityKey,
     PartnerUserId,
     PersonalPhoneId,
@@ -53,6 +54,9 @@ from talaria.domain.ports import Clock, IdentityCache, PartnerAccounts, PhoneDir
 
 SERVE_STALE_SECONDS = 5.0
 """How long after a fault stale pairs serve without waiting for another try."""
+
+TIMER_SLACK = 0.005
+"""Timers of an event loop may fire so many seconds early."""
 
 _UNKNOWN: dict[str, type[UnknownUser]] = {r.reason: r for r in (IdentityUnknown, PartnerUserUnknown)}
 
@@ -121,15 +125,12 @@ class Exchange:
         shed_cold: Callable[[], None] = lambda: None,
         hops: Mapping[str, Sequence[Hop]] = MappingProxyType({}),
     ) -> None:
-        self._steps: dict[str, dict[Hop, Callable[[Any, HopContext], Awaitable[Any]]]] = {
-            partner: {
-                "personal.phone": directory.phone_of,
-                "personal.email": directory.email_of,
-                "partner": one.user_of,
-            }
-            for partner, one in accounts.items()
+        retrieve: dict[Hop, Callable[[PersonalPhoneId, HopContext], Awaitable[Identity]]] = {
+            "personal.phone": directory.phone_of,
+            "personal.email": directory.email_of,
         }
-        self._hops = {partner: hops.get(partner, PHONE_HOPS) for partner in accounts}
+        self._retrieve = {partner: retrieve[hops.get(partner, PHONE_HOPS)[0]] for partner in accounts}
+        self._accounts = accounts
         self.identities = identities
         self._policy = policy
         self._now = clock.now
@@ -238,7 +239,7 @@ class Exchange:
             user_id = await self._wait(key, flight, context, deadline, max_age)
         except (DependencyFault, GatewayOverloaded) as fault:
             stale = self._stale(key, max_age)
-            if stale is None and isinstance(fault, TimedOut) and flight.hop_deadline <= self._now() < deadline:
+            if stale is None and isinstance(fault, TimedOut) and self._has_time_after(flight, deadline):
                 return await self._join_or_start(key, context, deadline, flight_deadline, max_age)
             self._finish(key, "failed" if stale is None else "stale", context)
             if stale is None:
@@ -249,6 +250,10 @@ class Exchange:
             raise
         self._finish(key, joined, context)
         return user_id
+
+    def _has_time_after(self, flight: _Flight, deadline: float) -> bool:
+        """Is the time of the flight's hop over, and not that of a waiter until `deadline`?"""
+        return flight.hop_deadline < deadline and flight.hop_deadline - TIMER_SLACK <= self._now() < deadline
 
     def _shed(self, key: IdentityKey, context: RequestContext) -> None:
         try:
@@ -309,17 +314,17 @@ class Exchange:
 
     async def _exchange(self, key: IdentityKey, flight: _Flight) -> PartnerUserId:
         partner, _, phone_id = key
-        steps, (first, second) = self._steps[partner], self._hops[partner]
         hop = self._begin_hop(flight)  # outside of `try`: a request that comes too late is no dependency's fault
         try:
-            found = await steps[first](phone_id, hop)
+            identity = await self._retrieve[partner](phone_id, hop)
             flight.hop = "partner"
-            user_id: PartnerUserId = await steps[second](found, self._begin_hop(flight))
+            user_id = await self._accounts[partner].user_of(identity, self._begin_hop(flight))
         except (IdentityUnknown, PartnerUserUnknown) as refusal:
             self._cache(key, flight, self._policy.negative(refusal, self._now()))
             raise
         except UnknownUser:
-            if not flight.invalidated:
+            # To drop nothing would still end the flows of all other persons.
+            if not flight.invalidated and self.identities.get(key) is not None:
                 self.identities.drop(key)
             raise
         except DependencyFault:

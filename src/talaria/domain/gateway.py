@@ -17,7 +17,7 @@ from talaria.domain.errors import (
     TimedOut,
 )
 from talaria.domain.events import FlowLabels, RequestContext
-from talaria.domain.exchange import Exchange
+from talaria.domain.exchange import TIMER_SLACK, Exchange
 from talaria.domain.flow import FLOW_SECONDS, Flow
 from talaria.domain.forwarded import ForwardedHeaders
 from talaria.domain.headers import (
@@ -35,8 +35,6 @@ from talaria.domain.tracing import NO_TRACE, Tracing, new_request_id, trace_of
 
 _KEYS_RETRY_AFTER = 1.0
 _REMOVED_UNLESS_SET = (b"x-api-key", b"traceparent", b"tracestate")
-_TIMER_SLACK = 0.005
-"""Timers of an event loop may fire so many seconds early."""
 
 
 class Gateway:
@@ -366,7 +364,7 @@ async def _within(seconds: float, sending: Coroutine[Any, Any, UpstreamResponse]
 
 def _is_clients_deadline(deadline: float, flight_deadline: float, now: float) -> bool:
     """Is the client's own deadline over, which comes before the route's?"""
-    return deadline < flight_deadline and now >= deadline - _TIMER_SLACK
+    return deadline < flight_deadline and now >= deadline - TIMER_SLACK
 
 
 def _methods_of(route: Route) -> frozenset[str]:

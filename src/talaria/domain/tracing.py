@@ -85,7 +85,7 @@ def is_recorded(trace: Trace, tracing: Tracing | None) -> bool:
 
 def new_request_id() -> str:
     """A request id of our own: 32 hexadecimal digits."""
-    return f"{getrandbits(128):032x}"
+    return getrandbits(128).to_bytes(16).hex()
 
 
 def trace_of(head: RequestHeaders) -> Trace:

@@ -28,6 +28,7 @@ from talaria.testing import (
 from tests.unit.support_time import JumpingLoop, clock
 
 PHONE = "+4915100000001"
+PHONES = {"p-1": PHONE, "p-2": "+4915100000002"}
 
 
 def person(name: str = "p-1", caller: str = "app") -> Principal:
@@ -60,9 +61,9 @@ class World:
     shed_cold: Callable[[], None] = lambda: None
     clock: JumpingLoop = field(default_factory=clock)
     recorder: MemoryRecorder = field(default_factory=MemoryRecorder)
+    directory: MemoryPhoneDirectory = field(default_factory=lambda: MemoryPhoneDirectory(PHONES))
 
     def __post_init__(self) -> None:
-        self.directory = MemoryPhoneDirectory({"p-1": PHONE, "p-2": "+4915100000002"})
         users: dict[str, str | Refusal] = {PHONE: "u-1", "+4915100000002": "u-2"}
         self.accounts = MemoryPartnerAccounts(users)
         self.others = MemoryPartnerAccounts({PHONE: "bolt-1"}, "bolt")

@@ -156,6 +156,20 @@ def test_a_refused_user_is_not_remembered() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("refusal", [PartnerUserRefused(), PartnerUserUnknown(), IdentityUnknown()], ids=repr)
+def test_what_is_said_of_one_person_ends_the_flows_of_no_other(refusal: Refusal) -> None:
+    async def main() -> None:
+        world = World()
+        await world.ask(person("p-2"))
+        before = world.identities.revision
+        world.accounts.users[PHONE] = refusal
+        with pytest.raises(type(refusal)):
+            await world.ask()
+        assert world.identities.revision == before
+
+    run(main())
+
+
 @by_reason
 def test_a_failure_is_told_and_not_kept(fault: Refusal) -> None:
     async def main() -> None:

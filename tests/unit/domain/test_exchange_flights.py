@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.domain.errors import IdentityUnknown, PartnerUserRefused, Refusal, TimedOut, Unreachable
+from talaria.domain.events import HopContext
+from talaria.domain.model import PersonalPhoneId, PhoneNumber
+from talaria.testing import MemoryPhoneDirectory
 from tests.support_refusals import by
-from tests.unit.domain.support_exchange import World, key
+from tests.unit.domain.support_exchange import PHONES, World, key
 from tests.unit.support_time import run, settle
 
 HopOrigin = Literal["personal", "partner"]
@@ -149,9 +152,22 @@ def test_an_impatient_client_does_not_shorten_the_flight_of_another() -> None:
     run(main())
 
 
-def test_a_waiter_with_time_left_after_the_hop_starts_a_new_flight() -> None:
+class HastyDirectory(MemoryPhoneDirectory):
+    """One with timers that fire `early` (seconds), as those of an event loop may."""
+
+    early = 0.0
+
+    async def phone_of(self, phone_id: PersonalPhoneId, call: HopContext) -> PhoneNumber:
+        call.timeout -= self.early
+        return await super().phone_of(phone_id, call)
+
+
+@pytest.mark.parametrize("early", [0.0, 0.004])
+def test_a_waiter_with_time_left_after_the_hop_starts_a_new_flight(early: float) -> None:
     async def main() -> None:
-        world = World()
+        directory = HastyDirectory(PHONES)
+        directory.early = early
+        world = World(directory=directory)
         world.directory.script.gate.clear()
         tasks = [world.start(within=1.0, route=1.0)]
         await settle()

@@ -30,12 +30,12 @@ _LENGTH_DIGITS: Final = 15
 _CHUNK_DIGITS: Final = 6
 _HEXADECIMAL: Final = b"0123456789abcdefABCDEF"
 
-_FORWARDED, _LENGTH, _DATE, _CHUNKED, _DROPPED = range(5)
+_ORDINARY, _DATE, _LENGTH, _CHUNKED = range(4)
 _NOT_FORWARDED: Final = frozenset({b"keep-alive", b"x-request-id"})
 """Dropped for each response, without a further meaning."""
 _Read = tuple[int, int, bytes]
-"""One of the five, the length where it is one, and the line as it goes on."""
-_NOTHING: Final[_Read] = (_DROPPED, 0, b"")
+"""One of the four, the length where it is one, and the line as it goes on: empty where it does not."""
+_DROPPED: Final[_Read] = (_ORDINARY, 0, b"")
 
 
 class Receiver(Protocol):
@@ -87,20 +87,20 @@ class PlainResponses:
             if found is None:
                 return None
             kind, number, sent = found
-            if kind == _DROPPED:
+            if sent:
+                forwarded.append(sent)
+            if kind == _ORDINARY:
                 continue
-            if kind == _CHUNKED:
-                if chunked:
-                    return None
-                chunked = True
-                continue
-            if kind == _LENGTH:
+            if kind == _DATE:
+                dated = True
+            elif kind == _LENGTH:
                 if length >= 0:
                     return None
                 length = number
-            elif kind == _DATE:
-                dated = True
-            forwarded.append(sent)
+            elif chunked:
+                return None
+            else:
+                chunked = True
         body = data[end + 4 :]
         if chunked:
             content = _content_of(body) if length < 0 else None
@@ -131,14 +131,21 @@ class PlainResponses:
             plain = value.isdigit() and len(value) <= _LENGTH_DIGITS
             return (_LENGTH, int(value), sent) if plain else None
         if name == b"connection":
-            return _NOTHING if value.lower() == b"keep-alive" else None
+            return _DROPPED if value.lower() == b"keep-alive" else None
         if name in _NOT_FORWARDED:
-            return _NOTHING
+            return _DROPPED
         if name == b"transfer-encoding":
             return (_CHUNKED, 0, b"") if value.lower() == b"chunked" else None
         if not self._forwards(name):
             return None
-        return (_DATE if name == b"date" else _FORWARDED, 0, sent)
+        return (_DATE if name == b"date" else _ORDINARY, 0, sent)
+
+
+def continued(response: PlainResponse, data: bytes) -> PlainResponse | None:
+    """The same response with more of its body; None where that goes beyond its end."""
+    status, lines, dated, sized, body, missing = response
+    left = missing - len(data)
+    return None if left < 0 else (status, lines, dated, sized, body + data, left)
 
 
 _STATUSES: Final = {b"HTTP/1.1 %d " % status: status for status in range(200, 400) if status not in (204, 304)}

@@ -1,12 +1,13 @@
 """An adapter as the port that the exchange knows: one hop for each question, one border for its errors."""
 
+import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from talaria.adapters.partner_kit.http import PartnerCall, PartnerHttp
-from talaria.domain.errors import PartnerBadAnswer, Refusal
+from talaria.domain.errors import InternalError, PartnerBadAnswer, Refusal
 from talaria.domain.events import HopContext
 from talaria.domain.model import Identity, PartnerUserId, PhoneNumber
 
@@ -65,14 +66,24 @@ class AdapterAccounts:
         async def guarded(whole: PartnerCall) -> T:
             try:
                 return await ask(whole)
+            except InternalError as error:  # a question that can't be written: it holds what the partner answered
+                raise PartnerBadAnswer(error.cause) from None
             except (Refusal, TimeoutError):
                 raise
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                    raise
                 raise PartnerBadAnswer(_described(error)) from None
 
         return await self._http.whole(call, guarded)
 
 
-def _described(error: Exception) -> str:
+def _is_cancelled() -> bool:
+    """Is it this task that is cancelled, and not one that the adapter began and waited for?"""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _described(error: BaseException) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"the adapter failed: {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

@@ -12,10 +12,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from talaria.adapters.telemetry.line_parts import LineParts, forwarded_line
 from talaria.adapters.telemetry.line_writer import NO_ROOM, LineWriter
-from talaria.adapters.telemetry.request_line import clipped, request_line
-from talaria.adapters.telemetry.text_lines import encoded_text_line
+from talaria.adapters.telemetry.request_line import clipped, forwarded_line, request_line
+from talaria.adapters.telemetry.text_lines import encoded_text_line, encoded_text_lines
 from talaria.adapters.telemetry.timestamps import Timestamps
 from talaria.domain.events import Event, RequestFinished, RequestForwarded
 
@@ -50,8 +49,9 @@ class AccessLog:
         self._clock = clock
         self._timestamps = Timestamps(clock)
         self._timestamp = self._timestamps.now
-        self._encode = encoded_text_line if as_text else msgspec.json.Encoder().encode
-        self._encode_forwarded = self._encoded_text if as_text else LineParts(worker).encode
+        encoder = msgspec.json.Encoder()
+        self._encode = encoded_text_line if as_text else encoder.encode
+        self._encode_lines = encoded_text_lines if as_text else encoder.encode_lines
         self._call_later = call_later
         self._writer = LineWriter(descriptor, buffer_limit, self._lost_line, write)
         self._due = False
@@ -84,11 +84,13 @@ class AccessLog:
         if self._gone:
             self._writer.lost += len(events)
             return
-        add, encode, before, time = self._writer.add, self._encode_forwarded, -1, ""
+        worker, before, time = self._worker, -1, ""
+        lines = []
         for event in events:
             if (now := int(event.at * 1000)) != before:
                 before, time = now, self._timestamps.of(now)
-            add(encode(event, time))
+            lines.append(forwarded_line(event, time, worker))
+        self._writer.add(self._encode_lines(lines))
         self.flush()
 
     def state(self) -> tuple[int, int]:
@@ -96,8 +98,7 @@ class AccessLog:
         return self._writer.size, self._writer.lost
 
     def flush(self) -> None:
-        """Write what waits, as far as it is taken at once."""
-        self._due = False
+        """Write what waits, as far as it is taken at once; the rest soon."""
         try:
             written = self._writer.flush()
         except OSError as error:
@@ -109,7 +110,7 @@ class AccessLog:
             if self._no_room and written:
                 self._no_room = False
                 _logger.info("access lines are written again")
-        if self._writer.size:
+        if self._writer.size and not self._due:
             self._flush_soon()
 
     def close(self, seconds: float = 1.0) -> None:
@@ -122,14 +123,15 @@ class AccessLog:
             if self._no_room:
                 return
 
-    def _encoded_text(self, event: RequestForwarded, time: str) -> bytes:
-        return self._encode(forwarded_line(event, time, self._worker)) + b"\n"
-
     def _flush_soon(self) -> None:
         self._due = True
         if self._call_later is None:
             self._call_later = asyncio.get_running_loop().call_later
-        self._call_later(_NO_ROOM_SECONDS if self._no_room else _FLUSH_SECONDS, self.flush)
+        self._call_later(_NO_ROOM_SECONDS if self._no_room else _FLUSH_SECONDS, self._flush_due)
+
+    def _flush_due(self) -> None:
+        self._due = False
+        self.flush()
 
     def _lost_line(self, count: int) -> bytes:
         fields = {"time": self._timestamp(), "level": "warning", "event": "lines-dropped", "count": count}

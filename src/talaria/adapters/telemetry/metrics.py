@@ -8,6 +8,7 @@ import platform
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from talaria.adapters.telemetry.process_gauges import ProcessGauges
@@ -33,6 +34,9 @@ def process_gauges(worker: str, process: ProcessGauges) -> dict[str, dict[Labels
     return {name: {(worker,): value} for name, value in process.values().items() if name in FAMILIES.gauges}
 
 
+_bucket_of = partial(bisect_left, BUCKETS)
+
+
 def _counter(counts: dict[Labels, int]) -> Callable[..., None]:
     """What adds one, or so many, to the count of these labels."""
     get = counts.get
@@ -52,10 +56,9 @@ def _timer(durations: dict[Labels, Durations]) -> Callable[..., int]:
         if observed is None:
             observed = durations[labels] = [0.0] * (len(BUCKETS) + 2)
         bucket = 0
-        for seconds in many:
-            bucket = bisect_left(BUCKETS, seconds)
+        for bucket in map(_bucket_of, many):
             observed[bucket] += 1
-            observed[-1] += seconds
+        observed[-1] += sum(many)
         return bucket
 
     return add
@@ -180,9 +183,12 @@ class Metrics:
 
     def _forwarded(self, events: list[RequestForwarded]) -> None:
         alike: dict[tuple[tuple[str, ...], str, str, int, bool], list[RequestForwarded]] = {}
+        last, those = None, []
         for event in events:
             key = event.labels[:4], event.address, event.method, event.status, event.edge
-            alike.setdefault(key, []).append(event)
+            if key != last:
+                last, those = key, alike.setdefault(key, [])
+            those.append(event)
         for ((tag, partner, upstream, caller), address, method, status, edge), those in alike.items():
             known = tag if tag in self._tags else OTHER
             self._count_request((known, method, status, "", "" if edge else "upstream", caller), len(those))
@@ -193,7 +199,7 @@ class Metrics:
                 self._time_call((upstream, address), *[event.upstream_seconds for event in those])
             for event in traced(those):
                 exemplar = Exemplar(event.trace_id, event.seconds, event.at)
-                self._exemplars[known, bisect_left(BUCKETS, event.seconds)] = exemplar
+                self._exemplars[known, _bucket_of(event.seconds)] = exemplar
 
     def _exchange(self, event: ExchangeFinished) -> None:
         self._count_exchange((event.partner, event.result))

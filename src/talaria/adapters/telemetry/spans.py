@@ -25,7 +25,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from talaria.adapters.telemetry.line_parts import finished_of
 from talaria.domain.events import (
     PERSONAL_SPAN,
     SERVER_SPAN,
@@ -83,7 +82,7 @@ class SpanRecorder:
         for event in traced(events):
             if event.trace is not None and event.trace.sampled:
                 started = event.at - event.seconds - self._wall() + self._now()
-                self._record(finished_of(event, started), event.trace)
+                self._record(event.as_finished(started), event.trace)
 
     def _record(self, event: RequestFinished, trace: Trace) -> None:
         context, joined = event.context, event.context.joined
@@ -117,20 +116,21 @@ class SpanRecorder:
         last = {attempt.dependency: attempt for attempt in context.attempts}
         for attempt in context.attempts:
             dependency = attempt.dependency
-            is_exchange = dependency in ("personal", context.partner)
-            if is_exchange and context.joined is not None:
+            is_partner = context.is_partner(dependency)
+            is_upstream = not is_partner and dependency != "personal"
+            if context.joined is not None and not is_upstream:
                 continue
             attributes = self._attributes_of(attempt)
             if sent_before := asked.get(dependency, 0):
                 attributes["http.request.resend_count"] = sent_before
             asked[dependency] = sent_before + 1
             own = None
-            if attempt is last[dependency] and not (is_exchange and dependency == context.partner):
-                own = _span(trace, PERSONAL_SPAN if is_exchange else UPSTREAM_SPAN)
-                if not is_exchange and attempt.outcome == "ok" and not event.reason:
-                    attributes["http.response.status_code"] = event.status
-            if not is_exchange:
+            if attempt is last[dependency] and not is_partner:
+                own = _span(trace, UPSTREAM_SPAN if is_upstream else PERSONAL_SPAN)
+            if is_upstream:
                 attributes["http.request.method"] = _method(event)
+                if own is not None and attempt.outcome == "ok" and not event.reason:
+                    attributes["http.response.status_code"] = event.status
             self._put(
                 ReadableSpan(
                     dependency,

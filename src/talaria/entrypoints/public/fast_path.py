@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from talaria.adapters.balanced_upstream import Lease
-from talaria.adapters.http1.plain_responses import PlainResponses
+from talaria.adapters.http1.plain_responses import PlainResponse, PlainResponses, continued
 from talaria.adapters.talaria_services import TalariaServices
 from talaria.domain.decision import joined
 from talaria.domain.errors import RateLimited
@@ -114,7 +114,7 @@ class FastRequest:
 
     __slots__ = (
         "_client", "_flow", "_gateway", "_kept", "_lease", "_method", "_path", "_patience", "_read", "_recorded",
-        "_request_id", "_sent", "_services", "_size", "_trace", "_trace_id", "_trace_lines", "data",
+        "_request_id", "_response", "_sent", "_services", "_size", "_trace", "_trace_id", "_trace_lines", "data",
     )  # fmt: skip
 
     def __init__(
@@ -135,6 +135,7 @@ class FastRequest:
         self._services = services
         self._lease = lease
         self._kept = b""
+        self._response: PlainResponse | None = None
         self._patience: TimerHandle | None = None
         self._gateway = path.gateway
         self._method, start, forwarded, self._read, _, body = plain
@@ -150,31 +151,22 @@ class FastRequest:
         else:
             self._trace_id, self._trace_lines, self._recorded = next(path.tracing.new)
         framing = b"content-length: %d\r\n" % len(body) if b"content-length" in read else b""
-        head = b"%b\r\n%b\r\n%b%bx-request-id: %b\r\n%b%b%b\r\n%b" % (
-            start,
-            lease.backend.client.host_line,
-            b"".join(forwarded),
-            own_lines,
-            self._request_id.encode("ascii"),
-            self._trace_lines,
-            flow.lines_after,
-            framing,
-            body,
-        )
+        lines = (*forwarded, own_lines, b"x-request-id: ", self._request_id.encode(), b"\r\n", self._trace_lines)
+        host_line = lease.backend.client.host_line
+        request = b"".join((start, b"\r\n", host_line, b"\r\n", *lines, flow.lines_after, framing, b"\r\n", body))
         self._sent = path.now()
-        lease.connection.begin_for(self, head, lease.since + flow.route.timeout)
+        lease.connection.begin_for(self, request, lease.since + flow.route.timeout)
 
     def receive(self, data: bytes) -> None:
-        if self._kept:
-            data = self._kept + data
-        self._kept = data
-        path, flow, lease = self._path, self._flow, self._lease
-        response = path.responses.read(data, flow.secrets)
-        if response is None or 0 < response[5] > _KEPT_AT_MOST - len(data):
+        self._kept += data
+        path, flow, lease, begun = self._path, self._flow, self._lease, self._response
+        response = path.responses.read(data, flow.secrets) if begun is None else continued(begun, data)
+        if response is None or 0 < response[5] > _KEPT_AT_MOST - len(self._kept):
             self.leave()
             return
         status, lines, dated, sized, body, missing = response
         if missing:
+            self._response = response
             if self._patience is None:
                 self._patience = lease.connection.loop.call_later(_PATIENCE, self.leave)
             return
@@ -183,17 +175,10 @@ class FastRequest:
         lease.connection.end(reusable=True)
         now = path.now()
         lease.backend.breaker.succeeded(lease.permit, now)
-        self._client.answer(
-            b"%b%bx-request-id: %b\r\n%b%b\r\n%b"
-            % (
-                STATUS_LINES[status],
-                b"".join(lines),
-                self._request_id.encode("ascii"),
-                b"" if dated else joined([date_header()]),
-                b"" if sized else b"content-length: %d\r\n" % len(body),
-                body,
-            )
-        )
+        date = b"" if dated else joined([date_header()])
+        framing = b"" if sized else b"content-length: %d\r\n" % len(body)
+        own_lines = b"x-request-id: ", self._request_id.encode(), b"\r\n", date, framing
+        self._client.answer(b"".join((STATUS_LINES[status], *lines, *own_lines, b"\r\n", body)))
         path.limiter.in_flight -= 1
         path.record_soon(
             RequestForwarded(

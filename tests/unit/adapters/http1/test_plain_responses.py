@@ -1,10 +1,12 @@
 """Plain responses: what is read is read as by the strict reader, and whatever is not certain is not read."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talaria.adapters.http1.plain_responses import PlainResponse, PlainResponses
+from talaria.adapters.http1.plain_responses import PlainResponse, PlainResponses, continued
 from talaria.adapters.http1.response_head import parse_head
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.model import Partner
@@ -33,6 +35,20 @@ def test_a_plain_one() -> None:
         b"ok",
         0,
     )
+
+
+@given(st.binary(max_size=40), st.lists(st.integers(0, 40), max_size=4))
+def test_in_pieces_it_is_what_it_is_whole(body: bytes, cuts: list[int]) -> None:
+    lines = (b"content-length: %d" % len(body), b"date: x")
+    ends = [*sorted(min(cut, len(body)) for cut in cuts), len(body)]
+    begun = read(response(*lines, body=body[: ends[0]]))
+    for start, end in pairwise(ends):
+        assert begun is not None
+        assert begun[5] == len(body) - start
+        begun = continued(begun, body[start:end])
+    assert begun == read(response(*lines, body=body))
+    assert begun is not None
+    assert continued(begun, b"surplus") is None
 
 
 @pytest.mark.parametrize(

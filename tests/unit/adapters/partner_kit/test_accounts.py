@@ -1,9 +1,11 @@
 """The border: what an adapter may raise passes, what it may not is a bad answer that quotes nothing."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
+from talaria.adapters.http1.errors import LocalProtocolError
 from talaria.adapters.partner_kit import (
     AdapterAccounts,
     PartnerBadAnswer,
@@ -53,6 +55,16 @@ async def test_any_other_exception_is_a_bad_answer_with_its_place_and_without_it
     assert caught.value.__suppress_context__
 
 
+async def test_a_question_that_cannot_be_written_is_a_bad_answer() -> None:
+    async def ask(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        await http.get("/", call=call, headers={"x-nonce": "what the partner gave"})
+        raise AssertionError
+
+    with pytest.raises(PartnerBadAnswer, match=r"^the request to \w+ can't be written$") as caught:
+        await accounts(partner(LocalProtocolError("a line break")), ask).user_of(PHONE, HopContext("", 5.0))
+    assert caught.value.__suppress_context__
+
+
 async def test_cancelling_passes() -> None:
     async def wait(http: PartnerHttp, call: HopContext) -> PartnerUserId:
         await asyncio.Event().wait()
@@ -63,6 +75,18 @@ async def test_cancelling_passes() -> None:
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+
+
+@pytest.mark.parametrize("own", [asyncio.Future, lambda: asyncio.create_task(asyncio.Event().wait())])
+async def test_what_the_adapter_cancels_itself_is_a_bad_answer(own: Callable[[], asyncio.Future[bool]]) -> None:
+    async def cancel(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        waited_for = own()
+        waited_for.cancel()
+        await waited_for
+        raise AssertionError
+
+    with pytest.raises(PartnerBadAnswer, match=r"^the adapter failed: CancelledError at "):
+        await accounts(partner(), cancel).user_of(PHONE, HopContext("", 5.0))
 
 
 @pytest.mark.parametrize("given", [None, "u-1", 7])

@@ -85,13 +85,16 @@ class TestContract(RecorderContract):
         return EventBus({RequestFinished: [Bench().recorder.record]})
 
 
-def test_the_tree_of_a_request_with_an_exchange() -> None:
-    spans = Bench().spans(finished(context(PERSONAL, WIND, SERVICES)))
+@pytest.mark.parametrize("partner", ["wind", "wind.canary"])
+def test_the_tree_of_a_request_with_an_exchange(partner: str) -> None:
+    spans = Bench().spans(finished(context(PERSONAL, WIND._replace(dependency=partner), SERVICES)))
     server, personal, upstream = spans["GET wind"], spans["personal"], spans["services"]
     assert ids(server) == (TRACE, SERVER, PARENT)
     assert ids(personal) == (TRACE, PERSONAL_ID, SERVER)
     assert ids(upstream) == (TRACE, UPSTREAM_ID, SERVER)
-    assert (ids(spans["wind"])[0], ids(spans["wind"])[2]) == (TRACE, SERVER)
+    assert (ids(spans[partner])[0], ids(spans[partner])[2]) == (TRACE, SERVER)
+    assert ids(spans[partner])[1] not in (SERVER, PERSONAL_ID, UPSTREAM_ID)
+    assert "http.request.method" not in said(spans[partner])
     assert [span.kind for span in spans.values()] == [SpanKind.CLIENT] * 3 + [SpanKind.SERVER]
     assert {span.status.status_code for span in spans.values()} == {StatusCode.UNSET}
     assert (server.start_time, server.end_time) == (int((WALL + 400) * 1e9), int((WALL + 402) * 1e9))
@@ -188,9 +191,12 @@ def test_an_attempt_at_one_of_several_urls_names_it() -> None:
     assert (said(span)["server.address"], said(span)["server.port"]) == ("10.0.0.7", 8080)
 
 
-def test_a_request_that_joined_an_exchange_has_a_link_in_place_of_its_attempts() -> None:
+@pytest.mark.parametrize("partner", ["wind", "wind.canary"])
+def test_a_request_that_joined_an_exchange_has_a_link_in_place_of_its_attempts(partner: str) -> None:
     leader = Trace("0" * 31 + "7", f"00-{'0' * 31}7-{'1' * 15}2-01".encode())
-    joined = replace(context(PERSONAL, WIND, SERVICES, exchange="coalesced"), joined=leader)
+    joined = replace(
+        context(PERSONAL, WIND._replace(dependency=partner), SERVICES, exchange="coalesced"), joined=leader
+    )
     spans = Bench().spans(finished(joined))
     assert sorted(spans) == ["GET wind", "services"]
     (link,) = spans["GET wind"].links

@@ -13,6 +13,7 @@ STREAMED = [
     (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n", b"0\r\n\r\n"),
     (b"HTTP/1.1 100 Continue\r\n\r\n", OK),
     (OK[:-1], OK[-1:] + b"surplus"),
+    (OK[:-2], OK[-2:-1], OK[-1:] + OK.replace(b"ok", b"evil")),
     (OK.replace(b"length: 2", b"length: 40000") + b"x" * 39000, b"x" * 998),
     (OK.replace(b"length: 2", b"length: 40000") + b"x" * 39999, b"x"),
     (OK[:20], OK[20:]),
