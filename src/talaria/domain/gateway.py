@@ -27,7 +27,7 @@ from talaria.domain.headers import (
     usable_request_id,
 )
 from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, UpstreamResponse
-from talaria.domain.model import IdentityKey, PartnerUserId, Principal, Route, Sensitive, ServiceClaims, ServiceToken
+from talaria.domain.model import IdentityKey, Principal, Route, Sensitive, ServiceClaims, ServiceToken
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
 from talaria.domain.rate_limits import CallerRateLimits
 from talaria.domain.routing import METHODS, check_method, find_route
@@ -110,8 +110,10 @@ class Gateway:
             decision = Decision(request, headers, trace, route, deadline, flight_deadline, principal, identity, max_age)
             if identity is not None:
                 context.phase = "exchange"
-                user_id = self._exchange.cached(identity, context, max_age)
-                decision.user_id = user_id or await self._resolve_user(decision, context)
+                decision.user_id = self._exchange.cached(identity, context, max_age)
+                if decision.user_id is None:
+                    terms = (deadline, flight_deadline, max_age)
+                    decision.user_id = await self._exchange.user_of(identity, context, *terms)
             return decision
         except Refusal as refusal:
             context.caller = context.caller or refusal.caller
@@ -224,7 +226,7 @@ class Gateway:
                     response = await upstream.send(upstream_request)
             finally:
                 context.upstream_seconds = self._now() - (before if sent is None else context.started)
-            if decision.user_id is not None and response.user_unknown:
+            if response.user_unknown:
                 response, token = await self._retry_with_fresh_identity(decision, (response, token), context)
         except TimedOut:
             if _is_clients_deadline(decision.deadline, decision.flight_deadline, self._now()):
@@ -269,12 +271,6 @@ class Gateway:
         except TimeoutError:
             raise KeysUnavailable("the request's time is up", retry_after=_KEYS_RETRY_AFTER) from None
 
-    async def _resolve_user(self, decision: Decision, context: RequestContext) -> PartnerUserId:
-        if decision.identity is None:
-            raise AssertionError("a route without identity has no user to resolve")
-        terms = (decision.deadline, decision.flight_deadline, decision.max_age)
-        return await self._exchange.user_of(decision.identity, context, *terms)
-
     async def _retry_with_fresh_identity(
         self, decision: Decision, first: tuple[UpstreamResponse, bytes], context: RequestContext
     ) -> tuple[UpstreamResponse, bytes]:
@@ -292,7 +288,8 @@ class Gateway:
             return first
         context.phase = "exchange"
         try:
-            decision.user_id = fresh = await self._resolve_user(decision, context)
+            terms = (decision.deadline, decision.flight_deadline, decision.max_age)
+            decision.user_id = fresh = await self._exchange.user_of(identity, context, *terms)
         except (DependencyFault, GatewayOverloaded):
             return first
         except BaseException:
