@@ -47,9 +47,7 @@ class AccessLog:
         as_text: bool = False,
     ) -> None:
         self._worker = worker
-        self._clock = clock
         self._timestamps = Timestamps(clock)
-        self._timestamp = self._timestamps.now
         self._encode = encoded_text_line if as_text else msgspec.json.Encoder().encode
         self._encode_forwarded = self._encoded_text if as_text else LineParts(worker).encode
         self._call_later = call_later
@@ -65,7 +63,7 @@ class AccessLog:
         if self._gone:
             self._writer.lost += 1
             return
-        line = request_line(event, self._timestamps.of(self._clock() // 1_000_000), self._worker)
+        line = request_line(event, self._timestamps.now(), self._worker)
         try:
             encoded = self._encode(line)
         except UnicodeEncodeError:
@@ -132,7 +130,7 @@ class AccessLog:
         self._call_later(_NO_ROOM_SECONDS if self._no_room else _FLUSH_SECONDS, self.flush)
 
     def _lost_line(self, count: int) -> bytes:
-        fields = {"time": self._timestamp(), "level": "warning", "event": "lines-dropped", "count": count}
+        fields = {"time": self._timestamps.now(), "level": "warning", "event": "lines-dropped", "count": count}
         return self._encode(fields) + b"\n"
 
     def _wait_for_room(self, error: OSError) -> None:
