@@ -130,8 +130,9 @@ class Gateway:
         return await self._forward(await self.decide(request, context), context)
 
     def flow_of(self, request: ClientRequest) -> Flow | None:
-        """What every request with the `host`, `x-api-tag` and `authorization` of this one, and from its peer, goes on
-        under; None where that can't be said now. Records nothing and refuses nothing: `handle` does.
+        """The flow of every request with this one's peer, `host`, `x-api-tag` and `authorization`, if there is one now.
+
+        Records nothing and refuses nothing: `handle` does.
         """
         try:
             headers = self.header_policy.filter_request(request.headers)
@@ -184,7 +185,7 @@ class Gateway:
         )
 
     def forwarding(self, flow: Flow, headers: RequestHeaders, peer: str, scheme: str) -> bytes | None:
-        """For a request under a `proxied` flow: the lines that tell of its client; None where that may not call."""
+        """For a request under a `proxied` flow: the header lines about its client; None where that one may not call."""
         try:
             self._check_network(flow.principal, headers, peer)
         except CallerNotAllowed:
@@ -214,7 +215,7 @@ class Gateway:
     async def _forward(
         self, decision: Decision, context: RequestContext, sent: tuple[Upstream, bytes] | None = None
     ) -> ClientResponse:
-        """The upstream's response under this decision. `sent`: the request was, with this token."""
+        """The upstream's response under this decision. `sent`: what the request was sent by already, and its token."""
         request = decision.request
         try:
             upstream, upstream_request, token = self._prepare(decision, context, sent)
@@ -253,11 +254,11 @@ class Gateway:
         return EdgeHeaders(headers, [name for name in dict.fromkeys(names) if name not in kept], expires)
 
     def fresh_for(self, identity: IdentityKey | None, max_age: float) -> float:
-        """Seconds for which this pair serves, `max_age` seconds old at most; endless where none is needed."""
+        """Seconds for which this pair serves, `max_age` seconds old at most; infinite where none is needed."""
         return inf if identity is None else self._exchange.fresh_for(identity, max_age)
 
     def _check_network(self, principal: Principal, headers: RequestHeaders, peer: str) -> None:
-        """Raises CallerNotAllowed where its caller may not call from there."""
+        """Raises CallerNotAllowed where the caller is bound to other networks."""
         if principal.caller in self._bound:
             self._networks.check(principal.caller, self._forwarded.client_address(headers, peer))
 

@@ -83,5 +83,5 @@ def _is_cancelled() -> bool:
 
 
 def _described(error: BaseException) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"the adapter failed: {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return f"the adapter failed: {type(error).__name__} at {Path(frame.f_code.co_filename).name}:{line}"
