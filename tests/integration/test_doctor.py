@@ -145,11 +145,30 @@ def test_a_server_without_tls() -> None:
     assert said.startswith("personal: no TLS")
 
 
-def test_an_egress_proxy_that_lets_nothing_through() -> None:
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [("https://api.wind.example", "api.wind.example:443"), ("http://[2001:db8::1]", "[2001:db8::1]:80")],
+)
+def test_an_egress_proxy_that_lets_nothing_through(url: str, target: str) -> None:
     with serving() as port:
-        server = Server("the partner wind", "https://api.wind.example", NO_TLS, f"http://127.0.0.1:{port}")
-        (said,) = bad(server)
-    assert said == "the partner wind: the egress proxy lets nothing through to api.wind.example:443"
+        (said,) = bad(Server("the partner wind", url, NO_TLS, f"http://127.0.0.1:{port}"))
+    assert said == f"the partner wind: the egress proxy lets nothing through to {target}"
+
+
+class Tunnel(Pages):
+    """An egress proxy that lets everything through, to itself; its answer comes in pieces."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_CONNECT(self) -> None:
+        self.send_response_only(200)
+        self.send_header("via", "1.1 proxy" + ", 1.1 another" * 500)
+        self.end_headers()
+
+
+def test_what_an_egress_proxy_says_is_read_to_its_end() -> None:
+    with serving(Tunnel) as port:
+        assert bad(Server("the partner wind", "http://api.wind.example", NO_TLS, f"http://127.0.0.1:{port}")) == []
 
 
 PROBED = """

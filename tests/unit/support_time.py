@@ -27,6 +27,8 @@ class _Jumping(selectors.SelectSelector):
             if not (found := super().select(THREADS)):
                 raise AssertionError("every task waits, and nothing will ever happen")
             return found
+        if found := super().select(0):  # what is there already comes before any later moment
+            return found
         self.now += timeout
         return super().select(0)
 
@@ -57,6 +59,10 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         super().close()
         for raised in self.raised:
             raise raised
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for its threads, however much time that takes: since Python 3.12 a loop that ends has a `timeout`."""
+        await super().shutdown_default_executor()
 
     def time(self) -> float:
         return self._jumping.now

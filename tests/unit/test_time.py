@@ -1,6 +1,7 @@
 """The loop of every unit test: time jumps, threads are waited for, and what a callback raises is not lost."""
 
 import asyncio
+import os
 
 import pytest
 
@@ -18,6 +19,17 @@ async def test_no_time_passes_while_something_runs() -> None:
     for _ in range(100):
         await asyncio.sleep(0)
     assert clock().time() == before
+
+
+async def test_what_is_there_already_comes_before_any_later_moment() -> None:
+    reads, writes = os.pipe()
+    arrived, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_reader(reads, arrived.set)
+    loop.call_later(1, os.write, writes, b"now")
+    await asyncio.wait_for(arrived.wait(), 2)
+    loop.remove_reader(reads)
+    os.close(reads)
+    os.close(writes)
 
 
 async def test_a_thread_is_waited_for() -> None:

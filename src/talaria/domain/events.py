@@ -139,6 +139,26 @@ class RequestForwarded(NamedTuple):
     trace: Trace | None = None
     edge: bool = False
 
+    def as_finished(self, started: float = 0.0) -> "RequestFinished":
+        """What the end of the same request says on the slow path; `started` by the clock of the attempts."""
+        labels = self.labels
+        attempt = Attempt(labels.upstream, started, self.upstream_seconds, "ok", self.address)
+        context = RequestContext(
+            request_id=self.request_id,
+            trace_id=self.trace_id,
+            tag=labels.tag,
+            caller=labels.caller,
+            exchange="hit",
+            upstream_seconds=self.upstream_seconds,
+            attempts=[] if self.edge else [attempt],
+            person=labels.person,
+            started=started,
+            edge=self.edge,
+            partner=labels.partner,
+        )
+        end = self.bytes_in, self.bytes_out, self.seconds
+        return RequestFinished(context, self.method, self.status, "", "" if self.edge else "upstream", *end)
+
 
 _TRACE = itemgetter(RequestForwarded._fields.index("trace"))
 

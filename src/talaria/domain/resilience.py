@@ -20,7 +20,8 @@ State machine of the breaker:
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from talaria.domain.errors import GatewayOverloaded
@@ -43,6 +44,7 @@ HEALED_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 """With these a request that has a body too is sent once more where the upstream does not know the user."""
 
 _COLD_SHARE = 0.8
+_KEYLESS_SHARE = 0.5
 _RETRY_AFTER = 1.0
 
 
@@ -244,16 +246,19 @@ class RetryBudget:
 
 
 class ConcurrencyLimiter:
-    """Counts the requests in flight, `limit` at most. Requests that need an exchange are shed before the others."""
+    """Counts the requests in flight, `limit` at most. Requests that need an exchange are shed before the others, and
+    those that wait for a caller's keys before these: a token that was made up does too.
+    """
 
     def __init__(self, limit: int) -> None:
-        self.in_flight = 0
+        self.in_flight = self._keyless = 0
         self.resize(limit)
 
     def resize(self, limit: int) -> None:
         """Take this many from now on."""
         self.limit = limit
         self._cold_limit = max(1, int(limit * _COLD_SHARE))
+        self._keyless_limit = max(1, int(limit * _KEYLESS_SHARE))
 
     def acquire(self) -> None:
         """One request more, to be followed by `release`. Raises GatewayOverloaded at the limit."""
@@ -269,3 +274,14 @@ class ConcurrencyLimiter:
         """Raises GatewayOverloaded where the rest of the room is for requests with a cached identity."""
         if self.in_flight > self._cold_limit:
             raise GatewayOverloaded("server.max_in_flight, for a cold request", retry_after=_RETRY_AFTER)
+
+    @contextmanager
+    def waiting_for_keys(self) -> Iterator[None]:
+        """While a request in flight waits for a caller's keys. Raises GatewayOverloaded where too many do."""
+        if self._keyless >= self._keyless_limit:
+            raise GatewayOverloaded("server.max_in_flight, for a token of unknown keys", retry_after=_RETRY_AFTER)
+        self._keyless += 1
+        try:
+            yield
+        finally:
+            self._keyless -= 1

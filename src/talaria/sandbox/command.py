@@ -10,13 +10,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import NoReturn
 
 import httpx
 import rich_click as click
 import uvloop
 from rich.console import Console
 
+from talaria.entrypoints.cli.shared import fail
 from talaria.entrypoints.config import ConfigurationError
 from talaria.entrypoints.public.server.sockets import CannotListen
 from talaria.sandbox import demo, demo_output
@@ -72,18 +72,13 @@ def command(
         partners = tuple(map(simulator_of, names))
         uvloop.run(_run(Options(once, folder, port, host, not no_gateway, partners)))
     except CannotListen as error:
-        _fail(f"{error}\nTake other ports with --port N, or free ones with --port 0.")
+        fail(str(error), "Take other ports with --port N, or free ones with --port 0.")
     except (ConfigurationError, NotLoopback, ForeignFolder, DemoFailed) as error:
-        _fail(str(error))
+        fail(str(error))
     except LookupError as error:
-        _fail(str(error.args[0]))
+        fail(str(error.args[0]))
     except OSError as error:
-        _fail(f"{error.filename or 'the sandbox'}: {error.strerror}")
-
-
-def _fail(text: str) -> NoReturn:
-    click.echo(text, err=True)
-    sys.exit(1)
+        fail(f"{error.filename or 'the sandbox'}: {error.strerror}")
 
 
 async def _run(options: Options) -> None:

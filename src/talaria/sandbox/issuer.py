@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from litestar import Request, get, post
 from litestar.params import JSONBody
 
@@ -44,22 +44,18 @@ class SimulatedIssuer(SimulatedService):
     summary = "the caller's key set"
     routes = (make_token, key_set)
 
-    def __init__(
-        self,
-        issuer: str = "https://id.app.example",
-        audience: str = "talaria-proxy",
-        key: EllipticCurvePrivateKey | None = None,
-    ) -> None:
+    issuer = "https://id.app.example"
+    audience = "talaria-proxy"
+
+    def __init__(self, key: EllipticCurvePrivateKey) -> None:
         super().__init__()
-        self.issuer = issuer
-        self.audience = audience
-        self.key = key or generate_private_key(SECP256R1())
+        self.key = key
         self.kid = "app-1"
 
     @classmethod
     def create(cls, folder: SandboxFolder) -> Self:
         """One that signs with the caller's key in the folder."""
-        return cls(key=folder.caller_key())
+        return cls(folder.caller_key())
 
     def configuration(self) -> dict[str, Any]:
         """`[callers.app]`."""

@@ -136,8 +136,8 @@ class Sandbox:
     def _configuration(self) -> dict[str, Any]:
         tree: dict[str, Any] = {
             "server": {
-                "listen": _authority(self.host, self.ports.gateway),
-                "ops_listen": _authority(self.host, self.ports.ops),
+                "listen": str(Address(self.host, self.ports.gateway)),
+                "ops_listen": str(Address(self.host, self.ports.ops)),
                 "drain_timeout": "2s",
             },
             "signing": {"keys": [{"kid": "sandbox", "file": SIGNING_KEY}]},
@@ -212,7 +212,7 @@ async def running_sandbox(
         if gateway:
             await sandbox.start_gateway(access_descriptor, make_container)
         else:
-            sandbox.expect_gateway(_url(host, ports.gateway), _url(host, ports.ops))
+            sandbox.expect_gateway(*(f"http://{Address(host, at)}" for at in (ports.gateway, ports.ops)))
         yield sandbox
 
 
@@ -244,11 +244,3 @@ def free_port(host: str) -> int:
     """
     ports = (10_000 + secrets.randbelow(22_768) for _ in range(100))
     return next((port for port in ports if _is_free(host, Ports(port, port), 0)), 0)
-
-
-def _authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://{_authority(host, port)}"

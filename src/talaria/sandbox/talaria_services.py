@@ -33,10 +33,10 @@ class SimulatedTalariaServices(SimulatedService):
     summary = "the request, for that user"
     routes = (Router("/", guards=[check_request], route_handlers=[*scooters.ROUTES, *echo_routes.ROUTES]),)
 
-    def __init__(self, api_key: str, issuer: str = "talaria-proxy", audience: str = "talaria-services") -> None:
+    def __init__(self, api_key: str) -> None:
         super().__init__()
         self.api_key = api_key
-        self.token_check = ServiceTokenCheck(issuer, audience)
+        self.token_check = ServiceTokenCheck("talaria-proxy", "talaria-services")
         self.checks = True
         self.unknown_users: set[str] = set()
 

@@ -13,16 +13,17 @@ from msgspec.structs import replace
 
 from talaria.domain.model import HOPS, PHONE_HOPS, Identity, PartnerUserId, PhoneNumber, Sensitive
 from talaria.domain.rate_limits import RateLimit
-from talaria.entrypoints.cli.shared import refuse_configuration
+from talaria.entrypoints.cli.operators import URL
+from talaria.entrypoints.cli.shared import refuse_configuration, say, written_as
 from talaria.entrypoints.config import ConfigurationError
 from talaria.entrypoints.config.adapters import read_partner
-from talaria.entrypoints.config.decoding import Decoder, convert
+from talaria.entrypoints.config.decoding import Decoder
 from talaria.entrypoints.config.lines import line_of, lines_of
 from talaria.entrypoints.config.loading import read_toml
 from talaria.entrypoints.config.problems import Diagnostics, InvalidValue, Refuse
 from talaria.entrypoints.config.settings import NOT_EMPTY, PartnerSettings
 from talaria.entrypoints.config.sources import LoadContext
-from talaria.entrypoints.config.types import BASE_URL, RATE, about, choice
+from talaria.entrypoints.config.types import RATE, about, choice
 from talaria.entrypoints.runtime.upstream_factories import dependency_transport
 from talaria.testing.simulator import accounts_of
 from talaria.testing.staging import EXPECTED, Finding, Pace, PacedTransport, StagingSuite, TestPerson
@@ -59,7 +60,7 @@ class StagingFile(Struct, frozen=True, kw_only=True):
 
 @click.command("test")
 @click.argument("name")
-@click.option("--url", required=True, metavar="URL", help="The partner's staging API.")
+@click.option("--url", required=True, metavar="URL", type=URL, help="The partner's staging API.")
 @click.option(
     "--persons",
     "path",
@@ -68,27 +69,26 @@ class StagingFile(Struct, frozen=True, kw_only=True):
     type=click.Path(path_type=Path, readable=False),
     help="TOML: [partner], with options and secrets as in the configuration, and [[persons]] that are made for tests.",
 )
-@click.option("--rate", default="2/s", show_default=True, metavar="RATE", help='Calls, such as "2/s" or "30/m".')
-def command(name: str, url: str, path: Path, rate: str) -> None:
+@click.option(
+    "--rate",
+    default="2/s",
+    show_default=True,
+    metavar="RATE",
+    type=written_as(Annotated[RateLimit | None, RATE]),
+    help='Calls, such as "2/s" or "30/m".',
+)
+def command(name: str, url: str, path: Path, rate: RateLimit | None) -> None:
     """Run the adapter NAME against its partner's staging API, and say what differs from the contract.
 
     Exit code 1: something differs. Nothing that is printed names a person: persons are numbers in the file's order.
     """
-    limit: RateLimit | None = _option("--rate", rate, RATE)
-    if limit is None:
+    if rate is None:
         raise click.UsageError("--rate: without a limit a staging system is not asked.")
     try:
-        partner, persons = read(path, name, _option("--url", url, BASE_URL))
+        partner, persons = read(path, name, url)
     except ConfigurationError as error:
         refuse_configuration(path, error.problems)
-    sys.exit(asyncio.run(_run(partner, persons, limit.per_second)))
-
-
-def _option(name: str, text: str, kind: Meta) -> Any:
-    try:
-        return convert(text, Annotated[str, kind], LoadContext(Path(), {}))
-    except InvalidValue as invalid:
-        raise click.UsageError(f"{name}: {invalid.wrong}; {invalid.hint}") from None
+    sys.exit(asyncio.run(_run(partner, persons, rate.per_second)))
 
 
 def read(path: Path, name: str, url: str) -> tuple[PartnerSettings, list[TestPerson]]:
@@ -123,7 +123,7 @@ async def _run(partner: PartnerSettings, persons: Sequence[TestPerson], per_seco
     pace = Pace(per_second)
     timeout = partner.timeout + pace.wait_at_most
     title = f"{partner.id} ({partner.found.distribution} {partner.found.version}) at {partner.url}"
-    click.echo(f"{title}: {len(persons)} persons, {per_second:g} calls a second at most.")
+    say(f"{title}: {len(persons)} persons, {per_second:g} calls a second at most.")
     async with accounts_of(
         *(partner.found.kind, partner.url),
         id=partner.id,
@@ -137,13 +137,13 @@ async def _run(partner: PartnerSettings, persons: Sequence[TestPerson], per_seco
         found = [_printed(finding) async for finding in StagingSuite(accounts, persons, timeout).run()]
     differ = sum(bool(finding.differs) for finding in found)
     late = f", more than the timeout of {partner.timeout:g} s" if pace.slowest > partner.timeout else ""
-    click.echo(f"{pace.calls} calls, the slowest took {pace.slowest:.2f} s{late}.")
-    click.echo(f"{differ} of {len(found)} differ from the contract." if differ else "All is as the contract says.")
+    say(f"{pace.calls} calls, the slowest took {pace.slowest:.2f} s{late}.")
+    say(f"{differ} of {len(found)} differ from the contract." if differ else "All is as the contract says.")
     return 1 if differ or late else 0
 
 
 def _printed(finding: Finding) -> Finding:
-    click.echo(f"{'DIFFERS' if finding.differs else 'ok     '}  {finding.case}")
+    say(f"{'DIFFERS' if finding.differs else 'ok     '}  {finding.case}")
     if finding.differs:
-        click.echo(f"         it is: {finding.differs}")
+        say(f"         it is: {finding.differs}")
     return finding

@@ -56,6 +56,22 @@ async def test_a_set_that_takes_longer_than_its_time_is_given_up(town: Town) -> 
         assert entry["cause"] == "caller-keys:app: no answer in time"
 
 
+async def test_a_flood_that_waits_for_a_set_leaves_room_for_the_others(town: Town) -> None:
+    async with gateway_in(town, {"server": {"max_in_flight": 4}}) as gateway:
+        known = town.token()
+        assert (await gateway.ask(token=known)).status == 200
+        town.issuer.gate.clear()
+        flood = [asyncio.create_task(gateway.ask(token=_named(known, "another"))) for _ in range(6)]
+        answers = asyncio.as_completed(flood)
+        for _ in range(4):
+            await refused(gateway, await next(answers), "overloaded")
+        for token in (known, town.token()):
+            assert (await gateway.ask(token=token)).status == 200
+        town.issuer.gate.set()
+        for answer in answers:
+            await refused(gateway, await answer, "invalid-token")
+
+
 @pytest.mark.parametrize("broken", [[], [{"kty": "EC"}], "encryption"])
 async def test_a_set_without_a_usable_key_never_replaces_a_good_one(
     gateway: Gateway, town: Town, broken: Any, caplog: pytest.LogCaptureFixture

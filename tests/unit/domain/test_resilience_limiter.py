@@ -1,5 +1,7 @@
 """The concurrency limit: how many requests at once, and which of them are shed first."""
 
+from contextlib import ExitStack
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +41,18 @@ def test_a_fifth_is_kept_for_requests_with_a_cached_identity(limit: int, cold: i
         assert caught.value.retry_after == 1.0
         limiter.release()
         limiter.shed_cold()
+
+
+@pytest.mark.parametrize(("limit", "waiting"), [(1, 1), (2, 1), (5, 2), (10, 5)])
+def test_half_is_kept_for_requests_that_wait_for_no_keys(limit: int, waiting: int) -> None:
+    limiter = taken(limit, limit)
+    for _ in range(2):
+        with ExitStack() as fetching:
+            for _ in range(waiting):
+                fetching.enter_context(limiter.waiting_for_keys())
+            with pytest.raises(GatewayOverloaded) as caught, limiter.waiting_for_keys():
+                raise AssertionError
+            assert caught.value.retry_after == 1.0
 
 
 def test_a_smaller_limit_ends_no_request_and_admits_none_until_it_holds() -> None:

@@ -5,7 +5,8 @@ Rules of JwksClient:
   failed. A token of a known key never waits for a fetch.
 - An unknown `kid` is a reason to fetch again, once in thirty seconds whatever the number of tokens; until then the
   kid stays unknown. A fetch that failed told nothing of it.
-- One fetch runs at a time. A request that needs it waits for that one; a waiter that leaves does not end it.
+- One fetch runs at a time. A request that needs it waits for that one, where `waiting` has room for it; a waiter that
+  leaves does not end it.
 - A failure changes no key, and a set without a usable key is one. For a second from its beginning nothing is fetched,
   nor while the circuit breaker of the dependency, for which it counts, is open.
 - The last good set serves for a day while fetching fails. After that, and before the first, the keys are unavailable.
@@ -16,7 +17,7 @@ Rules of JwksClient:
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from math import inf
 
 from talaria.adapters.auth.jwk import ALGORITHMS, BadKeySet, VerifyingKey, pick, read_key_set
@@ -65,11 +66,17 @@ class JwksClient:
     `timeout` bounds one fetch, in seconds; a key is usable where it verifies one of `algorithms`. `cause` is why the
     last fetch failed, in fixed words; empty where it did not; `since` is when that began (monotonic seconds).
     `on_fetched` gets each document that was fetched, and when. Where no usable set was fetched within the last day,
-    `key_for` raises KeysUnavailable with `retry_after` in seconds.
+    `key_for` raises KeysUnavailable with `retry_after` in seconds. `waiting` is entered while a request waits for a
+    fetch, and may refuse.
     """
 
     def __init__(
-        self, client: DependencyClient, clock: Clock, timeout: float, algorithms: Collection[str] = ALGORITHMS
+        self,
+        client: DependencyClient,
+        clock: Clock,
+        timeout: float,
+        algorithms: Collection[str] = ALGORITHMS,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.generation = 0
         self.cause = ""
@@ -79,6 +86,7 @@ class JwksClient:
         self._now = clock.now
         self._timeout = timeout
         self._algorithms = frozenset(algorithms)
+        self._waiting = waiting
         self._document = b""
         self._keys: tuple[VerifyingKey, ...] = ()
         self._fetched_at = -inf
@@ -137,7 +145,7 @@ class JwksClient:
         await self.client.aclose()
 
     async def _first_key_for(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
-        await _wait_for(self._begin_fetch())
+        await self._wait_for(self._begin_fetch())
         if not self._serves():
             retry_after = max(self.refused_for(self._now()), RETRY_AFTER)
             raise KeysUnavailable(f"{self.client.name}: {self.cause}", retry_after=retry_after)
@@ -152,7 +160,12 @@ class JwksClient:
             fetch = self._begin_fetch()
             if fetch is not None:
                 self._asked_for_unknown_at = self._now()
-        await _wait_for(fetch)
+        await self._wait_for(fetch)
+
+    async def _wait_for(self, fetch: asyncio.Task[None] | None) -> None:
+        if fetch is not None:
+            with self._waiting():
+                await asyncio.wait((fetch,))  # leaves the fetch alone when the waiter is cancelled
 
     def _serves(self) -> bool:
         return self._age() < KEPT_SECONDS
@@ -213,9 +226,3 @@ class JwksClient:
         if not keys:
             raise KeysUnavailable("no usable key in the set")
         return keys
-
-
-async def _wait_for(fetch: asyncio.Task[None] | None) -> None:
-    if fetch is not None:
-        # wait() leaves the fetch alone when the waiter is cancelled.
-        await asyncio.wait((fetch,))

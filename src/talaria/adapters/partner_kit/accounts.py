@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from talaria.adapters.partner_kit.http import PartnerCall, PartnerHttp
-from talaria.domain.errors import PartnerBadAnswer, Refusal
+from talaria.domain.errors import DependencyFault, GatewayOverloaded, InternalError, PartnerBadAnswer, UnknownUser
 from talaria.domain.events import HopContext
 from talaria.domain.model import Identity, PartnerUserId, PhoneNumber
 
@@ -66,7 +66,9 @@ class AdapterAccounts:
         async def guarded(whole: PartnerCall) -> T:
             try:
                 return await ask(whole)
-            except (Refusal, TimeoutError):
+            except InternalError as error:  # a question that can't be written: it holds what the partner answered
+                raise PartnerBadAnswer(error.cause) from None
+            except (UnknownUser, DependencyFault, GatewayOverloaded, TimeoutError):
                 raise
             except (Exception, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and _is_cancelled():

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from talaria.adapters.dependency_messages import DependencyResponse, Sign
+from talaria.domain.errors import PartnerBadAnswer
 from talaria.domain.events import HopContext
 
 LIFE_SHARE = 0.9
@@ -20,10 +21,17 @@ LIFE_SHARE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """What a fetch brings: the token, never printed, and how long it is good, in seconds."""
+    """What a fetch brings: the token, never printed, and how long it is good, in seconds.
+
+    Raises PartnerBadAnswer for one that no header can carry (RFC 6749, appendix A.12).
+    """
 
     value: str = field(repr=False)
     expires_in: float
+
+    def __post_init__(self) -> None:
+        if not (self.value and self.value.isascii() and self.value.isprintable()):
+            raise PartnerBadAnswer("a token that no header can carry")
 
 
 Fetch = Callable[[HopContext], Awaitable[AccessToken]]

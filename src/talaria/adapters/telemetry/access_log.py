@@ -12,10 +12,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from talaria.adapters.telemetry.line_parts import LineParts, forwarded_line
 from talaria.adapters.telemetry.line_writer import NO_ROOM, LineWriter
-from talaria.adapters.telemetry.request_line import clipped, request_line
-from talaria.adapters.telemetry.text_lines import encoded_text_line
+from talaria.adapters.telemetry.request_line import clipped, forwarded_line, request_line
+from talaria.adapters.telemetry.text_lines import encoded_text_line, encoded_text_lines
 from talaria.adapters.telemetry.timestamps import Timestamps
 from talaria.domain.events import Event, RequestFinished, RequestForwarded
 
@@ -48,8 +47,9 @@ class AccessLog:
     ) -> None:
         self._worker = worker
         self._timestamps = Timestamps(clock)
-        self._encode = encoded_text_line if as_text else msgspec.json.Encoder().encode
-        self._encode_forwarded = self._encoded_text if as_text else LineParts(worker).encode
+        encoder = msgspec.json.Encoder()
+        self._encode = encoded_text_line if as_text else encoder.encode
+        self._encode_lines = encoded_text_lines if as_text else encoder.encode_lines
         self._call_later = call_later
         self._writer = LineWriter(descriptor, buffer_limit, self._lost_line, write)
         self._due = False
@@ -82,11 +82,13 @@ class AccessLog:
         if self._gone:
             self._writer.lost += len(events)
             return
-        add, encode, before, time = self._writer.add, self._encode_forwarded, -1, ""
+        worker, before, time = self._worker, -1, ""
+        lines = []
         for event in events:
             if (now := int(event.at * 1000)) != before:
                 before, time = now, self._timestamps.of(now)
-            add(encode(event, time))
+            lines.append(forwarded_line(event, time, worker))
+        self._writer.add(self._encode_lines(lines))
         self.flush()
 
     def state(self) -> tuple[int, int]:
@@ -119,9 +121,6 @@ class AccessLog:
             self.flush()
             if self._no_room:
                 return
-
-    def _encoded_text(self, event: RequestForwarded, time: str) -> bytes:
-        return self._encode(forwarded_line(event, time, self._worker)) + b"\n"
 
     def _flush_soon(self) -> None:
         self._due = True

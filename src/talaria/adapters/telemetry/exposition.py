@@ -26,10 +26,15 @@ _UNSAID_WHERE_EMPTY = frozenset({"caller", "url", "dependency"})
 
 
 def render(tallies: Tallies, accept: str) -> tuple[bytes, str]:
-    """The metrics in the form that this `accept` header asks for, and their content type."""
+    """The metrics in the form that this `accept` header asks for, and their content type. One that is malformed asks
+    for none.
+    """
     registry = CollectorRegistry()
     registry.register(_Collector(tallies))
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept if accept.isascii() else "")
+    except TypeError:  # a version without a number
+        encode, content_type = choose_encoder("")
     return encode(registry), content_type
 
 

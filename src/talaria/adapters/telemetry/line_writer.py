@@ -15,7 +15,6 @@ import errno
 import os
 import select
 import stat
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -41,7 +40,7 @@ def make_nonblocking(descriptor: int) -> None:
 class LineWriter:
     """Writes lines to `descriptor`; at most `limit` bytes wait.
 
-    `lost_line` makes the line that says how many were lost. `size`: the bytes that wait; `lost`: how many lines were.
+    `lost_line` makes the line that says how many were lost. `lost`: how many lines were.
     """
 
     def __init__(
@@ -51,25 +50,31 @@ class LineWriter:
         lost_line: Callable[[int], bytes],
         write: Callable[[int, bytes], int] = os.write,
     ) -> None:
-        self.size = 0
         self.lost = 0
         self._descriptor = descriptor
         self._limit = limit
         self._lost_line = lost_line
         self._write = write
-        self._lines: deque[bytes] = deque()
+        self._waiting = bytearray()
         self._lost_unsaid = 0
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
 
-    def add(self, line: bytes) -> None:
-        """Take a line, its newline included; it is written by the next `flush`."""
-        if self.size + len(line) > self._limit:
-            self.lost += 1
-            self._lost_unsaid += 1
-        else:
-            self._lines.append(line)
-            self.size += len(line)
+    @property
+    def size(self) -> int:
+        """The bytes that wait."""
+        return len(self._waiting)
+
+    def add(self, lines: bytes) -> None:
+        """Take one line or several, their newlines included; they are written by the next `flush`."""
+        room = self._limit - len(self._waiting)
+        if len(lines) > room:
+            fitting = lines.rfind(b"\n", 0, max(0, room)) + 1
+            lost = lines.count(b"\n", fitting)
+            self.lost += lost
+            self._lost_unsaid += lost
+            lines = lines[:fitting]
+        self._waiting += lines
 
     def flush(self) -> int:
         """Write what is taken at once; how many bytes that was. Raises OSError."""
@@ -77,7 +82,7 @@ class LineWriter:
             lost, self._lost_unsaid = self._lost_unsaid, 0
             self.add(self._lost_line(lost))
         before = self.size
-        while self._lines and self._poll.poll(0) and self._write_piece():
+        while self._waiting and self._poll.poll(0) and self._write_piece():
             pass
         return before - self.size
 
@@ -87,24 +92,17 @@ class LineWriter:
 
     def clear(self) -> None:
         """What waits is lost."""
-        self.lost += len(self._lines)
-        self._lines.clear()
-        self.size = self._lost_unsaid = 0
+        self.lost += self._waiting.count(b"\n")
+        self._waiting.clear()
+        self._lost_unsaid = 0
 
     def _write_piece(self) -> int:
-        """As many lines as go into one piece, one at least; how many bytes of them were taken."""
-        lines, size = self._lines, 0
-        piece: list[bytes] = []
-        while lines and (not piece or size + len(lines[0]) <= select.PIPE_BUF):
-            size += len(lines[0])
-            piece.append(lines.popleft())
-        joined = b"".join(piece)
+        """As many lines as go into one piece, or the beginning of a longer one; how many bytes of them were taken."""
+        end = len(self._waiting)
+        if end > select.PIPE_BUF:
+            end = self._waiting.rfind(b"\n", 0, select.PIPE_BUF) + 1 or select.PIPE_BUF
         written = 0
-        try:
-            with suppress(BlockingIOError):
-                written = self._write(self._descriptor, joined[: select.PIPE_BUF])
-        finally:
-            self.size -= written
-            if written < size:
-                lines.appendleft(joined[written:])
+        with suppress(BlockingIOError):
+            written = self._write(self._descriptor, bytes(self._waiting[:end]))
+            del self._waiting[:written]
         return written

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from talaria.domain.events import RequestContext, RequestFinished
+from talaria.domain.events import RequestContext, RequestFinished, RequestForwarded
 
 _LONGEST_VALUE = 128
 
@@ -73,6 +73,33 @@ def request_line(event: RequestFinished, time: str, worker: int = 0) -> RequestL
         context.person,
         context.edge,
         *(_hop_times(context) if context.exchange not in (None, "hit") else ()),
+    )
+
+
+def forwarded_line(event: RequestForwarded, time: str, worker: int = 0) -> RequestLine:
+    """That of a request that took the fast path to its end: `request_line` of `event.as_finished()`, for less."""
+    labels, request_id, trace_id, method, status, bytes_in, bytes_out, seconds, upstream, _, _, _, edge = event
+    return RequestLine(
+        time,
+        "info",
+        "request",
+        request_id,
+        trace_id,
+        labels.tag,
+        method,
+        status,
+        "",
+        "" if edge else "upstream",
+        labels.caller,
+        "hit",
+        0 if edge else 1,
+        bytes_in,
+        bytes_out,
+        int(seconds * 1e6) / 1e3,
+        int(upstream * 1e6) / 1e3,
+        worker,
+        person=labels.person,
+        edge=edge,
     )
 
 

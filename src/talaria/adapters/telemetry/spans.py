@@ -25,7 +25,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from talaria.adapters.telemetry.line_parts import finished_of
 from talaria.domain.events import (
     PERSONAL_SPAN,
     SERVER_SPAN,
@@ -83,7 +82,7 @@ class SpanRecorder:
         for event in traced(events):
             if event.trace is not None and event.trace.sampled:
                 started = event.at - event.seconds - self._wall() + self._now()
-                self._record(finished_of(event, started), event.trace)
+                self._record(event.as_finished(started), event.trace)
 
     def _record(self, event: RequestFinished, trace: Trace) -> None:
         context, joined = event.context, event.context.joined

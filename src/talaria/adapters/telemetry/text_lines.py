@@ -1,7 +1,7 @@
 """Lines for people on a terminal: the same fields as in JSON, shorter."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -25,6 +25,11 @@ def text_line(fields: Mapping[str, Any] | msgspec.Struct) -> str:
 def encoded_text_line(fields: Mapping[str, Any] | msgspec.Struct) -> bytes:
     """The same in UTF-8."""
     return text_line(fields).encode()
+
+
+def encoded_text_lines(lines: Iterable[msgspec.Struct]) -> bytes:
+    """One below the other, each with its newline."""
+    return b"".join([encoded_text_line(line) + b"\n" for line in lines])
 
 
 def _value(value: Any, *, spaces: bool = False) -> str:

@@ -4,17 +4,19 @@ The questions name a route that there is not: each is refused before its token i
 id by the instance that it met. So the tokens need no key, and no dependency hears of it.
 """
 
-import http.client
 import json
 import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
+import httpx
+
+from talaria.adapters.tls import client_tls
 from talaria.entrypoints.cli.operators import CannotAsk, NotThere, Operators, ask
 from talaria.entrypoints.cli.probes import SECONDS, Finding
+from talaria.entrypoints.cli.token import claim
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import CallerSettings
 
@@ -32,7 +34,7 @@ def affinity(settings: Settings, balancer: str, instances: Sequence[Operators]) 
         for _ in range(_PERSONS):
             person = f"talaria-doctor-{secrets.token_hex(6)}"
             met.append({_met(_ask(balancer, _token(caller, person)), instances) for _ in range(2)})
-    except (OSError, http.client.HTTPException) as error:
+    except httpx.HTTPError as error:
         what = f"the balancer: {balancer} can't be asked ({str(error) or type(error).__name__})"
         return Finding(what, False, "the balancer", "Look whether it runs, and whether instances are behind it.")
     except CannotAsk as error:
@@ -50,26 +52,17 @@ def affinity(settings: Settings, balancer: str, instances: Sequence[Operators]) 
 
 def _token(caller: CallerSettings, person: str) -> str:
     """Nothing signs it."""
-    claims: dict[str, Any] = {"iss": caller.issuer, "exp": int(time.time()) + 60, "jti": secrets.token_hex(8)}
-    at, *path = reversed(caller.phone_id_claim.split("."))
-    value: Any = {at: person}
-    for name in path:
-        value = {name: value}
-    parts = [{"alg": "ES256", "typ": "JWT"}, claims | value, {"signature": "none"}]
+    claims = {"iss": caller.issuer, "exp": int(time.time()) + 60, "jti": secrets.token_hex(8)}
+    named = claim(caller.phone_id_claim, person)
+    parts = [{"alg": "ES256", "typ": "JWT"}, claims | named, {"signature": "none"}]
     return ".".join(urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
 
 
 def _ask(balancer: str, token: str) -> str:
     """The id of a request that went through the balancer."""
-    url, request_id = urlsplit(balancer), f"talaria-doctor-{secrets.token_hex(8)}"
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = kind(url.hostname or "", url.port, timeout=SECONDS)
+    request_id = f"talaria-doctor-{secrets.token_hex(8)}"
     headers = {"authorization": f"Bearer {token}", "x-api-tag": "talaria-doctor", "x-request-id": request_id}
-    try:
-        connection.request("GET", url.path or "/", headers=headers)
-        connection.getresponse().read()
-    finally:
-        connection.close()
+    httpx.get(balancer, headers=headers, timeout=SECONDS, trust_env=False, verify=client_tls())
     return request_id
 
 

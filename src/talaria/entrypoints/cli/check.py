@@ -38,7 +38,7 @@ def command(path: Path, as_json: bool, as_schema: bool, running: bool, ops: str 
     settings = load_or_exit(path)
     _print(settings)
     warn(settings.warnings)
-    click.echo(f"{path} is good, hash {settings.digest}.")
+    say(f"{path} is good, hash {settings.digest}.")
 
 
 def _print_json(path: Path) -> int:
@@ -70,11 +70,11 @@ def _print_differences(path: Path, ours: str, theirs: str, differ: dict[str, tup
         file, running = (json.dumps(value) if value is not None else "not there" for value in values)
         click.echo(f"{key}\n    file     {file}\n    running  {running}")
     if differ:
-        click.echo(f"{path} has hash {ours}, what runs {theirs}. To make it run: talaria reload, or SIGHUP.")
+        say(f"{path} has hash {ours}, what runs {theirs}. To make it run: talaria reload, or SIGHUP.")
     elif ours != theirs:
-        click.echo(f"The settings are the same, but not how they are written, or a caller's keys: {ours}, {theirs}.")
+        say(f"The settings are the same, but not how they are written, or a caller's keys: {ours}, {theirs}.")
     else:
-        click.echo(f"What runs is what {path} says, hash {ours}.")
+        say(f"What runs is what {path} says, hash {ours}.")
 
 
 def _print(settings: Settings) -> None:

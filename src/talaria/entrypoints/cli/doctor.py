@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import rich_click as click
@@ -20,11 +20,12 @@ from rich.console import Console
 from talaria.entrypoints.cli.affinity import affinity
 from talaria.entrypoints.cli.credentials import credentials
 from talaria.entrypoints.cli.egress import egress
-from talaria.entrypoints.cli.operators import CannotAsk, Operators, a_url, ask, operators_of, urls
+from talaria.entrypoints.cli.operators import URL, CannotAsk, Operators, ask, operators_of
 from talaria.entrypoints.cli.probes import DAY, FEWEST_DAYS, Finding, Server, probe
-from talaria.entrypoints.cli.shared import config_option, load_or_exit, say
+from talaria.entrypoints.cli.shared import config_option, load_or_exit, say, written_as
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.tls import certificate_ends
+from talaria.entrypoints.config.types import DOCUMENT_URL
 
 _AT_ONCE = 16
 
@@ -32,9 +33,14 @@ _AT_ONCE = 16
 @click.command("doctor")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-@click.option("--ops", metavar="URL", multiple=True, callback=urls, help="The operators' listener; of each instance.")
-@click.option("--balancer", metavar="URL", callback=a_url, help="What stands in front: does it keep persons together?")
-@click.option("--echo", metavar="URL", callback=a_url, help="Tells the address that our calls to partners come from.")
+@click.option("--ops", metavar="URL", type=URL, multiple=True, help="The operators' listener; of each instance.")
+@click.option("--balancer", metavar="URL", type=URL, help="What stands in front: does it keep persons together?")
+@click.option(
+    "--echo",
+    metavar="URL",
+    type=written_as(Annotated[str, DOCUMENT_URL]),
+    help="Tells the address that our calls to partners come from.",
+)
 def command(path: Path, as_json: bool, ops: tuple[str, ...], balancer: str | None, echo: str | None) -> None:
     """Look whether all is well that the gateway needs, from this machine: names, TCP, TLS, certificates, key sets,
     clocks, credentials, limits.
@@ -80,7 +86,7 @@ def _print(found: list[Finding]) -> None:
         if not finding.well:
             say(f"     to be mended by: {finding.owner}. {finding.advice}")
     bad = sum(not finding.well for finding in found)
-    click.echo(f"{bad} of {len(found)} are bad." if bad else "All is well.")
+    say(f"{bad} of {len(found)} are bad." if bad else "All is well.")
 
 
 def servers_of(settings: Settings) -> list[Server]:

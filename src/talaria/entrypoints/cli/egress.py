@@ -5,7 +5,7 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from talaria.entrypoints.cli.probes import SECONDS, Finding
+from talaria.entrypoints.cli.probes import SECONDS, Finding, address_of
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import PartnerSettings
 
@@ -38,7 +38,7 @@ def _ask(partner: PartnerSettings, echo: SplitResult) -> str:
     source = (partner.source_address, 0) if partner.source_address else None
     connection = kind(first.hostname or "", first.port, timeout=SECONDS, source_address=source)
     if partner.egress_proxy:
-        connection.set_tunnel(echo.hostname or "", echo.port or (443 if echo.scheme == "https" else 80))
+        connection.set_tunnel(echo.hostname or "", address_of(echo).port)
     try:
         connection.request("GET", (echo.path or "/") + (f"?{echo.query}" if echo.query else ""))
         return connection.getresponse().read(_ANSWER_LIMIT).decode("latin-1")

@@ -2,9 +2,10 @@
 
 import datetime
 import json
-import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -15,19 +16,15 @@ from rich.text import Text
 from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, STATUS, FailureRecord
 from talaria.entrypoints.cli.failure_list import moment, print_list
 from talaria.entrypoints.cli.operators import CannotAsk, NotThere, Operators, ask, operators_of, ops_option
-from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table
+from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table, say, written_as
+from talaria.entrypoints.config.types import pattern
 from talaria.entrypoints.ops.answers import Failures
 from talaria.entrypoints.ops.timeline import advice, facts_of, origin, steps
 
 _LISTED = 20
 _FOLLOW_SECONDS = 1.0
+_STATUS = Annotated[str, pattern(STATUS, 'write one from "400" to "599", or "4xx" or "5xx"')]
 _NONE = "No answer of 500 or above is remembered. Below: talaria explain --status 4xx"
-
-
-def _status(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    if text and re.fullmatch(STATUS, text) is None:
-        raise click.BadParameter('write one from "400" to "599", or "4xx" or "5xx"')
-    return text
 
 
 def _moment(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
@@ -48,7 +45,7 @@ def _moment(_: click.Context, __: click.Parameter, text: str | None) -> str | No
 @click.option("--until", callback=_moment, metavar="WHEN", help="List up to then.")
 @click.option("--caller", metavar="NAME", help="List those of this caller.")
 @click.option("--route", metavar="TAG", help="List those of this x-api-tag.")
-@click.option("--status", callback=_status, metavar="STATUS", help='List those of this status, such as "401" or "4xx".')
+@click.option("--status", type=written_as(_STATUS), metavar="STATUS", help='List those of this status: "401", "4xx".')
 @click.option("--reason", metavar="REASON", help="List those of this reason (docs/refusals.md).")
 @click.option("--follow", is_flag=True, help="Go on with those that come, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs; with --follow a line for each.")
@@ -76,7 +73,7 @@ def command(
         if request_id is not None:
             _explain_one(address, request_id, as_json)
         elif follow:
-            _follow(address, filters, as_json)
+            _follow(address, last or _LISTED, filters, as_json)
         else:
             _list(address, {"last": last or _LISTED, **filters}, as_json)
     except CannotAsk as error:
@@ -108,23 +105,21 @@ def _list(address: Operators, query: dict[str, str | int], as_json: bool) -> Non
     elif entries:
         print_list(entries)
     else:
-        click.echo("No such answer is remembered." if len(query) > 1 else _NONE)
+        say("No such answer is remembered." if len(query) > 1 else _NONE)
 
 
-def _follow(address: Operators, filters: dict[str, str], as_json: bool) -> None:
-    """The newest that are there, and each that comes; the oldest first."""
-    told: set[tuple[str, str]] = set()
-    count = _LISTED
+def _follow(address: Operators, last: int, filters: dict[str, str], as_json: bool) -> None:
+    """The `last` of those that are there, and each that comes; the oldest first."""
+    seen: Mapping[tuple[str, str], FailureRecord] = {}
     while True:
-        entries = _entries(address, {"last": count, **filters})[::-1]
-        fresh = [entry for entry in entries if (entry.time, entry.request_id) not in told]
+        entries = {(one.time, one.request_id): one for one in reversed(_entries(address, {"last": KEPT, **filters}))}
+        fresh = [one for key, one in entries.items() if key not in seen][-last:]
         if as_json:
             for entry in fresh:
                 click.echo(msgspec.json.encode(entry))
         elif fresh:
-            print_list(fresh, headings=not told)
-        told |= {(entry.time, entry.request_id) for entry in fresh}
-        count = KEPT
+            print_list(fresh, headings=not seen)
+        seen, last = entries, KEPT
         time.sleep(_FOLLOW_SECONDS)
 
 
@@ -138,19 +133,13 @@ def _as_json(value: FailureRecord | list[FailureRecord]) -> str:
 
 def _print_timeline(entry: FailureRecord) -> None:
     """One entry: its origin, what happened when, and what to do."""
-    out = console()
-    out.print(Text(f"{entry.status} {entry.reason or PASSED_ON}", style="bold red"))
-    out.print(Text(f"{origin(entry)}\n"))
     facts = Table.grid(padding=(0, 2))
     for name, value in facts_of(entry):
         facts.add_row(Text(name, style="dim"), Text(value))
-    out.print(facts)
-    out.print()
     table = plain_table("at", "took", "what", "outcome")
     for step in steps(entry):
         took = "" if step.ms is None else f"{step.ms:.1f} ms"
         outcome = Text(step.outcome, style="green" if step.well else "red")
         table.add_row(f"{step.at_ms:.1f} ms", took, Text(step.what), outcome)
-    out.print(table)
-    out.print()
-    out.print(Text(advice(entry)))
+    headline = Text(f"{entry.status} {entry.reason or PASSED_ON}", style="bold red")
+    console().print(headline, Text(origin(entry)), "", facts, "", table, "", Text(advice(entry)), sep="\n")

@@ -17,12 +17,9 @@ from talaria.adapters.auth.key_files import load_signing_key, write_new_key
 from talaria.adapters.auth.key_rotation import KeyUse
 from talaria.adapters.auth.service_tokens import KEY_SET_SECONDS, ServiceTokenSigner, SigningKey
 from talaria.entrypoints.cli.operators import CannotAsk, ask
-from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, say, writing
+from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, say, writing, written_as
 from talaria.entrypoints.config import Settings
-from talaria.entrypoints.config.decoding import convert
-from talaria.entrypoints.config.problems import InvalidValue
 from talaria.entrypoints.config.settings import Name
-from talaria.entrypoints.config.sources import LoadContext
 from talaria.entrypoints.config.types import write_seconds
 from talaria.entrypoints.ops.answers import KeysInForce
 
@@ -65,14 +62,6 @@ def _clock(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
-def _table(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    """The callback of an option that names a table, and so a file."""
-    try:
-        return None if text is None else str(convert(text, Name, LoadContext(Path(), {})))
-    except InvalidValue as invalid:
-        raise click.BadParameter(invalid.hint) from None
-
-
 @click.group("keys")
 def command() -> None:
     """The keys that sign service tokens: make one, and put it in the place of another without a gap."""
@@ -85,7 +74,9 @@ def command() -> None:
     type=click.Path(path_type=Path),
     help="Where the key goes, such as keys/2026-11.pem. Nothing is overwritten.",
 )
-@click.option("--caller", metavar="NAME", callback=_table, help="A caller's key, to try it: keys/callers/NAME.pem.")
+@click.option(
+    "--caller", metavar="NAME", type=written_as(Name), help="A caller's key, to try it: keys/callers/NAME.pem."
+)
 def new(out: Path | None, caller: str | None) -> None:
     """Write a fresh P-256 key that its owner alone can read, and show how to configure it."""
     if out is not None and caller is None:

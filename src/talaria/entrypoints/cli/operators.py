@@ -1,15 +1,17 @@
 """Asks the operators' listener of the gateway that runs with a configuration, or at a URL."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import httpx
 import msgspec
 import rich_click as click
 
-from talaria.entrypoints.cli.shared import DEFAULT_FILE, fail, load_or_exit
+from talaria.adapters.tls import client_tls
+from talaria.entrypoints.cli.shared import DEFAULT_FILE, fail, load_or_exit, written_as
 from talaria.entrypoints.config import Address
 from talaria.entrypoints.config.settings import ServerSettings
+from talaria.entrypoints.config.types import BASE_URL
 from talaria.entrypoints.public.server.sockets import loopback_for_wildcard
 
 TIMEOUT = 2.0
@@ -22,22 +24,11 @@ Operators = Address | str
 """Where an operators' listener is: an address of a configuration, or a URL."""
 
 
-def a_url(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    """The callback of an option that is a URL."""
-    if text is not None and not text.startswith(("http://", "https://")):
-        raise click.BadParameter("write a URL such as http://10.0.0.5:9090")
-    return text and text.rstrip("/")
-
-
-def urls(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The same, where there may be several."""
-    return tuple(a_url(context, parameter, text) or "" for text in texts)
-
-
+URL = written_as(Annotated[str, BASE_URL])
 ops_option = click.option(
     "--ops",
     metavar="URL",
-    callback=a_url,
+    type=URL,
     help="The operators' listener, where there is no configuration at hand.",
 )
 
@@ -72,7 +63,7 @@ def ask(address: Operators, path: str, kind: type[T], method: str = "GET", timeo
     stranger = f"What answers at {address} is no operators' listener of this version."
     try:
         # The listener is near: no proxy of the environment is asked.
-        answer = httpx.request(method, url, timeout=timeout, trust_env=False)
+        answer = httpx.request(method, url, timeout=timeout, trust_env=False, verify=client_tls())
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         wrong = f"The operators' listener at {address} can't be reached ({_cause(error, timeout)})."
         raise CannotAsk(wrong, _HANGS if isinstance(error, httpx.ReadTimeout) else _DOES_IT_RUN) from None

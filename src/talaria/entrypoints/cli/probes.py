@@ -14,6 +14,7 @@ import msgspec
 
 from talaria.adapters.auth.jwk import DOCUMENT_LIMIT, BadKeySet, read_key_set
 from talaria.adapters.tls import client_tls, why_refused
+from talaria.entrypoints.config import Address
 from talaria.entrypoints.config.settings import TlsSettings
 
 SECONDS = 3.0
@@ -66,7 +67,7 @@ def _walk(server: Server) -> Iterator[Finding]:
     first = urlsplit(server.egress_proxy) if server.egress_proxy else url
     connection = _connect(server, first)
     with closing(connection):
-        yield Finding(f"{server.owner}: {_netloc(first)} is reached", True)
+        yield Finding(f"{server.owner}: {address_of(first)} is reached", True)
         if server.egress_proxy:
             _tunnel(server, connection, url)
         if url.scheme == "https":
@@ -76,36 +77,36 @@ def _walk(server: Server) -> Iterator[Finding]:
             yield from _ask(server, connection, url)
 
 
-def _netloc(url: SplitResult) -> str:
-    return f"{url.hostname}:{_port(url)}"
-
-
-def _port(url: SplitResult) -> int:
-    return url.port or _PORTS[url.scheme]
+def address_of(url: SplitResult) -> Address:
+    """The host and port that this url means."""
+    return Address(url.hostname or "", url.port or _PORTS[url.scheme])
 
 
 def _connect(server: Server, url: SplitResult) -> socket.socket:
-    owner = "the egress proxy" if server.egress_proxy else server.owner
+    owner, address = "the egress proxy" if server.egress_proxy else server.owner, address_of(url)
     try:
-        return socket.create_connection((url.hostname or "", _port(url)), SECONDS)
+        return socket.create_connection((address.host, address.port), SECONDS)
     except socket.gaierror:
-        what = f"{server.owner}: the name {url.hostname} has no address"
+        what = f"{server.owner}: the name {address.host} has no address"
         raise _Ill(what, "us", "Look at the url, and at our resolver.") from None
     except OSError as error:
-        what = f"{server.owner}: {_netloc(url)} can't be reached ({_cause(error)})"
+        what = f"{server.owner}: {address} can't be reached ({_cause(error)})"
         raise _Ill(what, owner, "Look whether it runs, and whether a firewall is in between.") from None
 
 
-def _cause(error: OSError) -> str:
-    return f"no answer within {SECONDS:g} s" if isinstance(error, TimeoutError) else error.strerror or "cut off"
+def _cause(error: Exception) -> str:
+    timeout = isinstance(error, TimeoutError)
+    return f"no answer within {SECONDS:g} s" if timeout else getattr(error, "strerror", None) or "cut off"
 
 
 def _tunnel(server: Server, connection: socket.socket, url: SplitResult) -> None:
-    target = _netloc(url)
+    target = address_of(url)
     try:
         connection.sendall(f"CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n\r\n".encode())
-        status = connection.recv(4096).split(b" ", 2)[1:2]
-    except OSError as error:
+        with connection.makefile("rb", buffering=0) as answer:  # what comes behind the head is not the proxy's
+            status = answer.readline(4096).split(b" ", 2)[1:2]
+            http.client.parse_headers(answer)
+    except (OSError, http.client.HTTPException) as error:
         raise _Ill(f"{server.owner}: the egress proxy fails ({_cause(error)})", "the egress proxy", _ALLOW) from None
     if status != [b"200"]:
         raise _Ill(f"{server.owner}: the egress proxy lets nothing through to {target}", "the egress proxy", _ALLOW)
@@ -137,11 +138,11 @@ def _days_left(server: Server, connection: ssl.SSLSocket) -> Finding:
 
 
 def _ask(server: Server, connection: socket.socket, url: SplitResult) -> Iterator[Finding]:
-    client = http.client.HTTPConnection(url.hostname or "", _port(url))
+    client = http.client.HTTPConnection(url.netloc)
     client.sock = connection
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     try:
-        client.request("GET" if server.key_set else "HEAD", target, headers={"host": url.netloc})
+        client.request("GET" if server.key_set else "HEAD", target)
         answer = client.getresponse()
         body = answer.read(DOCUMENT_LIMIT + 1)
     except TimeoutError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 import rich_click as click
 
 from talaria.entrypoints.cli.operators import ask_or_exit, operators_of, ops_option
-from talaria.entrypoints.cli.shared import config_option, fail
+from talaria.entrypoints.cli.shared import config_option, fail, say
 from talaria.entrypoints.ops.answers import Reloaded
 
 _SECONDS = 15.0
@@ -22,4 +22,4 @@ def command(path: Path, ops: str | None) -> None:
             f"{found.reloaded} of {found.workers} workers took what is on disk; what was in force goes on in the rest.",
             "The gateway's log says why; so does, on its machine: talaria check",
         )
-    click.echo(f"Reloaded, hash {found.hash}.")
+    say(f"Reloaded, hash {found.hash}.")

@@ -1,5 +1,5 @@
-"""What the commands share: the option --config and its problems (exit code 78), the end of a command that failed (1),
-and the console that tables are printed on.
+"""What the commands share: the option --config and its problems (exit code 78), options that are written as settings
+are, the end of a command that failed (1), and the console that tables are printed on.
 """
 
 import os
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import TextWrapper
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import rich_click as click
 from rich.console import Console
@@ -17,6 +17,9 @@ from rich.table import Table
 
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.config import ConfigurationError, Problem, Settings, load, load_part
+from talaria.entrypoints.config.decoding import convert
+from talaria.entrypoints.config.problems import InvalidValue
+from talaria.entrypoints.config.sources import LoadContext
 
 EXIT_CONFIGURATION = os.EX_CONFIG
 _WIDTH_OF_A_FILE = 160
@@ -33,6 +36,18 @@ config_option = click.option(
     type=click.Path(path_type=Path, readable=False),  # that it can't be read is a problem of a configuration
     help="The configuration.",
 )
+
+
+def written_as(kind: Any) -> Callable[[str], Any]:
+    """The type of an option or argument that is written as a setting of this type is."""
+
+    def parse(text: str) -> Any:
+        try:
+            return convert(text, kind, LoadContext(Path(), {}))
+        except InvalidValue as invalid:
+            raise click.BadParameter(f"{invalid.wrong}; {invalid.hint}") from None
+
+    return parse
 
 
 def fail(*lines: str, code: int = 1) -> NoReturn:

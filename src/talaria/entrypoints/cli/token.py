@@ -3,23 +3,19 @@
 import time
 import uuid
 from pathlib import Path
+from typing import Annotated
 
 import jwt
 import rich_click as click
 
 from talaria.adapters.auth.key_files import PrivateKey, load_signing_key
 from talaria.domain.model import PersonalPhoneId
-from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, person_argument
+from talaria.entrypoints.cli.shared import config_option, fail, load_or_exit, person_argument, written_as
 from talaria.entrypoints.config.rules import fill_in
-from talaria.entrypoints.config.settings import CallerSettings, Settings
-from talaria.entrypoints.config.types import seconds_of, write_seconds
+from talaria.entrypoints.config.settings import YEAR, CallerSettings, Settings
+from talaria.entrypoints.config.types import Duration, within, write_seconds
 
-
-def _lifetime(_: click.Context, __: click.Parameter, text: str) -> float:
-    seconds = seconds_of(text)
-    if seconds is None or seconds < 1:
-        raise click.BadParameter('write a duration of at least a second, such as "15m" or "12h"')
-    return seconds
+_LIFETIME = written_as(Annotated[Duration, within(1, 10 * YEAR, "")])
 
 
 @click.command("token")
@@ -34,7 +30,7 @@ def _lifetime(_: click.Context, __: click.Parameter, text: str) -> float:
     "a caller with a secret in the configuration needs none.",
 )
 @click.option("--kid", help="Name the key so; the issuer's key set must have the name.")
-@click.option("--lifetime", default="12h", show_default=True, callback=_lifetime, help="How long it is good.")
+@click.option("--lifetime", default="12h", show_default=True, type=_LIFETIME, help="How long it is good.")
 @person_argument
 def command(
     path: Path, caller: str | None, key_file: Path | None, kid: str | None, lifetime: float, phone_id: PersonalPhoneId
@@ -77,15 +73,17 @@ def _key(caller: CallerSettings, key_file: Path | None, folder: Path) -> tuple[P
 
 def _claims(caller: CallerSettings, phone_id: PersonalPhoneId, lifetime: float) -> dict[str, object]:
     now = int(time.time())
-    named: object = phone_id.reveal()
-    outermost, *inner = caller.phone_id_claim.split(".")
-    for name in reversed(inner):
-        named = {name: named}
     return {
         "iss": caller.issuer,
         "aud": caller.audience,
         "iat": now,
         "exp": now + int(lifetime),
         "jti": uuid.uuid4().hex,
-        outermost: named,
+        **claim(caller.phone_id_claim, phone_id.reveal()),
     }
+
+
+def claim(path: str, value: object) -> dict[str, object]:
+    """The claims that have this value at a path such as "person.id"."""
+    outermost, _, inner = path.partition(".")
+    return {outermost: claim(inner, value) if inner else value}

@@ -81,7 +81,7 @@ def _read(text: str, part: dict[str, Any]) -> Any:
     """What the text stands for. A bare 8080 or true is text where a text belongs."""
     try:
         read = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     value = read["value"]
     if len(read) > 1 or (part.get("type") == "string" and not isinstance(value, str | list | dict)):

@@ -45,12 +45,12 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def load_part(path: Path, keys: Collection[str], environ: Mapping[str, str] = os.environ) -> Settings:
+def load_part(path: Path, keys: Collection[str]) -> Settings:
     """The settings, of which those at these key paths are good; another may be empty, for want of a secret as a rule.
 
     Read, overridden and decoded as by `load`. Raises ConfigurationError with what is wrong at `keys`.
     """
-    file = _File(path, environ)
+    file = _File(path, os.environ)
     file.raise_problems([one for one in file.diagnostics.problems if any(_concerns(one, key) for key in keys)])
     return file.settings
 
@@ -96,7 +96,7 @@ def read_toml(path: Path, other: str) -> tuple[str, dict[str, Any]]:
         wrong, hint = f"{path} can't be read ({error.strerror})", other
     except UnicodeDecodeError as error:
         wrong, hint = f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError; or of an integer with thousands of digits
         wrong, hint = f"{path} is not TOML: {error}", "put that line right; a text stands in quotes"
     except RecursionError:
         wrong, hint = f"{path} nests too deeply", "no setting has arrays in arrays"

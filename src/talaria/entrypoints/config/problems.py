@@ -101,7 +101,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def shown(value: object) -> str:
     """A refused value as it is written in the file, cut where it is long. For values that can be no secret."""
     if not isinstance(value, str):
-        return str(value) if type(value) is int else kind_of(value)
+        return str(value) if type(value) is int and abs(value) < 1 << 64 else kind_of(value)
     # As JSON, so that control characters can't play with a terminal.
     return json.dumps(value if len(value) <= 60 else f"{value[:57]}...", ensure_ascii=False)
 

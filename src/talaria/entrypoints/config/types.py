@@ -125,7 +125,7 @@ def write_rate(rate: RateLimit | None) -> str:
 def _listen(text: str, _: LoadContext) -> Address:
     found = _LISTEN.fullmatch(text)
     host = found[1].strip("[]") if found else ""
-    if found is None or int(found[2]) > 65535 or (found[1] != host and ip_of(host) is None):
+    if found is None or int(found[2]) > 65535 or not _is_host(host, found[1] != host):
         raise InvalidValue(f"{shown(text)} is not an address to listen on")
     return Address(host, int(found[2]))
 

@@ -178,7 +178,7 @@ def bad_request(detail: str) -> Handlers:
     def refused(request: PageRequest, _: Exception) -> Response[bytes]:
         return _response(*answer("bad-request", row, request_id_of(request.scope["headers"]), []))
 
-    return {400: refused}
+    return {400: refused, RecursionError: refused}
 
 
 def _page_failed(request: PageRequest, error: Exception) -> Response[bytes]:

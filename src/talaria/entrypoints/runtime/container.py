@@ -80,7 +80,14 @@ class Container(containers.DeclarativeContainer):
     process = providers.Container(ProcessContainer, settings=settings)
     resources = providers.Singleton(ResourceRegistry)
 
-    parts = providers.Singleton(ClientParts, process.recorder, process.clock, resources, process.rate_limiters)
+    parts = providers.Singleton(
+        ClientParts,
+        process.recorder,
+        process.clock,
+        resources,
+        process.rate_limiters,
+        process.limiter.provided.waiting_for_keys,
+    )
 
     verifier = providers.Singleton(factories.verifier, settings, parts, process.person_key)
     service_tokens = providers.Singleton(factories.service_tokens, settings, process.key_history)

@@ -228,7 +228,7 @@ def _jwks_client(caller: CallerSettings, url: str, parts: ClientParts) -> JwksCl
             egress_proxy=caller.egress_proxy,
         ),
     )
-    return JwksClient(client, parts.clock, caller.jwks_timeout, caller.algorithms)
+    return JwksClient(client, parts.clock, caller.jwks_timeout, caller.algorithms, parts.waiting_for_keys)
 
 
 def service_tokens(settings: Settings, history: KeyHistory) -> ServiceTokenSigner:

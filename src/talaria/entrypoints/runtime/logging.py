@@ -52,11 +52,10 @@ _REDACTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+")
 def configure(
     stream: TextIO | None = None,
     *,
-    level: str = "INFO",
     as_text: bool = False,
     origin: Mapping[str, int | str] = MappingProxyType({}),
 ) -> None:
-    """Send every logger's lines to `stream` (default: stdout), ours from `level` upwards, the others from WARNING.
+    """Send every logger's lines to `stream` (default: stdout), ours from INFO upwards, the others from WARNING.
 
     `origin` stands in each of them: the number of a `worker`, or which other `process` it is.
     """
@@ -65,7 +64,7 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("talaria").setLevel(level)
+    logging.getLogger("talaria").setLevel(logging.INFO)
     for name in ("asyncio", "uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

@@ -103,12 +103,12 @@ class Reloader:
         logger.error("the configuration on disk is not taken; the one before goes on", extra=extra)
 
 
-def latest(started_with: Settings, path: Path, read: Callable[[Path], Settings] = load) -> Settings:
+def latest(started_with: Settings, path: Path) -> Settings:
     """What a worker that replaces another begins with: what is on disk now if it is valid, else the very settings that
     the start had.
     """
     try:
-        return with_fixed_settings(read(path), started_with)
+        return with_fixed_settings(load(path), started_with)
     except ConfigurationError as error:
         problems = [str(problem) for problem in error.problems]
         logger.error("a worker begins with the configuration of the start", extra={"problems": problems})

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
@@ -90,6 +91,7 @@ class ClientParts:
     clock: Clock
     resources: ResourceRegistry
     rate_limiters: RateLimiterRegistry
+    waiting_for_keys: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class HealthRegistry:

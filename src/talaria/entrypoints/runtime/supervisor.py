@@ -7,7 +7,8 @@ open itself: when a worker dies, the connections in its accept queue wait for th
 
 Rules:
 
-1. A child that ends is replaced, at once, or after a second where it did not live for one.
+1. A child that ends is replaced, at once, or after a second where it did not live for one. One that can't be forked is
+   tried again after a second.
 2. A child sends a heartbeat each second. One that is silent for HANG_SECONDS is killed and replaced.
 3. SIGTERM and SIGINT are passed on to the workers, which drain; the operators' process goes last, so that readiness can
    be asked to the end. What is left a second after the longest drain is killed. A second signal kills at once.
@@ -24,7 +25,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from talaria.entrypoints.ops.control import SUPERVISOR, notice, read_heartbeat
 from talaria.entrypoints.runtime.control_hub import ControlHub
@@ -124,9 +125,10 @@ class Supervisor:
         if number == signal.SIGCHLD:
             self._reap()
         elif number == signal.SIGHUP:
-            self._manager.reloading()
             self._signal(self._workers, signal.SIGHUP)
-            self._manager.ready()
+            if not self._starting:
+                self._manager.reloading()
+                self._manager.ready()
         else:
             self._stop()
 
@@ -208,13 +210,20 @@ class Supervisor:
         child.hung = False
         child.started_at = time.monotonic()
         child.silent_at = child.started_at + _START_SECONDS
-        control = self._hub.connect(child.number)
         self._signals.block()
-        child.pid = os.fork()
-        if child.pid:
-            control.close()
-            self._signals.unblock()
-            return
+        try:
+            control = self._hub.connect(child.number)
+            with control:
+                child.pid = os.fork()
+                if not child.pid:
+                    self._run_child(child, control)
+        except OSError as error:  # for want of memory, or of processes
+            self._hub.disconnect(child.number)
+            child.start_at = child.started_at + _RESTART_DELAY
+            logger.error("%s %d can't be forked", child.name, child.number, extra={"cause": error.strerror})
+        self._signals.unblock()
+
+    def _run_child(self, child: _Child, control: socket.socket) -> NoReturn:
         code = FAILED
         try:
             os.setpgid(0, 0)  # Ctrl-C is for the supervisor, which passes it on
@@ -252,7 +261,8 @@ def ended_processes() -> Iterable[tuple[int, int]]:
 def _how_it_ended(status: int) -> str:
     """By a signal, as the kernel does it where memory is short (SIGKILL), or with an exit code of its own."""
     code = os.waitstatus_to_exitcode(status)
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    names = {number.value: number.name for number in signal.Signals}  # not all have one
+    return f"exit code {code}" if code >= 0 else names.get(-code, f"signal {-code}")
 
 
 def _log(child: _Child, pid: int, what: str, **extra: Any) -> None:

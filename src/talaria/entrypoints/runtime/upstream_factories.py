@@ -59,9 +59,7 @@ def dependency_client(
     )
 
 
-def dependency_transport(
-    dependency: PersonalSettings | PartnerSettings, source_address: str | None = None
-) -> Http1Transport:
+def dependency_transport(dependency: PersonalSettings | PartnerSettings, source_address: str | None) -> Http1Transport:
     """The way to this dependency."""
     return Http1Transport(
         connect_timeout=dependency.timeout / dependency.attempts,

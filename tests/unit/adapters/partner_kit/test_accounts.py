@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from talaria.adapters.http1.errors import LocalProtocolError
 from talaria.adapters.partner_kit import (
     AdapterAccounts,
     PartnerBadAnswer,
@@ -16,7 +17,6 @@ from talaria.adapters.partner_kit import (
 from talaria.domain.errors import (
     CircuitOpen,
     GatewayOverloaded,
-    InternalError,
     InvalidToken,
     Refusal,
     TimedOut,
@@ -56,7 +56,7 @@ async def test_refusals_pass(refusal: Refusal) -> None:
     assert caught.value is refusal
 
 
-@pytest.mark.parametrize("kind", [KeyError, InternalError, InvalidToken])
+@pytest.mark.parametrize("kind", [KeyError, InvalidToken])
 async def test_any_other_exception_is_a_bad_answer_with_its_place_and_without_its_text(kind: type[Exception]) -> None:
     async def fail(http: PartnerHttp, call: HopContext) -> PartnerUserId:
         raise kind(PHONE.reveal())
@@ -64,6 +64,16 @@ async def test_any_other_exception_is_a_bad_answer_with_its_place_and_without_it
     place = rf"^the adapter failed: {kind.__name__} at test_accounts.py:\d+$"
     with pytest.raises(PartnerBadAnswer, match=place) as caught:
         await accounts(partner(), fail).user_of(PHONE, HopContext("", 5.0))
+    assert caught.value.__suppress_context__
+
+
+async def test_a_question_that_cannot_be_written_is_a_bad_answer() -> None:
+    async def ask(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        await http.get("/", call=call, headers={"x-nonce": "what the partner gave"})
+        raise AssertionError
+
+    with pytest.raises(PartnerBadAnswer, match=r"^the request to \w+ can't be written$") as caught:
+        await accounts(partner(LocalProtocolError("a line break")), ask).user_of(PHONE, HopContext("", 5.0))
     assert caught.value.__suppress_context__
 
 

@@ -131,3 +131,9 @@ async def test_it_is_the_sign_of_a_question() -> None:
 
 def test_a_token_is_not_printed() -> None:
     assert "secret" not in repr(AccessToken("secret", 1.0))
+
+
+@pytest.mark.parametrize("value", ["", "a\r\nx-api-key: b", "a\nb", "a\x00b", "a\x7fb", "\u00e9", "a\u2028b"])
+def test_a_token_that_no_header_can_carry_is_a_bad_answer_and_never_kept(value: str) -> None:
+    with pytest.raises(PartnerBadAnswer, match="no header"):
+        AccessToken(value, 60.0)

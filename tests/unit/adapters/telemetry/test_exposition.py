@@ -33,6 +33,12 @@ def test_a_call_to_a_partner_of_the_route_s_name_has_no_exemplar() -> None:
     assert render(summed([traced(0.004), called.tallies()]), OPENMETRICS)[0].decode().count(" # {") == 1
 
 
+@pytest.mark.parametrize("version", ["1.0.0\u00ff", "==", "=\u00b2"])
+def test_a_form_that_is_none_is_the_plain_one(version: str) -> None:
+    malformed = OPENMETRICS.replace("1.0.0", version)
+    assert render(traced(0.004), malformed) == render(traced(0.004), "")
+
+
 def test_the_plain_form_has_no_exemplar() -> None:
     assert TRACE not in render(traced(0.004), "text/plain")[0].decode()
 

@@ -86,6 +86,16 @@ def test_what_does_not_fit_is_counted_and_said_once_there_is_room(pipe: tuple[in
     assert os.read(pipe[0], 100) == b"four\nfour\nlost 3\n"
 
 
+def test_of_several_lines_those_that_fit_are_taken(pipe: tuple[int, int]) -> None:
+    writer = LineWriter(pipe[1], 12, lost)
+    writer.add(b"one\n")
+    writer.add(b"two\nthree\nfour\n")
+    assert (writer.size, writer.lost) == (8, 2)
+    writer.flush()
+    writer.flush()
+    assert os.read(pipe[0], 100) == b"one\ntwo\nlost 2\n"
+
+
 def test_a_write_that_fails_loses_nothing(pipe: tuple[int, int]) -> None:
     errors = [OSError(errno.ENOSPC, "No space left on device")]
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from talaria.adapters.telemetry.line_parts import finished_of
 from talaria.adapters.telemetry.metrics import Metrics, avoided_by
 from talaria.adapters.telemetry.recorder import EventBus
 from talaria.domain.events import (
@@ -233,7 +232,7 @@ def test_a_usual_end_in_bulk_counts_what_its_events_count(edge: bool) -> None:
     in_bulk, one_by_one = metrics(), metrics()
     in_bulk.handlers[RequestForwarded]([event, event])
     for _ in range(2):
-        finished = finished_of(event)
+        finished = event.as_finished()
         count(one_by_one, finished)
         count(one_by_one, ExchangeFinished("wind", "hit"))
         for one in finished.context.attempts:

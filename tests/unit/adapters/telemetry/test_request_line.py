@@ -2,12 +2,17 @@
 
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from talaria.adapters.telemetry.request_line import clipped, request_line
-from talaria.domain.events import Attempt, RequestContext, RequestFinished
+from talaria.adapters.telemetry.request_line import clipped, forwarded_line, request_line
+from talaria.domain.events import Attempt, FlowLabels, RequestContext, RequestFinished, RequestForwarded
 
 NOON = "2026-11-18T12:00:00.123Z"
+LABELS = FlowLabels("wind", "wind", "services", "app", "0123456789ab")
+FORWARDED = RequestForwarded(LABELS, "r-1", "a" * 32, "GET", 200, 0, 2, 0.0123456, 0.0100009, 1.0, "http://a")
 
 
 def finished(*dependencies: str, cause: str = "") -> RequestFinished:
@@ -53,3 +58,44 @@ def test_what_is_clipped_is_short_and_can_be_encoded() -> None:
     assert len(line.cause) <= 200
     assert line.cause.encode().startswith(b"\\ud800xxx")
     assert (line.time, line.status) == (NOON, 200)
+
+
+def test_the_line_of_the_fast_path() -> None:
+    assert msgspec.json.encode(forwarded_line(FORWARDED, NOON, 3)).decode() == (
+        '{"time":"2026-11-18T12:00:00.123Z","level":"info","event":"request","request_id":"r-1",'
+        f'"trace_id":"{"a" * 32}","tag":"wind","method":"GET","status":200,"reason":"","origin":"upstream",'
+        '"caller":"app","exchange":"hit","attempts":1,"bytes_in":0,"bytes_out":2,"total_ms":12.345,'
+        '"upstream_ms":10.0,"worker":3,"person":"0123456789ab"}'
+    )
+
+
+def test_the_line_of_a_decision() -> None:
+    decided = FORWARDED._replace(upstream_seconds=0.0, address="", bytes_out=0, edge=True)
+    line = msgspec.json.encode(forwarded_line(decided, NOON, 3)).decode()
+    assert '"origin":"","caller":"app","exchange":"hit","attempts":0,' in line
+    assert line.endswith('"upstream_ms":0.0,"worker":3,"person":"0123456789ab","edge":true}')
+
+
+NAMES = st.text(max_size=20)
+SECONDS = st.floats(0.0, 1e6)
+
+
+@given(
+    st.builds(
+        RequestForwarded,
+        st.builds(FlowLabels, NAMES, NAMES, NAMES, NAMES, NAMES),
+        NAMES,
+        NAMES,
+        NAMES,
+        st.integers(200, 399),
+        st.integers(0, 10**9),
+        st.integers(0, 10**9),
+        SECONDS,
+        SECONDS,
+        SECONDS,
+        NAMES,
+        edge=st.booleans(),
+    )
+)
+def test_the_line_is_the_same_by_either_path(event: RequestForwarded) -> None:
+    assert forwarded_line(event, NOON, 1) == request_line(event.as_finished(), NOON, 1)

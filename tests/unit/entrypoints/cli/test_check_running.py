@@ -52,6 +52,15 @@ def test_what_differs_as_json_from_another_address(listener: Listener, tmp_path:
     assert json.loads(result.stdout)["differences"] == [{"key": "personal.timeout", "file": "3s", "running": "1s"}]
 
 
+@pytest.mark.parametrize("changed", [{}, {"TALARIA__PERSONAL__TIMEOUT": "3s"}, {"TALARIA__SERVER__LISTEN": "x"}])
+def test_it_fits_a_narrow_terminal(
+    listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    told = check(tmp_path, "--running", **changed).output
+    assert max(map(len, told.splitlines())) <= max(40, *(len(word) + 8 for word in told.split()))
+
+
 def test_a_hash_that_differs_alone_is_told(listener: Listener, tmp_path: Path) -> None:
     assert listener.body is not None
     listener.body = msgspec.json.encode({**msgspec.json.decode(listener.body), "hash": "aaaa"})

@@ -1,7 +1,7 @@
 """`talaria explain`: the timeline, the list, and what it says where there is nothing to be had."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx
@@ -198,6 +198,21 @@ def test_what_comes_is_followed_and_told_once(
     assert [told.count(f"r-{number}") for number in (1, 2, 3)] == [1, 1, 1]
     assert told.index("r-1") < told.index("r-2") < told.index("r-3")
     assert told.count("request id") == (0 if as_json else 1)
+
+
+@pytest.mark.parametrize(("arguments", "told"), [([], range(11, 31)), (["--last", "3"], range(28, 31))])
+def test_of_what_was_before_the_last_are_told_alone(
+    run: Run, listener: Listener, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: Sequence[int]
+) -> None:
+    listener.body = msgspec.json.encode({"entries": [failure_record(f"r-{number}") for number in range(30, 0, -1)]})
+
+    def later(_: float) -> None:
+        if len(listener.urls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("talaria.entrypoints.cli.explain.time.sleep", later)
+    lines = run("--follow", "--json", *arguments).stdout.splitlines()
+    assert [msgspec.json.decode(line)["request_id"] for line in lines] == [f"r-{number}" for number in told]
 
 
 def test_a_refusal_below_500_is_explained_by_what_its_client_was_told(run: Run, listener: Listener) -> None:

@@ -1,5 +1,8 @@
 """The frame of the command line: what it lists, and how it ends."""
 
+from collections.abc import Iterator
+from itertools import product
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -24,6 +27,28 @@ def test_help_lists_every_command() -> None:
 @pytest.mark.parametrize("arguments", [["no-such-command"], ["serve", "--no-such-option"], ["token"]])
 def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli, arguments).exit_code == 2
+
+
+def options_with(metavars: set[str], command: click.Command, *words: str) -> Iterator[tuple[str, ...]]:
+    """The words that lead to each option of this kind, below this command."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            inner = command.get_command(click.Context(command), name)
+            assert inner is not None
+            yield from options_with(metavars, inner, *words, name)
+    yield from ((*words, one.opts[0]) for one in command.params if getattr(one, "metavar", None) in metavars)
+
+
+NO_ADDRESSES = ["", "x", "http://", "http://[::1", "http://x:abc", "http://x:99999", "http://a..b", "[::1"]
+
+
+def test_what_is_no_address_is_wrong_usage() -> None:
+    options = list(options_with({"URL", "HOST:PORT"}, cli))
+    assert ("doctor", "--balancer") in options
+    for words, written in product(options, NO_ADDRESSES):
+        result = CliRunner().invoke(cli, [*words, written])
+        assert result.exit_code == 2, (words, written, result.exception)
+        assert f"Invalid value for '{words[-1]}'" in result.output
 
 
 @pytest.mark.parametrize(("arguments", "meant"), [(["sevre"], "serve"), (["partner", "tset"], "test")])

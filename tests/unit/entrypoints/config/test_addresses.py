@@ -67,7 +67,20 @@ def test_urls_that_are_taken(form: Meta, text: str, kept: str) -> None:
         *(
             (form, bad)
             for form in (LISTEN, OPTIONAL_LISTEN)
-            for bad in ("8080", ":8080", "127.0.0.1", "::1:80", "[::1", "[a.b]:80", "h:65536", "h:-1", "h:", 80)
+            for bad in (
+                "8080",
+                ":8080",
+                "127.0.0.1",
+                "::1:80",
+                "[::1",
+                "[a.b]:80",
+                "a..b:80",
+                "-a:80",
+                "h:65536",
+                "h:-1",
+                "h:",
+                80,
+            )
         ),
         *(
             (form, bad)

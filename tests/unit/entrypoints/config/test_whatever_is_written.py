@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from talaria.adapters.auth.key_files import check_key_set, load_public_keys, load_signing_key
 from talaria.entrypoints.config import ConfigurationError, Problem, load
 from tests.unit.entrypoints.config.conftest import GOOD, Bench
-from tests.unit.entrypoints.config.support_config import ED25519, P256, RSA, key_set, private_pem, public_pem
+from tests.unit.entrypoints.config.support_config import ED25519, ENVIRON, P256, RSA, key_set, private_pem, public_pem
 
 
 def paths_of(tree: dict[str, Any], at: str = "") -> Iterator[str]:
@@ -45,6 +45,15 @@ def test_a_configuration_is_taken_or_its_problems_are_said(bench: Bench, changes
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_a_file_is_taken_or_its_problem_is_said(bench: Bench, text: bytes) -> None:
     bench.file.write_bytes(text)
+    with pytest.raises(ConfigurationError):
+        load(bench.file, {})
+
+
+@pytest.mark.parametrize("written", ["9" * 5000, "0x" + "f" * 4000, "[" * 5000, "{a=" * 5000, "1e9999"])
+def test_what_is_out_of_all_proportion_is_a_problem(bench: Bench, written: str) -> None:
+    said = bench.problems(environ={**ENVIRON, "TALARIA__SERVER__WORKERS": written})
+    assert "write a whole number" in str(said["server.workers"])
+    bench.file.write_text(f"[server]\nworkers = {written}\n")
     with pytest.raises(ConfigurationError):
         load(bench.file, {})
 

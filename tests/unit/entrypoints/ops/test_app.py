@@ -201,7 +201,7 @@ def test_the_log_level_is_set(client: Any, admin: MemoryAdmin) -> None:
     assert admin.level == "debug"
 
 
-@pytest.mark.parametrize("body", [b"", b"debug", b'{"level": "loud"}', b'{"level": 10}', b"[]"])
+@pytest.mark.parametrize("body", [b"", b"debug", b'{"level": "loud"}', b'{"level": 10}', b"[]", b"[" * 5000])
 def test_a_level_that_is_none_is_refused(client: Any, admin: MemoryAdmin, body: bytes) -> None:
     answer = client.put("/log-level", content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["reason"], admin.level) == (400, "bad-request", "info")

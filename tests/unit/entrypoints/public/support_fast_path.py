@@ -10,8 +10,7 @@ from talaria.adapters.http1.connection import Connection
 from talaria.adapters.http1.pool import Limits, Pool
 from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.adapters.talaria_services import TalariaServices
-from talaria.adapters.telemetry.line_parts import forwarded_line
-from talaria.adapters.telemetry.request_line import RequestLine, request_line
+from talaria.adapters.telemetry.request_line import RequestLine, forwarded_line, request_line
 from talaria.domain.events import RequestFinished, RequestForwarded
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.public.fast_path import FastPath

@@ -199,7 +199,7 @@ async def test_an_abandoned_task_is_said_without_its_repr(stream: io.StringIO) -
 
 
 def test_debug_says_no_more_of_libraries(stream: io.StringIO) -> None:
-    logs.configure(stream, level="DEBUG")
+    logging.getLogger("talaria").setLevel(logging.DEBUG)
     logging.getLogger("talaria").debug("detail")
     logging.getLogger("asyncio").debug("Using selector: %s", CANARY)
     assert [line["event"] for line in said(stream)] == ["detail"]

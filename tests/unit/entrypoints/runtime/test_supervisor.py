@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
+from errno import EAGAIN
 from signal import SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM
 from typing import Any
 
@@ -131,7 +132,7 @@ def test_a_child_that_dies_is_replaced_at_once(machine: Machine) -> None:
     assert machine.told() == [notice("exited", 1, "died"), notice("draining")]
 
 
-@pytest.mark.parametrize(("status", "how"), [(SIGKILL, "SIGKILL"), (1 << 8, "exit code 1")])
+@pytest.mark.parametrize(("status", "how"), [(SIGKILL, "SIGKILL"), (40, "signal 40"), (1 << 8, "exit code 1")])
 def test_it_is_said_how_it_died(machine: Machine, caplog: pytest.LogCaptureFixture, status: int, how: str) -> None:
     machine.status = status
     machine.run(machine.comes(SIGCHLD, ended=(SECOND,), after=60), *machine.end(FIRST, THIRD))
@@ -147,6 +148,27 @@ def test_a_child_that_dies_at_once_is_replaced_a_second_later(machine: Machine) 
         assert machine.fork.call_count == 4
 
     machine.run(machine.comes(SIGCHLD, ended=(SECOND,)), not_yet, now_it_is, *machine.end(FIRST, THIRD))
+
+
+def test_a_child_that_cannot_be_forked_is_tried_again_a_second_later(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine.fork.side_effect = [FIRST, BlockingIOError(EAGAIN, "Resource temporarily unavailable"), OPS, SECOND]
+    assert machine.run(machine.comes(after=0.9), machine.comes(after=0.1), *machine.end(FIRST, SECOND)) == 0
+    assert [vars(record)["cause"] for record in caplog.records if "worker 1 can't be forked" in record.message] == [
+        "Resource temporarily unavailable"
+    ]
+    assert machine.hub.disconnect.call_args_list[0].args == (1,)
+    assert machine.signals.block.call_count == machine.signals.unblock.call_count == 4
+
+
+@pytest.mark.parametrize(("before", "told"), [((), []), ((0, 1), []), ((0, 1, 2), ["ready", "reloading", "ready"])])
+def test_a_reload_does_not_make_what_starts_ready(
+    machine: Machine, mocker: MockerFixture, before: tuple[int, ...], told: list[str]
+) -> None:
+    manager = mocker.patch(f"{MODULE}.ServiceManager").return_value
+    machine.run(machine.beats(*before), machine.comes(SIGHUP), *machine.end(FIRST, SECOND))
+    assert [call[0] for call in manager.method_calls if call[0] in ("ready", "reloading")] == told
 
 
 def test_a_child_that_hangs_is_killed_and_replaced(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:

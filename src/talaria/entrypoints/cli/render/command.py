@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Annotated
 
 import rich_click as click
 
@@ -12,9 +12,10 @@ from talaria.entrypoints.cli.render import envoy, haproxy, nginx
 from talaria.entrypoints.cli.render.facts import Endpoint, Facts, decisions_of
 from talaria.entrypoints.cli.render.missing import missing
 from talaria.entrypoints.cli.render.template import fill, script_path
-from talaria.entrypoints.cli.shared import config_option, load_or_exit, refuse_configuration
+from talaria.entrypoints.cli.shared import config_option, load_or_exit, refuse_configuration, written_as
 from talaria.entrypoints.config import Address, Settings
 from talaria.entrypoints.config.rules import fill_in
+from talaria.entrypoints.config.types import LISTEN, ORIGIN_URL
 
 _RENDERERS: dict[tuple[str, str], Callable[[Facts], str]] = {
     ("haproxy", "balance"): haproxy.balance,
@@ -27,25 +28,7 @@ _RENDERERS: dict[tuple[str, str], Callable[[Facts], str]] = {
 }
 _SCRIPTS = {("nginx", "balance"): nginx.SCRIPT, ("haproxy", "edge"): haproxy.SCRIPT}
 _NEEDED = ("server", "decision", "routes", "personal.timeout")
-
-
-def _address(context: click.Context, parameter: click.Parameter, value: str) -> Address:
-    parts = urlsplit(f"//{value}")
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or port is None or f"//{value}" != f"//{parts.netloc}":
-        raise click.BadParameter("write HOST:PORT")
-    return Address(host, port)
-
-
-def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
-            raise click.BadParameter(f"{value!r} is not a URL such as http://10.0.0.5:8080")
-    return values
+_ADDRESS, _ORIGIN = written_as(Annotated[Address, LISTEN]), written_as(Annotated[str, ORIGIN_URL])
 
 
 @click.command("render")
@@ -58,21 +41,21 @@ def _endpoints(context: click.Context, parameter: click.Parameter, values: tuple
     help="balance: each person to one Talaria, which forwards. edge: the engine forwards, Talaria decides.",
 )
 @click.option("--fast", is_flag=True, help="With nginx and edge: a decision is kept for decision.max_age.")
-@click.option("--listen", required=True, metavar="HOST:PORT", callback=_address, help="Where clients call.")
+@click.option("--listen", required=True, metavar="HOST:PORT", type=_ADDRESS, help="Where clients call.")
 @click.option(
     "--talaria",
     "gateways",
     required=True,
     multiple=True,
     metavar="URL",
-    callback=_endpoints,
+    type=_ORIGIN,
     help="The public address of a replica; several times for several.",
 )
 @click.option(
     "--decisions",
     multiple=True,
     metavar="URL",
-    callback=_endpoints,
+    type=_ORIGIN,
     help="The address of a replica's decision listener; default: server.decision_listen of the file.",
 )
 @click.option("--script", metavar="FILE", default="", help="Where the engine finds the script; default: the one here.")

@@ -75,6 +75,7 @@ class Pages:
         self._closed = asyncio.Event()
         self._made = Made("", "")
         self._made_at = float("-inf")
+        self._making = asyncio.Lock()
 
     async def keep_sampling(self) -> None:
         """Take samples for the rates and curves, for ever."""
@@ -111,9 +112,10 @@ class Pages:
 
     async def _fresh(self) -> Made:
         """At most half a second old."""
-        if time.monotonic() - self._made_at >= _FRESH_SECONDS:
-            self._made, self._made_at = await self._render(), time.monotonic()
-        return self._made
+        async with self._making:
+            if time.monotonic() - self._made_at >= _FRESH_SECONDS:
+                self._made, self._made_at = await self._render(), time.monotonic()
+            return self._made
 
     async def _render(self) -> Made:
         overview = await self._admin.overview()

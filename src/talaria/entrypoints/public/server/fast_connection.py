@@ -85,6 +85,7 @@ class FastConnection(Connection):
         super().data_received(sent.data)
         cycle = self._arriving()
         cycle.first_try = sent
+        self.pipeline.start_sent(cycle)
         if cycle.on_disconnect is not None:  # not before the task has run and awaits the response
             cycle.on_disconnect = partial(self.loop.call_soon, cycle.on_disconnect)
 

@@ -4,7 +4,8 @@ Rules:
 
 1. At most one request is `active`. Those behind it are queued, at most MAX_QUEUED; what comes behind these is not
    served, and the last queued request ends the connection.
-2. Reading and dispatch pause while the write buffer is above its high-water mark.
+2. Reading and dispatch pause while the write buffer is above its high-water mark. A request that was sent to its
+   upstream already does not wait for that: its connection and its place among those in flight wait for it.
 3. When the client disconnects, the active and the queued requests are told so, once.
 4. Once the pipeline is `closed` (the last response is written, the client has disconnected, the connection closes) no
    request starts.
@@ -61,6 +62,12 @@ class RequestPipeline:
             self._start(self.queued.popleft())
         else:
             self._link.resume_reading()
+
+    def start_sent(self, cycle: RequestResponseCycle) -> None:
+        """Start this request, the only one, where `add` has queued it: it was sent already."""
+        if self.active is None:
+            self.queued.remove(cycle)
+            self._start(cycle)
 
     def close(self) -> None:
         """The connection ends: the queued requests never start."""

@@ -55,7 +55,7 @@ def bind(address: Address, setting: str, *, shared: bool = False) -> socket.sock
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        wrong = f"{setting}: can't listen on {address.host}:{address.port} ({error.strerror})"
+        wrong = f"{setting}: can't listen on {address} ({error.strerror})"
         free = "free the port or " if error.errno == errno.EADDRINUSE else ""
         raise CannotListen(f"{wrong}; {free}choose another address") from error
     listener.setblocking(False)
@@ -133,8 +133,7 @@ def accept_waiting(listener: socket.socket) -> list[socket.socket]:
 
 def url_of(listener: socket.socket, scheme: str = "http") -> str:
     """Where clients on this machine reach the socket."""
-    host, port = listener.getsockname()[:2]
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    return f"{scheme}://{Address(*listener.getsockname()[:2])}"
 
 
 def peer_has_closed(transport: asyncio.Transport) -> bool:

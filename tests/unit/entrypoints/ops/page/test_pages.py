@@ -6,6 +6,7 @@ import re
 import pytest
 from msgspec.structs import replace
 
+from talaria.entrypoints.ops.admin import Overview
 from talaria.entrypoints.ops.page.pages import Pages, source
 from talaria.entrypoints.ops.readiness import Configured, Dependency
 from tests.unit.entrypoints.ops.support_ops import MemoryAdmin, failure_record
@@ -72,6 +73,24 @@ async def test_a_page_is_made_once_for_all_that_look_at_it(admin: MemoryAdmin) -
     first = await pages.whole()
     admin.draining = True
     assert await pages.whole() == first
+
+
+class Asking(MemoryAdmin):
+    """Has to ask workers. `asked`: how often it did."""
+
+    asked = 0
+
+    async def overview(self) -> Overview:
+        """Once they have answered."""
+        self.asked += 1
+        await asyncio.sleep(0)
+        return await super().overview()
+
+
+async def test_those_that_look_while_it_is_made_get_the_same() -> None:
+    admin = Asking()
+    pages = Pages(admin)
+    assert len(set(await asyncio.gather(*[pages.whole() for _ in range(5)]))) == admin.asked == 1
 
 
 async def test_what_is_live_goes_on_until_the_gateway_ends(admin: MemoryAdmin) -> None:

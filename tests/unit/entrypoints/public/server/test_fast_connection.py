@@ -199,12 +199,15 @@ async def _reload(connection: FastConnection) -> None:
 
 
 @pytest.mark.parametrize("event", [_more_bytes, _eof, _lost, _drain, _reload])
+@pytest.mark.parametrize("stuck", [False, True], ids=["read", "not read"])
 def test_whatever_happens_hands_the_request_over_first(
-    event: Callable[[FastConnection], Awaitable[None]],
+    event: Callable[[FastConnection], Awaitable[None]], stuck: bool
 ) -> None:
     async def main() -> None:
         harness = Harness()
         await harness.feed(post("/first", b"hello"))
+        if stuck:  # the response before it fills the buffer only now
+            harness.connection.pause_writing()
         await event(harness.connection)
         assert len(harness.state.tasks) == 1
         await settled()

@@ -207,7 +207,7 @@ def test_an_address_that_can_not_be_had_names_its_setting_and_what_to_do(
         return made[-1][1]
 
     monkeypatch.setattr(socket, "socket", make)
-    with pytest.raises(CannotListen, match=rf"^server\.listen: can't listen on ::1:80 \(The reason\); {to_do}$"):
+    with pytest.raises(CannotListen, match=rf"^server\.listen: can't listen on \[::1\]:80 \(The reason\); {to_do}$"):
         bind(Address("::1", 80), "server.listen", shared=True)
     ((kind, refused),) = made
     assert (kind[0], refused.closed) == (socket.AF_INET6, True)
