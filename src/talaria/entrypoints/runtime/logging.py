@@ -145,7 +145,7 @@ class JsonLines(logging.Formatter):
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             fields["error"] = _name(error)
-            fields["traceback"] = "\n".join(trace(error))
+            fields["traceback"] = "\n".join(_trace(error))
         return fields
 
 
@@ -177,10 +177,8 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
 
 
-def trace(error: BaseException) -> Iterator[str]:
-    """What is told of an exception (rule 3): the frames, innermost last, and the exceptions that led here, first to
-    last, as Python prints them.
-    """
+def _trace(error: BaseException) -> Iterator[str]:
+    """The frames, innermost last, and the exceptions that led here, first to last, as Python prints them."""
     for number, one in enumerate(_chain(error)):
         if number:
             yield "then:"
@@ -189,7 +187,7 @@ def trace(error: BaseException) -> Iterator[str]:
         yield f"{_name(one)}: {_text(one)}"
         if isinstance(one, BaseExceptionGroup):
             for member in one.exceptions:
-                yield from (f"  | {line}" for line in trace(member))
+                yield from (f"  | {line}" for line in _trace(member))
 
 
 def _chain(error: BaseException) -> list[BaseException]:

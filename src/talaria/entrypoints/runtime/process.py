@@ -103,11 +103,7 @@ def run(settings: Settings, config_path: Path) -> int:
     if os.getpid() == 1:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the orphans that it gives to process 1
         list(ended_processes())  # but those that ended before
-    try:
-        uvloop.run(_run_single(GatewayServer(Container(settings=settings), sockets, ops), config_path))
-    except Exception:
-        logger.exception("the gateway failed")
-        return FAILED
+    uvloop.run(_run_single(GatewayServer(Container(settings=settings), sockets, ops), config_path))
     return 0
 
 
