@@ -246,10 +246,8 @@ class Gateway:
         headers = self._lines.with_own([], decision, token.token, context)
         names = self.header_policy.dropped_names(decision.request.headers)
         names += [name for name in _REMOVED_UNLESS_SET if name in decision.headers.consumed]
-        if decision.user_id is None and decision.route.partner.user_id_header:
+        if decision.route.partner.user_id_header:
             names.append(decision.route.partner.user_id_header)
-        if not names:
-            return EdgeHeaders(headers, names, expires)
         kept = {name for name, _ in [*headers, *(decision.trace.headers() if decision.trace.given else ())]}
         return EdgeHeaders(headers, [name for name in dict.fromkeys(names) if name not in kept], expires)
 

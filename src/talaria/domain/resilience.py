@@ -41,7 +41,7 @@ RETRIES_AT_LEAST = 10
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """RFC 9110, section 9.2.2."""
 HEALED_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
-"""With these a request that has a body too is sent once more where the upstream does not know the user."""
+"""Of these, a request with a body too is sent once more where the upstream does not know the user."""
 
 _COLD_SHARE = 0.8
 _KEYLESS_SHARE = 0.5
