@@ -1,5 +1,6 @@
 """The command line as a process: what it imports, what it leaves where it can't write, what it does without stdout."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,6 +10,9 @@ from typing import IO
 import pytest
 
 from talaria import __version__
+from talaria.sandbox.stack import running_sandbox
+from tests.support_plugins import install
+from tests.support_waiting import PATIENT
 
 
 @pytest.mark.parametrize("closed", [">&- 2>&-", ">&- 2>&- <&-", ">&-"])
@@ -55,6 +59,43 @@ def test_a_reader_that_has_gone_is_no_traceback(unbuffered: str) -> None:
     done = talaria("check", "--schema", stdout=writing, PYTHONUNBUFFERED=unbuffered)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+LEAKY = """
+class Accounts:
+    contract = 1
+    api_key_required = True
+
+    def __init__(self, partner):
+        raise ValueError(f"what a key: {partner.api_key.reveal()}")
+
+    async def user_of(self, phone, call):
+        raise NotImplementedError
+
+    async def probe(self, call):
+        raise NotImplementedError
+"""
+PERSONS = """
+[partner]
+api_key = { file = "secrets/wind-api-key" }
+[[persons]]
+identity = "+4915112345678"
+"""
+
+
+async def test_the_text_of_a_fault_is_never_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, monkeypatch, "leaky", LEAKY)
+    (tmp_path / "persons.toml").write_text(PERSONS)
+    config = {**PATIENT, "partners": {"wind": {"adapter": "leaky"}}}
+    async with running_sandbox(gateway=False, folder=tmp_path, config=config) as sandbox:
+        at = ("--config", str(sandbox.config_path))
+        partner_test = ("test", "leaky", "--url", sandbox.wind.url, "--persons", str(tmp_path / "persons.toml"))
+        for command in (("serve", *at), ("doctor", *at), ("partner", *partner_test)):
+            done = await asyncio.to_thread(talaria, *command, stdout=subprocess.PIPE, PYTHONPATH=str(tmp_path))
+            said = done.stdout + done.stderr
+            assert (done.returncode, "ValueError" in said) == (1, True), (command, said)
+            assert sandbox.wind.api_key not in said
+            assert "Traceback" not in said
 
 
 def test_a_stdout_of_another_encoding_shows_what_it_can(tmp_path: Path) -> None:

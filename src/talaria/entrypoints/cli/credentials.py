@@ -12,7 +12,7 @@ from talaria.entrypoints.cli.probes import Finding
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import PartnerSettings
 from talaria.entrypoints.runtime.partner_factories import adapter_accounts
-from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
+from talaria.entrypoints.runtime.rate_limiters import RateLimiters
 from talaria.entrypoints.runtime.resources import ClientParts, ResourceRegistry
 from talaria.entrypoints.runtime.upstream_factories import phone_directory
 
@@ -23,6 +23,7 @@ _ADVICE = (
     (Overloaded, "It turns us away: wait, or ask for more room there."),
 )
 _ADVISED = "Look whether it runs, and at what was found on the way to it."
+_MADE = "Look at the options and secrets of its table, and in the log for the place."
 _NOT_A_PERSON = PersonalPhoneId("talaria-doctor")
 _REQUEST_ID = "talaria-doctor"
 
@@ -33,7 +34,7 @@ def credentials(settings: Settings) -> list[Finding]:
 
 
 async def _asked(settings: Settings) -> list[Finding]:
-    parts = ClientParts(EventBus({}), MonotonicClock(), ResourceRegistry(), RateLimiterRegistry())
+    parts = ClientParts(EventBus({}), MonotonicClock(), ResourceRegistry(), RateLimiters())
     partners = [one for partner in settings.partners.values() for one in (partner, *partner.trials.values())]
     try:
         return await asyncio.gather(_personal(settings, parts), *(_partner(partner, parts) for partner in partners))
@@ -52,7 +53,10 @@ async def _partner(partner: PartnerSettings, parts: ClientParts) -> Finding:
     owner = f"the partner {partner.dependency}"
     if partner.found is None or not hasattr(partner.found.kind, "probe"):
         return Finding(f"{owner}: its adapter has no probe, so its credentials are not tried", True)
-    asking = adapter_accounts(partner, parts).probe(HopContext(_REQUEST_ID, partner.timeout))
+    try:
+        asking = adapter_accounts(partner, parts).probe(HopContext(_REQUEST_ID, partner.timeout))
+    except Exception as error:  # of code that is not ours; its text may hold a secret
+        return Finding(f"{owner}: its adapter can't be made ({type(error).__name__})", False, "its adapter", _MADE)
     table = f"partners.{partner.id}"
     return await _finding(owner, asking, f"Look at {table}.api_key and {table}.secrets, or ask {owner} for its end.")
 

@@ -1,13 +1,13 @@
 """From which address our calls to the partners come, as a server outside sees it: partners keep lists of them."""
 
 import http.client
-import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
 from talaria.entrypoints.cli.probes import SECONDS, Finding, address_of
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import PartnerSettings
+from talaria.entrypoints.config.types import ip_of
 
 _ADDRESS = re.compile(r"[0-9A-Fa-f:.]{3,45}")
 _ANSWER_LIMIT = 4096
@@ -26,7 +26,7 @@ def _seen(partner: PartnerSettings, echo: SplitResult) -> Finding:
         what = f"{owner}: {echo.netloc} can't be asked where our calls come from ({str(error) or type(error).__name__})"
         mender = "the egress proxy" if partner.egress_proxy else "us"
         return Finding(what, False, mender, "Ask for a permission for this host there, or name another --echo.")
-    found = [text for text in _ADDRESS.findall(answer) if _is_address(text)]
+    found = [text for text in _ADDRESS.findall(answer) if ip_of(text) is not None]
     if not found:
         return Finding(f"{owner}: {echo.netloc} names no address", False, "us", "Name another --echo.")
     return Finding(f"{owner}: our calls come from {found[0]}: is it on its list?", True)
@@ -44,11 +44,3 @@ def _ask(partner: PartnerSettings, echo: SplitResult) -> str:
         return connection.getresponse().read(_ANSWER_LIMIT).decode("latin-1")
     finally:
         connection.close()
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -29,6 +29,8 @@ COMMANDS = {
 }
 """The module of each command; its attribute `command` is the command."""
 
+_FAULT = "This is a fault of talaria, or of a partner's adapter. Its text is left out, for it may hold a secret:"
+
 
 @click.group(cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="talaria")
@@ -68,12 +70,18 @@ def main() -> None:
         finally:
             # Here, and not at the interpreter's end, where an error could not be told any more.
             sys.stdout.flush()
-    except OSError as error:
-        from talaria.adapters.telemetry.line_writer import NO_ROOM  # no command needs it but for this
-
-        if error.errno not in (*NO_ROOM, errno.EPIPE) or error.filename is not None:
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if error.errno != errno.EPIPE:
-            click.echo(f"What was to be said could not be written: {error.strerror}.", err=True)
+    except Exception as error:
+        _tell(error)
         sys.exit(1)
+
+
+def _tell(error: Exception) -> None:
+    from talaria.adapters.telemetry.line_writer import NO_ROOM  # no command needs these but for this
+    from talaria.entrypoints.runtime.logging import trace
+
+    if not isinstance(error, OSError) or error.errno not in (*NO_ROOM, errno.EPIPE) or error.filename is not None:
+        click.echo("\n".join([_FAULT, *trace(error)]), err=True)
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if error.errno != errno.EPIPE:
+        click.echo(f"What was to be said could not be written: {error.strerror}.", err=True)

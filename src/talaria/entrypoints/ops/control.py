@@ -133,11 +133,11 @@ class ControlConnection(asyncio.Protocol):
             else:
                 self._handle(sender, message)
 
-    async def keep_beating(self, drain_timeout: Callable[[], float]) -> None:
-        """Tell the supervisor that this event loop runs, for ever."""
-        while True:
+    def start_beating(self, drain_timeout: Callable[[], float]) -> None:
+        """Tell the supervisor that this event loop runs, from now on until the connection ends."""
+        if self._transport is not None and not self._transport.is_closing():
             self.send(SUPERVISOR, heartbeat(drain_timeout()))
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            asyncio.get_running_loop().call_later(HEARTBEAT_SECONDS, self.start_beating, drain_timeout)
 
     def close(self) -> None:
         """End the connection."""

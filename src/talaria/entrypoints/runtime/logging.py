@@ -6,7 +6,7 @@ Rules of what a line holds:
 2. A record of a third-party logger that is known: only the first line of the template, never its arguments. Of any
    other: that there was one. Libraries write URLs, headers and reprs there.
 3. A traceback: files, lines, functions and types. The text of an exception only where its type is ours, or where
-   the interpreter wrote it; what looks like a phone number or a token is redacted even there.
+   the interpreter wrote it; what looks like a phone number, an e-mail address or a token is redacted even there.
 """
 
 import json
@@ -46,7 +46,7 @@ def _type_name(value: object) -> str:
 
 
 _JSON = json.JSONEncoder(default=_type_name, separators=(",", ":"))  # as the access lines are written
-_REDACTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+")
+_REDACTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+|[^\s@]{1,64}@[^\s@]+")
 
 
 def configure(
@@ -145,7 +145,7 @@ class JsonLines(logging.Formatter):
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             fields["error"] = _name(error)
-            fields["traceback"] = "\n".join(_trace(error))
+            fields["traceback"] = "\n".join(trace(error))
         return fields
 
 
@@ -177,8 +177,10 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
 
 
-def _trace(error: BaseException) -> Iterator[str]:
-    """The frames, innermost last, and the exceptions that led here, first to last, as Python prints them."""
+def trace(error: BaseException) -> Iterator[str]:
+    """What is told of an exception (rule 3): the frames, innermost last, and the exceptions that led here, first to
+    last, as Python prints them.
+    """
     for number, one in enumerate(_chain(error)):
         if number:
             yield "then:"
@@ -187,7 +189,7 @@ def _trace(error: BaseException) -> Iterator[str]:
         yield f"{_name(one)}: {_text(one)}"
         if isinstance(one, BaseExceptionGroup):
             for member in one.exceptions:
-                yield from (f"  | {line}" for line in _trace(member))
+                yield from (f"  | {line}" for line in trace(member))
 
 
 def _chain(error: BaseException) -> list[BaseException]:

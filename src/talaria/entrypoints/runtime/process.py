@@ -15,6 +15,7 @@ from secrets import token_bytes
 import uvloop
 
 from talaria import __version__
+from talaria.adapters.record_lock import RecordLock
 from talaria.adapters.telemetry.line_writer import make_nonblocking
 from talaria.entrypoints.config import Address, Settings
 from talaria.entrypoints.ops.control import ControlConnection
@@ -25,6 +26,7 @@ from talaria.entrypoints.runtime import logging as logs
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.factories import lines_as_text
 from talaria.entrypoints.runtime.gateway_server import GatewayServer, ServingSockets
+from talaria.entrypoints.runtime.rate_limiters import RateLimiters
 from talaria.entrypoints.runtime.reload import Reloader, latest
 from talaria.entrypoints.runtime.sd_notify import ServiceManager
 from talaria.entrypoints.runtime.supervisor import Supervisor, ended_processes
@@ -103,7 +105,11 @@ def run(settings: Settings, config_path: Path) -> int:
     if os.getpid() == 1:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the orphans that it gives to process 1
         list(ended_processes())  # but those that ended before
-    uvloop.run(_run_single(GatewayServer(Container(settings=settings), sockets, ops), config_path))
+    try:
+        uvloop.run(_run_single(GatewayServer(Container(settings=settings), sockets, ops), config_path))
+    except Exception:
+        logger.exception("the gateway failed")
+        return FAILED
     return 0
 
 
@@ -191,12 +197,14 @@ def _stop_event(*, supervised: bool = False) -> asyncio.Event:
 
 def _supervise(settings: Settings, config_path: Path, workers: list[ServingSockets], ops: socket.socket) -> int:
     person_key = token_bytes(32)
+    rate_limiters = RateLimiters(RecordLock("talaria-rate-limits"))
 
     def work(number: int, sockets: ServingSockets, control: socket.socket) -> None:
         _configure_lines(settings, {"worker": number})
         begins_with = latest(settings, config_path)
         container = Container(settings=begins_with)
         container.process.worker.override(number)
+        container.process.rate_limiters.override(rate_limiters)
         container.process.person_key.override(person_key)  # a person has one name in the lines of all workers
         server = GatewayServer(container, sockets, None)
         if begins_with is settings:
@@ -216,15 +224,12 @@ async def _run_worker(server: GatewayServer, config_path: Path, number: int, con
     siblings = server.process.siblings()
     handlers = {**ControlServer(server.process.admin()).handlers, **siblings.handlers}
     connection = await ControlConnection.open(control, handlers, stop.set)
-    beats: list[asyncio.Task[None]] = []
 
     def on_serving() -> None:
-        beats.append(_beat(connection, lambda: server.settings.server.drain_timeout))
+        connection.start_beating(lambda: server.settings.server.drain_timeout)
 
     await siblings.connect(connection, number)
     await _serve_until(stop, server, config_path, ServiceManager({}), on_serving)  # the supervisor speaks for all
-    for beat in beats:
-        beat.cancel()
     connection.close()
 
 
@@ -233,15 +238,12 @@ async def _run_ops(workers: int, listening: socket.socket, control: socket.socke
     stop = _stop_event(supervised=True)
     admin = WorkersAdmin(workers)
     connection = await ControlConnection.open(control, admin.handlers, stop.set)
-    tasks = [_beat(connection, lambda: 0.0), asyncio.create_task(admin.keep_collecting(connection))]
+    connection.start_beating(lambda: 0.0)
+    collecting = asyncio.create_task(admin.keep_collecting(connection))
     listener = OperatorsListener(admin)
     await listener.start(listening)
     logger.info("serving operators", extra={"ops": url_of(listening), "version": __version__})
     await stop.wait()
     await listener.stop()
-    for task in tasks:
-        task.cancel()
-
-
-def _beat(connection: ControlConnection, drain_timeout: Callable[[], float]) -> "asyncio.Task[None]":
-    return asyncio.create_task(connection.keep_beating(drain_timeout))
+    collecting.cancel()
+    connection.close()
