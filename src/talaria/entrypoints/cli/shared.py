@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from shutil import get_terminal_size
 from textwrap import TextWrapper
 from typing import Any, NoReturn
@@ -54,6 +55,11 @@ def fail(*lines: str, code: int = 1) -> NoReturn:
     """End the command: these lines on stderr, and this exit code."""
     say("\n".join(lines), err=True)
     sys.exit(code)
+
+
+def pasted(path: Path) -> str:
+    """A path in a command that is to be pasted into a shell."""
+    return quote(str(path))
 
 
 def console() -> Console:
@@ -115,7 +121,7 @@ def load_or_exit(path: Path, *keys: str) -> Settings:
     Where there are none: what to do about it on stderr, and exit code 78.
     """
     if _is_missing(path):
-        fail(f"There is no {path}. Make one with: talaria init {path.parent}", code=EXIT_CONFIGURATION)
+        fail(f"There is no {path}. Make one with: talaria init {pasted(path.parent)}", code=EXIT_CONFIGURATION)
     try:
         return load_part(path, keys) if keys else load(path)
     except ConfigurationError as error:
