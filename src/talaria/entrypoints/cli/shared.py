@@ -2,6 +2,7 @@
 are, the end of a command that failed (1), and the console that tables are printed on.
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from shutil import get_terminal_size
 from textwrap import TextWrapper
 from typing import Any, NoReturn
 
+import msgspec
 import rich_click as click
 from rich.console import Console
 from rich.table import Table
@@ -75,6 +77,11 @@ def say(text: str, *, err: bool = False) -> None:
         indent = line[: len(line) - len(line.lstrip(" "))]
         whole = TextWrapper(width, indent, indent + "    ", break_long_words=False, break_on_hyphens=False)
         click.echo(whole.fill(line.lstrip(" ")), err=err)
+
+
+def say_json(value: object) -> None:
+    """For programs: JSON in ASCII, with line ends."""
+    click.echo(json.dumps(msgspec.to_builtins(value), indent=2))
 
 
 def line_width(*, err: bool = False) -> int:
