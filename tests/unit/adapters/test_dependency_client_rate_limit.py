@@ -4,13 +4,14 @@ import pytest
 
 from talaria.domain.errors import GatewayOverloaded, Overloaded
 from talaria.domain.events import HopContext
-from talaria.domain.rate_limits import RateLimit, RateLimiter
+from talaria.domain.rate_limits import RateLimit
 from tests.unit.adapters.support_dependency_client import Bench, status
+from tests.unit.domain.support_rate_limits import new_limiter
 
 
 def limited(*answers: object, burst: int) -> Bench:
     """A client with so many calls at once, and one more each minute."""
-    return Bench(*answers, rate_limiter=RateLimiter(RateLimit(1 / 60, burst)))
+    return Bench(*answers, rate_limiter=new_limiter(RateLimit(1 / 60, burst)))
 
 
 async def test_a_call_over_the_limit_is_not_sent_and_fails_no_dependency() -> None:

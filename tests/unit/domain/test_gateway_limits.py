@@ -4,15 +4,16 @@ import pytest
 
 from talaria.domain.errors import CallerNotAllowed, ExpiredToken, RateLimited
 from talaria.domain.events import RequestContext
-from talaria.domain.rate_limits import CallerRateLimits, RateLimit, RateLimiter
+from talaria.domain.rate_limits import RateLimit
 from tests.unit.domain.support_memory_gateway import Door
+from tests.unit.domain.support_rate_limits import caller_limits
 from tests.unit.support_time import run
 
 ONE_AN_HOUR = RateLimit(1 / 3600, 1)
 
 
 def limited() -> Door:
-    return Door(rate_limits=CallerRateLimits({}, {"app": RateLimiter(ONE_AN_HOUR), "web": RateLimiter(ONE_AN_HOUR)}))
+    return Door(rate_limits=caller_limits({}, {"app": ONE_AN_HOUR, "web": ONE_AN_HOUR}))
 
 
 def test_a_request_over_the_limit_gets_no_further() -> None:
@@ -48,7 +49,7 @@ def test_what_is_not_authorized_counts_for_nothing() -> None:
 
 def test_no_limits_are_none_at_all() -> None:
     async def main() -> None:
-        door = Door(rate_limits=CallerRateLimits({}, {}))
+        door = Door(rate_limits=caller_limits({}, {}))
         for _ in range(3):
             await door.knock()
 

@@ -98,8 +98,7 @@ class AccessLog:
         return self._writer.size, self._writer.lost
 
     def flush(self) -> None:
-        """Write what waits, as far as it is taken at once."""
-        self._due = False
+        """Write what waits, as far as it is taken at once; the rest soon."""
         try:
             written = self._writer.flush()
         except OSError as error:
@@ -111,7 +110,7 @@ class AccessLog:
             if self._no_room and written:
                 self._no_room = False
                 _logger.info("access lines are written again")
-        if self._writer.size:
+        if self._writer.size and not self._due:
             self._flush_soon()
 
     def close(self, seconds: float = 1.0) -> None:
@@ -128,7 +127,11 @@ class AccessLog:
         self._due = True
         if self._call_later is None:
             self._call_later = asyncio.get_running_loop().call_later
-        self._call_later(_NO_ROOM_SECONDS if self._no_room else _FLUSH_SECONDS, self.flush)
+        self._call_later(_NO_ROOM_SECONDS if self._no_room else _FLUSH_SECONDS, self._flush_due)
+
+    def _flush_due(self) -> None:
+        self._due = False
+        self.flush()
 
     def _lost_line(self, count: int) -> bytes:
         fields = {"time": self._timestamp(), "level": "warning", "event": "lines-dropped", "count": count}

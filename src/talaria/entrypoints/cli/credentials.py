@@ -12,7 +12,7 @@ from talaria.entrypoints.cli.probes import Finding
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import PartnerSettings
 from talaria.entrypoints.runtime.partner_factories import adapter_accounts
-from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
+from talaria.entrypoints.runtime.rate_limiters import RateLimiters
 from talaria.entrypoints.runtime.resources import ClientParts, ResourceRegistry
 from talaria.entrypoints.runtime.upstream_factories import phone_directory
 
@@ -34,7 +34,7 @@ def credentials(settings: Settings) -> list[Finding]:
 
 
 async def _asked(settings: Settings) -> list[Finding]:
-    parts = ClientParts(EventBus({}), MonotonicClock(), ResourceRegistry(), RateLimiterRegistry())
+    parts = ClientParts(EventBus({}), MonotonicClock(), ResourceRegistry(), RateLimiters())
     partners = [one for partner in settings.partners.values() for one in (partner, *partner.trials.values())]
     try:
         return await asyncio.gather(_personal(settings, parts), *(_partner(partner, parts) for partner in partners))

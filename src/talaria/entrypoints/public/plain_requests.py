@@ -28,7 +28,7 @@ _READ: Final = frozenset(
 )
 _LISTS: Final = frozenset({b"forwarded", b"x-forwarded-for"})
 """Several lines of such a name are one list (RFC 9110, 5.3)."""
-_REMEMBERED: Final = frozenset(
+REMEMBERED: Final = frozenset(
     b"accept accept-charset accept-encoding accept-language cache-control connection content-type dnt host origin"
     b" pragma user-agent x-api-tag x-forwarded-host x-forwarded-method x-forwarded-proto".split()
 )
@@ -88,7 +88,7 @@ class PlainRequests:
                     value = prefix + value + b"\r\n"
                 elif not name:
                     value = b""
-                if kind == _SHARED and not value.translate(None, PRINTABLE + b"\r\n"):
+                if kind == _SHARED and not line.translate(None, PRINTABLE):
                     known.remember(line, (name, value))
             else:
                 name, value = found
@@ -115,7 +115,7 @@ class PlainRequests:
 
     def _name(self, raw: bytes) -> _Name:
         name = raw.lower()
-        kind = _SHARED if name in _REMEMBERED else _SEEN
+        kind = _SHARED if name in REMEMBERED else _SEEN
         if name in self._read_names:
             return self._names.remember(raw, (kind, name, b""))
         if self._policy.forwards(name):

@@ -27,7 +27,7 @@ from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.ops.admin import LocalAdmin
 from talaria.entrypoints.runtime import factories, partner_factories, upstream_factories
-from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry, caller_rate_limits
+from talaria.entrypoints.runtime.rate_limiters import RateLimiters
 from talaria.entrypoints.runtime.resources import ClientParts, HealthRegistry, ResourceRegistry
 from talaria.entrypoints.runtime.siblings import SharedIdentityCache, Siblings
 
@@ -43,7 +43,7 @@ class ProcessContainer(containers.DeclarativeContainer):
     clock = providers.Singleton(MonotonicClock)
     limiter = providers.Singleton(ConcurrencyLimiter, settings.provided.server.max_in_flight)
     identities = providers.Singleton(SharedIdentityCache, settings.provided.identities.max_entries)
-    rate_limiters = providers.Singleton(RateLimiterRegistry)
+    rate_limiters = providers.Singleton(RateLimiters)
     siblings = providers.Singleton(Siblings, identities)
     key_history = providers.Singleton(KeyHistory, wall)
 
@@ -119,6 +119,6 @@ class Container(containers.DeclarativeContainer):
         clock=process.clock,
         api_keys=providers.Singleton(factories.api_keys, settings),
         networks=providers.Singleton(factories.networks, settings),
-        rate_limits=providers.Singleton(caller_rate_limits, settings, process.rate_limiters),
+        rate_limits=process.rate_limiters.provided.of_callers.call(settings),
         tracing=providers.Singleton(factories.tracing, settings),
     )

@@ -6,7 +6,7 @@ Rules of what a line holds:
 2. A record of a third-party logger that is known: only the first line of the template, never its arguments. Of any
    other: that there was one. Libraries write URLs, headers and reprs there.
 3. A traceback: files, lines, functions and types. The text of an exception only where its type is ours, or where
-   the interpreter wrote it; what looks like a phone number or a token is redacted even there.
+   the interpreter wrote it; what looks like a phone number, an e-mail address or a token is redacted even there.
 """
 
 import json
@@ -46,7 +46,7 @@ def _type_name(value: object) -> str:
 
 
 _JSON = json.JSONEncoder(default=_type_name, separators=(",", ":"))  # as the access lines are written
-_REDACTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+")
+_REDACTED = re.compile(r"\+?\d{7,}|eyJ[\w.-]+|[^\s@]{1,64}@[^\s@]+")
 
 
 def configure(

@@ -63,7 +63,7 @@ def adapter_accounts(partner: PartnerSettings, parts: ClientParts) -> AdapterAcc
 
 def _http(partner: PartnerSettings, parts: ClientParts, url: str) -> PartnerHttp:
     """Taken over from before while all that the connections are made of is the same: secrets and options are not."""
-    limiter = parts.rate_limiters.limiter(f"partners.{partner.dependency}.rate_limit", partner.rate_limit)
+    limiter = parts.rate_limiters.named(f"partners.{partner.dependency}.rate_limit", partner.rate_limit)
     made_of = (
         *("partner", partner.dependency, url, partner.timeout, partner.attempts, partner.max_concurrent),
         *(partner.tls, partner.rate_limit, partner.source_address, partner.egress_proxy),

@@ -15,6 +15,7 @@ from secrets import token_bytes
 import uvloop
 
 from talaria import __version__
+from talaria.adapters.record_lock import RecordLock
 from talaria.adapters.telemetry.line_writer import make_nonblocking
 from talaria.entrypoints.config import Address, Settings
 from talaria.entrypoints.ops.control import ControlConnection
@@ -25,6 +26,7 @@ from talaria.entrypoints.runtime import logging as logs
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.factories import lines_as_text
 from talaria.entrypoints.runtime.gateway_server import GatewayServer, ServingSockets
+from talaria.entrypoints.runtime.rate_limiters import RateLimiters
 from talaria.entrypoints.runtime.reload import Reloader, latest
 from talaria.entrypoints.runtime.sd_notify import ServiceManager
 from talaria.entrypoints.runtime.supervisor import Supervisor, ended_processes
@@ -195,12 +197,14 @@ def _stop_event(*, supervised: bool = False) -> asyncio.Event:
 
 def _supervise(settings: Settings, config_path: Path, workers: list[ServingSockets], ops: socket.socket) -> int:
     person_key = token_bytes(32)
+    rate_limiters = RateLimiters(RecordLock("talaria-rate-limits"))
 
     def work(number: int, sockets: ServingSockets, control: socket.socket) -> None:
         _configure_lines(settings, {"worker": number})
         begins_with = latest(settings, config_path)
         container = Container(settings=begins_with)
         container.process.worker.override(number)
+        container.process.rate_limiters.override(rate_limiters)
         container.process.person_key.override(person_key)  # a person has one name in the lines of all workers
         server = GatewayServer(container, sockets, None)
         if begins_with is settings:

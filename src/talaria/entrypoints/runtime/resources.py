@@ -14,7 +14,7 @@ from talaria.adapters.telemetry.timestamps import rfc3339
 from talaria.domain.ports import Clock, Recorder
 from talaria.domain.resilience import CircuitBreaker
 from talaria.entrypoints.ops.readiness import SEVERITY, Dependency
-from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
+from talaria.entrypoints.runtime.rate_limiters import RateLimiters
 
 logger = logging.getLogger("talaria.health")
 
@@ -90,7 +90,7 @@ class ClientParts:
     recorder: Recorder
     clock: Clock
     resources: ResourceRegistry
-    rate_limiters: RateLimiterRegistry
+    rate_limiters: RateLimiters
     waiting_for_keys: Callable[[], AbstractContextManager[None]] = nullcontext
 
 

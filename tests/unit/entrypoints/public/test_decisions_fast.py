@@ -11,11 +11,12 @@ from talaria.domain.authorization import NetworkAllowlist
 from talaria.domain.errors import ExpiredToken
 from talaria.domain.events import ExchangeFinished, RequestForwarded
 from talaria.domain.model import ServiceClaims, ServiceToken, VerifiedToken
-from talaria.domain.rate_limits import CallerRateLimits, RateLimit, RateLimiter
+from talaria.domain.rate_limits import RateLimit
 from talaria.domain.tracing import Tracing
 from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
 from tests.unit.domain.support_exchange import PHONE, World, key, person
 from tests.unit.domain.support_memory_gateway import Door
+from tests.unit.domain.support_rate_limits import caller_limits
 from tests.unit.entrypoints.public.support_edge import WALL, EdgeTown, question
 from tests.unit.support_time import run
 
@@ -309,7 +310,7 @@ def test_at_the_limit_the_gateway_says_so() -> None:
 
 def test_a_rate_limit_counts_each_decision_once() -> None:
     async def main() -> None:
-        town = await warm(rate_limits=CallerRateLimits({"app": RateLimiter(RateLimit(1 / 3600, 4))}, {}))
+        town = await warm(rate_limits=caller_limits({"app": RateLimit(1 / 3600, 4)}, {}))
         for _ in range(3):
             assert (await town.ask()).status == 200
         assert (await town.ask()).problem() == "rate-limited"

@@ -8,9 +8,10 @@ import pytest
 
 from talaria.domain.authorization import NetworkAllowlist
 from talaria.domain.events import Attempt, ExchangeFinished, RequestForwarded
-from talaria.domain.rate_limits import CallerRateLimits, RateLimit, RateLimiter
+from talaria.domain.rate_limits import RateLimit
 from tests.unit.domain.support_exchange import key
 from tests.unit.domain.support_memory_gateway import Door
+from tests.unit.domain.support_rate_limits import caller_limits
 from tests.unit.entrypoints.public.support_fast_path import OK, Client, FastTown, ask, post
 from tests.unit.support_time import run, settle
 
@@ -207,8 +208,7 @@ def test_only_methods_of_the_route(method: str) -> None:
 
 def test_a_rate_limit_counts_each_request_once() -> None:
     async def main() -> None:
-        limits = CallerRateLimits({"app": RateLimiter(RateLimit(1 / 3600, 4))}, {})
-        town = FastTown(rate_limits=limits)
+        town = FastTown(rate_limits=caller_limits({"app": RateLimit(1 / 3600, 4)}, {}))
         client = await town.warm()
         for _ in range(3):
             await client.send(ask())

@@ -8,9 +8,10 @@ import pytest
 
 from talaria.adapters.http1.errors import ConnectError
 from talaria.domain.events import RequestFinished, RequestForwarded, Trace
-from talaria.domain.rate_limits import CallerRateLimits, RateLimit, RateLimiter
+from talaria.domain.rate_limits import RateLimit
 from talaria.domain.resilience import RETRIES_AT_LEAST
 from talaria.domain.tracing import Tracing
+from tests.unit.domain.support_rate_limits import caller_limits
 from tests.unit.entrypoints.public.support_fast_path import OK, FastTown, ask, post
 from tests.unit.support_time import run, settle
 
@@ -204,7 +205,7 @@ def test_no_timer_of_a_part_outlives_its_request(handed_over: bool) -> None:
 
 def test_a_request_that_a_rate_limit_refuses_gives_its_connection_back() -> None:
     async def main() -> None:
-        town = FastTown(rate_limits=CallerRateLimits({"app": RateLimiter(RateLimit(1 / 60, 1))}, {}))
+        town = FastTown(rate_limits=caller_limits({"app": RateLimit(1 / 60, 1)}, {}))
         client = await town.warm()
         for _ in range(2):
             await client.send(ask())

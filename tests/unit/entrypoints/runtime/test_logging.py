@@ -19,6 +19,7 @@ from talaria.entrypoints.runtime import logging as logs
 from tests.unit.adapters.telemetry.support_descriptors import fill
 
 CANARY = "+4915112345678"
+EMAIL = "anna+rides@mail.example"
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln"
 LOGGERS = ("", "talaria", "asyncio", "httpx", "httpcore", "hpack", "h2", "uvicorn", "uvicorn.error", "uvicorn.access")
 
@@ -127,7 +128,7 @@ def test_an_exception_stands_under_the_request_id(stream: io.StringIO) -> None:
     [
         ValueError(f"invalid literal: {CANARY!r}"),
         KeyError(CANARY),
-        TypeError(f"bad {CANARY}"),
+        TypeError(f"bad {CANARY}, {EMAIL}"),
         PartnerBadAnswer(f"token {TOKEN}"),
         json.JSONDecodeError("bad", f'{{"phone": "{CANARY}"}}', 3),
         ExceptionGroup(f"several {CANARY}", [ValueError(CANARY), OSError(CANARY)]),
@@ -137,6 +138,7 @@ def test_an_exception_stands_under_the_request_id(stream: io.StringIO) -> None:
 def test_no_personal_data_of_an_exception_is_said(stream: io.StringIO, error: Exception) -> None:
     log_failure(error)
     assert CANARY not in stream.getvalue()
+    assert "mail.example" not in stream.getvalue()
     assert "eyJ" not in stream.getvalue()
     assert type(error).__name__ in said(stream)[0]["error"]
 

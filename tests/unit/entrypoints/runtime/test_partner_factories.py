@@ -15,7 +15,7 @@ from talaria.domain.rate_limits import RateLimit
 from talaria.entrypoints.config import Secret, Settings
 from talaria.entrypoints.config.settings import PartnerSettings, PersonalSettings, SigningSettings, TrialSettings
 from talaria.entrypoints.runtime.partner_factories import hops, partner_accounts
-from talaria.entrypoints.runtime.rate_limiters import RateLimiterRegistry
+from talaria.entrypoints.runtime.rate_limiters import RateLimiters
 from talaria.entrypoints.runtime.resources import ClientParts, ResourceRegistry
 from talaria.testing import MemoryClock, MemoryPartnerAccounts, MemoryRecorder
 
@@ -59,7 +59,7 @@ def built(
     given: Settings, resources: ResourceRegistry, instead: dict[str, PartnerAccounts] | None = None
 ) -> PartnerAccounts:
     """The accounts of comet."""
-    parts = ClientParts(MemoryRecorder(), MemoryClock(), resources, RateLimiterRegistry())
+    parts = ClientParts(MemoryRecorder(), MemoryClock(), resources, RateLimiters())
     made = partner_accounts(given, parts, instead or {})
     return made["comet"]
 
