@@ -50,8 +50,10 @@ def test_without_a_limit_there_is_nothing_to_check_and_what_is_counted_goes_on_a
     for _ in range(2):
         reloaded = Container(settings=replace(settings, callers=limited))
         reloaded.process.override(first.process)
+        limits = reloaded.gateway().rate_limits
+        assert limits is not None
         try:
-            reloaded.gateway().rate_limits.check(Principal("app", None), 1.0)
+            limits.check(Principal("app", None), 1.0)
         except RateLimited as refusal:
             refused.append(refusal.cause)
     assert refused == ["callers.app.rate_limit"]
