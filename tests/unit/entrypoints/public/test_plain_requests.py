@@ -224,6 +224,12 @@ def test_several_lines_of_hops_are_one_list() -> None:
     assert (found[3][b"x-forwarded-for"], found[3][b"forwarded"]) == (b"a, b, c", b"for=a, for=b")
 
 
+def test_the_value_of_authorization_is_not_looked_at() -> None:
+    found = read(ask(token=b"\xff\t"))
+    assert found is not None
+    assert found[4] == b"Bearer \xff\t"
+
+
 def test_a_connection_that_is_kept() -> None:
     for _ in range(2):
         assert read(ask(b"Connection: Keep-Alive")) is not None
