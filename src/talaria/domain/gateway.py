@@ -66,7 +66,6 @@ class Gateway:
         self._now = clock.now
         self._api_keys = api_keys or ApiKeys({})
         self._networks = networks or NetworkAllowlist({})
-        self._bound = self._networks.bound
         self.rate_limits = rate_limits or None
         self.tracing = tracing
         self._lines = UpstreamHeaders(routes, targets, forwarded)
@@ -257,7 +256,7 @@ class Gateway:
 
     def _check_network(self, principal: Principal, headers: RequestHeaders, peer: str) -> None:
         """Raises CallerNotAllowed where the caller is bound to other networks."""
-        if principal.caller in self._bound:
+        if principal.caller in self._networks.bound:
             self._networks.check(principal.caller, self._forwarded.client_address(headers, peer))
 
     async def _verified(self, token: bytes, deadline: float) -> Principal:
