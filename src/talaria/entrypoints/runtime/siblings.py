@@ -67,7 +67,10 @@ class SharedIdentityCache(LruIdentityCache):
         self._connection = connection
 
     def configure(self, settings: Settings) -> bool:
-        """These settings say what a key means. Evicts what means something else now; whether anything can."""
+        """By these settings a key means a partner and a caller. Evicts the pairs of which a name means another one now.
+
+        True: there is such a name.
+        """
         before, now = self._meaning, CacheKeyMeaning(settings)
         self._meaning = now
         self.resize(settings.identities.max_entries)
@@ -142,7 +145,7 @@ class Siblings:
         self._key_sets: KeySets = {}
 
     def configure(self, settings: Settings, key_sets: KeySets) -> bool:
-        """From now on these settings hold, with these key sets; whether cached identities may mean another now."""
+        """From now on these settings hold, with these key sets. True: names mean other partners or callers now."""
         self._key_sets = key_sets
         for name, client in key_sets.items():
             client.on_fetched = partial(self._tell_key_set, name)
