@@ -275,7 +275,7 @@ class DependencyClient:
         retrying = AsyncRetrying(
             sleep=self._sleep,
             stop=partial(self._should_stop, hop),
-            wait=self._pause,
+            wait=partial(self._pause, hop),
             retry=retry_if_exception(lambda error: isinstance(error, FailedAttempt) and error.transient),
             reraise=True,
         )
@@ -312,10 +312,9 @@ class DependencyClient:
         """Counts one call and gives 0.0, or gives the seconds until the rate limit admits one."""
         return 0.0 if self._rate_limiter is None else self._rate_limiter.take(self.name, now)
 
-    def _pause(self, state: RetryCallState) -> float:
+    def _pause(self, hop: Hop, _: RetryCallState) -> float:
         pause = SHORTEST_PAUSE + self._jitter() * (LONGEST_PAUSE - SHORTEST_PAUSE)
-        failure = state.outcome.exception() if state.outcome else None
-        asked = failure.fault.retry_after if isinstance(failure, FailedAttempt) else None
+        asked = hop.met.fault.retry_after if hop.met is not None else None
         return max(pause, asked or 0.0)
 
     async def _attempt(self, hop: Hop, request: DependencyRequest) -> DependencyResponse:

@@ -20,12 +20,7 @@ from talaria.domain.events import FlowLabels, RequestContext
 from talaria.domain.exchange import TIMER_SLACK, Exchange
 from talaria.domain.flow import FLOW_SECONDS, Flow
 from talaria.domain.forwarded import ForwardedHeaders
-from talaria.domain.headers import (
-    HeaderPolicy,
-    RequestHeaders,
-    timeout_of,
-    usable_request_id,
-)
+from talaria.domain.headers import HeaderPolicy, RequestHeaders, timeout_of, usable_request_id
 from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import IdentityKey, Principal, Route, Sensitive, ServiceClaims, ServiceToken
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
