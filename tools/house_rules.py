@@ -8,17 +8,18 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 from tools.code_lines import SOURCE, excesses, median_length
 from tools.import_circles import circles
-from tools.repository_files import ROOT, nodes, repository_files
+from tools.repository_files import nodes, texts
 
 MOST_LINES, MEDIAN_LINES = 400, 150
 
 _WORDS = ("who", "whoever", "whom", "whose", "nobody", "somebody", "everybody", "anybody")
-PERSON_WORD = re.compile(rf"(?<![A-Za-z])({'|'.join(_WORDS)})s?(?![A-Za-z])", re.IGNORECASE)
+PERSON_WORD = re.compile(rf"(?<![a-z])({'|'.join(_WORDS)})s?(?![a-z])")
+"""In small letters, which is three times as quick as any."""
+
 TERM = re.compile(r"\bwhose fault\b", re.IGNORECASE)
 """What an `origin` says: the one term with such a word."""
 
@@ -34,25 +35,19 @@ REPLACEABLE = {"sys.stdout", "sys.stderr"}
 TESTED_PACKAGES = ("domain", "adapters", "entrypoints/public")
 
 
-@cache
-def _texts() -> list[tuple[Path, str]]:
-    read = [(path.relative_to(ROOT), path.read_bytes()) for path in repository_files()]
-    return [(path, data.decode("utf-8", "replace")) for path, data in read if b"\0" not in data]
-
-
 def _modules(*tops: str) -> Iterator[tuple[Path, str]]:
-    return ((path, text) for path, text in _texts() if path.suffix == ".py" and path.parts[0] in tops)
+    return ((path, text) for path, text in texts() if path.suffix == ".py" and path.parts[0] in tops)
 
 
 def person_words() -> list[str]:
     """The subject of a sentence is a thing: a connection, a waiter, a request."""
     return [
         f"{path}:{number}: {line.strip()}"
-        for path, text in _texts()
+        for path, text in texts()
         if path.parts[0] in ("src", "tests") and str(path) not in FIXED_TEXTS
-        if PERSON_WORD.search(without_terms := TERM.sub("", text))  # the whole file at once is quicker
-        for number, line in enumerate(without_terms.splitlines(), 1)
-        if PERSON_WORD.search(line)
+        if PERSON_WORD.search(text.lower())  # the whole file at once is quicker
+        for number, line in enumerate(TERM.sub("", text).splitlines(), 1)
+        if PERSON_WORD.search(line.lower())
     ]
 
 

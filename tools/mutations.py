@@ -7,7 +7,6 @@ an attribute. Not mutated are docstrings, annotations, decorators, defaults, tex
 """
 
 import ast
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,4 +174,4 @@ def _text(node: ast.AST) -> str:
         node = ast.Expr(node.test)
     if isinstance(node, ast.comprehension):
         return " ".join(f"if {ast.unparse(condition)}" for condition in node.ifs) or "no condition"
-    return ast.unparse(ast.fix_missing_locations(copy.deepcopy(node))).partition("\n")[0][:100]
+    return ast.unparse(node).partition("\n")[0][:100]

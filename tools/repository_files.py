@@ -37,6 +37,13 @@ def _walked(root: Path) -> Iterator[Path]:
 
 
 @cache
+def texts() -> tuple[tuple[Path, str], ...]:
+    """The files of this repository from its root, and what is in them; those that are no text left out."""
+    read = [(path.relative_to(ROOT), path.read_bytes()) for path in repository_files()]
+    return tuple((path, data.decode("utf-8", "replace")) for path, data in read if b"\0" not in data)
+
+
+@cache
 def nodes(text: str) -> tuple[ast.AST, ...]:
     """Every node of a file of Python, which is parsed once."""
     return tuple(ast.walk(ast.parse(text)))

@@ -1,6 +1,7 @@
 """For every unit test: it opens no socket of the network, and time passes only while everything waits."""
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Callable, Generator, Mapping
@@ -13,6 +14,10 @@ from tests.unit.support_time import JumpingLoop
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _EVENTS = ("socket.bind", "socket.connect", "socket.sendto")
 _watching = [False]
+
+_AUTHORITIES = "SSL_CERT_FILE"
+_authorities = os.environ.get(_AUTHORITIES)
+"""Where the system's list is, which takes 20 ms to read: no unit test meets one of them."""
 
 
 def _no_network(event: str, arguments: tuple[Any, ...]) -> None:
@@ -38,6 +43,7 @@ def pytest_asyncio_loop_factories(
 def pytest_runtest_setup() -> None:
     """Watch from the first fixture of a test."""
     _watching[0] = True
+    os.environ[_AUTHORITIES] = os.devnull
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -47,3 +53,6 @@ def pytest_runtest_teardown() -> Generator[None, object, object]:
         return (yield)
     finally:
         _watching[0] = False
+        os.environ.pop(_AUTHORITIES)
+        if _authorities is not None:
+            os.environ[_AUTHORITIES] = _authorities

@@ -109,7 +109,7 @@ class Hop:
         return await self.client.retried(self, request)
 
     def answered(self, started: float, seconds: float, status: int) -> None:
-        """An attempt was, and how it is to be noted."""
+        """An attempt was answered: what `note_answered` is to note."""
         self._answered = started, seconds, status
 
     def note_answered(self, word: str = "ok", failed: bool = False) -> None:
@@ -241,7 +241,7 @@ class DependencyClient:
         await self._client.aclose()
 
     async def _guarded(self, hop: Hop, ask: Callable[[Hop], Awaitable[T]]) -> T:
-        """With a permit: what is asked, and word to the breaker."""
+        """What `ask` makes of the hop, with a permit of the breaker; that is told how the hop ended."""
         now = self.now()
         permit = self.breaker.admit(now)
         if permit is None:

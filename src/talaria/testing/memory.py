@@ -71,7 +71,12 @@ class DependencyScript:
         if self.fail_next:
             raise self.fail_next.popleft()
         if self.failing is not None:
-            raise self.failing
+            raise _anew(self.failing)
+
+
+def _anew(refusal: Refusal) -> Refusal:
+    """Without the frames of every call that it has ended before."""
+    return refusal.with_traceback(None)
 
 
 class MemoryPhoneDirectory:
@@ -111,7 +116,7 @@ class MemoryPartnerAccounts:
         if user is None:
             raise PartnerUserUnknown
         if isinstance(user, Refusal):
-            raise user
+            raise _anew(user)
         return PartnerUserId(user)
 
 
@@ -135,7 +140,7 @@ class MemoryTokenVerifier:
         if principal is None:
             raise InvalidToken
         if isinstance(principal, Refusal):
-            raise principal
+            raise _anew(principal)
         return principal
 
     def recall(self, token: bytes) -> VerifiedToken | None:

@@ -5,8 +5,9 @@ it, as words in the order of the answers. A word is a reason of the contract, `2
 `cut`: the answer begins and is cut off. Texts stand for bytes of Latin-1.
 """
 
+import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,15 @@ class Case:
         return [str(line) for line in self.more.get(key, [])]
 
 
-def load(table: str) -> list[Case]:
+@functools.cache
+def load(table: str) -> Sequence[Case]:
     """The cases of one table, in their order."""
     return [_case(fields) for fields in tomllib.loads((FOLDER / f"{table}.toml").read_text())["case"]]
+
+
+def attacks() -> list[Case]:
+    """The cases of all tables of requests, but for those of tokens."""
+    return [case for table in ("names", "tags", "targets", "framings") for case in load(table)]
 
 
 def _case(fields: dict[str, Any]) -> Case:

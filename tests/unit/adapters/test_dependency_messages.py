@@ -74,7 +74,7 @@ outcomes: Counter[type] = Counter()
 
 
 @given(st.binary(max_size=40) | (_JSON | _SHAPED).map(lambda value: json.dumps(value).encode()))
-def test_a_body_is_of_the_shape_or_a_bad_answer_that_does_not_quote_it(body: bytes) -> None:
+def is_of_the_shape_or_a_bad_answer_that_does_not_quote_it(body: bytes) -> None:
     found = read(body)
     outcomes[type(found)] += 1
     if isinstance(found, Shape):
@@ -85,8 +85,8 @@ def test_a_body_is_of_the_shape_or_a_bad_answer_that_does_not_quote_it(body: byt
         assert CAUSE.fullmatch(found.cause)
 
 
-def test_the_property_met_bodies_of_the_shape_and_others() -> None:
-    test_a_body_is_of_the_shape_or_a_bad_answer_that_does_not_quote_it()
+def test_a_body_is_of_the_shape_or_a_bad_answer_that_does_not_quote_it() -> None:
+    is_of_the_shape_or_a_bad_answer_that_does_not_quote_it()
     assert outcomes.keys() == {Shape, BadAnswer}
 
 

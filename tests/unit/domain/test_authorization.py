@@ -112,7 +112,7 @@ outcomes: Counter[str] = Counter()
 
 @times(3)
 @given(lines_of)
-def test_a_token_comes_from_one_line_after_its_scheme_or_not_at_all(lines: list[bytes]) -> None:
+def comes_from_one_line_after_its_scheme_or_not_at_all(lines: list[bytes]) -> None:
     try:
         token = bearer_token(lines)
     except (MissingToken, InvalidToken, BadRequest) as refusal:
@@ -124,8 +124,8 @@ def test_a_token_comes_from_one_line_after_its_scheme_or_not_at_all(lines: list[
     assert token == line[7:].strip(b" ") != b""
 
 
-def test_the_property_reached_a_token_and_each_refusal() -> None:
-    test_a_token_comes_from_one_line_after_its_scheme_or_not_at_all()
+def test_a_token_comes_from_one_line_after_its_scheme_or_not_at_all() -> None:
+    comes_from_one_line_after_its_scheme_or_not_at_all()
     assert outcomes.keys() == {"token", "MissingToken", "InvalidToken", "BadRequest"}
 
 

@@ -214,7 +214,7 @@ def test_a_failed_background_refresh_is_no_unretrieved_exception() -> None:
         world.directory.script.fail_next += [Unreachable("personal"), Unreachable("personal")]
         assert [await world.ask(), await world.ask()] == ["u-1", "u-1"]
         await settle()
-        gc.collect()
+        gc.collect(1)
         assert unseen == []
 
     run(main())

@@ -102,7 +102,7 @@ accepted: Counter[bool] = Counter()
 
 @times(3)
 @given(numbers | spoilt)
-def test_what_is_accepted_as_a_number_is_ascii_digits(text: str) -> None:
+def is_accepted_as_ascii_digits_or_not(text: str) -> None:
     number = PhoneNumber.parse(text)
     accepted[number is not None] += 1
     if number is not None:
@@ -112,8 +112,8 @@ def test_what_is_accepted_as_a_number_is_ascii_digits(text: str) -> None:
         assert 8 <= len(text) <= 16
 
 
-def test_the_property_met_numbers_and_others() -> None:
-    test_what_is_accepted_as_a_number_is_ascii_digits()
+def test_what_is_accepted_as_a_number_is_ascii_digits() -> None:
+    is_accepted_as_ascii_digits_or_not()
     assert accepted.keys() == {True, False}
 
 
@@ -153,10 +153,10 @@ def test_no_field_of_bytes_is_printed_but_the_name_of_a_header() -> None:
 
 
 def test_what_is_shared_between_requests_is_frozen() -> None:
-    for kind in (Principal, Partner, Route, CachedIdentity, ExchangeFinished):
+    for kind in (Principal, Partner, Route, CachedIdentity):
         assert is_dataclass(kind)
         assert vars(kind)["__dataclass_params__"].frozen
-    for named in (ServiceClaims, Attempt, RequestFinished):
+    for named in (ServiceClaims, Attempt, ExchangeFinished, RequestFinished):
         assert issubclass(named, tuple)
     with pytest.raises(FrozenInstanceError):
         Principal("app", PersonalPhoneId("x")).caller = "web"  # type: ignore[misc]

@@ -15,7 +15,7 @@ def tree(monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
     for name, text in files.items():
         place, _, rest = name.partition("_")
         texts.append((Path(f"{PLACES[place]}{rest}.py"), text))
-    monkeypatch.setattr(house_rules, "_texts", lambda: texts)
+    monkeypatch.setattr(house_rules, "texts", lambda: texts)
 
 
 @pytest.mark.parametrize("word", ["W{}ho is", "wh{}om", "wh{}ose", "x_no{}body_y", "some{}body", "Every{}body's"])
@@ -77,8 +77,16 @@ def test_a_module_without_a_unit_test_is_found(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_helper_without_a_name_of_its_own_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    tree(monkeypatch, tests_support_a="", deep_support_a="", tests_helper="", tests_test_x="", tests_conftest="")
-    house_rules._texts().append((Path("tests/soak/program.py"), 'if __name__ == "__main__":\n    pass\n'))
+    program = 'if __name__ == "__main__":\n    pass\n'
+    tree(
+        monkeypatch,
+        tests_support_a="",
+        deep_support_a="",
+        tests_helper="",
+        tests_test_x="",
+        tests_conftest="",
+        deep_program=program,
+    )
     assert house_rules.unnamed_helpers() == [
         "tests/unit/helper.py is not called support_*.py",
         "tests/unit/support_a.py is not the only one of its name",

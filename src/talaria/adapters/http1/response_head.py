@@ -55,8 +55,7 @@ class ResponseHead:
             if lower in _FRAMING:
                 self._note_framing(lower, value.rstrip(b" \t"))
                 return
-            if len(name) <= 64:
-                _names.remember(name, lower)
+            _names.remember(name, lower)
         self.headers.append((lower, value.rstrip(b" \t")))
 
     def _note_framing(self, name: bytes, value: bytes) -> None:
@@ -125,8 +124,7 @@ def _read_status_line(line: bytes) -> tuple[int, bool]:
     status = int(match[2])
     if status == 101:
         raise RemoteProtocolError("101: no switch of protocols was asked for")
-    found = (status, match[1] == b"1")
-    return _status_lines.remember(line, found) if len(line) <= 64 else found
+    return _status_lines.remember(line, (status, match[1] == b"1"))
 
 
 class ResponseHeadParser:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from talaria.adapters.auth.jwk import public_key, read_key_set, secret_key
@@ -15,6 +15,7 @@ from talaria.adapters.auth.jwks import StaticKeys
 from talaria.adapters.auth.jwt_verifier import CallerRules, JwtVerifier
 from talaria.domain.model import Principal
 from talaria.domain.ports import TokenVerifier
+from tests.unit.support_keys import RSA, SMALL_RSA
 
 NOW = 1_800_000_000
 LEEWAY, MAX_LIFETIME = 30, 86_400
@@ -25,7 +26,6 @@ SECRET = b"a shared secret of 32 bytes or so"
 GONE: Any = object()
 """In a case: this header field or claim is not there."""
 
-RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 KEYS: dict[str, Any] = {
     "ec-1": ec.generate_private_key(ec.SECP256R1()),
     "ec-2": ec.generate_private_key(ec.SECP256R1()),
@@ -35,7 +35,7 @@ KEYS: dict[str, Any] = {
     "p384-2": ec.generate_private_key(ec.SECP384R1()),
     "ed": ed25519.Ed25519PrivateKey.generate(),
     "rsa": RSA,
-    "rsa-weak": rsa.generate_private_key(public_exponent=65537, key_size=1024),  # noqa: S505 - refused, that is the test
+    "rsa-weak": SMALL_RSA,
     "secret": SECRET,
     "rsa-pem": RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
     "rsa-der": RSA.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),

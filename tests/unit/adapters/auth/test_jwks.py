@@ -10,7 +10,8 @@ from talaria.adapters.http1.errors import ReadTimeout
 from talaria.domain.errors import KeysUnavailable
 from talaria.domain.events import Attempt
 from tests.unit.adapters.auth.support_jwks import BOTH, DOWN, ONE, TWO, Issuer, settled
-from tests.unit.adapters.auth.support_tokens import KEYS, RSA, jwk, key_set
+from tests.unit.adapters.auth.support_tokens import KEYS, jwk, key_set
+from tests.unit.support_keys import RSA
 
 
 @pytest.fixture

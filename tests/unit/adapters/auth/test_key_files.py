@@ -1,13 +1,11 @@
 """Keys that are taken, and keys that are not; a written key is its owner's alone."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
 
 from talaria.adapters.auth.key_files import (
     algorithms_of,
@@ -18,44 +16,10 @@ from talaria.adapters.auth.key_files import (
     write_new_key,
 )
 from talaria.sandbox.certificates import write_certificate
+from tests.unit.support_keys import ED25519, P256, P384, RSA, SMALL_RSA, jwk, key_set, private_pem, public_pem
 
-P256 = ec.generate_private_key(ec.SECP256R1())
-P384 = ec.generate_private_key(ec.SECP384R1())
 P521 = ec.generate_private_key(ec.SECP521R1())
-ED25519 = ed25519.Ed25519PrivateKey.generate()
 ED448 = ed448.Ed448PrivateKey.generate()
-RSA = rsa.generate_private_key(65537, 2048)
-SMALL_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - to be refused
-
-
-def private_pem(key: Any, password: bytes | None = None) -> bytes:
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if password:
-        encryption = serialization.BestAvailableEncryption(password)
-    pem: bytes = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-    return pem
-
-
-def public_pem(key: Any) -> bytes:
-    pem: bytes = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return pem
-
-
-def jwk(key: Any, **more: str) -> dict[str, Any]:
-    algorithm: Any
-    if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
-        algorithm = jwt.algorithms.RSAAlgorithm
-    elif isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
-        algorithm = jwt.algorithms.ECAlgorithm
-    else:
-        algorithm = jwt.algorithms.OKPAlgorithm
-    return {**algorithm.to_jwk(key, as_dict=True), **more}
-
-
-def key_set(*keys: dict[str, Any]) -> bytes:
-    return json.dumps({"keys": list(keys)}).encode()
 
 
 def test_a_written_key_is_a_p256_key_of_its_owner_alone(tmp_path: Path) -> None:

@@ -32,6 +32,20 @@ async def test_each_method_asks_with_its_name(method: str) -> None:
     assert (request.content, response.status) == (b"", 204)
 
 
+@pytest.mark.parametrize("path", ["a", "@other.test/", ":8080/", ".other.test/", " /"])
+async def test_a_path_never_becomes_a_part_of_the_host(path: str) -> None:
+    bench = partner(answer(200))
+    with pytest.raises(PartnerBadAnswer, match="begin with /"):
+        await PartnerHttp(bench.client).get(path, call=call())
+    assert bench.requests == []
+
+
+async def test_an_empty_path_asks_for_the_base_url() -> None:
+    bench = partner(answer(200))
+    await PartnerHttp(bench.client).get("", call=call())
+    assert [str(request.url) for request in bench.requests] == ["http://dependency.test/base/"]
+
+
 async def test_json_and_forms_are_written_with_their_content_type() -> None:
     bench = partner(answer(200))
     http = PartnerHttp(bench.client)

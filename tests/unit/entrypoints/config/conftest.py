@@ -1,8 +1,7 @@
 """A configuration that is good, on disk with its key, to be spoilt by a test."""
 
-import copy
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,9 @@ class Bench:
 
     def load(self, changes: Mapping[str, Any] | None = None, environ: Mapping[str, str] = ENVIRON) -> Settings:
         """The settings of the good file with these changes; None takes a key away."""
-        tree = copy.deepcopy(GOOD)
+        tree = GOOD
         for key, value in (changes or {}).items():
-            _change(tree, key.split("."), value)
+            tree = _changed(tree, key.split("."), value)
         return self.load_text(dumps(tree), environ)
 
     def load_text(self, text: str, environ: Mapping[str, str] = ENVIRON) -> Settings:
@@ -46,13 +45,17 @@ class Bench:
         return {problem.key: problem for problem in refused.value.problems}
 
 
-def _change(tree: dict[str, Any], names: list[str], value: Any) -> None:
-    for name in names[:-1]:
-        tree = tree.setdefault(name, {})
-    if value is None:
-        del tree[names[-1]]
+def _changed(tree: dict[str, Any], names: Sequence[str], value: Any) -> dict[str, Any]:
+    """The tree with this value under these names, and the rest of it shared."""
+    name, *rest = names
+    changed = dict(tree)
+    if rest:
+        changed[name] = _changed(tree.get(name, {}), rest, value)
+    elif value is None:
+        del changed[name]
     else:
-        tree[names[-1]] = value
+        changed[name] = value
+    return changed
 
 
 @pytest.fixture(scope="session")

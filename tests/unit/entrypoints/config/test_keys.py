@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from tests.unit.entrypoints.config.conftest import Bench
-from tests.unit.entrypoints.config.support_config import (
+from tests.unit.entrypoints.config.support_config import ENVIRON
+from tests.unit.support_keys import (
     ANOTHER_P256,
     ED25519,
-    ENVIRON,
     P256,
     P384,
     RSA,
     SMALL_RSA,
-    key_set,
     private_pem,
     public_pem,
+    set_of,
 )
 
 APP = "callers.app"
@@ -45,14 +45,14 @@ def test_a_public_key_fits_the_algorithms_of_its_kind(own_bench: Bench, key: Any
 
 
 def test_a_key_set_fits_when_each_algorithm_has_a_key(own_bench: Bench) -> None:
-    document = key_set(a=P256, b=RSA, c=P256)
+    document = set_of(a=P256, b=RSA, c=P256)
     (own_bench.folder / "app.json").write_bytes(document)
     app = own_bench.load(source(jwks_file="app.json", algorithms=["ES256", "RS256"])).callers["app"]
     assert app.key_material == document
 
 
 TWO_PEMS = public_pem(P256) + public_pem(ANOTHER_P256)
-NAMELESS = [key_set(a=key).replace(b'"kid"', b'"name"') for key in (P256, ANOTHER_P256)]
+NAMELESS = [set_of(a=key).replace(b'"kid"', b'"name"') for key in (P256, ANOTHER_P256)]
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,15 @@ NAMELESS = [key_set(a=key).replace(b'"kid"', b'"name"') for key in (P256, ANOTHE
             "public_key_file",
             "2 keys fit ES256",
         ),
-        ("jwks_file", key_set(a=P256), ["EdDSA"], "algorithms", "EdDSA"),
-        ("jwks_file", key_set(a=SMALL_RSA, b=RSA), ["RS256"], "jwks_file", "1024 bits"),
-        ("jwks_file", joined(key_set(a=P256), key_set(a=ANOTHER_P256)), ["ES256"], "jwks_file", "same kid"),
+        ("jwks_file", set_of(a=P256), ["EdDSA"], "algorithms", "EdDSA"),
+        ("jwks_file", set_of(a=SMALL_RSA, b=RSA), ["RS256"], "jwks_file", "1024 bits"),
+        (
+            "jwks_file",
+            joined(set_of(a=P256), set_of(a=ANOTHER_P256)),
+            ["ES256"],
+            "jwks_file",
+            "same kid",
+        ),
         ("jwks_file", joined(*NAMELESS), ["ES256"], "jwks_file", "same kid"),
         ("jwks_file", b"{}", ["ES256"], "jwks_file", "JWK set"),
     ],
@@ -90,10 +96,10 @@ def test_a_key_that_does_not_fit_is_a_problem(
     ("name", "content"),
     [
         ("public_key_file", public_pem(P256) * 2),
-        ("jwks_file", joined(key_set(a=P256), key_set(a=P256))),
-        ("jwks_file", joined(key_set(a=P256), key_set(b=P256, c=ANOTHER_P256))),
+        ("jwks_file", joined(set_of(a=P256), set_of(a=P256))),
+        ("jwks_file", joined(set_of(a=P256), set_of(b=P256, c=ANOTHER_P256))),
         ("jwks_file", joined(NAMELESS[0], NAMELESS[0])),
-        ("jwks_file", joined(NAMELESS[0], key_set(c=ANOTHER_P256))),
+        ("jwks_file", joined(NAMELESS[0], set_of(c=ANOTHER_P256))),
     ],
 )
 def test_the_same_key_twice_is_one_key(own_bench: Bench, name: str, content: bytes) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from talaria.adapters.auth.key_files import check_key_set, load_public_keys, load_signing_key
 from talaria.entrypoints.config import ConfigurationError, Problem, load
 from tests.unit.entrypoints.config.conftest import GOOD, Bench
-from tests.unit.entrypoints.config.support_config import ED25519, ENVIRON, P256, RSA, key_set, private_pem, public_pem
+from tests.unit.entrypoints.config.support_config import ENVIRON
+from tests.unit.support_keys import ED25519, P256, RSA, private_pem, public_pem, set_of
 
 
 def paths_of(tree: dict[str, Any], at: str = "") -> Iterator[str]:
@@ -59,7 +60,7 @@ def test_what_is_out_of_all_proportion_is_a_problem(bench: Bench, written: str) 
 
 
 READERS: list[Callable[[bytes], object]] = [load_signing_key, load_public_keys, check_key_set]
-DOCUMENTS = [private_pem(P256), private_pem(RSA), public_pem(ED25519), public_pem(P256), key_set(a=P256, b=RSA)]
+DOCUMENTS = [private_pem(P256), private_pem(RSA), public_pem(ED25519), public_pem(P256), set_of(a=P256, b=RSA)]
 
 
 @given(

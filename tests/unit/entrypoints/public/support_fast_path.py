@@ -120,15 +120,19 @@ class FastTown:
     async def warm(self, data: bytes | None = None, peer: str = "203.0.113.7") -> Client:
         """A client of which one request was answered: its pair is cached, and a connection of each url is idle."""
         client = Client(self, peer)
+        self._forget_written()
         for _ in self.urls:
             await client.send(data or ask())
             await self.reply(OK, url=next(url for url in self.urls if url.written))
-            for url in self.urls:
-                for transport in url.transports:
-                    transport.written = b""
-        client.got()
+            self._forget_written()
+        assert client.got().startswith(b"HTTP/1.1 200")
         self.recorder.events.clear()
         return client
+
+    def _forget_written(self) -> None:
+        for url in self.urls:
+            for transport in url.transports:
+                transport.written = b""
 
     async def reply(self, *pieces: bytes, url: Url | None = None) -> None:
         """The newest connection of this url, or of the first, brings these bytes."""

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.integration.attacks.support_cases import Case, called, load
+from tests.integration.attacks.support_cases import attacks
 from tests.integration.attacks.support_requests import raw_of
+from tests.support_rows import Rows
 from tests.unit.entrypoints.public.support_edge import EdgeTown, question
 from tests.unit.entrypoints.public.support_fast_path import line_of, without_ids
 from tests.unit.entrypoints.public.test_fast_path_alike import COLONS, NAMES, VALUES, VERSIONS
@@ -21,33 +22,43 @@ TIMES = 2
 Seen = list[object]
 
 
-async def _made_of(pieces: Sequence[bytes], *, fast_path: bool) -> tuple[Seen, list[bool]]:
+async def _made_of(town: EdgeTown, pieces: Sequence[bytes]) -> tuple[Seen, list[bool]]:
     """What the decision API makes of this question, asked again and again; and which of them a flow answered."""
-    town = EdgeTown(15.0, fast_path=fast_path)
+    town.connect()
     await town.send(question())
     town.recorder.events.clear()
+    asked = len(town.door.upstream.received)
     seen: Seen = []
     for _ in range(TIMES):
         if town.transport.ended or town.transport.finished:
             town.connect()
         seen.append(without_ids(await town.send(*pieces)))
         seen += [town.transport.ended, town.transport.finished, town.limiter.in_flight]
-    seen += [[line_of(event) for event in town.ended], town.hits, len(town.door.upstream.received)]
+    seen += [[line_of(event) for event in town.ended], town.hits, len(town.door.upstream.received) - asked]
     town.connection.connection_lost(None)
     await settle()
     return seen, town.fast
 
 
-def compare(*pieces: bytes) -> list[bool]:
-    """Raises where the two differ. Which of the questions a flow answered."""
+def _towns() -> tuple[EdgeTown, EdgeTown]:
+    """A decision API without flows, and one with them."""
+    return EdgeTown(15.0, fast_path=False), EdgeTown(15.0, fast_path=True)
 
-    async def main() -> tuple[tuple[Seen, list[bool]], tuple[Seen, list[bool]]]:
-        return await _made_of(pieces, fast_path=False), await _made_of(pieces, fast_path=True)
 
-    (slow, none), (fast, taken) = run(main())
+async def _compare_in(towns: tuple[EdgeTown, EdgeTown], *pieces: bytes) -> list[bool]:
+    (slow, none), (fast, taken) = [await _made_of(town, pieces) for town in towns]
     assert slow == fast
     assert not any(none)
     return taken
+
+
+def compare(*pieces: bytes) -> list[bool]:
+    """Raises where the two differ. Which of the questions a flow answered."""
+
+    async def main() -> list[bool]:
+        return await _compare_in(_towns(), *pieces)
+
+    return run(main())
 
 
 @pytest.mark.parametrize(
@@ -65,19 +76,30 @@ def test_what_is_plain_is_answered_by_a_flow(data: bytes) -> None:
     assert compare(data) == [True] * TIMES
 
 
-def _cases() -> list[Case]:
-    return [case for table in ("names", "tags", "targets", "framings") for case in load(table)]
+async def test_each_attack() -> None:
+    """One after the other at the same two: behind the last one they answer what is plain as ever."""
+    towns = _towns()
+    with Rows() as rows:
+        for case in attacks():
+            data = raw_of(case, "t-1")
+            with rows.row(case.name):
+                await _compare_in(towns, _of_its_own(data))
+                await _compare_in(towns, _of_another(data))
+    assert await _compare_in(towns, question()) == [True] * TIMES
 
 
-@pytest.mark.parametrize("case", _cases(), ids=called)
-def test_each_attack(case: Case) -> None:
-    data = raw_of(case, "t-1")
+def _of_its_own(data: bytes) -> bytes:
+    """A question in place of the request in these bytes."""
     method, space, rest = data.partition(b" ")
-    compare(method + space + b"/decide" + rest)
+    return method + space + b"/decide" + rest
+
+
+def _of_another(data: bytes) -> bytes:
+    """A question about it."""
     first, line_break, lines = data.partition(b"\r\n")
-    target = first.removesuffix(b" HTTP/1.1").partition(b" ")[2]
+    method, target = first.partition(b" ")[0], first.removesuffix(b" HTTP/1.1").partition(b" ")[2]
     asked = b"GET /decide HTTP/1.1\r\nx-forwarded-method: %b\r\nx-forwarded-uri: %b" % (method, target)
-    compare(asked + line_break + lines)
+    return asked + line_break + lines
 
 
 OF_THE_EDGE = st.sampled_from(

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from talaria.domain.authorization import NetworkAllowlist
-from tests.integration.attacks.support_cases import Case, called, load
+from tests.integration.attacks.support_cases import Case, attacks, load
 from tests.integration.attacks.support_requests import raw_of
+from tests.support_rows import Rows
 from tests.unit.entrypoints.public.support_fast_path import OK, FastTown, ask, line_of, post, without_ids
 from tests.unit.support_time import run
 
@@ -27,10 +28,9 @@ PEER, PROXY = "203.0.113.7", "10.0.0.9"
 
 
 async def _made_of(
-    request: Sequence[bytes], response: Sequence[bytes], peer: str, door: dict[str, Any], *, enabled: bool
+    town: FastTown, request: Sequence[bytes], response: Sequence[bytes], peer: str
 ) -> tuple[Seen, list[bool]]:
     """What a gateway makes of this request, sent again and again, in these pieces; and which path each took."""
-    town = FastTown(enabled=enabled, **door)
     first = ask(b"x-forwarded-for: " + PEER.encode()) if peer == PROXY else None
     client = await town.warm(first, peer)
     seen: Seen = []
@@ -52,16 +52,27 @@ async def _made_of(
     return seen, fast
 
 
-def compare(request: Sequence[bytes], response: Sequence[bytes] = (OK,), peer: str = PEER, **door: Any) -> list[bool]:
-    """Raises where the two differ. Which of the requests took the fast path."""
+def _towns(**door: Any) -> tuple[FastTown, FastTown]:
+    """A gateway without the fast path, and one with it."""
+    return FastTown(enabled=False, **door), FastTown(enabled=True, **door)
 
-    async def main() -> list[tuple[Seen, list[bool]]]:
-        return [await _made_of(request, response, peer, door, enabled=enabled) for enabled in (False, True)]
 
-    (slow, none), (fast, taken) = run(main())
+async def _compare_in(
+    towns: tuple[FastTown, FastTown], request: Sequence[bytes], response: Sequence[bytes] = (OK,), peer: str = PEER
+) -> list[bool]:
+    (slow, none), (fast, taken) = [await _made_of(town, request, response, peer) for town in towns]
     assert slow == fast
     assert not any(none)
     return taken
+
+
+def compare(request: Sequence[bytes], response: Sequence[bytes] = (OK,), peer: str = PEER, **door: Any) -> list[bool]:
+    """Raises where the two differ. Which of the requests took the fast path."""
+
+    async def main() -> list[bool]:
+        return await _compare_in(_towns(**door), request, response, peer)
+
+    return run(main())
 
 
 def test_what_is_plain_takes_the_fast_path() -> None:
@@ -71,30 +82,39 @@ def test_what_is_plain_takes_the_fast_path() -> None:
     assert compare([ask(b"Content-Length: 0")]) == [True] * TIMES
 
 
-def _cases() -> list[Case]:
-    return [case for table in ("names", "tags", "targets", "framings") for case in load(table)]
+async def _compare_each(cases: Sequence[Case], peer: str = PEER) -> None:
+    """One attack after the other on the same two gateways: behind the last one they serve what is plain as ever."""
+    with Rows() as rows:
+        towns = _towns()
+        for case in cases:
+            with rows.row(case.name):
+                await _compare_in(towns, [raw_of(case, "t-1")], peer=peer)
+        assert await _compare_in(towns, [ask()]) == [True] * TIMES
 
 
-@pytest.mark.parametrize("case", _cases(), ids=called)
-def test_each_attack(case: Case) -> None:
-    compare([raw_of(case, "t-1")])
+async def test_each_attack() -> None:
+    await _compare_each(attacks())
 
 
-@pytest.mark.parametrize("case", [case for case in load("names") if "forward" in str(case).lower()], ids=called)
-def test_each_attack_through_a_trusted_proxy(case: Case) -> None:
-    compare([raw_of(case, "t-1")], peer=PROXY)
+async def test_each_attack_through_a_trusted_proxy() -> None:
+    await _compare_each([case for case in load("names") if "forward" in str(case).lower()], PROXY)
 
 
-@pytest.mark.parametrize("case", load("answers"), ids=called)
-def test_each_attack_by_an_upstream(case: Case) -> None:
+async def test_each_attack_by_an_upstream() -> None:
+    with Rows() as rows:
+        for case in load("answers"):
+            with rows.row(case.name):
+                await _compare_in(_towns(), [ask()], [_answer_of(case)])
+                await _compare_in(_towns(), [post(b"hello")], [_answer_of(case)])
+
+
+def _answer_of(case: Case) -> bytes:
     text = case.text("answer")
     marks = {"{token}": "service-token-1", "{key}": "api-key-canary", "{user}": "u-1", "FILL": case.filling}
     for mark, meaning in marks.items():
         text = text.replace(mark, meaning)
     body = text.partition("LENGTH\r\n\r\n")[2].partition("HTTP/1.1")[0]
-    data = text.replace("LENGTH", str(len(body))).encode("latin-1")
-    compare([ask()], [data])
-    compare([post(b"hello")], [data])
+    return text.replace("LENGTH", str(len(body))).encode("latin-1")
 
 
 NAMES = st.sampled_from(

@@ -75,13 +75,13 @@ outcomes: Counter[bool] = Counter()
 
 
 @given(visible | spoilt)
-def test_whatever_passes_is_visible_ascii_in_origin_form(target: bytes) -> None:
+def passes_as_visible_ascii_in_origin_form_or_not(target: bytes) -> None:
     outcomes[refused(target)] += 1
     if not refused(target):
         assert target[:1] == b"/"
         assert all(0x21 <= byte <= 0x7E for byte in target)
 
 
-def test_the_property_met_targets_that_pass_and_others() -> None:
-    test_whatever_passes_is_visible_ascii_in_origin_form()
+def test_whatever_passes_is_visible_ascii_in_origin_form() -> None:
+    passes_as_visible_ascii_in_origin_form_or_not()
     assert outcomes.keys() == {True, False}
