@@ -13,7 +13,7 @@ from talaria.entrypoints.public.validation import check_target
 from tests.integration.attacks.support_cases import attacks
 from tests.integration.attacks.support_requests import raw_of
 from tests.support_examples import times
-from tests.support_rows import Rows
+from tests.support_rows import Rows, each_row
 from tests.unit.entrypoints.public.support_fast_path import ask, post
 from tests.unit.entrypoints.public.test_fast_path_alike import requests
 
@@ -131,7 +131,7 @@ def test_each_attack_is_read_alike_and_some_are_read() -> None:
     assert read > 50
 
 
-@pytest.mark.parametrize(
+@each_row(
     "data",
     [
         b"",
