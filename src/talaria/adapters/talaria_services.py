@@ -23,8 +23,8 @@ _UNKNOWN_USER_STATUSES: Final = frozenset({403, 404, 410})
 class TalariaServices:
     """The port `Upstream` over a balanced upstream.
 
-    `lease` and `requested` are for the fast path: an idle connection to a url that is well, or None where `send` is to
-    find one; and that a request is sent on a lease, where `send` may take over.
+    For the fast path: `lease` gives an idle connection to a url with a closed breaker, or None; `requested` counts a
+    request that is sent on a lease, for which `send` may take over.
     """
 
     def __init__(self, upstream: BalancedUpstream, clock: Clock) -> None:

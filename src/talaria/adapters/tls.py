@@ -31,7 +31,7 @@ def why_refused(error: ssl.SSLCertVerificationError) -> str:
 def client_tls(
     ca_file: Path | None = None, cert_file: Path | None = None, key_file: Path | None = None
 ) -> ssl.SSLContext:
-    """How whatever we call is spoken to: `ca_file` in place of the system's list, and our own certificate if any.
+    """For what we call: trusts `ca_file` in place of the system's list, and shows our own certificate if any.
 
     Raises ValueError or OSError for files that can't be used.
     """
@@ -55,7 +55,7 @@ def _trust(context: ssl.SSLContext, ca_file: Path | None) -> None:
 
 
 def server_tls(cert_file: Path, key_file: Path) -> ssl.SSLContext:
-    """How clients are spoken to. Raises ValueError or OSError for files that can't be used."""
+    """For our clients. Raises ValueError or OSError for files that can't be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

@@ -43,8 +43,10 @@ class Decision:
 
 
 class EdgeHeaders(NamedTuple):
-    """The headers that an edge is to set, each exactly once and the service token among them; the names of those of the
-    client that it is to remove; and when the first token of both ends, in seconds since the epoch.
+    """What an edge does to the client's headers.
+
+    It sets `headers`, each exactly once and the service token among them, and removes those that `removed` names.
+    `expires`: the earlier end of the caller's token and the service token, in seconds since the epoch.
     """
 
     headers: Headers

@@ -108,7 +108,7 @@ class MissingToken(ClientFault, reason="missing-token"):
 
 
 class InvalidToken(ClientFault, reason="invalid-token"):
-    """Signature, algorithm, issuer, audience, claims or form."""
+    """Signature, algorithm, issuer, audience, claims or form; or an unknown API key."""
 
 
 class ExpiredToken(ClientFault, reason="expired-token"):
@@ -116,7 +116,7 @@ class ExpiredToken(ClientFault, reason="expired-token"):
 
 
 class CallerNotAllowed(ClientFault, reason="caller-not-allowed"):
-    """A good token of a caller that this route does not list."""
+    """A good token or API key of a caller that this route does not list, or from outside of the caller's networks."""
 
 
 class RateLimited(ClientFault, reason="rate-limited"):

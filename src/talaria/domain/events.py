@@ -182,8 +182,7 @@ class RequestFinished(NamedTuple):
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeFinished:
+class ExchangeFinished(NamedTuple):
     """An id was exchanged, or not."""
 
     partner: str

@@ -105,7 +105,7 @@ class _Flight:
     waiters: int = 0
     hop: Literal["personal", "partner"] = "personal"
     attempts: list[Attempt] = field(default_factory=list)
-    task: asyncio.Task[PartnerUserId] | None = None
+    task: asyncio.Task[PartnerUserId] = field(init=False)
 
 
 class Exchange:
@@ -141,20 +141,20 @@ class Exchange:
         self._hits = {partner: ExchangeFinished(partner, "hit") for partner in accounts}
 
     def cached(self, key: IdentityKey, context: RequestContext, max_age: float = inf) -> PartnerUserId | None:
-        """The user id of a cached fresh pair, `max_age` seconds old at most; None where `user_of` is to be asked.
+        """The user id of a fresh pair, `max_age` seconds old at most; None where `user_of` is to find one.
 
-        Raises an UnknownUser for a cached "no such user".
+        Raises an UnknownUser for a fresh "no such user".
         """
         identity, now = self.identities.get(key), self._now()
         if identity is None or now >= identity.fresh_until:
             return None
-        if identity.user_id is not None:
-            if now - identity.exchanged_at > max_age:
-                return None
-            self.count_hit(key, context)
-            return identity.user_id
-        self._finish(key, "negative", context)
-        raise _UNKNOWN[identity.unknown or ""]
+        if identity.user_id is None:
+            self._finish(key, "negative", context)
+            raise _UNKNOWN[identity.unknown or ""]
+        if now - identity.exchanged_at > max_age:
+            return None
+        self.count_hit(key, context)
+        return identity.user_id
 
     def count_hit(self, key: IdentityKey, context: RequestContext) -> None:
         """A cached pair serves this request."""
@@ -184,8 +184,7 @@ class Exchange:
         Raises an UnknownUser, a DependencyFault or GatewayOverloaded; past `deadline` the TimedOut of the hop that was
         under way.
         """
-        user_id = self.cached(key, context, max_age)
-        if user_id is not None:
+        if (user_id := self.cached(key, context, max_age)) is not None:
             return user_id
         if self._now() < self._serve_stale_until[key[0]] and (stale := self._stale(key, max_age)) is not None:
             self._refresh_in_background(key, context, flight_deadline)
@@ -219,7 +218,7 @@ class Exchange:
 
     async def close(self) -> None:
         """Cancel the flights that are left."""
-        tasks = [flight.task for flight in self._flights.values() if flight.task is not None]
+        tasks = [flight.task for flight in self._flights.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -288,8 +287,6 @@ class Exchange:
     async def _wait(
         self, key: IdentityKey, flight: _Flight, context: RequestContext, deadline: float, max_age: float
     ) -> PartnerUserId:
-        if flight.task is None:
-            raise AssertionError("a flight has a task from its start")
         now = self._now()
         stale = self._stale(key, max_age) is not None
         seconds = (deadline - now) / 2 if stale else deadline - now
@@ -303,14 +300,13 @@ class Exchange:
         finally:
             flight.waiters -= 1
             context.attempts.extend(flight.attempts)
-            if flight.waiters == 0 and not flight.background and not flight.task.done():
+            if flight.waiters == 0 and not flight.background:
                 self._cancel(key, flight)
 
     def _cancel(self, key: IdentityKey, flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
-        if flight.task is not None:
-            flight.task.cancel()
+        flight.task.cancel()
 
     async def _exchange(self, key: IdentityKey, flight: _Flight) -> PartnerUserId:
         partner, _, phone_id = key
@@ -369,5 +365,5 @@ def _timed_out(flight: _Flight) -> TimedOut:
 def _detach(flight: _Flight) -> None:
     """Its result is not cached; without waiters it need not go on."""
     flight.invalidated, flight.background = True, False
-    if flight.waiters == 0 and flight.task is not None:
+    if flight.waiters == 0:
         flight.task.cancel()

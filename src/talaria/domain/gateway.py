@@ -20,14 +20,9 @@ from talaria.domain.events import FlowLabels, RequestContext
 from talaria.domain.exchange import TIMER_SLACK, Exchange
 from talaria.domain.flow import FLOW_SECONDS, Flow
 from talaria.domain.forwarded import ForwardedHeaders
-from talaria.domain.headers import (
-    HeaderPolicy,
-    RequestHeaders,
-    timeout_of,
-    usable_request_id,
-)
+from talaria.domain.headers import HeaderPolicy, RequestHeaders, timeout_of, usable_request_id
 from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, UpstreamResponse
-from talaria.domain.model import IdentityKey, PartnerUserId, Principal, Route, Sensitive, ServiceClaims, ServiceToken
+from talaria.domain.model import IdentityKey, Principal, Route, Sensitive, ServiceClaims, ServiceToken
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
 from talaria.domain.rate_limits import CallerRateLimits
 from talaria.domain.routing import METHODS, check_method, find_route
@@ -66,7 +61,6 @@ class Gateway:
         self._now = clock.now
         self._api_keys = api_keys or ApiKeys({})
         self._networks = networks or NetworkAllowlist({})
-        self._bound = self._networks.bound
         self.rate_limits = rate_limits or None
         self.tracing = tracing
         self._lines = UpstreamHeaders(routes, targets, forwarded)
@@ -110,8 +104,10 @@ class Gateway:
             decision = Decision(request, headers, trace, route, deadline, flight_deadline, principal, identity, max_age)
             if identity is not None:
                 context.phase = "exchange"
-                user_id = self._exchange.cached(identity, context, max_age)
-                decision.user_id = user_id or await self._resolve_user(decision, context)
+                decision.user_id = self._exchange.cached(identity, context, max_age)
+                if decision.user_id is None:
+                    terms = (deadline, flight_deadline, max_age)
+                    decision.user_id = await self._exchange.user_of(identity, context, *terms)
             return decision
         except Refusal as refusal:
             context.caller = context.caller or refusal.caller
@@ -128,8 +124,9 @@ class Gateway:
         return await self._forward(await self.decide(request, context), context)
 
     def flow_of(self, request: ClientRequest) -> Flow | None:
-        """What every request with the `host`, `x-api-tag` and `authorization` of this one, and from its peer, goes on
-        under; None where that can't be said now. Records nothing and refuses nothing: `handle` does.
+        """The flow of every request with this one's peer, `host`, `x-api-tag` and `authorization`, if there is one now.
+
+        Records nothing and refuses nothing: `handle` does.
         """
         try:
             headers = self.header_policy.filter_request(request.headers)
@@ -182,7 +179,7 @@ class Gateway:
         )
 
     def forwarding(self, flow: Flow, headers: RequestHeaders, peer: str, scheme: str) -> bytes | None:
-        """For a request under a `proxied` flow: the lines that tell of its client; None where that may not call."""
+        """For a request under a `proxied` flow: the header lines about its client; None where that one may not call."""
         try:
             self._check_network(flow.principal, headers, peer)
         except CallerNotAllowed:
@@ -212,7 +209,7 @@ class Gateway:
     async def _forward(
         self, decision: Decision, context: RequestContext, sent: tuple[Upstream, bytes] | None = None
     ) -> ClientResponse:
-        """The upstream's response under this decision. `sent`: the request was, with this token."""
+        """The upstream's response under this decision. `sent`: what the request was sent by already, and its token."""
         request = decision.request
         try:
             upstream, upstream_request, token = self._prepare(decision, context, sent)
@@ -224,7 +221,7 @@ class Gateway:
                     response = await upstream.send(upstream_request)
             finally:
                 context.upstream_seconds = self._now() - (before if sent is None else context.started)
-            if decision.user_id is not None and response.user_unknown:
+            if response.user_unknown:
                 response, token = await self._retry_with_fresh_identity(decision, (response, token), context)
         except TimedOut:
             if _is_clients_deadline(decision.deadline, decision.flight_deadline, self._now()):
@@ -243,20 +240,18 @@ class Gateway:
         headers = self._lines.with_own([], decision, token.token, context)
         names = self.header_policy.dropped_names(decision.request.headers)
         names += [name for name in _REMOVED_UNLESS_SET if name in decision.headers.consumed]
-        if decision.user_id is None and decision.route.partner.user_id_header:
+        if decision.route.partner.user_id_header:
             names.append(decision.route.partner.user_id_header)
-        if not names:
-            return EdgeHeaders(headers, names, expires)
         kept = {name for name, _ in [*headers, *(decision.trace.headers() if decision.trace.given else ())]}
         return EdgeHeaders(headers, [name for name in dict.fromkeys(names) if name not in kept], expires)
 
     def fresh_for(self, identity: IdentityKey | None, max_age: float) -> float:
-        """Seconds for which this pair serves, `max_age` seconds old at most; endless where none is needed."""
+        """Seconds for which this pair serves, `max_age` seconds old at most; infinite where none is needed."""
         return inf if identity is None else self._exchange.fresh_for(identity, max_age)
 
     def _check_network(self, principal: Principal, headers: RequestHeaders, peer: str) -> None:
-        """Raises CallerNotAllowed where its caller may not call from there."""
-        if principal.caller in self._bound:
+        """Raises CallerNotAllowed where the caller is bound to other networks."""
+        if principal.caller in self._networks.bound:
             self._networks.check(principal.caller, self._forwarded.client_address(headers, peer))
 
     async def _verified(self, token: bytes, deadline: float) -> Principal:
@@ -268,12 +263,6 @@ class Gateway:
                 return await self._verifier.verify(token)
         except TimeoutError:
             raise KeysUnavailable("the request's time is up", retry_after=_KEYS_RETRY_AFTER) from None
-
-    async def _resolve_user(self, decision: Decision, context: RequestContext) -> PartnerUserId:
-        if decision.identity is None:
-            raise AssertionError("a route without identity has no user to resolve")
-        terms = (decision.deadline, decision.flight_deadline, decision.max_age)
-        return await self._exchange.user_of(decision.identity, context, *terms)
 
     async def _retry_with_fresh_identity(
         self, decision: Decision, first: tuple[UpstreamResponse, bytes], context: RequestContext
@@ -292,7 +281,8 @@ class Gateway:
             return first
         context.phase = "exchange"
         try:
-            decision.user_id = fresh = await self._resolve_user(decision, context)
+            terms = (decision.deadline, decision.flight_deadline, decision.max_age)
+            decision.user_id = fresh = await self._exchange.user_of(identity, context, *terms)
         except (DependencyFault, GatewayOverloaded):
             return first
         except BaseException:

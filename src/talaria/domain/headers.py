@@ -37,6 +37,7 @@ _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~-]+)(?::([0-9]{0,5}))?"
 _EMPTY_ELEMENT = re.compile(rb"(?:^|,)[ \t]*+(?:,|$)")
 # Quoted strings and comments are swallowed whole: a comma inside is no delimiter (RFC 9110, 5.6.4 and 5.6.5).
 _ELEMENT = re.compile(rb"""(?:"(?:[^"\\]|\\.)*+(?:"|$)|\((?:[^()\\]|\\.)*+(?:\)|$)|[^,])++""")
+_VIA = (b"via", b"1.1 talaria")
 _HOSTS = 1024
 _PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close"})
 
@@ -115,12 +116,12 @@ class HeaderPolicy:
 
     def forwards(self, name: bytes) -> bool:
         """Does a request's header of this name go on as it is?"""
-        return (self._requests.get(name) or self._classify(name)) == _FORWARD
+        return self._verdict(name) == _FORWARD
 
     def ignores(self, name: bytes) -> bool:
         """Is a request's header of this name dropped, and that is all? Not so where it is about its connection."""
-        dropped = (self._requests.get(name) or self._classify(name)) == _DROP
-        return dropped and name not in _OF_THE_CONNECTION and not name.translate(None, _NAME_CHARACTERS) and name != b""
+        plain = name != b"" and not name.translate(None, _NAME_CHARACTERS)
+        return plain and name not in _OF_THE_CONNECTION and self._verdict(name) == _DROP
 
     def forwards_response(self, name: bytes) -> bool:
         """Does a response's header of this name go on as it is?"""
@@ -128,11 +129,7 @@ class HeaderPolicy:
 
     def dropped_names(self, headers: Headers) -> list[bytes]:
         """The names among these that are never passed on, but for those that an edge proxy sees to itself."""
-        return [
-            name
-            for name, _ in headers
-            if name not in _OF_AN_EDGE and (self._requests.get(name) or self._classify(name)) == _DROP
-        ]
+        return [name for name, _ in headers if name not in _OF_AN_EDGE and self._verdict(name) == _DROP]
 
     def filter_response(self, headers: Headers, token: bytes, api_key: bytes) -> Headers:
         """The headers of a response that the client may see: each line its own, in order.
@@ -153,6 +150,9 @@ class HeaderPolicy:
         if connection and (len(connection) > 1 or connection[0] not in _PLAIN_CONNECTION):
             return _without(kept, connection_options(connection) - {b"content-length", b"date"})
         return kept
+
+    def _verdict(self, name: bytes) -> int:
+        return self._requests.get(name) or self._classify(name)
 
     def _classify(self, name: bytes) -> int:
         if name in _CONSUMED:
@@ -207,10 +207,7 @@ def via(head: RequestHeaders) -> Header:
     """`via` with this gateway at its end (RFC 9110, section 7.6.3)."""
     if b"via" not in head.consumed:
         return _VIA
-    return (b"via", append_element(head.all(b"via"), b"1.1 talaria"))
-
-
-_VIA = (b"via", b"1.1 talaria")
+    return (b"via", append_element(head.all(b"via"), _VIA[1]))
 
 
 def append_element(lines: list[bytes], element: bytes) -> bytes:

@@ -65,8 +65,8 @@ class ClientRequest:
 class UpstreamRequest:
     """A request to an upstream. Framing is not among the headers: it follows from `body` and `length`.
 
-    `body`: a stream, or bytes, which can be sent again; `length` None with a stream: chunked. None: no body (`length` 0
-    then asks for an explicit `content-length: 0`).
+    `body`: a stream, chunked where `length` is None; or bytes, which can be sent again; or None, where `length` 0 asks
+    for an explicit `content-length: 0`.
     `timeout`: seconds from the end of the request, its body included, to the head of the response. `idle_timeout`: the
     longest silence inside a body, either way.
     `client_deadline`: the client's own deadline bounds the time, so running out of it is not the upstream's failure.

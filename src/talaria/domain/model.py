@@ -173,7 +173,7 @@ class Route:
         return not self.methods or method in self.methods
 
     def pair_max_age(self, method: str) -> float:
-        """How old a pair may be that serves a request of this method; endless where none but the cache bounds it."""
+        """How old a pair may be, in seconds, that serves this method; infinite where the cache alone bounds it."""
         return self.recheck_max_age if method in self.recheck_methods else inf
 
 

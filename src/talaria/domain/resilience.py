@@ -14,9 +14,9 @@ State machine of the breaker:
 4. A permit of an earlier phase changes nothing: a call that was in flight when the breaker opened tells nothing new.
 5. Requests are counted, by their outcome after retries. Counted by single calls, a dependency that fails three in ten
    at random would be cut off every 600 calls (five in a row come by chance), though retries mend nearly all of it.
-6. A body that breaks within ten seconds of its head makes its response a failure after all (`body_failed`). It is one
-   of the half of above; and five of them, without a response between them that was completed, open the circuit too. A
-   body that breaks later tells nothing about new calls: a restarting backend resets all its streams at once.
+6. A body that breaks within ten seconds of its head makes its response a failure after all (`body_failed`), which
+   counts for the half above. Five of them without a completed response in between open the circuit too. A body that
+   breaks later tells nothing about new calls: a restarting backend resets all its streams at once.
 """
 
 from collections import deque
@@ -41,7 +41,7 @@ RETRIES_AT_LEAST = 10
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """RFC 9110, section 9.2.2."""
 HEALED_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
-"""Those that an upstream which did not know the user is sent once more with a body; any other without one alone."""
+"""Of these, a request with a body too is sent once more where the upstream does not know the user."""
 
 _COLD_SHARE = 0.8
 _KEYLESS_SHARE = 0.5
@@ -91,9 +91,9 @@ class Window:
 class CircuitBreaker:
     """Stops calls to a dependency that fails and probes whether it is back: the state machine above.
 
-    `longest_pause` is in seconds: so late the end of an outage may be noticed, at most. `state`, and `opened_until`
-    (seconds; it means something while open) are for metrics and readiness. `since` is when the first failure came that
-    no success has followed yet, None where there is none; `cause` is the last one's. `on_change` gets each new state.
+    The end of an outage is noticed within `longest_pause` seconds. `state`, and `opened_until` (of use while open), are
+    for metrics and readiness. `since`: the first failure after the last success, None where there is none; `cause`: the
+    last failure's. `on_change` gets each new state.
     """
 
     def __init__(self, longest_pause: float = LONGEST_PAUSE) -> None:
@@ -143,8 +143,7 @@ class CircuitBreaker:
         if permit != self._phase:
             return
         self._broken_in_a_row = 0
-        if self.since is not None:
-            self.since = None
+        self.since = None
         if self.state == "half-open":
             self._close()
             return

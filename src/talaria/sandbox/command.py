@@ -16,7 +16,7 @@ import rich_click as click
 import uvloop
 from rich.console import Console
 
-from talaria.entrypoints.cli.shared import fail
+from talaria.entrypoints.cli.shared import fail, pasted
 from talaria.entrypoints.config import ConfigurationError
 from talaria.entrypoints.public.server.sockets import CannotListen
 from talaria.sandbox import demo, demo_output
@@ -127,7 +127,7 @@ async def _show(console: Console, sandbox: Sandbox, options: Options) -> None:
             demo_output.show_next_steps(console, sandbox)
     else:
         demo_output.line(console, "The simulated services run; start a gateway among them in another shell:", "bold")
-        demo_output.line(console, f"  talaria serve --config {sandbox.config_path}")
+        demo_output.line(console, f"  talaria serve --config {pasted(sandbox.config_path)}")
         demo_output.show_addresses(console, sandbox)
     if options.folder is not None and options.gateway:
         demo_output.show_kept(console, sandbox)

@@ -6,7 +6,7 @@ from textwrap import fill
 from rich.console import Console
 from rich.text import Text
 
-from talaria.entrypoints.cli.shared import say
+from talaria.entrypoints.cli.shared import pasted, say
 from talaria.sandbox.demo import TARGET, Change, DemoResult, RefusedResult
 from talaria.sandbox.stack import Sandbox
 
@@ -86,9 +86,9 @@ def show_addresses(console: Console, sandbox: Sandbox) -> None:
 
 def show_kept(console: Console, sandbox: Sandbox) -> None:
     """How to use the files with a gateway of one's own."""
-    config, folder = sandbox.config_path, sandbox.folder.path
+    config, folder = pasted(sandbox.config_path), pasted(sandbox.folder.path)
     line(console)
-    line(console, f"The configuration and the keys stay in {folder}.", "bold")
+    line(console, f"The configuration and the keys stay in {sandbox.folder.path}.", "bold")
     line(console, "The simulated services, which go on running; a gateway; a person's token:")
     line(console, f"  talaria sandbox --keep {folder} --no-gateway")
     line(console, f"  talaria serve --config {config}")

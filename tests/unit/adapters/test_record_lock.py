@@ -3,12 +3,16 @@
 import fcntl
 import os
 import struct
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from talaria.adapters.record_lock import PATIENCE, RecordLock
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="another opening is found below /proc")
 
 STEP = PATIENCE / 4
 
@@ -18,7 +22,7 @@ class Elsewhere:
 
     def __init__(self, name: str) -> None:
         files = (file for file in Path("/proc/self/fd").iterdir() if file.exists())
-        path = next(file for file in files if str(file.readlink()).startswith(f"/memfd:{name} "))
+        path = next(file for file in files if name in file.readlink().name)
         self._descriptor = os.open(path, os.O_RDWR)
 
     def acquire(self) -> None:
@@ -48,9 +52,15 @@ class Clock:
         return self.asked * STEP
 
 
-def test_it_is_had_and_let_go_and_had_again() -> None:
-    lock = RecordLock("mine")
-    elsewhere = Elsewhere("mine")
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_it_is_had_and_let_go_and_had_again_and_no_file_stays(
+    platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    lock = RecordLock(f"on-{platform}")
+    elsewhere = Elsewhere(f"on-{platform}")
+    assert not any(tmp_path.iterdir())
     for _ in range(3):
         assert lock.acquire()
         with pytest.raises(BlockingIOError):

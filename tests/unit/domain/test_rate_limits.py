@@ -101,6 +101,20 @@ def test_no_window_of_limits_sees_more_than_the_burst_and_what_came_due(
         assert all(moving_window(burst + more, more * interval, passed))
 
 
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 6)), min_size=1, max_size=60), bursts)
+def test_no_span_sees_more_though_times_come_out_of_order(steps: list[tuple[int, int]], burst: int) -> None:
+    """As those of several processes do: each reads the clock some time before it has the lock."""
+    limiter, at, passed = new_limiter(RateLimit(1.0, burst)), 10.0, list[float]()
+    for gap, late in steps:
+        at += gap / 4
+        if limiter.take("key", at - late / 4) == 0.0:
+            passed.append(at - late / 4)
+    passed.sort()
+    for first, begins in enumerate(passed):
+        for last in range(first, len(passed)):
+            assert last - first + 1 <= burst + passed[last] - begins + 1e-2
+
+
 @given(gaps, bursts, seconds_for_one)
 @settings(deadline=None)
 def test_what_a_window_of_limits_admits_is_never_refused(steps: list[int], burst: int, interval: int) -> None:

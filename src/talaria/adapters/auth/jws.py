@@ -97,7 +97,7 @@ def _read_object(data: bytes) -> dict[str, Any]:
 
 
 def _too_deep(data: bytes) -> bool:
-    """Whether brackets outside of strings go deeper than the limit. Unclosed ones, which are no JSON, may go twice."""
+    """Whether brackets outside of strings go deeper than the limit. Unclosed ones, which are no JSON, may double it."""
     # Few brackets can't go deep, wherever they stand: that is every usual token.
     if data.count(b"{") + data.count(b"[") <= DEPTH_LIMIT:
         return False

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from talaria.adapters.partner_kit.http import PartnerCall, PartnerHttp
-from talaria.domain.errors import InternalError, PartnerBadAnswer, Refusal
+from talaria.domain.errors import DependencyFault, GatewayOverloaded, InternalError, PartnerBadAnswer, UnknownUser
 from talaria.domain.events import HopContext
 from talaria.domain.model import Identity, PartnerUserId, PhoneNumber
 
@@ -68,7 +68,7 @@ class AdapterAccounts:
                 return await ask(whole)
             except InternalError as error:  # a question that can't be written: it holds what the partner answered
                 raise PartnerBadAnswer(error.cause) from None
-            except (Refusal, TimeoutError):
+            except (UnknownUser, DependencyFault, GatewayOverloaded, TimeoutError):
                 raise
             except (Exception, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and _is_cancelled():
@@ -85,5 +85,5 @@ def _is_cancelled() -> bool:
 
 
 def _described(error: BaseException) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"the adapter failed: {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return f"the adapter failed: {type(error).__name__} at {Path(frame.f_code.co_filename).name}:{line}"

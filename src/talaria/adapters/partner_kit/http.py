@@ -10,6 +10,7 @@ import msgspec
 
 from talaria.adapters.dependency_messages import JSON, DependencyRequest, DependencyResponse, RetryOn, Sign
 from talaria.adapters.partner_kit.tokens import TokenCache
+from talaria.domain.errors import PartnerBadAnswer
 from talaria.domain.events import HopContext
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ class PartnerHttp:
 
 
 def _request(method: str, path: str, question: Question) -> DependencyRequest:
-    headers, body = dict(question.get("headers", {})), None
+    if path and not path.startswith("/"):  # behind the base url it could name another host
+        raise PartnerBadAnswer("the adapter asks for a path that does not begin with /")
+    headers, body = {name.lower(): value for name, value in question.get("headers", {}).items()}, None
     if "json" in question:
         body, headers = msgspec.json.encode(question["json"]), JSON | headers
     elif "form" in question:

@@ -1,4 +1,4 @@
-"""wind: the scooter partner (contract: wind.openapi.yaml). The only file that reads a phone number."""
+"""wind: the scooter partner (contract: wind.openapi.yaml)."""
 
 import uuid
 

@@ -46,9 +46,7 @@ class AccessLog:
         as_text: bool = False,
     ) -> None:
         self._worker = worker
-        self._clock = clock
         self._timestamps = Timestamps(clock)
-        self._timestamp = self._timestamps.now
         encoder = msgspec.json.Encoder()
         self._encode = encoded_text_line if as_text else encoder.encode
         self._encode_lines = encoded_text_lines if as_text else encoder.encode_lines
@@ -65,7 +63,7 @@ class AccessLog:
         if self._gone:
             self._writer.lost += 1
             return
-        line = request_line(event, self._timestamps.of(self._clock() // 1_000_000), self._worker)
+        line = request_line(event, self._timestamps.now(), self._worker)
         try:
             encoded = self._encode(line)
         except UnicodeEncodeError:
@@ -134,7 +132,7 @@ class AccessLog:
         self.flush()
 
     def _lost_line(self, count: int) -> bytes:
-        fields = {"time": self._timestamp(), "level": "warning", "event": "lines-dropped", "count": count}
+        fields = {"time": self._timestamps.now(), "level": "warning", "event": "lines-dropped", "count": count}
         return self._encode(fields) + b"\n"
 
     def _wait_for_room(self, error: OSError) -> None:

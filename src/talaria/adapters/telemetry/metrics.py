@@ -37,31 +37,13 @@ def process_gauges(worker: str, process: ProcessGauges) -> dict[str, dict[Labels
 _bucket_of = partial(bisect_left, BUCKETS)
 
 
-def _counter(counts: dict[Labels, int]) -> Callable[..., None]:
-    """What adds one, or so many, to the count of these labels."""
-    get = counts.get
-
-    def add(labels: Labels, many: int = 1) -> None:
-        counts[labels] = get(labels, 0) + many
-
-    return add
-
-
-def _timer(durations: dict[Labels, Durations]) -> Callable[..., int]:
-    """What adds observations under these labels, and gives the last one's bucket."""
-    get = durations.get
-
-    def add(labels: Labels, *many: float) -> int:
-        observed = get(labels)
-        if observed is None:
-            observed = durations[labels] = [0.0] * (len(BUCKETS) + 2)
-        bucket = 0
-        for bucket in map(_bucket_of, many):
-            observed[bucket] += 1
-        observed[-1] += sum(many)
-        return bucket
-
-    return add
+def _observe(durations: Durations, *many: float) -> int:
+    """Add these seconds; the bucket of the last ones."""
+    bucket = 0
+    for bucket in map(_bucket_of, many):
+        durations[bucket] += 1
+    durations[-1] += sum(many)
+    return bucket
 
 
 class Metrics:
@@ -99,18 +81,8 @@ class Metrics:
         self._gauges = self._tallies.gauges
         self._gauges["build_info"] = {(version, platform.python_version()): 1}
         self._gauges["workers"] = {(): 1}
-        self.set_known_tags(tags)
-        counters, durations = self._tallies.counters, self._tallies.durations
-        self._count_request = _counter(counters["requests"])
-        self._count_failure = _counter(counters["5xx"])
-        self._count_avoided = _counter(counters["5xx_avoided"])
-        self._count_exchange = _counter(counters["exchange"])
-        self._count_shadow = _counter(counters["shadow"])
-        self._count_call = _counter(counters["dependency_requests"])
-        self._count_refused_retry = _counter(counters["retries_refused"])
+        self._counters, self._durations = self._tallies.counters, self._tallies.durations
         self._exemplars = self._tallies.exemplars
-        self._time_request = _timer(durations["request_duration"])
-        self._time_call = _timer(durations["dependency_request_duration"])
         self.handlers: dict[type, Callable[[Any], None]] = {
             RequestFinished: self._request,
             ExchangeFinished: self._exchange,
@@ -120,14 +92,14 @@ class Metrics:
             RetryRefused: self._refused_retry,
         }
         self.before_reading: Callable[[], None] = lambda: None
+        self.set_known_tags(tags)
 
     def set_known_tags(self, tags: Iterable[str]) -> None:
         """Count these tags by name from now on."""
         self._tags = frozenset(tags)
-        counts = self._tallies.counters["5xx"]
         for tag in (*self._tags, OTHER):
             for origin, reason in self._failures:
-                counts.setdefault((tag, origin, reason), 0)
+                self._counters["5xx"][tag, origin, reason] += 0
 
     def configured(
         self,
@@ -159,7 +131,7 @@ class Metrics:
             self._gauges[name] = {(): value()}
         waiting, lost = self._lines()
         self._gauges["access_lines_waiting_bytes"] = {(): waiting}
-        self._tallies.counters["access_lines_lost"] = {(): lost}
+        self._counters["access_lines_lost"] = {(): lost}
         self._gauges.update({name: dict(values) for name, values in self._states().items()})
         self._gauges[_CERTIFICATES] = {**self._gauges[_CERTIFICATES], **self._certificates}
         self._gauges.update(process_gauges(self._worker, self._process))
@@ -169,17 +141,17 @@ class Metrics:
         context = event.context
         tag = context.tag if context.tag in self._tags else OTHER
         method = event.method if event.method in METHODS else OTHER
-        self._count_request((tag, method, event.status, event.reason, event.origin, context.caller))
-        bucket = self._time_request((tag,), event.seconds)
+        self._counters["requests"][tag, method, event.status, event.reason, event.origin, context.caller] += 1
+        bucket = _observe(self._durations["request_duration"][(tag,)], event.seconds)
         trace = context.trace
         if context.trace_id and (trace is None or trace.sampled or event.status >= 500):  # else no span is exported
             self._exemplars[tag, bucket] = Exemplar(context.trace_id, event.seconds, self._wall())
         if event.status >= 500:
-            self._count_failure((tag, event.origin, event.reason))
+            self._counters["5xx"][tag, event.origin, event.reason] += 1
         elif len(context.attempts) > 1 or context.identity_refreshed or context.exchange == "stale":
             by = avoided_by(event)
             if by:
-                self._count_avoided((tag, by))
+                self._counters["5xx_avoided"][tag, by] += 1
 
     def _forwarded(self, events: list[RequestForwarded]) -> None:
         alike: dict[tuple[tuple[str, ...], str, str, int, bool], list[RequestForwarded]] = {}
@@ -191,21 +163,22 @@ class Metrics:
             those.append(event)
         for ((tag, partner, upstream, caller), address, method, status, edge), those in alike.items():
             known = tag if tag in self._tags else OTHER
-            self._count_request((known, method, status, "", "" if edge else "upstream", caller), len(those))
-            self._count_exchange((partner, "hit"), len(those))
-            self._time_request((known,), *[event.seconds for event in those])
+            self._counters["requests"][known, method, status, "", "" if edge else "upstream", caller] += len(those)
+            self._counters["exchange"][partner, "hit"] += len(those)
+            _observe(self._durations["request_duration"][(known,)], *[event.seconds for event in those])
             if not edge:
-                self._count_call((upstream, "ok", address), len(those))
-                self._time_call((upstream, address), *[event.upstream_seconds for event in those])
+                self._counters["dependency_requests"][upstream, "ok", address] += len(those)
+                durations = self._durations["dependency_request_duration"][upstream, address]
+                _observe(durations, *[event.upstream_seconds for event in those])
             for event in traced(those):
                 exemplar = Exemplar(event.trace_id, event.seconds, event.at)
                 self._exemplars[known, _bucket_of(event.seconds)] = exemplar
 
     def _exchange(self, event: ExchangeFinished) -> None:
-        self._count_exchange((event.partner, event.result))
+        self._counters["exchange"][event.partner, event.result] += 1
 
     def _shadow(self, event: ShadowAnswered) -> None:
-        self._count_shadow((event.partner, event.adapter, event.result))
+        self._counters["shadow"][event.partner, event.adapter, event.result] += 1
 
     def _call(self, event: Attempt) -> None:
         outcome = event.outcome
@@ -214,11 +187,11 @@ class Metrics:
                 self._outcomes.add(outcome)
             else:
                 outcome = OTHER
-        self._count_call((event.dependency, outcome, event.address))
-        self._time_call((event.dependency, event.address), event.seconds)
+        self._counters["dependency_requests"][event.dependency, outcome, event.address] += 1
+        _observe(self._durations["dependency_request_duration"][event.dependency, event.address], event.seconds)
 
     def _refused_retry(self, event: RetryRefused) -> None:
-        self._count_refused_retry((event.dependency,))
+        self._counters["retries_refused"][(event.dependency,)] += 1
 
 
 def avoided_by(event: RequestFinished) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from prometheus_client import ProcessCollector
 
-logger = logging.getLogger("talaria.descriptors")
+_logger = logging.getLogger("talaria.descriptors")
 
 _FRESH_SECONDS = 2.0
 """Counting the descriptors of many connections takes its time."""
@@ -37,5 +37,5 @@ class ProcessGauges:
             if _OPEN not in self._values and _OPEN in before:  # there is none left to count them with
                 self._values = {**before, _OPEN: before[_MOST]}
             if out_of_descriptors(self._values) and not out_of_descriptors(before):
-                logger.error("no descriptor is left: connections are reset", extra={"limit": int(self._values[_MOST])})
+                _logger.error("no descriptor is left: connections are reset", extra={"limit": int(self._values[_MOST])})
         return self._values

@@ -1,5 +1,6 @@
 """What is counted, by its name: the families, and the tallies of a process, which can be sent and summed."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from importlib.resources import files
 from typing import Literal, NamedTuple
@@ -61,9 +62,12 @@ _COMBINED: dict[str, Callable[[list[float]], float]] = {"sum": sum, "min": min, 
 
 
 def no_tallies() -> Tallies:
-    """Every family, and nothing in it."""
-    counters, durations, gauges = FAMILIES.counters, FAMILIES.durations, FAMILIES.gauges
-    return Tallies({name: {} for name in counters}, {name: {} for name in durations}, {name: {} for name in gauges})
+    """Every family, and nothing in it: labels that were not seen before count from zero."""
+    return Tallies(
+        {name: defaultdict(int) for name in FAMILIES.counters},
+        {name: defaultdict(lambda: [0.0] * (len(BUCKETS) + 2)) for name in FAMILIES.durations},
+        {name: {} for name in FAMILIES.gauges},
+    )
 
 
 def summed(processes: Iterable[Tallies]) -> Tallies:
@@ -72,12 +76,11 @@ def summed(processes: Iterable[Tallies]) -> Tallies:
     gauges: dict[str, dict[Labels, list[float]]] = {name: {} for name in FAMILIES.gauges}
     for process in processes:
         for name, counts in process.counters.items():
-            sums = together.counters[name]
             for labels, count in counts.items():
-                sums[labels] = sums.get(labels, 0) + count
+                together.counters[name][labels] += count
         for name, durations in process.durations.items():
             for labels, observed in durations.items():
-                before = together.durations[name].get(labels, [0.0] * len(observed))
+                before = together.durations[name][labels]
                 together.durations[name][labels] = [sum(pair) for pair in zip(before, observed, strict=True)]
         for name, values in process.gauges.items():
             for labels, value in values.items():

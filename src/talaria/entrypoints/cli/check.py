@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import rich_click as click
 
 from talaria.entrypoints.cli.operators import Operators, ask_or_exit, operators_of, ops_option
-from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, load_or_exit, say, warn
+from talaria.entrypoints.cli.shared import EXIT_CONFIGURATION, config_option, load_or_exit, say, say_json, warn
 from talaria.entrypoints.cli.templates import templates
 from talaria.entrypoints.config import ConfigurationError, Settings, load, schema
 from talaria.entrypoints.config.types import write_seconds
@@ -29,7 +28,7 @@ def command(path: Path, as_json: bool, as_schema: bool, running: bool, ops: str 
     Exit code 1: what runs differs (--running).
     """
     if as_schema:
-        click.echo(json.dumps(schema(), indent=2))
+        say_json(schema())
         return
     if running or ops is not None:
         sys.exit(_compare(path, operators_of(ops, path), as_json))
@@ -45,10 +44,10 @@ def _print_json(path: Path) -> int:
     report: dict[str, object] = {"file": str(path), "hash": None, "problems": [], "warnings": []}
     try:
         settings = load(path)
-        report |= {"hash": settings.digest, "warnings": msgspec.to_builtins(settings.warnings)}
+        report |= {"hash": settings.digest, "warnings": settings.warnings}
     except ConfigurationError as error:
-        report["problems"] = msgspec.to_builtins(error.problems)
-    click.echo(json.dumps(report, indent=2))
+        report["problems"] = error.problems
+    say_json(report)
     return EXIT_CONFIGURATION if report["problems"] else 0
 
 
@@ -59,7 +58,7 @@ def _compare(path: Path, address: Operators, as_json: bool) -> int:
     if as_json:
         listed = [{"key": key, "file": ours, "running": theirs} for key, (ours, theirs) in differ.items()]
         report = {"file": str(path), "hash": settings.digest, "running_hash": found.hash, "differences": listed}
-        click.echo(json.dumps(report, indent=2))
+        say_json(report)
     else:
         _print_differences(path, settings.digest, found.hash, differ)
     return int(bool(differ) or settings.digest != found.hash)

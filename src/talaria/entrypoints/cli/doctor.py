@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import rich_click as click
 from rich.console import Console
 
@@ -22,7 +21,7 @@ from talaria.entrypoints.cli.credentials import credentials
 from talaria.entrypoints.cli.egress import egress
 from talaria.entrypoints.cli.operators import URL, CannotAsk, Operators, ask, operators_of
 from talaria.entrypoints.cli.probes import DAY, FEWEST_DAYS, Finding, Server, probe
-from talaria.entrypoints.cli.shared import config_option, load_or_exit, say, written_as
+from talaria.entrypoints.cli.shared import config_option, load_or_exit, say, say_json, written_as
 from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.tls import certificate_ends
 from talaria.entrypoints.config.types import DOCUMENT_URL
@@ -64,7 +63,7 @@ def command(path: Path, as_json: bool, ops: tuple[str, ...], balancer: str | Non
     found = list(_look(looks))
     well = all(finding.well for finding in found)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode({"well": well, "findings": found})))
+        say_json({"well": well, "findings": found})
     else:
         _print(found)
     sys.exit(0 if well else 1)

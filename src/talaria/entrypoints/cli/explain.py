@@ -1,7 +1,6 @@
 """`talaria explain`: what became of a request that failed. Asks the operators' listener."""
 
 import datetime
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from rich.text import Text
 from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, STATUS, FailureRecord
 from talaria.entrypoints.cli.failure_list import moment, print_list
 from talaria.entrypoints.cli.operators import CannotAsk, NotThere, Operators, ask, operators_of, ops_option
-from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table, say, written_as
+from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table, say, say_json, written_as
 from talaria.entrypoints.config.types import pattern
 from talaria.entrypoints.ops.answers import Failures
 from talaria.entrypoints.ops.timeline import advice, facts_of, origin, steps
@@ -66,11 +65,11 @@ def command(
     The request id is in every answer (x-request-id).
     """
     filters = {name: value for name, value in asked.items() if value}
-    if (request_id is None) != bool(last or follow or filters):
+    if bool(request_id) == bool(last or follow or filters):
         raise click.UsageError("Give a request id, or --last N or another option that says which to list.")
     address = operators_of(ops, path)
     try:
-        if request_id is not None:
+        if request_id:
             _explain_one(address, request_id, as_json)
         elif follow:
             _follow(address, last or _LISTED, filters, as_json)
@@ -93,7 +92,7 @@ def _explain_one(address: Operators, request_id: str, as_json: bool) -> None:
             "What is remembered: talaria explain --last 20, or with --status 4xx",
         )
     if as_json:
-        click.echo(_as_json(entry))
+        say_json(entry)
     else:
         _print_timeline(entry)
 
@@ -101,7 +100,7 @@ def _explain_one(address: Operators, request_id: str, as_json: bool) -> None:
 def _list(address: Operators, query: dict[str, str | int], as_json: bool) -> None:
     entries = _entries(address, query)
     if as_json:
-        click.echo(_as_json(entries))
+        say_json(entries)
     elif entries:
         print_list(entries)
     else:
@@ -125,10 +124,6 @@ def _follow(address: Operators, last: int, filters: dict[str, str], as_json: boo
 
 def _entries(address: Operators, query: dict[str, str | int]) -> list[FailureRecord]:
     return ask(address, f"/5xx?{urlencode(query)}", Failures).entries
-
-
-def _as_json(value: FailureRecord | list[FailureRecord]) -> str:
-    return json.dumps(msgspec.to_builtins(value), indent=2)
 
 
 def _print_timeline(entry: FailureRecord) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import rich_click as click
 
 from talaria.adapters.auth.key_files import write_new_key
-from talaria.entrypoints.cli.shared import say, writing
+from talaria.entrypoints.cli.shared import pasted, say, writing
 
 _VARIABLE = re.compile(r'^[^#\n]*env = "(\w+)"', re.MULTILINE)
 
@@ -33,7 +33,7 @@ def command(folder: Path) -> None:
     say("Put your own addresses into the file; what it shows without a comment sign is in force.")
     say(f"It reads its secrets from the environment: set {variables}.")
     say("To try it as a caller of your own, in its folder: talaria keys new --caller app")
-    say(f"Then: talaria check --config {config}")
+    say(f"Then: talaria check --config {pasted(config)}")
 
 
 def starter(month: str) -> str:

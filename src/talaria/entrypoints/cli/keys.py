@@ -38,7 +38,6 @@ class Advice:
     role: str
     next: str
     why: str
-    may_sign: bool = False
     may_retire: bool = False
 
 
@@ -47,15 +46,14 @@ def advise(use: KeyUse, key_set_seconds: int, now: float) -> Advice:
     if use.signs:
         return Advice("signs", "keep it", "put another key first in signing.keys before this one can go")
     known_at = use.published_at + key_set_seconds
-    may_sign, may_retire = now >= known_at, now >= use.good_until
-    if not may_retire:
+    if now < use.good_until:
         why = f"a token that it signed may be good until {_clock(use.good_until)}"
-        return Advice("published", f"keep it until {_clock(use.good_until)}", why, may_sign)
-    if not may_sign:
+        return Advice("published", f"keep it until {_clock(use.good_until)}", why)
+    if now < known_at:
         why = f"others may hold a key set of before {_clock(use.published_at)} for {key_set_seconds} s"
         return Advice("published", f"may sign from {_clock(known_at)}", why, may_retire=True)
     why = f"known to others since {_clock(known_at)}, and no token that it signed is good any more"
-    return Advice("published", "may sign, or be retired", why, may_sign=True, may_retire=True)
+    return Advice("published", "may sign, or be retired", why, may_retire=True)
 
 
 def _clock(seconds: float) -> str:

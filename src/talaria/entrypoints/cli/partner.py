@@ -6,7 +6,7 @@ from pathlib import Path
 import rich_click as click
 
 from talaria.entrypoints.cli.lazy_group import LazyGroup
-from talaria.entrypoints.cli.shared import fail, writing
+from talaria.entrypoints.cli.shared import fail, pasted, writing
 from talaria.entrypoints.cli.templates import templates
 
 _NAME = re.compile(r"[a-z][a-z0-9]{1,29}")
@@ -69,5 +69,5 @@ def texts(name: str, in_repo: bool) -> dict[str, str]:
 def _next_steps(name: str, in_repo: bool, folder: Path) -> list[str]:
     steps = [f"pytest tests/unit/adapters/partners/test_{name}.py tests/integration/adapters/test_{name}.py"]
     if not in_repo:
-        steps = [f"pip install --editable {folder}", f"pytest --talaria-partner {name}"]
+        steps = [f"pip install --editable {pasted(folder)}", f"pytest --talaria-partner {name}"]
     return ["Then:", *(f"  {step}" for step in (*steps, f"talaria sandbox --with {name}"))]

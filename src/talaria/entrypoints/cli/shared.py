@@ -2,15 +2,18 @@
 are, the end of a command that failed (1), and the console that tables are printed on.
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from shutil import get_terminal_size
 from textwrap import TextWrapper
 from typing import Any, NoReturn
 
+import msgspec
 import rich_click as click
 from rich.console import Console
 from rich.table import Table
@@ -56,6 +59,11 @@ def fail(*lines: str, code: int = 1) -> NoReturn:
     sys.exit(code)
 
 
+def pasted(path: Path) -> str:
+    """A path in a command that is to be pasted into a shell."""
+    return quote(str(path))
+
+
 def console() -> Console:
     """As wide as a line may be; in a file or a pipe a row is one line."""
     width = line_width()
@@ -69,6 +77,11 @@ def say(text: str, *, err: bool = False) -> None:
         indent = line[: len(line) - len(line.lstrip(" "))]
         whole = TextWrapper(width, indent, indent + "    ", break_long_words=False, break_on_hyphens=False)
         click.echo(whole.fill(line.lstrip(" ")), err=err)
+
+
+def say_json(value: object) -> None:
+    """For programs: JSON in ASCII, with line ends."""
+    click.echo(json.dumps(msgspec.to_builtins(value), indent=2))
 
 
 def line_width(*, err: bool = False) -> int:
@@ -115,7 +128,7 @@ def load_or_exit(path: Path, *keys: str) -> Settings:
     Where there are none: what to do about it on stderr, and exit code 78.
     """
     if _is_missing(path):
-        fail(f"There is no {path}. Make one with: talaria init {path.parent}", code=EXIT_CONFIGURATION)
+        fail(f"There is no {path}. Make one with: talaria init {pasted(path.parent)}", code=EXIT_CONFIGURATION)
     try:
         return load_part(path, keys) if keys else load(path)
     except ConfigurationError as error:

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
-from msgspec import Meta
+from msgspec import NODEFAULT, Meta
 
 from talaria.domain.rate_limits import RateLimit
 from talaria.entrypoints.config.problems import InvalidValue, did_you_mean, kind_of, one_of, shown
@@ -36,6 +36,7 @@ _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
 _HOST = re.compile(r"(?=.{1,253}\.?\Z)(?:(?!-)[A-Za-z0-9_-]{1,63}\.)*(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.?")
 _NOT_IN_URLS = re.compile(r'[^\x21-\x7e]|["<>\\^`{|}]')
 _SERVER = r"https?://[^\s/?#@]+"
+_BASE_URL = rf"{_SERVER}(/[^\s?#]*)?"
 _DURATION_HINT = 'write a duration from "{least}" to "{most}", such as "250ms", "10s", "15m" or "1h"'
 _RATE_HINT = 'write a rate such as "200/s", "200/s burst 400" or "30/m"; "" for none'
 _PROXY_HINT = 'write the URL of a proxy, without a path, such as "http://proxy.internal:3128"; "" for none'
@@ -106,11 +107,11 @@ def _size(text: str, _: LoadContext) -> int:
     return int(found[1]) * _SIZES[found[2]]
 
 
-def _rate(text: str, _: LoadContext) -> RateLimit | None:
+def _rate(text: str, _: LoadContext) -> RateLimit:
     found = _RATE.fullmatch(text)
-    if found is None and text:
+    if found is None:
         raise InvalidValue(f"{shown(text)} is not a rate")
-    return found and RateLimit(int(found[1]) / _UNITS[found[2]], int(found[3] or found[1]))
+    return RateLimit(int(found[1]) / _UNITS[found[2]], int(found[3] or found[1]))
 
 
 def write_rate(rate: RateLimit | None) -> str:
@@ -128,10 +129,6 @@ def _listen(text: str, _: LoadContext) -> Address:
     if found is None or int(found[2]) > 65535 or not _is_host(host, found[1] != host):
         raise InvalidValue(f"{shown(text)} is not an address to listen on")
     return Address(host, int(found[2]))
-
-
-def _listen_or_none(text: str, context: LoadContext) -> Address | None:
-    return _listen(text, context) if text else None
 
 
 def _write_optional(address: Address | None) -> str:
@@ -184,11 +181,9 @@ def _split(text: str) -> SplitResult:
 
 
 def _url(*, path: bool = True, query: bool = False, proxy: bool = False) -> Callable[[str, LoadContext], str]:
-    """The parser of URLs with or without a path and a query; a proxy is spoken to by http, and "" is none."""
+    """The parser of URLs with or without a path and a query; a proxy is spoken to by http."""
 
     def parse(text: str, _: LoadContext) -> str:
-        if proxy and not text:
-            return ""
         url = _split(text)
         if proxy and url.scheme != "http":
             raise InvalidValue("an egress proxy is spoken to by http://")
@@ -201,10 +196,6 @@ def _url(*, path: bool = True, query: bool = False, proxy: bool = False) -> Call
         return f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
 
     return parse
-
-
-def _url_or_none(text: str, context: LoadContext) -> str:
-    return str(_url()(text, context)) if text else ""
 
 
 def _share(value: Any, _: LoadContext) -> float:
@@ -245,15 +236,15 @@ def _is_host(host: str, in_brackets: bool) -> bool:
     return _HOST.fullmatch(host) is not None
 
 
-def _text(title: str, parse: Parse, pattern: str, hint: str, **extra: object) -> Meta:
-    """A type that is a string in the file: `parse` gets nothing else."""
+def _text(title: str, parse: Parse, pattern: str, hint: str, *, empty: Any = NODEFAULT, **extra: object) -> Meta:
+    """A type that is a string in the file: `parse` gets nothing else, and not "" where that stands for `empty`."""
 
     def parse_text(value: object, context: LoadContext) -> object:
         if not isinstance(value, str):
             raise InvalidValue(f"{kind_of(value)} stands here")
-        return parse(value, context)
+        return parse(value, context) if value or empty is NODEFAULT else empty
 
-    schema = {"type": "string", "pattern": f"^{pattern}$"}
+    schema = {"type": "string", "pattern": f"^{pattern}$" if empty is NODEFAULT else f"^({pattern})?$"}
     return Meta(title=title, extra_json_schema=schema, extra={"parse": parse_text, "hint": hint, **extra})
 
 
@@ -261,7 +252,7 @@ DURATION = _text("duration", _duration, _DURATION.pattern, _DURATION_HINT, write
 """Seconds."""
 SIZE = _text("size", _size, _SIZE.pattern, 'write a size from "{least}" to "{most}", such as "32KiB"', write=write_size)
 """Bytes."""
-RATE = _text("rate", _rate, f"({_RATE.pattern})?", _RATE_HINT, write=write_rate)
+RATE = _text("rate", _rate, _RATE.pattern, _RATE_HINT, empty=None, write=write_rate)
 """Requests a second, and at once: where no burst is named, as many as the rate's own number."""
 SHARE = Meta(
     title="number",
@@ -276,20 +267,19 @@ LISTEN = _text(
 )
 OPTIONAL_LISTEN = _text(
     "host:port",
-    _listen_or_none,
-    f"({_LISTEN.pattern})?",
+    _listen,
+    _LISTEN.pattern,
     'write "host:port", such as "10.0.0.5:8081"; "" for none',
+    empty=None,
     write=_write_optional,
 )
 IP = _text("IP address", _ip, "[0-9A-Fa-f:.]+", 'write an address of this machine, such as "10.0.0.5"')
 NETWORK = _text(
     "network", _network, "[0-9A-Fa-f:.]+(/[0-9]{1,3})?", 'write a network such as "10.0.0.0/8" or "fd00::/8"'
 )
-BASE_URL = _text("URL", _url(), rf"{_SERVER}(/[^\s?#]*)?", 'write a URL such as "https://api.example/base"')
+BASE_URL = _text("URL", _url(), _BASE_URL, 'write a URL such as "https://api.example/base"')
 """Its path is kept, without a slash at its end."""
-OPTIONAL_URL = _text(
-    "URL", _url_or_none, rf"({_SERVER}(/[^\s?#]*)?)?", 'write a URL such as "http://127.0.0.1:4318"; "" for none'
-)
+OPTIONAL_URL = _text("URL", _url(), _BASE_URL, 'write a URL such as "http://127.0.0.1:4318"; "" for none', empty="")
 DOCUMENT_URL = _text(
     "URL", _url(query=True), rf"{_SERVER}(/[^\s#]*)?", 'write a URL such as "https://id.example/jwks.json"'
 )
@@ -297,7 +287,7 @@ DOCUMENT_URL = _text(
 ORIGIN_URL = _text(
     "URL without a path", _url(path=False), f"{_SERVER}/?", 'write a URL such as "http://services.internal:8080"'
 )
-PROXY_URL = _text("URL without a path", _url(path=False, proxy=True), "(http://[^\\s/?#@]+/?)?", _PROXY_HINT)
+PROXY_URL = _text("URL without a path", _url(path=False, proxy=True), r"http://[^\s/?#@]+/?", _PROXY_HINT, empty="")
 FILE = _text("path", _file, ".+", "write the path of a file, relative to the configuration file")
 """Made absolute against the configuration file's folder. Whether the file is there is not looked at."""
 PRIVATE_FILE = Meta(title="path of a private key", extra={"private": True})

@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Iterator
+from shlex import quote
 
 from talaria.entrypoints.config.files import NamedFile
 from talaria.entrypoints.config.problems import Diagnostics
@@ -14,7 +15,7 @@ def warn(settings: Settings, files: list[NamedFile], diagnostics: Diagnostics) -
     for named in files:
         if named.private and named.file.stat().st_mode & stat.S_IROTH:
             wrong = f'every user of this machine may read "{named.file}"'
-            diagnostics.warn(named.key, wrong, f"chmod o-r {named.file}")
+            diagnostics.warn(named.key, wrong, f"chmod o-r {quote(str(named.file))}")
     for key, url in _outside(settings):
         if not is_encrypted_or_local(url):
             diagnostics.warn(key, "plain http can be read and changed on the way", "use https")

@@ -180,7 +180,7 @@ class GatewayServer:
             await resource.aclose()
 
     def _show_configuration(self) -> bool:
-        """Tell the process's parts which configuration is in force; whether cached identities may mean another now."""
+        """Tell the process's parts which configuration is in force. True: names mean other partners or callers now."""
         container, settings = self.container, self.settings
         keys = [(key.kid, key.algorithm) for key in container.service_tokens().keys]
         self.process.key_history().publish(keys, settings.signing.lifetime)

@@ -18,7 +18,7 @@ _PERSONS = 1 << 19
 
 
 class RateLimiters:
-    """`lock`: one between processes, where there are several. `persons`: cells of theirs."""
+    """`lock`: one between processes, where there are several. `persons`: how many cells are for persons."""
 
     def __init__(self, lock: Lock | None = None, persons: int = _PERSONS) -> None:
         self.lock = lock or threading.Lock()

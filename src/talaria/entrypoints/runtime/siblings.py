@@ -67,7 +67,10 @@ class SharedIdentityCache(LruIdentityCache):
         self._connection = connection
 
     def configure(self, settings: Settings) -> bool:
-        """These settings say what a key means. Evicts what means something else now; whether anything can."""
+        """By these settings a key means a partner and a caller. Evicts the pairs of which a name means another one now.
+
+        True: there is such a name.
+        """
         before, now = self._meaning, CacheKeyMeaning(settings)
         self._meaning = now
         self.resize(settings.identities.max_entries)
@@ -82,8 +85,7 @@ class SharedIdentityCache(LruIdentityCache):
             self._connection.notify(SIBLINGS, "pairs", [self._sent(key, identity)])
 
     def drop(self, key: IdentityKey) -> bool:
-        identity = self.get(key) if self._connection is not None else None
-        if self._connection is not None and identity is not None:
+        if self._connection is not None and (identity := self.get(key)) is not None:
             self._connection.notify(SIBLINGS, "drop", *_sent_key(key), _sent_user(identity))
         return super().drop(key)
 
@@ -142,7 +144,7 @@ class Siblings:
         self._key_sets: KeySets = {}
 
     def configure(self, settings: Settings, key_sets: KeySets) -> bool:
-        """From now on these settings hold, with these key sets; whether cached identities may mean another now."""
+        """From now on these settings hold, with these key sets. True: names mean other partners or callers now."""
         self._key_sets = key_sets
         for name, client in key_sets.items():
             client.on_fetched = partial(self._tell_key_set, name)

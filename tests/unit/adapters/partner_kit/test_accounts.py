@@ -14,7 +14,13 @@ from talaria.adapters.partner_kit import (
     PartnerUserRefused,
     PartnerUserUnknown,
 )
-from talaria.domain.errors import GatewayOverloaded, Refusal
+from talaria.domain.errors import (
+    CircuitOpen,
+    GatewayOverloaded,
+    InvalidToken,
+    Refusal,
+    TimedOut,
+)
 from talaria.domain.events import HopContext
 from talaria.domain.model import PhoneNumber
 from tests.unit.adapters.partner_kit.support_kit import PHONE, accounts, partner
@@ -35,7 +41,11 @@ class Closing:
 
 
 @pytest.mark.parametrize(
-    "refusal", [PartnerUserUnknown(), PartnerUserRefused(), PartnerBadAnswer("why"), GatewayOverloaded()]
+    "refusal",
+    [
+        *(PartnerUserUnknown(), PartnerUserRefused(), PartnerBadAnswer("why")),
+        *(GatewayOverloaded(), TimedOut("partner"), CircuitOpen("partner")),
+    ],
 )
 async def test_refusals_pass(refusal: Refusal) -> None:
     async def refuse(http: PartnerHttp, call: HopContext) -> PartnerUserId:
@@ -46,11 +56,13 @@ async def test_refusals_pass(refusal: Refusal) -> None:
     assert caught.value is refusal
 
 
-async def test_any_other_exception_is_a_bad_answer_with_its_place_and_without_its_text() -> None:
+@pytest.mark.parametrize("kind", [KeyError, InvalidToken])
+async def test_any_other_exception_is_a_bad_answer_with_its_place_and_without_its_text(kind: type[Exception]) -> None:
     async def fail(http: PartnerHttp, call: HopContext) -> PartnerUserId:
-        raise KeyError(PHONE.reveal())
+        raise kind(PHONE.reveal())
 
-    with pytest.raises(PartnerBadAnswer, match=r"^the adapter failed: KeyError at test_accounts.py:\d+$") as caught:
+    place = rf"^the adapter failed: {kind.__name__} at test_accounts.py:\d+$"
+    with pytest.raises(PartnerBadAnswer, match=place) as caught:
         await accounts(partner(), fail).user_of(PHONE, HopContext("", 5.0))
     assert caught.value.__suppress_context__
 

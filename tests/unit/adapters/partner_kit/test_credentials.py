@@ -97,6 +97,7 @@ async def test_a_token_without_a_life_is_good_for_five_minutes() -> None:
         (202, TOKEN),
         (200, b"{}"),
         (200, TOKEN.replace(b"bearer", b"mac")),
+        *((200, TOKEN.replace(b"t-1", bad)) for bad in (b"", b"t-1\\r\\nx-admin: 1", b"t-1\\u0000", "t-1é".encode())),
         (200, b""),
     ],
 )

@@ -32,6 +32,20 @@ async def test_each_method_asks_with_its_name(method: str) -> None:
     assert (request.content, response.status) == (b"", 204)
 
 
+@pytest.mark.parametrize("path", ["a", "@other.test/", ":8080/", ".other.test/", " /"])
+async def test_a_path_never_becomes_a_part_of_the_host(path: str) -> None:
+    bench = partner(answer(200))
+    with pytest.raises(PartnerBadAnswer, match="begin with /"):
+        await PartnerHttp(bench.client).get(path, call=call())
+    assert bench.requests == []
+
+
+async def test_an_empty_path_asks_for_the_base_url() -> None:
+    bench = partner(answer(200))
+    await PartnerHttp(bench.client).get("", call=call())
+    assert [str(request.url) for request in bench.requests] == ["http://dependency.test/base/"]
+
+
 async def test_json_and_forms_are_written_with_their_content_type() -> None:
     bench = partner(answer(200))
     http = PartnerHttp(bench.client)
@@ -44,6 +58,15 @@ async def test_json_and_forms_are_written_with_their_content_type() -> None:
         ("a=b+c&d=%C3%A9", "application/x-www-form-urlencoded"),
         ("null", "application/vnd.comet+json"),
     ]
+
+
+async def test_a_header_of_the_adapters_stands_once_in_any_case() -> None:
+    bench = partner(answer(200))
+    own = {"Content-Type": "application/vnd.comet+json", "Accept": "text/plain"}
+    await PartnerHttp(bench.client).post("/", call=call(), json={}, headers=own)
+    (request,) = bench.requests
+    assert request.headers.get_list("content-type") == ["application/vnd.comet+json"]
+    assert request.headers.get_list("accept") == ["text/plain"]
 
 
 async def test_headers_of_a_response_have_no_case_and_its_json_a_shape() -> None:
@@ -206,8 +229,7 @@ async def test_a_response_shows_nothing_of_itself() -> None:
 async def test_closing_it_closes_the_client() -> None:
     bench = partner(answer(200))
     await PartnerHttp(bench.client).aclose()
-    with pytest.raises(RuntimeError):
-        await PartnerHttp(bench.client).get("/", call=call())
+    assert bench.transport.closed
 
 
 def test_the_partners_faults_are_those_of_the_kit() -> None:

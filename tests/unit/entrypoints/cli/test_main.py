@@ -1,7 +1,9 @@
 """The frame of the command line: what it lists, and how it ends."""
 
+import shlex
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import click
 import pytest
@@ -49,6 +51,22 @@ def test_what_is_no_address_is_wrong_usage() -> None:
         result = CliRunner().invoke(cli, [*words, written])
         assert result.exit_code == 2, (words, written, result.exception)
         assert f"Invalid value for '{words[-1]}'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "path"),
+    [
+        (["init", "it's here"], "talaria check", "it's here/talaria.toml"),
+        (["partner", "new", "comet", "--to", "it's here"], "pip install", "it's here"),
+        (["check", "--config", "it's not here/talaria.toml"], "talaria init", "it's not here"),
+    ],
+)
+def test_a_path_is_one_word_of_a_command_that_is_to_be_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], command: str, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (line,) = [line for line in CliRunner().invoke(cli, arguments).output.splitlines() if command in line]
+    assert shlex.split(line[line.index(command) :])[-1] == path
 
 
 @pytest.mark.parametrize(("arguments", "meant"), [(["sevre"], "serve"), (["partner", "tset"], "test")])

@@ -7,6 +7,9 @@ from click.testing import CliRunner
 from dependency_injector import providers
 from msgspec.structs import replace
 
+from talaria.domain.errors import RateLimited
+from talaria.domain.model import Principal
+from talaria.domain.rate_limits import RateLimit
 from talaria.entrypoints.cli.main import cli
 from talaria.entrypoints.config import Settings, load
 from talaria.entrypoints.runtime.container import Container, ProcessContainer
@@ -35,6 +38,25 @@ def test_every_part_of_the_process_is_the_same_after_a_reload(settings: Settings
         for name in of_the_process():
             assert getattr(reloaded.process, name)() is getattr(first.process, name)(), name
         assert reloaded.gateway() is not first.gateway()
+
+
+def test_without_a_limit_there_is_nothing_to_check_and_what_is_counted_goes_on_after_a_reload(
+    settings: Settings,
+) -> None:
+    first = Container(settings=settings)
+    assert first.gateway().rate_limits is None
+    limited = {"app": replace(settings.callers["app"], rate_limit=RateLimit(1 / 3600, 1))}
+    refused = []
+    for _ in range(2):
+        reloaded = Container(settings=replace(settings, callers=limited))
+        reloaded.process.override(first.process)
+        limits = reloaded.gateway().rate_limits
+        assert limits is not None
+        try:
+            limits.check(Principal("app", None), 1.0)
+        except RateLimited as refusal:
+            refused.append(refusal.cause)
+    assert refused == ["callers.app.rate_limit"]
 
 
 def test_whatever_has_connections_follows_the_names_of_its_urls(settings: Settings) -> None:

@@ -78,9 +78,10 @@ def command(
     settings = _settings(path)
     endpoints = tuple(map(Endpoint.of, gateways))
     shipped = _SCRIPTS.get((engine, mode))
-    asked = f"talaria render {engine} --config {path} --mode {mode}{' --fast' if fast else ''} --listen {listen}"
+    asked = ["talaria", "render", engine, "--config", str(path), "--mode", mode, *(["--fast"] if fast else ())]
+    asked += ["--listen", str(listen), *(word for url in gateways for word in ("--talaria", url))]
     facts = Facts(
-        command=" ".join([asked, *(f"--talaria {shlex.quote(url)}" for url in gateways)]),
+        command=shlex.join(asked),
         settings=settings,
         listen=listen,
         gateways=endpoints,

@@ -137,8 +137,8 @@ class Facts:
 
 
 def decisions_of(settings: Settings, given: Sequence[str], gateways: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
-    """Where an edge asks: what the command line says, or the file's own listener, at each gateway where it is on every
-    address.
+    """Where an edge asks: at the URLs of the command line; without any at the file's own listener, which every gateway
+    has where it is on every address.
     """
     if given:
         return tuple(map(Endpoint.of, given))

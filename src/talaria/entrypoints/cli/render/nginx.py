@@ -16,7 +16,7 @@ _ENCODED = (
 )
 _SEGMENT = rf"(?:[A-Za-z0-9_~!&()*+,:@=-]|{_ENCODED})(?:[A-Za-z0-9._~!&()*+,:@=-]|{_ENCODED})*"
 PLAIN_TARGET = rf"^/(?:{_SEGMENT}(?:/{_SEGMENT})*/?)?(?:\?[!$-\[\]-~]*)?$"
-"""Targets that every server reads alike, though not all of those: any other is none of a kept decision's."""
+"""Some of the targets that every server reads alike. A kept decision is for these; any other target is asked about."""
 
 
 def balance(facts: Facts) -> str:
