@@ -17,6 +17,7 @@ from talaria.domain.headers import (
 from talaria.domain.http import Headers
 from talaria.domain.model import Partner
 from tests.support_examples import times
+from tests.support_rows import each_row
 
 PARTNERS = [Partner("wind", b"x-wind-user-id"), Partner("bolt-eu", b"x-rider")]
 TOKEN_CHARACTERS = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
@@ -205,7 +206,7 @@ def test_another_request_id_does_not(value: bytes | None) -> None:
     assert usable_request_id(value) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("lines", "seconds"),
     [
         ([], 10.0),
@@ -229,7 +230,6 @@ def test_another_request_id_does_not(value: bytes | None) -> None:
         ([b"1, 2"], 10.0),
         ([b"1", b"2"], 10.0),
     ],
-    ids=repr,
 )
 def test_a_client_may_ask_for_less_time_never_for_more(lines: list[bytes], seconds: float) -> None:
     head = sieve().filter_request([HOST, *((b"x-request-timeout-ms", line) for line in lines)])
