@@ -1,11 +1,16 @@
 """What goes on from one configuration to the next."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 import pytest
 
 from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.telemetry.timestamps import rfc3339
 from talaria.domain.resilience import CircuitBreaker
 from talaria.entrypoints.ops.readiness import Dependency
+from talaria.entrypoints.runtime import resources
 from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
 from talaria.testing import MemoryClock
 
@@ -45,6 +50,40 @@ def test_what_was_left_is_not_found_again_later() -> None:
     pool = first.get_or_create("wind", Pool)
     second = ResourceRegistry(first)
     assert ResourceRegistry(second).get_or_create("wind", Pool) is not pool
+
+
+class Closing(Pool):
+    """Does this when it is closed."""
+
+    def __init__(self, end: Callable[[], Awaitable[object]]) -> None:
+        self._end = end
+        self.closed = False
+
+    async def aclose(self) -> None:
+        await self._end()
+        self.closed = True
+
+
+async def raise_an_error() -> None:
+    raise ValueError("no")
+
+
+async def cancel_a_task_of_its_own() -> None:
+    task = asyncio.ensure_future(asyncio.sleep(60))
+    task.cancel()
+    await task
+
+
+async def test_each_is_closed_whatever_becomes_of_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resources, "CLOSE_SECONDS", 0.01)
+    bad = [Closing(raise_an_error), Closing(cancel_a_task_of_its_own), Closing(asyncio.Event().wait)]
+    good = Closing(partial(asyncio.sleep, 0))
+    await resources.close_all([*bad, good])
+    assert good.closed
+    kinds = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert kinds == [ValueError, asyncio.CancelledError, TimeoutError]
 
 
 @pytest.fixture
