@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 
@@ -21,7 +22,7 @@ from talaria.entrypoints.config import Address, Settings
 from talaria.entrypoints.ops.control import ControlConnection
 from talaria.entrypoints.ops.serving import OperatorsListener
 from talaria.entrypoints.ops.workers import ControlServer, WorkersAdmin
-from talaria.entrypoints.public.server.sockets import CannotListen, bind, is_port_served, url_of
+from talaria.entrypoints.public.server.sockets import CannotListen, address_of, bind, is_port_served, url_of
 from talaria.entrypoints.runtime import logging as logs
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.factories import lines_as_text
@@ -119,13 +120,9 @@ def _configure_lines(settings: Settings, origin: Mapping[str, int | str]) -> Non
 
 def _bind_more(sockets: ServingSockets, count: int) -> list[ServingSockets]:
     """Sockets at the same addresses, for further workers."""
-    public = _address_of(sockets.public)
-    edges = None if sockets.decisions is None else _address_of(sockets.decisions)
+    public = address_of(sockets.public)
+    edges = None if sockets.decisions is None else address_of(sockets.decisions)
     return [_bind_serving(public, edges) for _ in range(count)]
-
-
-def _address_of(listener: socket.socket) -> Address:
-    return Address(*listener.getsockname()[:2])
 
 
 def _raise_fd_limit(max_in_flight: int) -> None:
@@ -224,10 +221,7 @@ async def _run_worker(server: GatewayServer, config_path: Path, number: int, con
     siblings = server.process.siblings()
     handlers = {**ControlServer(server.process.admin()).handlers, **siblings.handlers}
     connection = await ControlConnection.open(control, handlers, stop.set)
-
-    def on_serving() -> None:
-        connection.start_beating(lambda: server.settings.server.drain_timeout)
-
+    on_serving = partial(connection.start_beating, lambda: server.settings.server.drain_timeout)
     await siblings.connect(connection, number)
     await _serve_until(stop, server, config_path, ServiceManager({}), on_serving)  # the supervisor speaks for all
     connection.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import pytest
 
@@ -55,13 +54,21 @@ def test_what_was_left_is_not_found_again_later() -> None:
 class Closing(Pool):
     """Does this when it is closed."""
 
-    def __init__(self, end: Callable[[], Awaitable[object]]) -> None:
-        self._end = end
+    def __init__(self, last: Callable[[], Awaitable[object]]) -> None:
+        self._last = last
         self.closed = False
 
     async def aclose(self) -> None:
-        await self._end()
+        await self._last()
         self.closed = True
+
+
+async def end() -> None:
+    """At once."""
+
+
+async def hang() -> None:
+    await asyncio.Event().wait()
 
 
 async def raise_an_error() -> None:
@@ -69,7 +76,7 @@ async def raise_an_error() -> None:
 
 
 async def cancel_a_task_of_its_own() -> None:
-    task = asyncio.ensure_future(asyncio.sleep(60))
+    task = asyncio.ensure_future(hang())
     task.cancel()
     await task
 
@@ -78,8 +85,8 @@ async def test_each_is_closed_whatever_becomes_of_the_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(resources, "CLOSE_SECONDS", 0.01)
-    bad = [Closing(raise_an_error), Closing(cancel_a_task_of_its_own), Closing(asyncio.Event().wait)]
-    good = Closing(partial(asyncio.sleep, 0))
+    bad = [Closing(raise_an_error), Closing(cancel_a_task_of_its_own), Closing(hang)]
+    good = Closing(end)
     await resources.close_all([*bad, good])
     assert good.closed
     kinds = [record.exc_info[0] for record in caplog.records if record.exc_info]

@@ -131,9 +131,14 @@ def accept_waiting(listener: socket.socket) -> list[socket.socket]:
     return waiting
 
 
+def address_of(listener: socket.socket) -> Address:
+    """Where it listens."""
+    return Address(*listener.getsockname()[:2])
+
+
 def url_of(listener: socket.socket, scheme: str = "http") -> str:
     """Where clients on this machine reach the socket."""
-    return f"{scheme}://{Address(*listener.getsockname()[:2])}"
+    return f"{scheme}://{address_of(listener)}"
 
 
 def peer_has_closed(transport: asyncio.Transport) -> bool:
