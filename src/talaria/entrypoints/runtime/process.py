@@ -22,7 +22,7 @@ from talaria.entrypoints.config import Address, Settings
 from talaria.entrypoints.ops.control import ControlConnection
 from talaria.entrypoints.ops.serving import OperatorsListener
 from talaria.entrypoints.ops.workers import ControlServer, WorkersAdmin
-from talaria.entrypoints.public.server.sockets import CannotListen, address_of, bind, is_port_served, url_of
+from talaria.entrypoints.public.server.sockets import CannotListen, bind, is_port_served, url_of
 from talaria.entrypoints.runtime import logging as logs
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.factories import lines_as_text
@@ -120,9 +120,13 @@ def _configure_lines(settings: Settings, origin: Mapping[str, int | str]) -> Non
 
 def _bind_more(sockets: ServingSockets, count: int) -> list[ServingSockets]:
     """Sockets at the same addresses, for further workers."""
-    public = address_of(sockets.public)
-    edges = None if sockets.decisions is None else address_of(sockets.decisions)
+    public = _address_of(sockets.public)
+    edges = None if sockets.decisions is None else _address_of(sockets.decisions)
     return [_bind_serving(public, edges) for _ in range(count)]
+
+
+def _address_of(listener: socket.socket) -> Address:
+    return Address(*listener.getsockname()[:2])
 
 
 def _raise_fd_limit(max_in_flight: int) -> None:

@@ -131,14 +131,9 @@ def accept_waiting(listener: socket.socket) -> list[socket.socket]:
     return waiting
 
 
-def address_of(listener: socket.socket) -> Address:
-    """Where it listens."""
-    return Address(*listener.getsockname()[:2])
-
-
 def url_of(listener: socket.socket, scheme: str = "http") -> str:
     """Where clients on this machine reach the socket."""
-    return f"{scheme}://{address_of(listener)}"
+    return f"{scheme}://{Address(*listener.getsockname()[:2])}"
 
 
 def peer_has_closed(transport: asyncio.Transport) -> bool:
