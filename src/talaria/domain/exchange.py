@@ -300,7 +300,7 @@ class Exchange:
         finally:
             flight.waiters -= 1
             context.attempts.extend(flight.attempts)
-            if flight.waiters == 0 and not flight.background and not flight.task.done():
+            if flight.waiters == 0 and not flight.background:
                 self._cancel(key, flight)
 
     def _cancel(self, key: IdentityKey, flight: _Flight) -> None:
