@@ -40,6 +40,16 @@ def talaria(*arguments: str, stdout: int | IO[bytes], **variables: str) -> subpr
     return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=env, check=False)  # noqa: S603
 
 
+@pytest.mark.parametrize(
+    "arguments", [["sandbox", "--once", "--port", "0"], ["init", "here"], ["partner", "new", "comet", "--to", "here"]]
+)
+def test_no_file_is_written_or_read_in_the_encoding_of_the_locale(tmp_path: Path, arguments: list[str]) -> None:
+    strict = {"PYTHONWARNDEFAULTENCODING": "1", "PYTHONWARNINGS": "error::EncodingWarning"}
+    at = [str(tmp_path / word) if word == "here" else word for word in arguments]
+    done = talaria(*at, stdout=subprocess.PIPE, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", LC_ALL="C", **strict)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["check", "--schema"]])
 @pytest.mark.parametrize("unbuffered", ["", "1"])

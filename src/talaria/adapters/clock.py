@@ -9,8 +9,3 @@ class MonotonicClock:
     __slots__ = ()
 
     now = staticmethod(time.monotonic)
-
-
-def wall() -> float:
-    """Seconds since the epoch. Can jump: for tokens and log lines, never for deadlines."""
-    return time.time()

@@ -13,8 +13,8 @@ A hop is a question, or several that belong together (a token, then a lookup, th
    idempotent. A first attempt that the rate limit does not admit is our own load (GatewayOverloaded).
 5. Connecting gets an equal share of `timeout`, so that one attempt that hangs there leaves room for the next. A
    response gets all that is left: what hangs once would hang again, and twice the load does not help.
-6. Redirects are not followed, cookies not kept, proxies of the environment not used, responses over 64 KiB or encoded
-   ones not read.
+6. A transport of httpx is asked, without its client: redirects are not followed, nor even read, cookies not kept,
+   proxies of the environment not used. Responses over 64 KiB or encoded ones are not read.
 """
 
 import asyncio
@@ -22,7 +22,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final, Literal, TypeVar
 
 import httpx
@@ -79,8 +78,8 @@ class _Slots(asyncio.Semaphore):
 class Hop:
     """A hop under way: one slot, one deadline and one permit for all that is asked in it.
 
-    `ends` is in monotonic seconds. `failed`: an attempt has, by the dependency's fault; `met`: the last one's failure;
-    `mended`: a retry was answered. An answered attempt is noted once it is known what became of its answer.
+    `ends` is in monotonic seconds. `failed`: an attempt has, by the dependency's fault; `mended`: a retry was answered.
+    An answered attempt is noted once it is known what became of its answer.
     """
 
     def __init__(self, client: "DependencyClient", call: HopContext, ends: float, *scopes: asyncio.Timeout) -> None:
@@ -88,7 +87,6 @@ class Hop:
         self.call = call
         self.ends = ends
         self.failed = self.mended = False
-        self.met: FailedAttempt | None = None
         self.scopes = scopes
         self._answered: tuple[float, float, int] | None = None
 
@@ -105,11 +103,11 @@ class Hop:
     async def send(self, request: DependencyRequest) -> DependencyResponse:
         """The response, after as many attempts as rule 4 allows. Raises the fault that the last one met."""
         self.note_answered()
-        self.met = None
         return await self.client.retried(self, request)
 
     def answered(self, started: float, seconds: float, status: int) -> None:
         """An attempt was answered: what `note_answered` is to note."""
+        self.note_answered()  # that of another question, which was asked meanwhile
         self._answered = started, seconds, status
 
     def note_answered(self, word: str = "ok", failed: bool = False) -> None:
@@ -166,14 +164,6 @@ class DependencyClient:
         self._slots = _Slots(max_concurrent)
         self._sleep, self._jitter, self._wall = sleep, jitter, wall
         self._transport = transport or Http1Transport(max_connections=max_concurrent)
-        self._client = httpx.AsyncClient(
-            transport=self._transport,
-            headers=_HEADERS,
-            timeout=httpx.Timeout(None, connect=self._share),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            trust_env=False,
-            follow_redirects=False,
-        )
 
     async def post(
         self,
@@ -238,7 +228,7 @@ class DependencyClient:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def _guarded(self, hop: Hop, ask: Callable[[Hop], Awaitable[T]]) -> T:
         """What `ask` makes of the hop, with a permit of the breaker; that is told how the hop ended."""
@@ -281,26 +271,41 @@ class DependencyClient:
         """`Hop.send` by rule 4."""
         if wait := self._limited_for(self.now()):
             raise GatewayOverloaded(f"partners.{self.name}.rate_limit", retry_after=wait)
+        met: FailedAttempt | None = None
+
+        async def attempt() -> DependencyResponse:
+            nonlocal met
+            if met is not None and self.breaker.state != "closed":  # since the pause began
+                raise met
+            try:
+                return await self._attempt(hop, request)
+            except FailedAttempt as failure:
+                met = failure
+                raise
+
         retrying = AsyncRetrying(
             sleep=self._sleep,
             stop=partial(self._should_stop, hop),
-            wait=self._pause,
+            wait=lambda _: self._pause(met),
             retry=retry_if_exception(lambda error: isinstance(error, FailedAttempt) and error.transient),
             reraise=True,
         )
         try:
-            response: DependencyResponse = await retrying(self._attempt, hop, request)
+            response: DependencyResponse = await retrying(attempt)
         except FailedAttempt as failure:
             raise failure.fault from None
-        hop.mended |= hop.met is not None
+        hop.mended |= met is not None
         return response
 
     def _built(self, request: DependencyRequest, call: HopContext) -> httpx.Request:
-        headers = dict(request.headers)
+        headers = httpx.Headers(_HEADERS)
+        headers.update(request.headers)
         if call.request_id:
             headers["x-request-id"] = call.request_id
         url = self._base_url.rstrip("/") + request.target if request.target else self._base_url
-        built = self._client.build_request(request.method, url, headers=headers, content=request.body)
+        timeouts = httpx.Timeout(None, connect=self._share).as_dict()
+        extensions = {"timeout": timeouts}
+        built = httpx.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
         if request.sign is not None:
             target, body = built.url.raw_path.decode("ascii"), request.body or b""
             unsigned = SignedRequest(request.method, built.headers["host"], target, built.headers, body)
@@ -318,16 +323,13 @@ class DependencyClient:
         """Counts one call and gives 0.0, or gives the seconds until the rate limit admits one."""
         return 0.0 if self._rate_limiter is None else self._rate_limiter.take(self.name, now)
 
-    def _pause(self, state: RetryCallState) -> float:
+    def _pause(self, met: FailedAttempt | None) -> float:
         pause = SHORTEST_PAUSE + self._jitter() * (LONGEST_PAUSE - SHORTEST_PAUSE)
-        failure = state.outcome.exception() if state.outcome else None
-        asked = failure.fault.retry_after if isinstance(failure, FailedAttempt) else None
+        asked = met.fault.retry_after if met is not None else None
         return max(pause, asked or 0.0)
 
     async def _attempt(self, hop: Hop, request: DependencyRequest) -> DependencyResponse:
         """One request and its response, or the failure of either; and its event."""
-        if hop.met is not None and self.breaker.state != "closed":  # since the pause began
-            raise hop.met
         started = self.now()
         outcome, failed = "error", False
         try:
@@ -336,7 +338,7 @@ class DependencyClient:
             hop.answered(started, self.now() - started, response.status)
             return response
         except FailedAttempt as failure:
-            outcome, failed, hop.met = failure.outcome, True, failure
+            outcome, failed = failure.outcome, True
             raise
         except asyncio.CancelledError:
             late = hop.expired
@@ -349,7 +351,7 @@ class DependencyClient:
     async def _send(self, request: DependencyRequest, call: HopContext) -> DependencyResponse:
         """The whole response. Raises FailedAttempt, also for a status that may pass."""
         try:
-            response = await self._client.send(self._built(request, call), stream=True)
+            response = await self._transport.handle_async_request(self._built(request, call))
             try:
                 return await self._read(response, request)
             finally:

@@ -32,7 +32,7 @@ class ForwardedHeaders:
 
     def headers(self, head: RequestHeaders, peer: str, scheme: str) -> Headers:
         """The four forwarding headers for a request of this TCP peer."""
-        if self._trusted and self.trusts(peer):
+        if self.trusts(peer):
             return self.continued(head, peer, scheme)
         return self._begun(head, peer, scheme)
 
@@ -62,11 +62,11 @@ class ForwardedHeaders:
 
     def trusts(self, address: str) -> bool:
         """Is this the address of a trusted proxy? An IPv4 address that came over an IPv6 socket is IPv4."""
-        return contains(self._trusted, address)
+        return bool(self._trusted) and contains(self._trusted, address)
 
     def client_address(self, head: RequestHeaders, peer: str) -> str:
         """The rightmost hop that is no trusted proxy: the address that the request came from. Empty: unknown."""
-        if not self._trusted or not self.trusts(peer):
+        if not self.trusts(peer):
             return peer
         chains = [_x_forwarded_for(head), [_address(one.get(b"for", b"")) for one in _forwarded(head)]]
         clients = {self._client_of(chain) for chain in chains if chain}

@@ -20,12 +20,7 @@ from talaria.domain.events import FlowLabels, RequestContext
 from talaria.domain.exchange import TIMER_SLACK, Exchange
 from talaria.domain.flow import FLOW_SECONDS, Flow
 from talaria.domain.forwarded import ForwardedHeaders
-from talaria.domain.headers import (
-    HeaderPolicy,
-    RequestHeaders,
-    timeout_of,
-    usable_request_id,
-)
+from talaria.domain.headers import HeaderPolicy, RequestHeaders, timeout_of, usable_request_id
 from talaria.domain.http import ClientRequest, ClientResponse, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import IdentityKey, Principal, Route, Sensitive, ServiceClaims, ServiceToken
 from talaria.domain.ports import Clock, ServiceTokens, TokenVerifier, Upstream
@@ -66,7 +61,6 @@ class Gateway:
         self._now = clock.now
         self._api_keys = api_keys or ApiKeys({})
         self._networks = networks or NetworkAllowlist({})
-        self._bound = self._networks.bound
         self.rate_limits = rate_limits or None
         self.tracing = tracing
         self._lines = UpstreamHeaders(routes, targets, forwarded)
@@ -257,7 +251,7 @@ class Gateway:
 
     def _check_network(self, principal: Principal, headers: RequestHeaders, peer: str) -> None:
         """Raises CallerNotAllowed where the caller is bound to other networks."""
-        if principal.caller in self._bound:
+        if principal.caller in self._networks.bound:
             self._networks.check(principal.caller, self._forwarded.client_address(headers, peer))
 
     async def _verified(self, token: bytes, deadline: float) -> Principal:

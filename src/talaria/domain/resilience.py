@@ -143,8 +143,7 @@ class CircuitBreaker:
         if permit != self._phase:
             return
         self._broken_in_a_row = 0
-        if self.since is not None:
-            self.since = None
+        self.since = None
         if self.state == "half-open":
             self._close()
             return

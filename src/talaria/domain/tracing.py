@@ -45,12 +45,12 @@ class Tracing:
 
     def trace_of(self, head: RequestHeaders, scheme: str) -> Trace:
         """The client's trace, continued; or a new one."""
-        consumed = head.consumed
-        if b"traceparent" in consumed and (given := trace_of(head)).parent:
+        host = head.consumed.get(b"host", b"")
+        if (given := trace_of(head)).parent:
             flags = _FLAGS[int(given.parent[53:55], 16) % len(_FLAGS)]
             parent = b"00-%b-%015x2-%b" % (given.parent[3:35], getrandbits(60), flags)
-            return Trace(given.trace_id, parent, given.state, given.parent, consumed.get(b"host", b""), scheme)
-        return self.begin(consumed.get(b"host", b""), scheme)
+            return Trace(given.trace_id, parent, given.state, given.parent, host, scheme)
+        return self.begin(host, scheme)
 
     def begin(self, host: bytes = b"", scheme: str = "") -> Trace:
         """A new trace."""
@@ -97,7 +97,5 @@ def trace_of(head: RequestHeaders) -> Trace:
 
 
 def _state(head: RequestHeaders) -> bytes:
-    if b"tracestate" not in head.consumed:
-        return b""
     state = b",".join(head.all(b"tracestate"))
     return b"" if len(state) > _STATE_LIMIT or state.translate(None, _VISIBLE) else state

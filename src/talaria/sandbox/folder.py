@@ -29,7 +29,7 @@ class SandboxFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config_path = path / "talaria.toml"
-        if self.config_path.exists() and not self.config_path.read_text(errors="replace").startswith(_FIRST_LINE):
+        if self.config_path.exists() and not self.config_path.read_text("utf-8", "replace").startswith(_FIRST_LINE):
             raise ForeignFolder(f"{self.config_path} is not the sandbox's; choose another folder")
         for name in (SIGNING_KEY, CALLER_KEY):
             key = path / name
@@ -49,13 +49,13 @@ class SandboxFolder:
         path = self.path / secret_file(name)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         if not path.exists():
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(24) + "\n")
-        return path.read_text().strip()
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_urlsafe(24).encode() + b"\n")
+        return path.read_text("utf-8").strip()
 
     def write_configuration(self, tree: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
         """The configuration, with the changes laid over it."""
-        self.config_path.write_text(f"{_FIRST_LINE}\n\n{dumps(merged(tree, changes))}")
+        self.config_path.write_text(f"{_FIRST_LINE}\n\n{dumps(merged(tree, changes))}", "utf-8")
 
 
 def secret_file(name: str) -> str:

@@ -67,7 +67,7 @@ class Sandbox:
     """
 
     def __init__(
-        self, folder: SandboxFolder, host: str, ports: Ports, partners: Sequence[type[SimulatedPartner]] = ()
+        self, folder: SandboxFolder, host: str, ports: Ports, partners: Sequence[type[SimulatedPartner]]
     ) -> None:
         self.folder = folder
         self.host = host
@@ -216,7 +216,7 @@ async def running_sandbox(
         yield sandbox
 
 
-def next_free_port(host: str, more: int = 0) -> int:
+def next_free_port(host: str, more: int) -> int:
     """The first port from DEFAULT_PORT on, in steps of ten, with a free row of ports; 0 where none of ten has one.
 
     The row is for `more` services than SERVICES.

@@ -20,6 +20,15 @@ WALL = 1_800_000_000.0
 Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 
+class Transport(httpx.MockTransport):
+    """One that notes that it was closed."""
+
+    closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
 class Bench:
     """What a test sees: requests, pauses between attempts, events, and the client. `meanwhile`: happens in a pause."""
 
@@ -38,6 +47,7 @@ class Bench:
         self.jitter = 0.0
         self.meanwhile: Callable[[], object] = lambda: None
         self._answers = list(answers)
+        self.transport = Transport(self._answer)
         self.client = DependencyClient(
             "dependency",
             "http://dependency.test/base/",
@@ -46,7 +56,7 @@ class Bench:
             attempts=attempts,
             recorder=self.recorder,
             clock=self.clock,
-            transport=httpx.MockTransport(self._answer),
+            transport=self.transport,
             max_concurrent=2,
             rate_limiter=rate_limiter,
             sleep=self._sleep,

@@ -55,7 +55,6 @@ async def test_what_is_sent() -> None:
         "host": "dependency.test",
         "accept": "application/json, */*;q=0.5",
         "accept-encoding": "identity",
-        "connection": "keep-alive",
         "user-agent": "talaria-proxy",
         "content-type": "application/json",
         "content-length": "2",
@@ -225,8 +224,15 @@ async def test_no_cookie_is_kept() -> None:
     assert "cookie" not in bench.requests[1].headers
 
 
-async def test_no_redirect_is_followed() -> None:
-    bench = Bench(status(302, location="http://elsewhere.test/"))
+@pytest.mark.parametrize(
+    "location",
+    [
+        *("http://elsewhere.test/", "/", "//", "http:", "http://[::1", "http://a:99999999/", "http://xn--zz/"),
+        *("http://a\0b/", "foo:bar", "mailto:a@b", "x" * 65_537),
+    ],
+)
+async def test_no_redirect_is_followed(location: str) -> None:
+    bench = Bench(status(302, location=location))
     with pytest.raises(BadAnswer, match="status 302", check=by("personal")):
         await bench.ask()
     assert len(bench.requests) == 1

@@ -5,6 +5,7 @@ that they signed with until this moment, and as one that no upstream has seen be
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -54,7 +55,7 @@ class KeyHistory:
 def merge(processes: Iterable[list[KeyUse]]) -> list[KeyUse]:
     """What several processes say, the latest of each time: what is safe then is safe for all of them."""
     merged: dict[str, KeyUse] = {}
-    for use in (use for process in processes for use in process):
+    for use in chain.from_iterable(processes):
         known = merged.get(use.kid, use)
         times = max(use.published_at, known.published_at), max(use.good_until, known.good_until)
         merged[use.kid] = KeyUse(use.kid, use.algorithm, use.signs or known.signs, *times)

@@ -1,6 +1,6 @@
 """Our HTTP/1.1 client: what forwarding stands on. `connection.py` opens with the state machine that the rest obeys.
 
-- `upstream.py`: one url; `transport.py`: the same for `httpx.AsyncClient`; `errors.py`: what either raises
+- `upstream.py`: one url; `transport.py`: the same as a transport of httpx; `errors.py`: what either raises
 - `pool.py`: connections kept, limited, waited for
 - `connect.py`: name, addresses, socket, TLS; with `resolver.py` and `tunnel.py` (CONNECT)
 - `connection.py`: one connection, request out, response in; `timer.py`: its clock

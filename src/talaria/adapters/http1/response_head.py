@@ -12,6 +12,7 @@ import httptools
 
 from talaria.adapters.http1.body_framing import CHUNKED, UNTIL_CLOSE
 from talaria.adapters.http1.errors import RemoteProtocolError
+from talaria.domain.headers import connection_options
 from talaria.domain.http import BODYLESS_STATUSES, Headers
 from talaria.domain.memo import BoundedMemo
 
@@ -70,9 +71,9 @@ class ResponseHead:
         elif value == b"keep-alive":
             self._keeps = True
         else:
-            tokens = [token.strip(b" \t").lower() for token in value.split(b",")]
-            self._closes = self._closes or b"close" in tokens
-            self._keeps = self._keeps or b"keep-alive" in tokens
+            options = connection_options([value])
+            self._closes = self._closes or b"close" in options
+            self._keeps = self._keeps or b"keep-alive" in options
 
     def settle(self, status: int, is_1_1: bool, to_head: bool) -> None:
         """Decide on framing and keep-alive, once all headers are there (RFC 9112, sections 6.3 and 9.3)."""

@@ -1,6 +1,6 @@
-"""The same connections for `httpx.AsyncClient`: what calls other services keeps the httpx API.
+"""The same connections as a transport of httpx, with its requests and responses.
 
-Unlike httpx's own transport it never takes surplus bytes for the next response, and sends nothing but HTTP/1.1.
+Unlike httpx's own it never takes surplus bytes for the next response, and sends nothing but HTTP/1.1.
 """
 
 import ssl
@@ -12,7 +12,7 @@ import httpx
 from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.http1.timer import NEVER
 from talaria.adapters.http1.upstream import Http1Upstream
-from talaria.domain.http import Body, Headers, UpstreamRequest, UpstreamResponse
+from talaria.domain.http import Body, UpstreamRequest, UpstreamResponse
 
 _FRAMING: Final = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
 
@@ -31,7 +31,8 @@ class Http1Transport(httpx.AsyncBaseTransport):
     """One pool for each host that is called; meant for the few hosts of a configuration.
 
     The arguments are those of `Http1Upstream`. Of a request's timeouts, `connect` bounds the connecting, both together
-    the wait for the head, `read` each silence inside a body. The `Host` sent is always that of the url.
+    the wait for the head, `read` each silence inside a body. The `Host` sent is always that of the url, and a request's
+    body is sent whole.
     """
 
     def __init__(self, *, connect_timeout: float = 1.0, **options: Unpack[ConnectionOptions]) -> None:
@@ -44,7 +45,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         timeouts = request.extensions.get("timeout", {})
         connect_timeout = timeouts.get("connect") or self._connect_timeout
         read = timeouts.get("read")
-        to_send = _request_of(request, connect_timeout, NEVER if read is None else read)
+        to_send = await _request_of(request, connect_timeout, NEVER if read is None else read)
         response = await self._upstream_of(request.url).send(to_send, connect_timeout=connect_timeout)
         return httpx.Response(
             response.status,
@@ -101,20 +102,9 @@ def _stream_of(response: UpstreamResponse) -> httpx.AsyncByteStream:
     return _Stream(response.body) if response.complete_body is None else httpx.ByteStream(response.complete_body)
 
 
-def _request_of(request: httpx.Request, connect_timeout: float, idle_timeout: float) -> UpstreamRequest:
-    headers: Headers = []
-    framing: dict[bytes, bytes] = {}
-    for raw, value in request.headers.raw:
-        name = raw.lower()
-        if name in _FRAMING:
-            framing[name] = value
-        else:
-            headers.append((name, value))
-    length = int(framing[b"content-length"]) if b"content-length" in framing else None
-    body: AsyncIterator[bytes] | bytes | None = None
-    if isinstance(request.stream, httpx.ByteStream):
-        body = request.content or None
-    elif length or b"transfer-encoding" in framing:
-        body = aiter(request.stream)  # type: ignore[arg-type] # an AsyncClient's is async
+async def _request_of(request: httpx.Request, connect_timeout: float, idle_timeout: float) -> UpstreamRequest:
+    body = await request.aread()
+    length = len(body) if body or "content-length" in request.headers else None
+    headers = [(name.lower(), value) for name, value in request.headers.raw if name.lower() not in _FRAMING]
     timeout = connect_timeout + idle_timeout
-    return UpstreamRequest(request.method, request.url.raw_path, headers, body, length, timeout, idle_timeout)
+    return UpstreamRequest(request.method, request.url.raw_path, headers, body or None, length, timeout, idle_timeout)

@@ -32,7 +32,6 @@ _OUTCOMES: Final = (
     (PoolExhausted, "overloaded"),
     (asyncio.CancelledError, "cancelled"),
 )
-_METHODS: Final = {name: name.encode() + b" " for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
 class SentRequest(Protocol):
@@ -161,8 +160,7 @@ def serialize_head(request: UpstreamRequest, host: bytes) -> bytes:
     `host`: the line that names the authority. Raises LocalProtocolError where a header or the target
     holds a line break or the target a space: never sent.
     """
-    method = _METHODS.get(request.method) or request.method.encode("ascii") + b" "
-    request_line = method + request.target + b" HTTP/1.1"
+    request_line = b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.target)
     lines = [request_line, host, *map(b": ".join, request.headers)]
     framing = request.framing()
     if framing is not None:

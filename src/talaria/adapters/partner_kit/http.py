@@ -110,7 +110,7 @@ class PartnerHttp:
 def _request(method: str, path: str, question: Question) -> DependencyRequest:
     if path and not path.startswith("/"):  # behind the base url it could name another host
         raise PartnerBadAnswer("the adapter asks for a path that does not begin with /")
-    headers, body = dict(question.get("headers", {})), None
+    headers, body = {name.lower(): value for name, value in question.get("headers", {}).items()}, None
     if "json" in question:
         body, headers = msgspec.json.encode(question["json"]), JSON | headers
     elif "form" in question:

@@ -40,10 +40,9 @@ _bucket_of = partial(bisect_left, BUCKETS)
 def _observe(durations: Durations, *many: float) -> int:
     """Add these seconds; the bucket of the last ones."""
     bucket = 0
-    for seconds in many:
-        bucket = bisect_left(BUCKETS, seconds)
+    for bucket in map(_bucket_of, many):
         durations[bucket] += 1
-        durations[-1] += seconds
+    durations[-1] += sum(many)
     return bucket
 
 

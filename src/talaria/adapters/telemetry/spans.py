@@ -90,24 +90,11 @@ class SpanRecorder:
         server = _span(trace, SERVER_SPAN)
         if context.attempts:
             self._record_attempts(event, trace, server, offset)
-        parent = trace.given and SpanContext(server.trace_id, int(trace.given[36:52], 16), True, _SAMPLED)
-        self._put(
-            ReadableSpan(
-                _name(event),
-                server,
-                parent or None,
-                self._resource,
-                _attributes(event, trace),
-                (),
-                [Link(_span(joined, SERVER_SPAN))] if joined is not None else (),
-                SpanKind.SERVER,
-                None,
-                _ERROR if event.status >= 500 else _UNSET,
-                int((context.started + offset) * 1e9),
-                int((context.started + event.seconds + offset) * 1e9),
-                self._scope,
-            )
-        )
+        parent = SpanContext(server.trace_id, int(trace.given[36:52], 16), True, _SAMPLED) if trace.given else None
+        attributes = _attributes(event, trace)
+        links = [Link(_span(joined, SERVER_SPAN))] if joined is not None else ()
+        times = context.started + offset, event.seconds
+        self._finish(_name(event), SpanKind.SERVER, server, parent, attributes, event.status >= 500, *times, links)
 
     def _record_attempts(self, event: RequestFinished, trace: Trace, server: SpanContext, offset: float) -> None:
         """Rules 3 and 4."""
@@ -131,23 +118,34 @@ class SpanRecorder:
                 attributes["http.request.method"] = _method(event)
                 if own is not None and attempt.outcome == "ok" and not event.reason:
                     attributes["http.response.status_code"] = event.status
-            self._put(
-                ReadableSpan(
-                    dependency,
-                    own or SpanContext(server.trace_id, getrandbits(64) or 1, False, _SAMPLED),
-                    server,
-                    self._resource,
-                    attributes,
-                    (),
-                    (),
-                    SpanKind.CLIENT,
-                    None,
-                    _UNSET if attempt.outcome == "ok" else _ERROR,
-                    int((attempt.at + offset) * 1e9),
-                    int((attempt.at + attempt.seconds + offset) * 1e9),
-                    self._scope,
-                )
+            span = own or SpanContext(server.trace_id, getrandbits(64) or 1, False, _SAMPLED)
+            times = attempt.at + offset, attempt.seconds
+            self._finish(dependency, SpanKind.CLIENT, span, server, attributes, attempt.outcome != "ok", *times)
+
+    def _finish(
+        self,
+        name: str,
+        kind: SpanKind,
+        span: SpanContext,
+        parent: SpanContext | None,
+        attributes: Attributes,
+        failed: bool,
+        began: float,
+        seconds: float,
+        links: Sequence[Link] = (),
+    ) -> None:
+        """A span that began at `began` (seconds since the epoch) and is over."""
+        self._put(
+            ReadableSpan(
+                *(name, span, parent, self._resource, attributes),
+                kind=kind,
+                status=_ERROR if failed else _UNSET,
+                start_time=int(began * 1e9),
+                end_time=int((began + seconds) * 1e9),
+                links=links,
+                instrumentation_scope=self._scope,
             )
+        )
 
     def _attributes_of(self, attempt: Attempt) -> Attributes:
         host, port = _server_of(attempt.address or self.urls.get(attempt.dependency, ""))

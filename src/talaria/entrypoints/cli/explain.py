@@ -65,11 +65,11 @@ def command(
     The request id is in every answer (x-request-id).
     """
     filters = {name: value for name, value in asked.items() if value}
-    if (request_id is None) != bool(last or follow or filters):
+    if bool(request_id) == bool(last or follow or filters):
         raise click.UsageError("Give a request id, or --last N or another option that says which to list.")
     address = operators_of(ops, path)
     try:
-        if request_id is not None:
+        if request_id:
             _explain_one(address, request_id, as_json)
         elif follow:
             _follow(address, last or _LISTED, filters, as_json)

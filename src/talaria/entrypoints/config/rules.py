@@ -145,10 +145,10 @@ def _user_id_headers(settings: Settings, refuse: Refuse) -> None:
         if _is_reserved(partner.user_id_header.encode()):
             wrong = f'the gateway, or HTTP, has another use for "{partner.user_id_header}"'
             refuse(f"partners.{id}.user_id_header", wrong, 'write a name such as "x-scooter-user"')
-    for one, other in combinations(settings.partners.values(), 2):
-        if _names(one) & _names(other):
-            wrong = f"partners.{one.id} has this header, or one that some servers take for it"
-            refuse(f"partners.{other.id}.user_id_header", wrong, "give each partner its own")
+    named = ((one.id, name) for one in settings.partners.values() for name in _names(one))
+    for id, other in dict(_doubles(named)).items():
+        wrong = f"partners.{other} has this header, or one that some servers take for it"
+        refuse(f"partners.{id}.user_id_header", wrong, "give each partner its own")
 
 
 def _names(partner: PartnerSettings) -> set[bytes]:

@@ -152,20 +152,27 @@ class WorkersAdmin:
         self._draining = True
 
     async def _invalidated(self, method: str, *arguments: Any) -> int:
-        return max(await self._ask_all(_INVALIDATION_SECONDS, int, method, *arguments), default=0)
+        """Twice: a worker may take a pair that a sibling had sent before it forgot. What was sent so is there by the
+        second time.
+        """
+        forgotten = await self._ask_all(_INVALIDATION_SECONDS, int, method, *arguments)
+        await self._answered(_INVALIDATION_SECONDS, int, method, *arguments)
+        return max(forgotten, default=0)
 
     async def _ask_all(self, seconds: float, kind: Any, method: str, *arguments: Any) -> list[Any]:
         """What each worker answers within this time; that some do not is logged."""
+        answered = await self._answered(seconds, kind, method, *arguments)
+        if missing := self._count - len(answered):
+            logger.warning("%d of %d workers did not answer", missing, self._count, extra={"order": method})
+        return answered
 
+    async def _answered(self, seconds: float, kind: Any, method: str, *arguments: Any) -> list[Any]:
         async def ask(number: int) -> Any:
             async with asyncio.timeout(seconds):
                 return await self._request(number, kind, method, *arguments)
 
         answers = await asyncio.gather(*map(ask, range(self._count)), return_exceptions=True)
-        answered = [answer for answer in answers if not isinstance(answer, BaseException)]
-        if missing := self._count - len(answered):
-            logger.warning("%d of %d workers did not answer", missing, self._count, extra={"order": method})
-        return answered
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
 
     async def _request(self, number: int, kind: Any, method: str, *arguments: Any) -> Any:
         if self._connection is None:

@@ -11,13 +11,14 @@ configuration, and a reload builds it anew. How each part is made stands in `fac
 `upstream_factories.py` and `partner_factories.py` for what calls others. No provider is called while a request runs.
 """
 
+import time
 from secrets import token_bytes
 from typing import Any
 
 from dependency_injector import containers, providers
 
 from talaria.adapters.auth.key_rotation import KeyHistory
-from talaria.adapters.clock import MonotonicClock, wall
+from talaria.adapters.clock import MonotonicClock
 from talaria.adapters.telemetry.access_log import AccessLog
 from talaria.adapters.telemetry.failure_log import FailureLog
 from talaria.domain.exchange import Exchange
@@ -45,9 +46,9 @@ class ProcessContainer(containers.DeclarativeContainer):
     identities = providers.Singleton(SharedIdentityCache, settings.provided.identities.max_entries)
     rate_limiters = providers.Singleton(RateLimiters)
     siblings = providers.Singleton(Siblings, identities)
-    key_history = providers.Singleton(KeyHistory, wall)
+    key_history = providers.Singleton(KeyHistory, time.time)
 
-    health = providers.Singleton(HealthRegistry, clock, wall)
+    health = providers.Singleton(HealthRegistry, clock, time.time)
     access_log = providers.Singleton(
         AccessLog,
         access_descriptor,

@@ -85,8 +85,7 @@ class SharedIdentityCache(LruIdentityCache):
             self._connection.notify(SIBLINGS, "pairs", [self._sent(key, identity)])
 
     def drop(self, key: IdentityKey) -> bool:
-        identity = self.get(key) if self._connection is not None else None
-        if self._connection is not None and identity is not None:
+        if self._connection is not None and (identity := self.get(key)) is not None:
             self._connection.notify(SIBLINGS, "drop", *_sent_key(key), _sent_user(identity))
         return super().drop(key)
 

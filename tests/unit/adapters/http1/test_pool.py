@@ -147,17 +147,21 @@ async def test_a_waiter_that_leaves_the_queue_leaves_no_trace() -> None:
     assert harness.counts() == (2, 0)
 
 
+@pytest.mark.parametrize("leaves", ["before", "after"])
 @pytest.mark.parametrize("handing", ["connection", "slot"])
-async def test_a_waiter_that_leaves_in_the_moment_of_being_served_hands_on(handing: str) -> None:
+async def test_a_waiter_that_leaves_in_the_moment_of_being_served_hands_on(handing: str, leaves: str) -> None:
     harness = PoolHarness()
     first, _ = await harness.get(), await harness.get()
     leaving, staying = harness.asking(), harness.asking()
     await _settle()
+    if leaves == "before":
+        leaving.cancel()
     if handing == "connection":
         harness.answer(first)
     else:
         first.fail(ConnectionClosed())
-    leaving.cancel()
+    if leaves == "after":
+        leaving.cancel()
     assert isinstance(await staying, Connection)
     assert leaving.cancelled()
     assert harness.counts() == (2, 0)

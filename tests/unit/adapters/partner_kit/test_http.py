@@ -60,6 +60,15 @@ async def test_json_and_forms_are_written_with_their_content_type() -> None:
     ]
 
 
+async def test_a_header_of_the_adapters_stands_once_in_any_case() -> None:
+    bench = partner(answer(200))
+    own = {"Content-Type": "application/vnd.comet+json", "Accept": "text/plain"}
+    await PartnerHttp(bench.client).post("/", call=call(), json={}, headers=own)
+    (request,) = bench.requests
+    assert request.headers.get_list("content-type") == ["application/vnd.comet+json"]
+    assert request.headers.get_list("accept") == ["text/plain"]
+
+
 async def test_headers_of_a_response_have_no_case_and_its_json_a_shape() -> None:
     bench = partner(answer(202, b'{"id": 7}', location="/jobs/7", retry_after="2"))
     response = await PartnerHttp(bench.client).get("/", call=call())
@@ -129,6 +138,24 @@ async def test_one_deadline_bounds_all_the_questions() -> None:
         await accounts(bench, for_ever).user_of(PHONE, told)
     assert 1 <= len(bench.requests) <= 3
     assert told.attempts[-1].outcome == "timeout"
+
+
+async def test_questions_at_once_lose_no_attempt() -> None:
+    bench = partner(answer(200))
+
+    async def by_path(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return answer(429, retry_after="3600") if request.url.path.endswith("/b") else answer(200)
+
+    bench.answers(by_path)
+
+    async def at_once(http: PartnerHttp, told: HopContext) -> PartnerUserId:
+        await asyncio.gather(*(http.get(f"/{path}", call=told) for path in "abc"), return_exceptions=True)
+        return USER
+
+    told = call()
+    await accounts(bench, at_once).user_of(PHONE, told)
+    assert sorted(attempt.outcome for attempt in told.attempts) == ["429", "ok", "ok"]
 
 
 async def test_a_pause_that_does_not_fit_ends_the_hop_at_once_and_counts_as_a_failure() -> None:
@@ -220,8 +247,7 @@ async def test_a_response_shows_nothing_of_itself() -> None:
 async def test_closing_it_closes_the_client() -> None:
     bench = partner(answer(200))
     await PartnerHttp(bench.client).aclose()
-    with pytest.raises(RuntimeError):
-        await PartnerHttp(bench.client).get("/", call=call())
+    assert bench.transport.closed
 
 
 def test_the_partners_faults_are_those_of_the_kit() -> None:

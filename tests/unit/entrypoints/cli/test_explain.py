@@ -225,6 +225,7 @@ def test_a_refusal_below_500_is_explained_by_what_its_client_was_told(run: Run, 
     "arguments",
     [
         [],
+        [""],
         ["r-1", "--last", "3"],
         ["r-1", "--status", "401"],
         ["--last", "0"],

@@ -36,6 +36,8 @@ class Worker:
         self.level = "info"
         self.taken = 1
         self.invalidated: list[tuple[str, ...]] = []
+        self.kept = True
+        self.sent_to: Worker | None = None
 
     def report(self, pid: int, recorded: int) -> WorkerReport:
         known = recorded if pid == self.pid else 0
@@ -44,6 +46,9 @@ class Worker:
 
     def invalidate(self, *key: str) -> int:
         self.invalidated.append(key)
+        if self.sent_to is not None:  # before it forgot
+            self.sent_to.kept, self.sent_to = True, None
+        self.kept = False
         return 1
 
     def invalidate_all(self) -> int:
@@ -216,8 +221,16 @@ async def test_the_worst_state_of_all_workers_is_seen(admin: WorkersAdmin, worke
 
 async def test_an_invalidation_reaches_every_worker(admin: WorkersAdmin, workers: list[Worker]) -> None:
     await admin.invalidate("wind", "app", ANNA)
-    assert [worker.invalidated for worker in workers] == [[("wind", "app", "ppid-anna")]] * 2
+    assert [set(worker.invalidated) for worker in workers] == [{("wind", "app", "ppid-anna")}] * 2
     assert await admin.invalidate_all() == 3, "a pair is known to each worker, and counts once"
+
+
+async def test_a_pair_that_is_on_its_way_to_a_worker_is_forgotten_too(
+    admin: WorkersAdmin, workers: list[Worker]
+) -> None:
+    workers[1].sent_to = workers[0]
+    assert await admin.invalidate("wind", "app", ANNA) == 1
+    assert not any(worker.kept for worker in workers)
 
 
 async def test_a_worker_that_misses_an_invalidation_is_said(
