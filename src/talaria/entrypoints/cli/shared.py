@@ -107,7 +107,7 @@ def writing(*paths: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        fail(f"{error.filename} can't be written: {error.strerror}.")
+        fail(f"{error.filename or ' or '.join(map(str, paths))} can't be written: {error.strerror}.")
 
 
 def person_argument(command: Callable[..., None]) -> Callable[..., None]:
