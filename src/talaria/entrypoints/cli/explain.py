@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 import rich_click as click
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, STATUS, FailureRecord
@@ -128,7 +128,7 @@ def _entries(address: Operators, query: dict[str, str | int]) -> list[FailureRec
 
 def _print_timeline(entry: FailureRecord) -> None:
     """One entry: its origin, what happened when, and what to do."""
-    facts = Table.grid(padding=(0, 2))
+    facts = Table.grid(Column(), Column(overflow="fold"), padding=(0, 2))
     for name, value in facts_of(entry):
         facts.add_row(Text(name, style="dim"), Text(value))
     table = plain_table("at", "took", "what", "outcome")

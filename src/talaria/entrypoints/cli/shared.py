@@ -91,10 +91,13 @@ def line_width(*, err: bool = False) -> int:
 
 
 def plain_table(*headings: str) -> Table:
-    """A table without lines; its cells are to be Texts, for a name in square brackets is no markup."""
-    table = Table(box=None, padding=(0, 2), header_style="dim")
+    """A table without lines, in which nothing is cut: what is too long goes on in the next line. Cells are to be Texts,
+    for a name in square brackets is no markup.
+    """
+    table = Table(box=None, padding=(0, 2), collapse_padding=True, pad_edge=False, header_style="dim")
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in ("at", "took") else "left", no_wrap=True)
+        is_time = heading in ("at", "took")
+        table.add_column(heading, justify="right" if is_time else "left", no_wrap=is_time, overflow="fold")
     return table
 
 
