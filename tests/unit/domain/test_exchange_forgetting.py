@@ -54,6 +54,33 @@ def test_only_the_pair_that_was_used_is_forgotten() -> None:
     run(main())
 
 
+def test_what_relies_on_an_evicted_pair_ends_as_it_is_forgotten() -> None:
+    async def main() -> None:
+        world = World(max_entries=1)
+        await world.ask()
+        revocation = world.identities.revocations.of(key())
+        await world.ask(person("p-2"))
+        assert not revocation.revoked
+        world.forget("u-1")
+        assert revocation.revoked
+
+    run(main())
+
+
+def test_to_forget_an_evicted_pair_leaves_the_flight_that_is_to_replace_it() -> None:
+    async def main() -> None:
+        world = World()
+        world.accounts.script.gate.clear()
+        asking = world.start()
+        await settle()
+        world.forget("u-0")
+        world.accounts.script.gate.set()
+        await asking
+        assert world.identities.get(key()) is not None
+
+    run(main())
+
+
 def test_a_thousand_requests_with_the_same_dead_pair_make_one_new_flight() -> None:
     async def main() -> None:
         world = World()
