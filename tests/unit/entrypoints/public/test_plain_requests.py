@@ -116,6 +116,13 @@ def test_what_is_read_is_read_alike(pieces: list[bytes]) -> None:
     check(b"".join(pieces))
 
 
+@given(st.lists(requests(), max_size=5))
+def test_what_was_read_before_changes_nothing(several: list[list[bytes]]) -> None:
+    shared = PlainRequests(POLICY, 100)
+    for data in map(b"".join, [*several, *several]):
+        assert read(data, shared) == read(data)
+
+
 @given(st.binary(max_size=6), st.integers(0, 200))
 def test_any_bytes_anywhere(odd: bytes, at: int) -> None:
     data = post(b"hello", b"Accept: */*", b"x-a: b")
