@@ -24,3 +24,16 @@ async def test_a_condition_may_wait_itself() -> None:
 async def test_where_it_never_holds_the_condition_is_named() -> None:
     with pytest.raises(TimeoutError, match="lambda: 1 > 2"):
         await until(lambda: 1 > 2, seconds=0.05)
+
+
+async def test_what_is_not_there_yet_may_raise() -> None:
+    answers = iter([ConnectionError("not there"), False, True])
+
+    async def asked() -> bool:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    await until(asked, not_yet=(ConnectionError,))
+    assert list(answers) == []
