@@ -78,8 +78,8 @@ class _Slots(asyncio.Semaphore):
 class Hop:
     """A hop under way: one slot, one deadline and one permit for all that is asked in it.
 
-    `ends` is in monotonic seconds. `failed`: an attempt has, by the dependency's fault; `met`: the last one's failure;
-    `mended`: a retry was answered. An answered attempt is noted once it is known what became of its answer.
+    `ends` is in monotonic seconds. `failed`: an attempt has, by the dependency's fault; `mended`: a retry was answered.
+    An answered attempt is noted once it is known what became of its answer.
     """
 
     def __init__(self, client: "DependencyClient", call: HopContext, ends: float, *scopes: asyncio.Timeout) -> None:
@@ -87,7 +87,6 @@ class Hop:
         self.call = call
         self.ends = ends
         self.failed = self.mended = False
-        self.met: FailedAttempt | None = None
         self.scopes = scopes
         self._answered: tuple[float, float, int] | None = None
 
@@ -104,11 +103,11 @@ class Hop:
     async def send(self, request: DependencyRequest) -> DependencyResponse:
         """The response, after as many attempts as rule 4 allows. Raises the fault that the last one met."""
         self.note_answered()
-        self.met = None
         return await self.client.retried(self, request)
 
     def answered(self, started: float, seconds: float, status: int) -> None:
         """An attempt was answered: what `note_answered` is to note."""
+        self.note_answered()  # that of another question, which was asked meanwhile
         self._answered = started, seconds, status
 
     def note_answered(self, word: str = "ok", failed: bool = False) -> None:
@@ -272,18 +271,30 @@ class DependencyClient:
         """`Hop.send` by rule 4."""
         if wait := self._limited_for(self.now()):
             raise GatewayOverloaded(f"partners.{self.name}.rate_limit", retry_after=wait)
+        met: FailedAttempt | None = None
+
+        async def attempt() -> DependencyResponse:
+            nonlocal met
+            if met is not None and self.breaker.state != "closed":  # since the pause began
+                raise met
+            try:
+                return await self._attempt(hop, request)
+            except FailedAttempt as failure:
+                met = failure
+                raise
+
         retrying = AsyncRetrying(
             sleep=self._sleep,
             stop=partial(self._should_stop, hop),
-            wait=partial(self._pause, hop),
+            wait=lambda _: self._pause(met),
             retry=retry_if_exception(lambda error: isinstance(error, FailedAttempt) and error.transient),
             reraise=True,
         )
         try:
-            response: DependencyResponse = await retrying(self._attempt, hop, request)
+            response: DependencyResponse = await retrying(attempt)
         except FailedAttempt as failure:
             raise failure.fault from None
-        hop.mended |= hop.met is not None
+        hop.mended |= met is not None
         return response
 
     def _built(self, request: DependencyRequest, call: HopContext) -> httpx.Request:
@@ -312,15 +323,13 @@ class DependencyClient:
         """Counts one call and gives 0.0, or gives the seconds until the rate limit admits one."""
         return 0.0 if self._rate_limiter is None else self._rate_limiter.take(self.name, now)
 
-    def _pause(self, hop: Hop, _: RetryCallState) -> float:
+    def _pause(self, met: FailedAttempt | None) -> float:
         pause = SHORTEST_PAUSE + self._jitter() * (LONGEST_PAUSE - SHORTEST_PAUSE)
-        asked = hop.met.fault.retry_after if hop.met is not None else None
+        asked = met.fault.retry_after if met is not None else None
         return max(pause, asked or 0.0)
 
     async def _attempt(self, hop: Hop, request: DependencyRequest) -> DependencyResponse:
         """One request and its response, or the failure of either; and its event."""
-        if hop.met is not None and self.breaker.state != "closed":  # since the pause began
-            raise hop.met
         started = self.now()
         outcome, failed = "error", False
         try:
@@ -329,7 +338,7 @@ class DependencyClient:
             hop.answered(started, self.now() - started, response.status)
             return response
         except FailedAttempt as failure:
-            outcome, failed, hop.met = failure.outcome, True, failure
+            outcome, failed = failure.outcome, True
             raise
         except asyncio.CancelledError:
             late = hop.expired

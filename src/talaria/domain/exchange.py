@@ -80,10 +80,7 @@ class CachePolicy:
 
     def negative(self, refusal: IdentityUnknown | PartnerUserUnknown, now: float) -> CachedIdentity:
         """A "no such user" from `now`."""
-        reason: Literal["identity-unknown", "partner-user-unknown"] = (
-            "identity-unknown" if isinstance(refusal, IdentityUnknown) else "partner-user-unknown"
-        )
-        return CachedIdentity(None, reason, now + self.negative_age, now + self.negative_age, now)
+        return CachedIdentity(None, refusal.reason, now + self.negative_age, now + self.negative_age, now)
 
 
 @dataclass(slots=True, eq=False)
@@ -187,7 +184,8 @@ class Exchange:
         if (user_id := self.cached(key, context, max_age)) is not None:
             return user_id
         if self._now() < self._serve_stale_until[key[0]] and (stale := self._stale(key, max_age)) is not None:
-            self._refresh_in_background(key, context, flight_deadline)
+            if key not in self._flights:
+                self._start(key, context, flight_deadline).background = True
             self._finish(key, "stale", context)
             return stale
         return await self._join_or_start(key, context, deadline, flight_deadline, max_age)
@@ -265,10 +263,6 @@ class Exchange:
         """The pair that may serve while the dependencies fail."""
         identity = self.identities.get(key) if max_age == inf else None
         return identity.user_id if identity is not None and self._now() < identity.stale_until else None
-
-    def _refresh_in_background(self, key: IdentityKey, context: RequestContext, flight_deadline: float) -> None:
-        if key not in self._flights:
-            self._start(key, context, flight_deadline).background = True
 
     def _start(self, key: IdentityKey, context: RequestContext, flight_deadline: float) -> _Flight:
         flight = self._flights[key] = _Flight(

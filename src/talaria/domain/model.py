@@ -197,14 +197,14 @@ IdentityKey = tuple[str, str, PersonalPhoneId]
 
 @dataclass(frozen=True, slots=True)
 class CachedIdentity:
-    """A kept result of an exchange: a user id, or the name of the refusal that says there is none.
+    """A kept result of an exchange: a user id, or the reason of the refusal that says there is none.
 
     Times in monotonic seconds. A pair serves until `fresh_until`, and until `stale_until` only while the dependencies
     fail. `exchanged_at`: when the answer came.
     """
 
     user_id: PartnerUserId | None
-    unknown: Literal["identity-unknown", "partner-user-unknown"] | None
+    unknown: str | None
     fresh_until: float
     stale_until: float
     exchanged_at: float

@@ -145,7 +145,7 @@ def test_the_hosts_that_are_known_are_bounded() -> None:
     for number in range(3000):
         host = b"host-%d.example" % number
         assert policy.filter_request([(b"host", host)]).only(b"host") == host
-    policy.filter_request([(b"host", b"x" * 5000)])
+    policy.filter_request([(b"host", b"x" * 255)])
     assert len(policy._hosts) <= 1024
     assert max(map(len, policy._hosts)) <= 64
 
@@ -322,7 +322,7 @@ def test_a_well_formed_host_passes_twice_and_as_it_is(host: bytes) -> None:
 @pytest.mark.parametrize(
     "host",
     [b"", b" ", b"user@host", b"a b", b"a/b", b"a:99999", b"a:65536", b"a:-1", b"a:1x", b"a:0000080", b":80", b"[::1",
-     b"a,b",      b"\xc3\xa9", b"a\x00"],
+     b"h" * 256, b"[%b]" % (b"1:" * 23), b"a,b", b"\xc3\xa9", b"a\x00"],
 )  # fmt: skip
 def test_a_malformed_host_is_refused(host: bytes) -> None:
     policy = sieve()

@@ -32,7 +32,7 @@ from talaria.entrypoints.public.server.sockets import url_of
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.decision_server import DecisionServer, limits_of
 from talaria.entrypoints.runtime.factories import urls_of_dependencies
-from talaria.entrypoints.runtime.resources import ResourceRegistry
+from talaria.entrypoints.runtime.resources import ResourceRegistry, close_all
 
 logger = logging.getLogger("talaria")
 
@@ -73,12 +73,7 @@ class GatewayServer:
         pages = public_pages(lambda: self._jwks(), lambda: self._admin.draining)
         app = PublicApp(self._proxy, pages, recorder, clock, limiter)
         self._fast_path = FastPath(
-            container.gateway(),
-            recorder,
-            clock,
-            limiter,
-            body_limit=body_limit,
-            enabled=self.settings.server.fast_path,
+            container.gateway(), recorder, clock, limiter, body_limit=body_limit, enabled=self.settings.server.fast_path
         )
         limits = limits_of(self.settings)
         self._listener = Listener(app, RejectedHeads(recorder), limits, drain_timeout, fast_path=self._fast_path)
@@ -154,8 +149,7 @@ class GatewayServer:
         self._stop_following()
         await asyncio.gather(*self._retirements)
         await self.container.exchange().close()
-        for resource in self.container.resources():
-            await resource.aclose()
+        await close_all(self.container.resources())
         self.process.recorder().flush()
         if (collector := self.process.collector()) is not None:
             await asyncio.to_thread(collector.close)
@@ -176,8 +170,7 @@ class GatewayServer:
             await asyncio.wait(under_way)
         await old.exchange().close()
         self._admin.retired(old.exchange())
-        for resource in old.resources().not_taken_over_by(new.resources()):
-            await resource.aclose()
+        await close_all(old.resources().not_taken_over_by(new.resources()))
 
     def _show_configuration(self) -> bool:
         """Tell the process's parts which configuration is in force. True: names mean other partners or callers now."""

@@ -140,6 +140,24 @@ async def test_one_deadline_bounds_all_the_questions() -> None:
     assert told.attempts[-1].outcome == "timeout"
 
 
+async def test_questions_at_once_lose_no_attempt() -> None:
+    bench = partner(answer(200))
+
+    async def by_path(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return answer(429, retry_after="3600") if request.url.path.endswith("/b") else answer(200)
+
+    bench.answers(by_path)
+
+    async def at_once(http: PartnerHttp, told: HopContext) -> PartnerUserId:
+        await asyncio.gather(*(http.get(f"/{path}", call=told) for path in "abc"), return_exceptions=True)
+        return USER
+
+    told = call()
+    await accounts(bench, at_once).user_of(PHONE, told)
+    assert sorted(attempt.outcome for attempt in told.attempts) == ["429", "ok", "ok"]
+
+
 async def test_a_pause_that_does_not_fit_ends_the_hop_at_once_and_counts_as_a_failure() -> None:
     bench = partner(answer(202))
 
