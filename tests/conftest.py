@@ -48,7 +48,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, object, object]:
-    """The terminal is so wide that no sentence is broken. No fixture: there are five thousand tests."""
+    """The terminal is so wide that no sentence is broken. No fixture: there are thousands of tests."""
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "500"
     try:

@@ -1,7 +1,7 @@
 """How many examples hypothesis tries: the profile says it, a test may ask for a multiple of that.
 
-`default` is for every run: the same examples each time, so that no run fails for another's reason. `thorough`
-(`HYPOTHESIS_PROFILE=thorough make test`) looks further, each time elsewhere.
+`default` is for every run: the same examples each time, so that no run fails for another's reason. `ci`, of `.ci/run`,
+is the same with more of them. `thorough` (`HYPOTHESIS_PROFILE=thorough make test`) looks further, each time elsewhere.
 """
 
 import os
@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 
 ON_A_BUSY_MACHINE = [HealthCheck.too_slow]
 PROFILES = {
-    "default": settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=ON_A_BUSY_MACHINE),
+    "default": settings(max_examples=16, deadline=None, derandomize=True, suppress_health_check=ON_A_BUSY_MACHINE),
+    "ci": settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=ON_A_BUSY_MACHINE),
     "thorough": settings(max_examples=1000, deadline=None, print_blob=True, suppress_health_check=ON_A_BUSY_MACHINE),
 }
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")

@@ -3,9 +3,12 @@
 For rows of which each takes less time than pytest takes for a test.
 """
 
-from collections.abc import Generator
+import functools
+import inspect
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any, cast
 
 
 class Rows:
@@ -34,3 +37,25 @@ class Rows:
         assert self._tried, "a table without rows"
         if self._failed:
             raise ExceptionGroup(f"{len(self._failed)} of {self._tried} rows failed", self._failed)
+
+
+def each_row(
+    names: str | tuple[str, ...], table: Iterable[Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """As `pytest.mark.parametrize`, but one test. Its fixtures are made once for all rows."""
+    rows = [dict(zip(names, row, strict=True)) if isinstance(names, tuple) else {names: row} for row in table]
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(test)
+        def each(**fixtures: Any) -> None:
+            with Rows() as tried:
+                for row in rows:
+                    with tried.row(row):
+                        test(**fixtures, **row)
+
+        signature = inspect.signature(test)
+        fixtures = [one for name, one in signature.parameters.items() if name not in rows[0]]
+        cast(Any, each).__signature__ = signature.replace(parameters=fixtures)
+        return each
+
+    return decorate

@@ -321,6 +321,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     plugin = Mutation(list(files_of(options.names)), options)
     os.nice(5)
+    os.environ.setdefault("HYPOTHESIS_PROFILE", "ci")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was found until then is told
     outcome = pytest.main(["-q", "-s", "-p", "no:cacheprovider", *options.tests], plugins=[plugin])
     if outcome in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):

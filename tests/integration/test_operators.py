@@ -8,6 +8,9 @@ import httpx
 import msgspec
 import pytest
 
+from talaria.entrypoints.config import Address
+from talaria.entrypoints.ops.listener import AsgiListener
+from talaria.entrypoints.public.server.sockets import bind
 from talaria.sandbox.stack import Sandbox, running_sandbox
 from tests.integration.faults.support_processes import STARTING, end, serve, serving
 
@@ -78,3 +81,8 @@ async def test_a_key_set_out_of_reach_is_shown_and_does_not_make_unready() -> No
     assert keys["since"].endswith("Z")
     assert keys["retry_in_seconds"] > 0
     assert (after.status_code, after.json()["ready"]) == (200, True)
+
+
+async def test_a_listener_that_cannot_start_says_so(tmp_path: Path) -> None:
+    with bind(Address("127.0.0.1", 0), "a test") as listening, pytest.raises(FileNotFoundError):
+        await AsgiListener(None, ssl_certfile=str(tmp_path / "no-such.pem")).start(listening)

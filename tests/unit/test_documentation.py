@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from talaria.adapters.auth import jwt_verifier
+from tests.support_rows import each_row
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -51,12 +50,12 @@ def test_each_cause_of_a_refused_token_has_a_row() -> None:
     assert len(causes) > 20
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@each_row("page", PAGES)
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert list(broken(page)) == []
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: str(page.relative_to(ROOT)))
+@each_row("page", sorted(DOCS.rglob("*.md")))
 def test_each_column_of_a_table_has_a_name(page: Path) -> None:
     """A reader that can't see hears it before each cell."""
     assert [head for head in TABLE.findall(prose(page)) if not all(name.strip() for name in head.split("|"))] == []

@@ -33,7 +33,8 @@ _PREFIX = b"xtalaria"
 _NAME_CHARACTERS = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 _REQUEST_ID_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _NOT_CANONICAL = bytes(set(range(256)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~-]+)(?::([0-9]{0,5}))?")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._~-]{1,255})(?::([0-9]{0,5}))?")
+"""No longer than a name can be (RFC 1123, 2.1), for much is kept by it."""
 _EMPTY_ELEMENT = re.compile(rb"(?:^|,)[ \t]*+(?:,|$)")
 # Quoted strings and comments are swallowed whole: a comma inside is no delimiter (RFC 9110, 5.6.4 and 5.6.5).
 _ELEMENT = re.compile(rb"""(?:"(?:[^"\\]|\\.)*+(?:"|$)|\((?:[^()\\]|\\.)*+(?:\)|$)|[^,])++""")

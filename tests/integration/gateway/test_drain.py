@@ -3,9 +3,13 @@
 import asyncio
 import contextlib
 import signal
+from pathlib import Path
+
+import pytest
 
 from tests.integration.gateway.support_client import Got, connected, request
 from tests.integration.gateway.support_gateway import Town, process_of
+from tests.support_plugins import install
 from tests.support_waiting import until
 
 CLIENTS = 8
@@ -77,6 +81,38 @@ async def test_health_on_the_public_port_follows_the_drain(town: Town) -> None:
         town.upstream.gate.set()
         assert (await client.get()).status == 200
         assert await gateway.ended() == 0
+
+
+ADAPTER = """
+import asyncio
+from talaria.adapters.partners import wind
+
+class Accounts(wind.Accounts):
+    async def aclose(self):
+        {end}
+"""
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "raise ValueError('what may be secret')",
+        "raise asyncio.CancelledError",
+        "await asyncio.Event().wait()",
+    ],
+)
+async def test_it_ends_well_whatever_an_adapter_does_at_its_end(
+    town: Town, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: str
+) -> None:
+    install(tmp_path, monkeypatch, "unclosing", ADAPTER.format(end=end))
+    config = town.configure({"partners": {"wind": {"adapter": "unclosing"}}})
+    async with process_of(town, config, {"PYTHONPATH": str(tmp_path)}) as gateway:
+        assert (await gateway.ask()).status == 200
+        gateway.process.send_signal(signal.SIGTERM)
+        assert await gateway.ended() == 0
+        assert [line["status"] for line in gateway.lines()] == [200]
+        assert len(gateway.lines("a resource can't be closed")) == len(gateway.lines("stopped")) == 1
+        assert "secret" not in gateway.printed.read_text()
 
 
 async def test_a_second_signal_ends_it_at_once(town: Town) -> None:

@@ -25,6 +25,7 @@ from talaria.domain.errors import (
 )
 from talaria.domain.model import Origin
 from tests.support_refusals import FAULTS, MAKERS, kinds, leaves
+from tests.support_rows import each_row
 
 KINDS: dict[type[DependencyFault], str] = {
     Unreachable: "unreachable",
@@ -32,8 +33,8 @@ KINDS: dict[type[DependencyFault], str] = {
     TimedOut: "timeout",
     Overloaded: "overloaded",
 }
-every_reason = pytest.mark.parametrize("reason", MAKERS)
-every_leaf = pytest.mark.parametrize("kind", leaves(Refusal), ids=lambda kind: kind.__name__)
+every_reason = each_row("reason", MAKERS)
+every_leaf = each_row("kind", leaves(Refusal))
 
 
 @every_reason

@@ -17,6 +17,7 @@ from talaria.domain.events import RequestContext
 from talaria.domain.http import Headers, UpstreamRequest, UpstreamResponse
 from talaria.domain.model import CachedIdentity, PartnerUserId
 from tests.support_refusals import by
+from tests.support_rows import each_row
 from tests.unit.domain.support_exchange import FAULTS, PHONE, key
 from tests.unit.domain.support_memory_gateway import UNKNOWN, Chunks, Door, reply
 from tests.unit.support_time import run, settle
@@ -48,8 +49,8 @@ def users_sent(door: Door) -> list[bytes]:
     return [dict(outbound.headers)[b"x-wind-user-id"] for outbound in door.upstream.received]
 
 
-@pytest.mark.parametrize("status", [403, 404, 410])
-@pytest.mark.parametrize("method", METHODS)
+@each_row("status", [403, 404, 410])
+@each_row("method", METHODS)
 def test_a_request_without_a_body_is_sent_once_more(status: int, method: str) -> None:
     async def main() -> None:
         door, context = Door(), RequestContext()
@@ -79,8 +80,8 @@ def test_a_body_that_can_be_sent_again_is() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("status", [403, 404, 410])
-@pytest.mark.parametrize("method", METHODS)
+@each_row("status", [403, 404, 410])
+@each_row("method", METHODS)
 def test_no_other_body_is_sent_twice_but_the_next_request_is_right(status: int, method: str) -> None:
     async def main() -> None:
         door, context = Door(), RequestContext()

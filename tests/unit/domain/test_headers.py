@@ -17,6 +17,7 @@ from talaria.domain.headers import (
 from talaria.domain.http import Headers
 from talaria.domain.model import Partner
 from tests.support_examples import times
+from tests.support_rows import each_row
 
 PARTNERS = [Partner("wind", b"x-wind-user-id"), Partner("bolt-eu", b"x-rider")]
 TOKEN_CHARACTERS = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
@@ -144,7 +145,7 @@ def test_the_hosts_that_are_known_are_bounded() -> None:
     for number in range(3000):
         host = b"host-%d.example" % number
         assert policy.filter_request([(b"host", host)]).only(b"host") == host
-    policy.filter_request([(b"host", b"x" * 5000)])
+    policy.filter_request([(b"host", b"x" * 255)])
     assert len(policy._hosts) <= 1024
     assert max(map(len, policy._hosts)) <= 64
 
@@ -205,7 +206,7 @@ def test_another_request_id_does_not(value: bytes | None) -> None:
     assert usable_request_id(value) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("lines", "seconds"),
     [
         ([], 10.0),
@@ -229,7 +230,6 @@ def test_another_request_id_does_not(value: bytes | None) -> None:
         ([b"1, 2"], 10.0),
         ([b"1", b"2"], 10.0),
     ],
-    ids=repr,
 )
 def test_a_client_may_ask_for_less_time_never_for_more(lines: list[bytes], seconds: float) -> None:
     head = sieve().filter_request([HOST, *((b"x-request-timeout-ms", line) for line in lines)])
@@ -322,7 +322,7 @@ def test_a_well_formed_host_passes_twice_and_as_it_is(host: bytes) -> None:
 @pytest.mark.parametrize(
     "host",
     [b"", b" ", b"user@host", b"a b", b"a/b", b"a:99999", b"a:65536", b"a:-1", b"a:1x", b"a:0000080", b":80", b"[::1",
-     b"a,b",      b"\xc3\xa9", b"a\x00"],
+     b"h" * 256, b"[%b]" % (b"1:" * 23), b"a,b", b"\xc3\xa9", b"a\x00"],
 )  # fmt: skip
 def test_a_malformed_host_is_refused(host: bytes) -> None:
     policy = sieve()

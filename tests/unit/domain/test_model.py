@@ -30,6 +30,7 @@ from talaria.domain.model import (
     ServiceClaims,
 )
 from tests.support_examples import times
+from tests.support_rows import each_row
 
 SECRET = "+491711canary"
 SENSITIVE = [PersonalPhoneId, PhoneNumber, PartnerUserId]
@@ -69,8 +70,8 @@ def test_an_id_is_1_to_128_visible_characters(text: str) -> None:
         assert parsed.reveal() == text
 
 
-@pytest.mark.parametrize("text", ["", " ", "a b", "a\n", "\na", "a\x00", "é", "a\x7f", "a" * 129, None, 7, b"a", ["a"]])
-@pytest.mark.parametrize("kind", [PersonalPhoneId, PartnerUserId])
+@each_row("text", ["", " ", "a b", "a\n", "\na", "a\x00", "é", "a\x7f", "a" * 129, None, 7, b"a", ["a"]])
+@each_row("kind", [PersonalPhoneId, PartnerUserId])
 def test_anything_else_is_no_id(kind: type[PersonalPhoneId] | type[PartnerUserId], text: object) -> None:
     assert kind.parse(text) is None
 

@@ -14,6 +14,7 @@ from talaria.domain.errors import (
 )
 from talaria.domain.model import Partner, Route
 from talaria.domain.routing import METHODS, check_known_method, check_method, find_route
+from tests.support_rows import each_row
 
 WIND = Route("wind", Partner("wind", b"x-wind-user-id"), "talaria-services", frozenset({"app"}))
 BOLT = Route("bolt", Partner("bolt", b"x-bolt-user-id"), "talaria-services", frozenset({"app"}))
@@ -24,7 +25,7 @@ def test_a_tag_names_its_route() -> None:
     assert find_route(ROUTES, [b"bolt"]) is BOLT
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("tags", "refusal"),
     [
         ([], MissingApiTag),
@@ -49,7 +50,6 @@ def test_a_tag_names_its_route() -> None:
         ([b"\xff\xfe"], UnknownApiTag),
         ([b"x" * 30_000], UnknownApiTag),
     ],
-    ids=lambda value: repr(value)[:30],
 )
 def test_a_tag_that_names_none(tags: list[bytes], refusal: type[Refusal]) -> None:
     with pytest.raises(refusal) as caught:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from talaria.domain.events import PERSONAL_SPAN, SERVER_SPAN, UPSTREAM_SPAN
 from talaria.domain.headers import RequestHeaders
 from talaria.domain.tracing import NO_TRACE, Tracing, is_recorded, trace_of
+from tests.support_rows import each_row
 
 TRACE, SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
 GOOD = b"00-" + TRACE + b"-" + SPAN + b"-01"
@@ -43,7 +44,7 @@ def test_a_clients_trace_passes_unchanged(parent: bytes) -> None:
     assert trace.headers() == [(b"traceparent", parent), (b"tracestate", b"a=1")]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "parents",
     [
         [],
@@ -68,14 +69,13 @@ def test_a_clients_trace_passes_unchanged(parent: bytes) -> None:
         [b"\xff" * 55],
         [b"x" * 30_000],
     ],
-    ids=lambda value: repr(value)[:60],
 )
 def test_anything_else_is_no_trace_and_none_is_begun(parents: list[bytes]) -> None:
     assert trace_of(head(parents, [b"a=1"])) == NO_TRACE
     assert NO_TRACE.headers() == []
 
 
-@pytest.mark.parametrize("at", range(55))
+@each_row("at", range(55))
 def test_each_character_has_its_own_form(at: int) -> None:
     for byte in (b"g", b"G", b"-", b" ", b"\xff", b"A"):
         if GOOD[at : at + 1] != byte:

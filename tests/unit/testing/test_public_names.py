@@ -3,12 +3,11 @@
 import subprocess
 import sys
 
-import pytest
-
 import talaria.testing
+from tests.support_rows import each_row
 
 
-@pytest.mark.parametrize("name", talaria.testing.__all__)
+@each_row("name", talaria.testing.__all__)
 def test_each_name_is_there(name: str) -> None:
     assert getattr(talaria.testing, name).__module__.startswith("talaria.")
 

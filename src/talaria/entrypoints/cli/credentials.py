@@ -13,7 +13,7 @@ from talaria.entrypoints.config import Settings
 from talaria.entrypoints.config.settings import PartnerSettings
 from talaria.entrypoints.runtime.partner_factories import adapter_accounts
 from talaria.entrypoints.runtime.rate_limiters import RateLimiters
-from talaria.entrypoints.runtime.resources import ClientParts, ResourceRegistry
+from talaria.entrypoints.runtime.resources import ClientParts, ResourceRegistry, close_all
 from talaria.entrypoints.runtime.upstream_factories import phone_directory
 
 _REFUSED = "our credentials were refused"
@@ -39,8 +39,7 @@ async def _asked(settings: Settings) -> list[Finding]:
     try:
         return await asyncio.gather(_personal(settings, parts), *(_partner(partner, parts) for partner in partners))
     finally:
-        for resource in parts.resources:
-            await resource.aclose()
+        await close_all(parts.resources)
 
 
 async def _personal(settings: Settings, parts: ClientParts) -> Finding:

@@ -52,12 +52,14 @@ class AsgiListener:
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self, listening: socket.socket) -> None:
-        """Answer requests from now on."""
+        """Answer requests from now on. Raises what uvicorn can't start for."""
         resume_accepting(listening)
         self._socket = listening
         self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
         while not (self._server.started or self._serving.done()):
             await asyncio.sleep(0)
+        if not self._server.started:
+            await self._serving
 
     async def stop(self) -> None:
         """Accept nothing new, let what is in flight end, then close everything."""

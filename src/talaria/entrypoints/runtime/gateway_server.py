@@ -32,7 +32,7 @@ from talaria.entrypoints.public.server.sockets import url_of
 from talaria.entrypoints.runtime.container import Container
 from talaria.entrypoints.runtime.decision_server import DecisionServer, limits_of
 from talaria.entrypoints.runtime.factories import urls_of_dependencies
-from talaria.entrypoints.runtime.resources import ResourceRegistry
+from talaria.entrypoints.runtime.resources import ResourceRegistry, close_all
 
 logger = logging.getLogger("talaria")
 
@@ -154,8 +154,7 @@ class GatewayServer:
         self._stop_following()
         await asyncio.gather(*self._retirements)
         await self.container.exchange().close()
-        for resource in self.container.resources():
-            await resource.aclose()
+        await close_all(self.container.resources())
         self.process.recorder().flush()
         if (collector := self.process.collector()) is not None:
             await asyncio.to_thread(collector.close)
@@ -176,8 +175,7 @@ class GatewayServer:
             await asyncio.wait(under_way)
         await old.exchange().close()
         self._admin.retired(old.exchange())
-        for resource in old.resources().not_taken_over_by(new.resources()):
-            await resource.aclose()
+        await close_all(old.resources().not_taken_over_by(new.resources()))
 
     def _show_configuration(self) -> bool:
         """Tell the process's parts which configuration is in force. True: names mean other partners or callers now."""

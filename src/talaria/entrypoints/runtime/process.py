@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 
@@ -224,10 +225,7 @@ async def _run_worker(server: GatewayServer, config_path: Path, number: int, con
     siblings = server.process.siblings()
     handlers = {**ControlServer(server.process.admin()).handlers, **siblings.handlers}
     connection = await ControlConnection.open(control, handlers, stop.set)
-
-    def on_serving() -> None:
-        connection.start_beating(lambda: server.settings.server.drain_timeout)
-
+    on_serving = partial(connection.start_beating, lambda: server.settings.server.drain_timeout)
     await siblings.connect(connection, number)
     await _serve_until(stop, server, config_path, ServiceManager({}), on_serving)  # the supervisor speaks for all
     connection.close()

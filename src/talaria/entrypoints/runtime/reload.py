@@ -97,9 +97,9 @@ class Reloader:
         logger.info("configuration reloaded", extra={"why": why, "hash": settings.digest})
         return True
 
-    def _refuse(self, why: str, problems: Sequence[str]) -> None:
+    def _refuse(self, why: str, problems: list[str]) -> None:
         self._server.reload_failed()
-        extra = {"why": why, "problems": list(problems)}
+        extra = {"why": why, "problems": problems}
         logger.error("the configuration on disk is not taken; the one before goes on", extra=extra)
 
 

@@ -1,7 +1,8 @@
 """What holds connections, or knows how a dependency does: it goes on from one configuration to the next."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,7 @@ from talaria.entrypoints.runtime.rate_limiters import RateLimiters
 
 logger = logging.getLogger("talaria.health")
 
-
+CLOSE_SECONDS = 0.5
 _CIRCUIT_STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 Watched = CircuitBreaker | JwksClient
@@ -81,6 +82,18 @@ class ResourceRegistry:
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
+
+
+async def close_all(resources: Iterable[Resource]) -> None:
+    """Close each within CLOSE_SECONDS. One that fails, as a partner's adapter may, is logged and stops no other."""
+
+    async def close(resource: Resource) -> None:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await resource.aclose()
+
+    for failure in await asyncio.gather(*map(close, resources), return_exceptions=True):
+        if failure is not None:
+            logging.getLogger("talaria").error("a resource can't be closed", exc_info=failure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -248,14 +249,9 @@ class Supervisor:
 
 def ended_processes() -> Iterable[tuple[int, int]]:
     """The pid and the wait status of each process below this one that has ended."""
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if not pid:
-            return
-        yield pid, status
+    with suppress(ChildProcessError):  # there is none, running or ended
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            yield ended
 
 
 def _how_it_ended(status: int) -> str:

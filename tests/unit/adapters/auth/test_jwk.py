@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from talaria.adapters.auth.jwk import DOCUMENT_LIMIT, BadKeySet, read_key_set, secret_key
 from talaria.adapters.dependency_client import RESPONSE_LIMIT
+from tests.support_rows import each_row
 from tests.unit.adapters.auth.support_tokens import KEYS, SECRET, jwk, key_set
 
 
@@ -24,7 +25,7 @@ def private_jwk(name: str) -> object:
     return private
 
 
-@pytest.mark.parametrize(
+@each_row(
     "entry",
     [
         None,
@@ -52,7 +53,6 @@ def private_jwk(name: str) -> object:
         jwk("rsa-weak"),
         {**jwk("ec-1"), "kid": 1},
     ],
-    ids=range(26),
 )
 def test_an_unusable_key_is_passed_over(entry: object) -> None:
     (key,) = read_key_set(key_set(entry, jwk("ec-2")))

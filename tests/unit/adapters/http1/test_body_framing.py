@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from talaria.adapters.http1.body_framing import EXTENSIONS_LIMIT, LINE_LIMIT, TRAILERS_LIMIT, ChunkedReader
 from talaria.adapters.http1.errors import RemoteProtocolError
+from tests.support_rows import each_row
 from tests.unit.adapters.http1.support_http1 import cut
 
 REFUSED = {
@@ -31,9 +32,10 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED.keys())
-@pytest.mark.parametrize("step", [1, 7, 1 << 20])
-def test_refused(raw: bytes, step: int) -> None:
+@each_row("name", REFUSED)
+@each_row("step", [1, 7, 1 << 20])
+def test_refused(name: str, step: int) -> None:
+    raw = REFUSED[name]
     decoder = ChunkedReader()
     pieces = cut(raw, list(range(0, len(raw), step)))
     with pytest.raises(RemoteProtocolError):

@@ -10,6 +10,7 @@ from talaria.adapters.http1.plain_responses import PlainResponse, PlainResponses
 from talaria.adapters.http1.response_head import parse_head
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.model import Partner
+from tests.support_rows import each_row
 
 POLICY = HeaderPolicy([Partner("wind", b"x-wind-user-id")])
 TOKEN = b"service-token"
@@ -51,7 +52,7 @@ def test_in_pieces_it_is_what_it_is_whole(body: bytes, cuts: list[int]) -> None:
     assert continued(begun, b"surplus") is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     "data",
     [
         response(),

@@ -15,6 +15,7 @@ from talaria.adapters.http1.response_head import (
     ResponseHeadParser,
     parse_head,
 )
+from tests.support_rows import each_row
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -75,17 +76,17 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED.keys())
-def test_a_head_that_could_be_read_in_two_ways_is_refused(raw: bytes) -> None:
+@each_row("name", REFUSED)
+def test_a_head_that_could_be_read_in_two_ways_is_refused(name: str) -> None:
     with pytest.raises(RemoteProtocolError):
-        parse_head(raw, to_head=False)
+        parse_head(REFUSED[name], to_head=False)
 
 
-@pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED.keys())
-def test_a_refused_head_is_refused_byte_by_byte(raw: bytes) -> None:
+@each_row("name", REFUSED)
+def test_a_refused_head_is_refused_byte_by_byte(name: str) -> None:
     reader = ResponseHeadParser()
     with pytest.raises(RemoteProtocolError):
-        [reader.read(bytes([byte]), to_head=False) for byte in raw]
+        [reader.read(bytes([byte]), to_head=False) for byte in REFUSED[name]]
 
 
 def test_a_refusal_repeats_no_byte_of_the_answer() -> None:

@@ -20,6 +20,7 @@ from talaria.entrypoints.config.types import (
     Address,
     is_encrypted_or_local,
 )
+from tests.support_rows import each_row
 from tests.unit.entrypoints.config.conftest import Bench
 from tests.unit.entrypoints.config.support_config import read
 
@@ -61,7 +62,7 @@ def test_urls_that_are_taken(form: Meta, text: str, kept: str) -> None:
     assert read(form, text) == kept
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("form", "text"),
     [
         *(

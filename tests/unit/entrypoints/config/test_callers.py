@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from talaria.sandbox.certificates import write_certificate
+from tests.support_rows import each_row
 from tests.unit.entrypoints.config.conftest import Bench
 from tests.unit.entrypoints.config.support_config import ENVIRON
 
@@ -30,7 +31,7 @@ def test_two_keys_may_be_good_at_once(bench: Bench) -> None:
     assert len(bench.load(changed, KEYS).callers["jobs"].api_key or ()) == 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "at"),
     [
         ({"callers.jobs": {"api_key": {"env": "SHORT"}}}, "callers.jobs.api_key"),

@@ -6,6 +6,7 @@ import pytest
 
 from talaria.domain import headers
 from talaria.entrypoints.config.settings import RecheckSettings
+from tests.support_rows import each_row
 from tests.unit.entrypoints.config.conftest import GOOD, Bench
 from tests.unit.entrypoints.config.support_config import ENVIRON
 
@@ -68,7 +69,7 @@ def test_any_free_port_is_never_the_same_twice(bench: Bench, listen: str, ops: s
     bench.load({"server.listen": listen, "server.ops_listen": ops})
 
 
-@pytest.mark.parametrize("name", sorted(headers._RESERVED | {b"cookie", b"content-type", b"x-talaria-user"}))
+@each_row("name", sorted(headers._RESERVED | {b"cookie", b"content-type", b"x-talaria-user"}))
 def test_a_user_id_header_is_no_name_with_another_use(bench: Bench, name: bytes) -> None:
     assert set(bench.problems({HEADER: name.decode()})) == {HEADER}
 

@@ -23,6 +23,7 @@ from talaria.entrypoints.config.types import (
     write_seconds,
     write_size,
 )
+from tests.support_rows import each_row
 from tests.unit.entrypoints.config.support_config import read
 
 ANY_DURATION = Annotated[Duration, within(0, 3_600_000, "")]
@@ -73,7 +74,7 @@ REFUSED: list[tuple[Any, list[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("form", "value"), [(form, value) for form, values in REFUSED for value in values])
+@each_row(("form", "value"), [(form, value) for form, values in REFUSED for value in values])
 def test_what_is_not_in_the_form_is_refused_with_what_to_write(form: Any, value: Any) -> None:
     with pytest.raises(InvalidValue) as refused:
         read(form, value)

@@ -6,6 +6,7 @@ import pytest
 from talaria.adapters.telemetry.failure_log import PASSED_ON, AttemptRecord
 from talaria.entrypoints.ops.timeline import Step, advice, facts_of, origin, steps
 from talaria.entrypoints.public.problems import ROWS
+from tests.support_rows import each_row
 from tests.unit.entrypoints.ops.support_ops import failure_record
 
 
@@ -49,7 +50,7 @@ def test_steps_stand_in_their_order() -> None:
     assert [step.well for step in found] == [False, True, True, True]
 
 
-@pytest.mark.parametrize("reason", [reason for reason, row in ROWS.items() if row.status >= 500] + [""])
+@each_row("reason", [reason for reason, row in ROWS.items() if row.status >= 500] + [""])
 def test_there_is_advice_for_each_reason(reason: str) -> None:
     origin = reason.partition("-")[0] if reason.partition("-")[0] in ("personal", "partner", "upstream") else "gateway"
     assert advice(msgspec.structs.replace(failure_record(), reason=reason, origin=origin))

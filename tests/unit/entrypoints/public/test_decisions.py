@@ -11,6 +11,7 @@ from talaria.domain.http import Headers
 from talaria.entrypoints.public import problems
 from talaria.entrypoints.public.decisions import TrustedEdges
 from talaria.testing import MemoryClock
+from tests.support_rows import each_row
 from tests.unit.domain.support_memory_gateway import API_KEY
 from tests.unit.entrypoints.public.support_edge import GOOD, Edge, by_headers
 from tests.unit.support_time import run
@@ -185,7 +186,7 @@ def test_a_good_trace_is_left_alone() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("reason", sorted(problems.ROWS.keys() - {"decision-failed"}))
+@each_row("reason", sorted(problems.ROWS.keys() - {"decision-failed"}))
 def test_a_reason_has_its_own_problem_and_no_second_event(reason: str) -> None:
     async def main() -> None:
         edge = Edge()

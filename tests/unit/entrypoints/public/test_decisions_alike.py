@@ -7,11 +7,12 @@ asked twice, behind one that is plain.
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.integration.attacks.support_cases import attacks
 from tests.integration.attacks.support_requests import raw_of
+from tests.support_examples import times
 from tests.support_rows import Rows
 from tests.unit.entrypoints.public.support_edge import EdgeTown, question
 from tests.unit.entrypoints.public.support_fast_path import line_of, without_ids
@@ -137,7 +138,7 @@ def questions(draw: st.DrawFn) -> list[bytes]:
     return [piece for piece in (data[:cut], data[cut:]) if piece]
 
 
-@settings(max_examples=150, deadline=None)
+@times(4)
 @given(questions())
 def test_generated_questions(pieces: list[bytes]) -> None:
     compare(*pieces)

@@ -14,6 +14,7 @@ from talaria.domain.model import ServiceClaims, ServiceToken, VerifiedToken
 from talaria.domain.rate_limits import RateLimit
 from talaria.domain.tracing import Tracing
 from talaria.testing import MemoryServiceTokens, MemoryTokenVerifier
+from tests.support_rows import each_row
 from tests.unit.domain.support_exchange import PHONE, World, key, person
 from tests.unit.domain.support_memory_gateway import Door
 from tests.unit.domain.support_rate_limits import caller_limits
@@ -322,7 +323,7 @@ def test_a_rate_limit_counts_each_decision_once() -> None:
     run(main())
 
 
-@pytest.mark.parametrize(
+@each_row(
     "data",
     [
         question(start=b"HEAD /decide"),

@@ -10,12 +10,13 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.domain.authorization import NetworkAllowlist
 from tests.integration.attacks.support_cases import Case, attacks, load
 from tests.integration.attacks.support_requests import raw_of
+from tests.support_examples import times
 from tests.support_rows import Rows
 from tests.unit.entrypoints.public.support_fast_path import OK, FastTown, ask, line_of, post, without_ids
 from tests.unit.support_time import run
@@ -153,7 +154,7 @@ def requests(draw: st.DrawFn) -> list[bytes]:
     return [piece for piece in (data[:cut], data[cut:]) if piece]
 
 
-@settings(max_examples=80, deadline=None)
+@times(2)
 @given(requests())
 def test_generated_requests(request: list[bytes]) -> None:
     compare(request)
@@ -186,7 +187,7 @@ FORWARDING = st.one_of(
 BOUND = NetworkAllowlist({"app": [ip_network("203.0.113.7/32"), ip_network("2001:db8::/32")]})
 
 
-@settings(max_examples=80, deadline=None)
+@times(2)
 @given(st.lists(FORWARDING, max_size=5), st.sampled_from([PROXY, PROXY, PEER]), st.sampled_from([None, BOUND]))
 def test_generated_ways_here(lines: list[bytes], peer: str, networks: NetworkAllowlist | None) -> None:
     compare([ask(*lines)], peer=peer, networks=networks)
@@ -234,7 +235,7 @@ def responses(draw: st.DrawFn) -> list[bytes]:
     return [piece for piece in (data[:cut], data[cut:]) if piece]
 
 
-@settings(max_examples=80, deadline=None)
+@times(2)
 @given(responses())
 def test_generated_responses(response: list[bytes]) -> None:
     compare([ask()], response)

@@ -48,6 +48,15 @@ async def asked() -> Asked:
     return Asked(door)
 
 
+def test_none_is_kept_for_a_host_that_is_longer_than_a_name() -> None:
+    async def main() -> None:
+        given = await asked()
+        assert given.find(host=b"h" * 255 + b":65535") is not None
+        assert given.find(host=b"h" * 256) is None
+
+    run(main())
+
+
 def test_one_that_holds_is_made_once() -> None:
     async def main() -> None:
         given = await asked()

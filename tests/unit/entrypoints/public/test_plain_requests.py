@@ -1,7 +1,7 @@
 """Plain requests: what is read is read as by the server's parser, and whatever is not certain is not read."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.domain.headers import HeaderPolicy
@@ -12,7 +12,8 @@ from talaria.entrypoints.public.server.framing import strict_parser
 from talaria.entrypoints.public.validation import check_target
 from tests.integration.attacks.support_cases import attacks
 from tests.integration.attacks.support_requests import raw_of
-from tests.support_rows import Rows
+from tests.support_examples import times
+from tests.support_rows import Rows, each_row
 from tests.unit.entrypoints.public.support_fast_path import ask, post
 from tests.unit.entrypoints.public.test_fast_path_alike import requests
 
@@ -109,7 +110,7 @@ def test_no_line_with_another_line_in_it_is_ever_remembered(name: bytes) -> None
         assert not check(ask(b"%b: a%cx-wind-user-id: another" % (name, octet)))
 
 
-@settings(max_examples=300)
+@times(7.5)
 @given(requests())
 def test_what_is_read_is_read_alike(pieces: list[bytes]) -> None:
     check(b"".join(pieces))
@@ -130,7 +131,7 @@ def test_each_attack_is_read_alike_and_some_are_read() -> None:
     assert read > 50
 
 
-@pytest.mark.parametrize(
+@each_row(
     "data",
     [
         b"",

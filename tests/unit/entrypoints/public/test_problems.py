@@ -14,6 +14,7 @@ from talaria.entrypoints.public import problems
 from talaria.entrypoints.public.problems import ROWS, render
 from talaria.testing import MemoryRecorder
 from tests.support_refusals import MAKERS
+from tests.support_rows import each_row
 from tests.unit.entrypoints.public.support_events import finished
 
 CONTRACT = {
@@ -73,7 +74,7 @@ def test_the_statuses_are_those_of_the_contract() -> None:
     assert {reason: row.status for reason, row in ROWS.items()} == CONTRACT
 
 
-@pytest.mark.parametrize("reason", MAKERS)
+@each_row("reason", MAKERS)
 def test_each_refusal_takes_the_form_of_a_problem(reason: str) -> None:
     status, headers, document = answer(MAKERS[reason]("10.0.0.7 said +491710000001"))
     row = ROWS[reason]
@@ -91,7 +92,7 @@ def test_each_refusal_takes_the_form_of_a_problem(reason: str) -> None:
     assert "10.0.0.7" not in str(headers)
 
 
-@pytest.mark.parametrize("reason", sorted(ROWS))
+@each_row("reason", sorted(ROWS))
 def test_the_detail_is_a_sentence(reason: str) -> None:
     assert re.fullmatch(r"[A-Z].+\.", ROWS[reason].detail)
 

@@ -1,11 +1,15 @@
 """What goes on from one configuration to the next."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.telemetry.timestamps import rfc3339
 from talaria.domain.resilience import CircuitBreaker
 from talaria.entrypoints.ops.readiness import Dependency
+from talaria.entrypoints.runtime import resources
 from talaria.entrypoints.runtime.resources import HealthRegistry, ResourceRegistry
 from talaria.testing import MemoryClock
 
@@ -45,6 +49,48 @@ def test_what_was_left_is_not_found_again_later() -> None:
     pool = first.get_or_create("wind", Pool)
     second = ResourceRegistry(first)
     assert ResourceRegistry(second).get_or_create("wind", Pool) is not pool
+
+
+class Closing(Pool):
+    """Does this when it is closed."""
+
+    def __init__(self, last: Callable[[], Awaitable[object]]) -> None:
+        self._last = last
+        self.closed = False
+
+    async def aclose(self) -> None:
+        await self._last()
+        self.closed = True
+
+
+async def end() -> None:
+    """At once."""
+
+
+async def hang() -> None:
+    await asyncio.Event().wait()
+
+
+async def raise_an_error() -> None:
+    raise ValueError("no")
+
+
+async def cancel_a_task_of_its_own() -> None:
+    task = asyncio.ensure_future(hang())
+    task.cancel()
+    await task
+
+
+async def test_each_is_closed_whatever_becomes_of_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resources, "CLOSE_SECONDS", 0.01)
+    bad = [Closing(raise_an_error), Closing(cancel_a_task_of_its_own), Closing(hang)]
+    good = Closing(end)
+    await resources.close_all([*bad, good])
+    assert good.closed
+    kinds = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert kinds == [ValueError, asyncio.CancelledError, TimeoutError]
 
 
 @pytest.fixture

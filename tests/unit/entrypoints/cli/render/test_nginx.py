@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from talaria.domain.errors import BadRequestTarget
 from talaria.entrypoints.cli.render.nginx import PLAIN_TARGET
 from talaria.entrypoints.public.validation import check_target
+from tests.support_rows import each_row
 from tests.unit.entrypoints.cli.render.support_render import rendered, text_of
 from tests.unit.entrypoints.public.support_targets import REFUSED
 
 PLAIN = re.compile(PLAIN_TARGET.encode())
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@each_row("case", REFUSED)
 def test_what_is_refused_is_not_plain(case: object) -> None:
     assert not PLAIN.search(getattr(case, "target", b""))
 
