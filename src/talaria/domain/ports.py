@@ -74,9 +74,6 @@ class Upstream(Protocol):
         been received.
         """
 
-    async def aclose(self) -> None:
-        """Give up whatever is open."""
-
 
 class ServiceTokens(Protocol):
     """Tokens that tell an upstream for which user, and on behalf of which caller, a request is."""

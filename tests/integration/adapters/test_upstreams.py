@@ -7,7 +7,6 @@ from talaria.adapters.balanced_upstream import Backend, BalancedUpstream
 from talaria.adapters.clock import MonotonicClock
 from talaria.adapters.http1.upstream import Http1Upstream
 from talaria.adapters.talaria_services import TalariaServices
-from talaria.domain.ports import Upstream
 from talaria.testing import MemoryRecorder
 from talaria.testing.contracts.upstream import UpstreamContract
 from talaria.testing.contracts.upstream_failures import UpstreamFailures
@@ -21,7 +20,7 @@ class _Harness:
         self._client = Http1Upstream(peer.url)
         clock = MonotonicClock()
         balanced = BalancedUpstream("upstream", [Backend(self._client)], clock, MemoryRecorder())
-        self.upstream: Upstream = TalariaServices(balanced, clock)
+        self.upstream = TalariaServices(balanced, clock)
         self._peer = peer
 
     def serve(self, handler: Handler) -> None:

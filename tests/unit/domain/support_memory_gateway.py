@@ -102,9 +102,6 @@ class ScriptedUpstream:
         self.answers.append(answer)
         return answer
 
-    async def aclose(self) -> None:
-        """Nothing is open."""
-
     @property
     def open_bodies(self) -> int:
         """Responses that were not closed."""

@@ -182,6 +182,3 @@ class _Nowhere:
     async def send(self, outbound: UpstreamRequest) -> UpstreamResponse:
         """Never called."""
         raise AssertionError
-
-    async def aclose(self) -> None:
-        """Nothing to close."""

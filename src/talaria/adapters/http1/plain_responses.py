@@ -69,13 +69,13 @@ class PlainResponses:
         """The response that these bytes are, or begin, and nothing more, without any of the `secrets` in its head; None
         where the strict reader is to read them.
         """
-        end = data.find(HEAD_END)
-        if end < 0:
+        head, end, body = data.partition(HEAD_END)
+        if not end:
             return None
         for secret in secrets:
-            if data.find(secret, 0, end) >= 0:
+            if secret in head:
                 return None
-        start, *lines = data[:end].split(b"\r\n")
+        start, *lines = head.split(b"\r\n")
         status = self._starts.get(start) or self._status(start)
         if not status or len(lines) > HEADER_COUNT_LIMIT:
             return None
@@ -101,7 +101,6 @@ class PlainResponses:
                 return None
             else:
                 chunked = True
-        body = data[end + 4 :]
         if chunked:
             content = _content_of(body) if length < 0 else None
             return None if content is None else (status, forwarded, dated, False, content, 0)
@@ -157,7 +156,7 @@ def _content_of(chunks: bytes) -> bytes | None:
     while True:
         end = chunks.find(b"\r\n", at)
         digits = chunks[at:end]
-        if end < 0 or not 0 < len(digits) <= _CHUNK_DIGITS or digits.translate(None, _HEXADECIMAL):
+        if not 0 < end - at <= _CHUNK_DIGITS or digits.translate(None, _HEXADECIMAL):
             return None
         at = end + 2 + int(digits, 16)
         content += chunks[end + 2 : at]

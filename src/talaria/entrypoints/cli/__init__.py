@@ -2,7 +2,7 @@
 
 main  lazy_group             finds a command by its name
 serve  check  init  token  keys  explain  person  reload  doctor  partner  render
-  shared                     the option --config and its problems, the end of a command that failed, the console
+  shared                     options, the problems of a configuration, the end of a command that failed, its lines
   failure_list               the rows that `explain` lists
   probes                     how a server is reached, for `doctor`
   credentials  egress        what personal and the partners say to our credentials, and where our calls come from

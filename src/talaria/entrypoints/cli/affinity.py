@@ -9,6 +9,7 @@ import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -69,10 +70,8 @@ def _ask(balancer: str, token: str) -> str:
 def _met(request_id: str, instances: Sequence[Operators]) -> Operators:
     """The instance that kept this request. Raises CannotAsk."""
     for instance in instances:
-        try:
+        with suppress(NotThere):
             ask(instance, f"/5xx/{request_id}", dict[str, Any])
-        except NotThere:
-            continue
-        return instance
+            return instance
     told = ", ".join(map(str, instances))
     raise CannotAsk(f"a request through it met none of {told}", "Name the operators' listener of each: --ops URL ...")

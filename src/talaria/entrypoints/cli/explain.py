@@ -9,13 +9,14 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 import rich_click as click
-from rich.table import Table
+from rich.console import Console
+from rich.table import Column, Table
 from rich.text import Text
 
 from talaria.adapters.telemetry.failure_log import KEPT, PASSED_ON, STATUS, FailureRecord
 from talaria.entrypoints.cli.failure_list import moment, print_list
 from talaria.entrypoints.cli.operators import CannotAsk, NotThere, Operators, ask, operators_of, ops_option
-from talaria.entrypoints.cli.shared import config_option, console, fail, plain_table, say, say_json, written_as
+from talaria.entrypoints.cli.shared import config_option, fail, line_width, say, say_json, written_as
 from talaria.entrypoints.config.types import pattern
 from talaria.entrypoints.ops.answers import Failures
 from talaria.entrypoints.ops.timeline import advice, facts_of, origin, steps
@@ -127,14 +128,17 @@ def _entries(address: Operators, query: dict[str, str | int]) -> list[FailureRec
 
 
 def _print_timeline(entry: FailureRecord) -> None:
-    """One entry: its origin, what happened when, and what to do."""
-    facts = Table.grid(padding=(0, 2))
+    """One entry: its origin, what happened when, and what to do. Nothing is cut: what is too long goes on below."""
+    facts = Table.grid(Column(), Column(overflow="fold"), padding=(0, 2))
     for name, value in facts_of(entry):
         facts.add_row(Text(name, style="dim"), Text(value))
-    table = plain_table("at", "took", "what", "outcome")
+    times = [Column(name, justify="right", no_wrap=True) for name in ("at", "took")]
+    texts = [Column(name, overflow="fold") for name in ("what", "outcome")]
+    table = Table(*times, *texts, box=None, padding=(0, 2), collapse_padding=True, pad_edge=False, header_style="dim")
     for step in steps(entry):
         took = "" if step.ms is None else f"{step.ms:.1f} ms"
         outcome = Text(step.outcome, style="green" if step.well else "red")
         table.add_row(f"{step.at_ms:.1f} ms", took, Text(step.what), outcome)
     headline = Text(f"{entry.status} {entry.reason or PASSED_ON}", style="bold red")
-    console().print(headline, Text(origin(entry)), "", facts, "", table, "", Text(advice(entry)), sep="\n")
+    console = Console(highlight=False, width=line_width())
+    console.print(headline, Text(origin(entry)), "", facts, "", table, "", Text(advice(entry)), sep="\n")

@@ -1,5 +1,5 @@
 """What the commands share: the option --config and its problems (exit code 78), options that are written as settings
-are, the end of a command that failed (1), and the console that tables are printed on.
+are, the end of a command that failed (1), and how long its lines may be.
 """
 
 import json
@@ -15,8 +15,6 @@ from typing import Any, NoReturn
 
 import msgspec
 import rich_click as click
-from rich.console import Console
-from rich.table import Table
 
 from talaria.domain.model import PersonalPhoneId
 from talaria.entrypoints.config import ConfigurationError, Problem, Settings, load, load_part
@@ -25,7 +23,6 @@ from talaria.entrypoints.config.problems import InvalidValue
 from talaria.entrypoints.config.sources import LoadContext
 
 EXIT_CONFIGURATION = os.EX_CONFIG
-_WIDTH_OF_A_FILE = 160
 _ENDLESS = 10_000
 
 DEFAULT_FILE = Path("talaria.toml")
@@ -64,12 +61,6 @@ def pasted(path: Path) -> str:
     return quote(str(path))
 
 
-def console() -> Console:
-    """As wide as a line may be; in a file or a pipe a row is one line."""
-    width = line_width()
-    return Console(highlight=False, width=_WIDTH_OF_A_FILE if width == _ENDLESS else width)
-
-
 def say(text: str, *, err: bool = False) -> None:
     """Lines; where one is too long several, those after the first indented once more. No word is cut."""
     width = line_width(err=err)
@@ -90,14 +81,6 @@ def line_width(*, err: bool = False) -> int:
     return get_terminal_size().columns if known else _ENDLESS
 
 
-def plain_table(*headings: str) -> Table:
-    """A table without lines; its cells are to be Texts, for a name in square brackets is no markup."""
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in ("at", "took") else "left", no_wrap=True)
-    return table
-
-
 @contextmanager
 def writing(*paths: Path) -> Iterator[None]:
     """Around the writing of new files: the command fails where one of them is there, or can't be written."""
@@ -107,7 +90,7 @@ def writing(*paths: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        fail(f"{error.filename} can't be written: {error.strerror}.")
+        fail(f"{error.filename or ' or '.join(map(str, paths))} can't be written: {error.strerror}.")
 
 
 def person_argument(command: Callable[..., None]) -> Callable[..., None]:

@@ -219,10 +219,7 @@ class FastRequest:
         self._recorded = is_recorded(trace, tracing)
 
     def _begun(self) -> Trace:
-        return begun(self._trace_id, self._trace_lines, self._read.get(b"host", b""), self._client.scheme)
+        return begun(self._trace_id, self._trace_lines, self._read[b"host"], self._client.scheme)
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         return await self._services.send(request, self._lease)
-
-    async def aclose(self) -> None:
-        await self._services.aclose()

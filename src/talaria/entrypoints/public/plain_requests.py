@@ -126,4 +126,4 @@ class PlainRequests:
 def _is_unusual(target: bytes) -> bool:
     """Is there more in it than characters of a target, or an escape or a segment that begins with a dot in its path?"""
     path = target.partition(b"?")[0]
-    return target.translate(None, TARGET_CHARACTERS) != b"" or path.find(b"%") >= 0 or path.find(b"/.") >= 0
+    return target.translate(None, TARGET_CHARACTERS) != b"" or b"%" in path or b"/." in path

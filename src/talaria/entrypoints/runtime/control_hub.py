@@ -98,18 +98,14 @@ class ControlHub:
     def _route(self, sender: int, receiver: int, payload: bytes) -> None:
         if receiver == SUPERVISOR:
             self._on_heartbeat(sender, payload)
-        elif receiver == SIBLINGS:
-            for number in self._others(sender):
-                self.send(number, sender, payload)
-        elif receiver == ELDEST:
-            for number in self._others(sender)[:1]:
-                self.send(number, sender, payload)
-        else:
-            self.send(receiver, sender, payload)
+            return
+        for number in self._numbers(receiver, sender):
+            self.send(number, sender, payload)
 
-    def _others(self, sender: int) -> list[int]:
-        """The other workers, the eldest first: the order in which they were connected."""
-        return [number for number in self._peers if number in self._workers and number != sender]
+    def _numbers(self, receiver: int, sender: int) -> list[int]:
+        """The processes that an address means. Workers are in the order in which they were connected, eldest first."""
+        others = [number for number in self._peers if number in self._workers and number != sender]
+        return {SIBLINGS: others, ELDEST: others[:1]}.get(receiver, [receiver])
 
     def _flush(self, peer: _Peer) -> None:
         with suppress(OSError):  # full, or gone: then reading says so

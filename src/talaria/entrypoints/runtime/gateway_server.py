@@ -73,12 +73,7 @@ class GatewayServer:
         pages = public_pages(lambda: self._jwks(), lambda: self._admin.draining)
         app = PublicApp(self._proxy, pages, recorder, clock, limiter)
         self._fast_path = FastPath(
-            container.gateway(),
-            recorder,
-            clock,
-            limiter,
-            body_limit=body_limit,
-            enabled=self.settings.server.fast_path,
+            container.gateway(), recorder, clock, limiter, body_limit=body_limit, enabled=self.settings.server.fast_path
         )
         limits = limits_of(self.settings)
         self._listener = Listener(app, RejectedHeads(recorder), limits, drain_timeout, fast_path=self._fast_path)

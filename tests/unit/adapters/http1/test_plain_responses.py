@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from talaria.adapters.http1.plain_responses import PlainResponse, PlainResponses, continued
-from talaria.adapters.http1.response_head import parse_head
+from talaria.adapters.http1.response_head import HEADER_COUNT_LIMIT, parse_head
 from talaria.domain.headers import HeaderPolicy
 from talaria.domain.model import Partner
 from tests.support_rows import each_row
@@ -26,11 +26,16 @@ def response(*lines: bytes, start: bytes = b"HTTP/1.1 200 OK", body: bytes = b"o
 
 def test_a_plain_one() -> None:
     data = response(
-        b"Content-Type:  a/b ", b"Date: x", b"Connection: keep-alive", b"Content-Length: 2", b"X-Request-Id: 1"
+        b"Content-Type:  a/b ",
+        b"Date: x",
+        b"X-A: X",
+        b"Connection: keep-alive",
+        b"Content-Length: 2",
+        b"X-Request-Id: 1",
     )
     assert read(data) == (
         200,
-        [b"content-type: a/b\r\n", b"date: x\r\n", b"content-length: 2\r\n"],
+        [b"content-type: a/b\r\n", b"date: x\r\n", b"x-a: X\r\n", b"content-length: 2\r\n"],
         True,
         True,
         b"ok",
@@ -58,13 +63,14 @@ def test_in_pieces_it_is_what_it_is_whole(body: bytes, cuts: list[int]) -> None:
         response(),
         response(b"content-length: 2", body=b"okk"),
         response(b"content-length: 2", b"content-length: 2"),
+        response(b"content-length: 0", b"content-length: 2"),
         response(b"content-length: +2"),
         response(b"content-length: 0x2"),
-        response(b"content-length: " + b"0" * 16 + b"2"),
         response(b"content-length: 2", b"transfer-encoding: chunked"),
         response(b"transfer-encoding: chunked", b"transfer-encoding: chunked", body=b"0\r\n\r\n"),
         response(b"transfer-encoding: gzip, chunked", body=b"0\r\n\r\n"),
         response(b"content-length: 5", b"transfer-encoding: chunked", body=b"0\r\n\r\n"),
+        response(b"content-length: 0", b"transfer-encoding: chunked", body=b"0\r\n\r\n"),
         *(
             response(b"transfer-encoding: chunked", body=chunks)
             for chunks in (
@@ -108,7 +114,6 @@ def test_in_pieces_it_is_what_it_is_whole(body: bytes, cuts: list[int]) -> None:
         response(b"content-length: 2", b"x-a: a\nb"),
         response(b"content-length: 2", b"x-a: a\rb"),
         response(b"content-length: 2", b"x-a: a\x00b"),
-        response(b"content-length: 2", *[b"a: 1"] * 200),
         response(b"content-length: 2", start=b"HTTP/1.0 200 OK"),
         response(b"content-length: 2", start=b"HTTP/1.1 200"),
         response(b"content-length: 2", start=b"HTTP/1.1  200 OK"),
@@ -160,12 +165,20 @@ def test_what_is_read_is_read_alike(start: bytes, lines: list[bytes], length: in
     [
         (b"0\r\n\r\n", b""),
         (b"2\r\nok\r\n0\r\n\r\n", b"ok"),
-        (b"0A\r\n\r\n23456789\r\n2\r\nok\r\n000\r\n\r\n", b"\r\n23456789ok"),
+        (b"10\r\n0123456789abcdef\r\n0\r\n\r\n", b"0123456789abcdef"),
+        (b"0A\r\n\r\n23456789\r\n2\r\nok\r\n000000\r\n\r\n", b"\r\n23456789ok"),
     ],
 )
 def test_whole_chunks(chunks: bytes, content: bytes) -> None:
     data = response(b"transfer-encoding: chunked", body=chunks)
     assert read(data) == (200, [], False, False, content, 0)
+
+
+def test_limits() -> None:
+    for lines, plain in ((HEADER_COUNT_LIMIT, True), (HEADER_COUNT_LIMIT + 1, False)):
+        assert (read(response(b"content-length: 2", *[b"a: 1"] * (lines - 1))) is not None) == plain
+    for digits, plain in ((15, True), (16, False)):
+        assert (read(response(b"content-length: " + b"2".zfill(digits))) is not None) == plain
 
 
 def test_a_head_without_an_end() -> None:

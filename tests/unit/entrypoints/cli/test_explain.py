@@ -215,6 +215,21 @@ def test_of_what_was_before_the_last_are_told_alone(
     assert [msgspec.json.decode(line)["request_id"] for line in lines] == [f"r-{number}" for number in told]
 
 
+@pytest.mark.parametrize("width", ["40", "80", "120"])
+def test_of_a_timeline_nothing_is_cut_on_any_terminal(
+    run: Run, listener: Listener, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    address = "http://a-long-name.of-a-cluster.internal.example:8443"
+    attempt = AttemptRecord("talaria-services", 0.1, 2.0, "connection refused by the other end, at once", address)
+    record = msgspec.structs.replace(failure_record(), attempts=[attempt], breakers={address: "open"})
+    listener.body = msgspec.json.encode(record)
+    monkeypatch.setenv("COLUMNS", width)
+    lines = run("r-1").stdout.splitlines()
+    assert all(len(line) <= int(width) and "…" not in line for line in lines)
+    assert ["at", "took", "what", "outcome"] in [line.split() for line in lines]
+    assert any(line.split()[:4] == ["0.1", "ms", "2.0", "ms"] for line in lines)
+
+
 def test_a_refusal_below_500_is_explained_by_what_its_client_was_told(run: Run, listener: Listener) -> None:
     refused = msgspec.structs.replace(failure_record(), status=401, reason="expired-token", origin="client")
     listener.body = msgspec.json.encode(refused)

@@ -225,6 +225,18 @@ def test_a_rate_limit_counts_each_request_once() -> None:
     run(main())
 
 
+def test_each_request_makes_room_for_retries() -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        counted: list[float] = []
+        town.services.requested = counted.append
+        await client.send(ask())
+        assert counted == [town.clock.now()]
+
+    run(main())
+
+
 def test_bound_callers_are_looked_at_from_each_peer() -> None:
     async def main() -> None:
         bound = FastTown(networks=NetworkAllowlist({"app": [ip_network("203.0.113.7/32")]}))

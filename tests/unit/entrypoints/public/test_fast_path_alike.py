@@ -126,7 +126,7 @@ NAMES = st.sampled_from(
 VALUES = st.sampled_from(
     [
         *b"1|keep-alive|close|Keep-Alive|x-custom|5|0|chunked|100-continue|h2c|wind|Bearer t-1|Bearer t-2".split(b"|"),
-        *b"Bearer |Bearer|| padded |\ttab\t|\xc3\xa9|a\x00b|a\rb|a, b".split(b"|"),
+        *b"Bearer |Bearer|| padded |\ttab\t|\xc3\xa9|a\x00b|a\rb|a\nx-wind-user-id: u-2|a, b".split(b"|"),
         *(b"00-%b-%b-01" % (digit * 32, b"b" * 16) for digit in (b"a", b"0")),
         b"x" * 300,
     ]

@@ -15,7 +15,7 @@ STREAMED = [
     (OK[:-1], OK[-1:] + b"surplus"),
     (OK[:-2], OK[-2:-1], OK[-1:] + OK.replace(b"ok", b"evil")),
     (OK.replace(b"length: 2", b"length: 40000") + b"x" * 39000, b"x" * 998),
-    (OK.replace(b"length: 2", b"length: 40000") + b"x" * 39999, b"x"),
+    (OK.replace(b"length: 2", b"length: 40000") + b"x" * 39997, b"x"),
     (OK[:20], OK[20:]),
     (b"HTTP/1.1 204 No Content\r\n\r\n",),
     (b"HTTP/1.1 500 Oops\r\ncontent-length: 2\r\n\r\nno",),

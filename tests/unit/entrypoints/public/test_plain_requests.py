@@ -116,6 +116,13 @@ def test_what_is_read_is_read_alike(pieces: list[bytes]) -> None:
     check(b"".join(pieces))
 
 
+@given(st.lists(requests(), max_size=5))
+def test_what_was_read_before_changes_nothing(several: list[list[bytes]]) -> None:
+    shared = PlainRequests(POLICY, 100)
+    for data in map(b"".join, [*several, *several]):
+        assert read(data, shared) == read(data)
+
+
 @given(st.binary(max_size=6), st.integers(0, 200))
 def test_any_bytes_anywhere(odd: bytes, at: int) -> None:
     data = post(b"hello", b"Accept: */*", b"x-a: b")
@@ -223,6 +230,12 @@ def test_several_lines_of_hops_are_one_list() -> None:
     found = read(ask(b"x-forwarded-for: a, b", b"X-Forwarded-For: c", b"forwarded: for=a", b"forwarded: for=b"))
     assert found is not None
     assert (found[3][b"x-forwarded-for"], found[3][b"forwarded"]) == (b"a, b, c", b"for=a, for=b")
+
+
+def test_the_value_of_authorization_is_not_looked_at() -> None:
+    found = read(ask(token=b"\xff\t"))
+    assert found is not None
+    assert found[4] == b"Bearer \xff\t"
 
 
 def test_a_connection_that_is_kept() -> None:

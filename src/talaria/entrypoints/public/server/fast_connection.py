@@ -1,8 +1,9 @@
 """A client's connection with a fast path in front of its parser.
 
-The fast path is asked where nothing is under way on the connection and nothing is half read. It takes a request whole,
-and then it is the connection's only one: whatever else happens (more bytes, a disconnect, a drain, a reload) hands it
-over first, to the parser and the pipeline, as if it had come to them.
+The fast path is asked where nothing is under way on the connection and nothing is half read: a queued request has an
+active one before it, or a client that takes nothing, and a response that comes before the end of its request ends the
+connection. It takes a request whole, and then it is the connection's only one: whatever else happens (more bytes, a
+disconnect, a drain, a reload) hands it over first, to the parser and the pipeline, as if it had come to them.
 """
 
 from functools import partial
@@ -57,8 +58,6 @@ class FastConnection(Connection):
             or self.draining
             or self._discarding
             or pipeline.closed
-            or pipeline.queued
-            or (self.cycle is not None and self.cycle.more_body)
         ) and self._fast_path.begin(self, data, self._limits.header_limit):
             return
         super().data_received(data)

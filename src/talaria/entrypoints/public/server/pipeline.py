@@ -79,7 +79,7 @@ class RequestPipeline:
         cycles, self.active = [self.active, *self.queued], None
         self.close()
         for cycle in cycles:
-            if cycle is not None and not cycle.response_complete:
+            if cycle is not None:
                 cycle.disconnect()
 
     def disable_keep_alive(self) -> None:

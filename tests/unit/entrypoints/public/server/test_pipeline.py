@@ -62,6 +62,15 @@ async def test_no_request_starts_while_the_client_takes_nothing() -> None:
     assert (harness.targets, harness.transport.reading) == (numbers(3), True)
 
 
+async def test_a_request_that_comes_while_the_client_takes_nothing_waits() -> None:
+    harness = Harness()
+    await harness.stuck()
+    await harness.feed(get("/0"))
+    assert (harness.targets, harness.transport.reading) == ([], False)
+    await harness.taken()
+    assert harness.targets == numbers(1)
+
+
 async def test_nothing_is_read_while_the_client_takes_nothing() -> None:
     harness = Harness()
     await harness.feed(get("/0"))
@@ -159,15 +168,15 @@ async def test_a_queued_request_of_a_lost_connection_never_begins() -> None:
     harness.connection.connection_lost(None)
     harness.connection.resume_writing()
     await settled()
-    assert (harness.targets, harness.connection.is_idle) == (numbers(1), True)
+    assert (harness.targets, harness.connection.is_idle, harness.transport.reading) == (numbers(1), True, False)
 
 
 async def test_a_drain_ends_the_connection_with_the_next_answer_that_begins() -> None:
     harness = Harness()
     await harness.feed(many(3))
-    harness.began[0].begin(200, [(b"content-length", b"0")])
+    harness.began[0].begin(200, [(b"content-length", b"2")])
     harness.connection.begin_drain()
-    harness.began[0].finish()
+    await harness.began[0].write(b"ok")
     await settled()
     assert (harness.targets, harness.transport.finished) == (numbers(2), False)
     await harness.answer()
@@ -213,6 +222,14 @@ async def test_no_byte_behind_its_length_is_written() -> None:
     await harness.began[0].write(b"x")
     await harness.began[0].write(b"HTTP/1.1 200 OK")
     assert harness.transport.written.endswith(b"\r\n\r\nx")
+
+
+async def test_a_full_pipeline_takes_no_request() -> None:
+    harness = Harness()
+    await harness.feed(many(MAX_QUEUED + 1))
+    pipeline = harness.connection.pipeline
+    assert not pipeline.add(arrived()[0])
+    assert [cycle.keep_alive for cycle in pipeline.queued] == [True] * (MAX_QUEUED - 1) + [False]
 
 
 async def test_a_closed_pipeline_takes_no_request() -> None:
