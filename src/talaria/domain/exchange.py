@@ -317,8 +317,7 @@ class Exchange:
             self._cache(key, flight, self._policy.negative(refusal, self._now()))
             raise
         except UnknownUser:
-            # To drop nothing would still end the flows of all other persons.
-            if not flight.invalidated and self.identities.get(key) is not None:
+            if not flight.invalidated:
                 self.identities.drop(key)
             raise
         except DependencyFault:
