@@ -299,12 +299,9 @@ class Exchange:
             flight.waiters -= 1
             context.attempts.extend(flight.attempts)
             if flight.waiters == 0 and not flight.background:
-                self._cancel(key, flight)
-
-    def _cancel(self, key: IdentityKey, flight: _Flight) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
-        flight.task.cancel()
+                if self._flights.get(key) is flight:
+                    del self._flights[key]
+                flight.task.cancel()
 
     async def _exchange(self, key: IdentityKey, flight: _Flight) -> PartnerUserId:
         partner, _, phone_id = key
