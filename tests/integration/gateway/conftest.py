@@ -18,8 +18,11 @@ def pytest_asyncio_loop_factories(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One behaviour, whichever path a request takes."""
+    """One behaviour, whichever path a request takes. EACH_PATH names the tests of a module that the fast path serves:
+    their requests and responses are plain.
+    """
     if "gateway" in metafunc.fixturenames and hasattr(metafunc.module, "EACH_PATH"):
+        assert all(hasattr(metafunc.module, name) for name in metafunc.module.EACH_PATH)
         metafunc.parametrize("gateway", PATHS, indirect=True)
 
 
@@ -36,3 +39,7 @@ async def gateway(town: Town, request: pytest.FixtureRequest) -> AsyncIterator[G
     async with gateway_in(town, {"server": {"fast_path": path != "fast path off"}} if path else None) as running:
         running.asks_before = path == "asked before"
         yield running
+    if path == "asked before" and request.function.__name__ in request.module.EACH_PATH:
+        assert running.recorder.fast, "no request took the fast path"
+    elif path == "fast path off":
+        assert not running.recorder.fast

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.integration.gateway.support_gateway import Gateway, Town, gateway_in
 from tests.integration.gateway.support_problem import check_problem, refused
+from tests.support_paths import fast_path
 
 
 def of_callers(**limits: str) -> dict[str, Any]:
@@ -35,6 +36,16 @@ async def test_a_callers_limit_is_one_for_all_of_its_persons(town: Town) -> None
         for _ in range(3):
             assert (await gateway.ask()).status == 200
         await check_limited(gateway, town.person())
+
+
+async def test_a_limit_counts_what_takes_the_fast_path(town: Town) -> None:
+    async with gateway_in(town, of_callers(person_rate_limit="1/h burst 3")) as gateway:
+        person = town.person()
+        token = town.token(person)
+        for _ in range(3):
+            assert (await gateway.ask(token=token)).status == 200
+        assert gateway.recorder.fast == 2 * fast_path()
+        await check_limited(gateway, person)
 
 
 async def test_what_is_refused_before_it_counts_for_no_limit(town: Town) -> None:

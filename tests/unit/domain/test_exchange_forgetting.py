@@ -1,4 +1,4 @@
-"""Rule 6 of the exchange: what is dropped, when, and what must stay."""
+"""Rule 7 of the exchange: what is dropped, when, and what must stay."""
 
 import asyncio
 
@@ -67,6 +67,22 @@ def test_what_relies_on_an_evicted_pair_ends_as_it_is_forgotten() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("answered_after", [4.0, 6.0, 9.0])
+def test_a_waiter_with_a_stale_pair_that_is_invalidated_has_all_of_its_time(answered_after: float) -> None:
+    async def main() -> None:
+        world = await expired()
+        world.directory.script.gate.clear()
+        waiting = world.start()
+        await asyncio.sleep(1)
+        world.forget("u-1")
+        await asyncio.sleep(answered_after - 1)
+        world.directory.script.gate.set()
+        assert await waiting == "u-1"
+        assert world.results == ["miss", "miss"]
+
+    run(main())
+
+
 def test_to_forget_an_evicted_pair_leaves_the_flight_that_is_to_replace_it() -> None:
     async def main() -> None:
         world = World()
@@ -77,6 +93,21 @@ def test_to_forget_an_evicted_pair_leaves_the_flight_that_is_to_replace_it() -> 
         world.accounts.script.gate.set()
         await asking
         assert world.identities.get(key()) is not None
+
+    run(main())
+
+
+def test_a_waiter_with_a_stale_pair_that_is_invalidated_leaves_at_its_deadline() -> None:
+    async def main() -> None:
+        world = await expired()
+        world.directory.script.gate.clear()
+        waiting, started = world.start(), world.clock.now()
+        await asyncio.sleep(1)
+        world.forget("u-1")
+        with pytest.raises(TimedOut, check=by("personal")):
+            await waiting
+        assert world.clock.now() - started == pytest.approx(10.0)
+        assert world.calls == (3, 1)
 
     run(main())
 
