@@ -70,7 +70,9 @@ class AdapterAccounts:
                 raise PartnerBadAnswer(error.cause) from None
             except (UnknownUser, DependencyFault, GatewayOverloaded, TimeoutError):
                 raise
-            except (Exception, asyncio.CancelledError) as error:
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            except BaseException as error:  # a panic of a library in Rust is no Exception
                 if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                     raise
                 raise PartnerBadAnswer(_described(error)) from None

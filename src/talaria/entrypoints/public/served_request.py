@@ -16,6 +16,8 @@ from talaria.entrypoints.public.validation import ClientBody
 
 logger = logging.getLogger("talaria.proxy")
 
+_ENDS_THE_PROCESS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+
 
 class ServedRequest:
     """A context manager around the answering of one request; no exception leaves it but those that end the process.
@@ -51,7 +53,7 @@ class ServedRequest:
         finally:
             self._cycle.on_disconnect = None
             self._finish()
-        return error is None or isinstance(error, Exception | asyncio.CancelledError)
+        return not isinstance(error, _ENDS_THE_PROCESS)
 
     @property
     def request_id(self) -> str:
@@ -79,7 +81,7 @@ class ServedRequest:
                 self._client_gone("")
             else:
                 self._refuse(Draining("cut off at the end of the drain"))
-        elif isinstance(error, Exception):
+        elif not isinstance(error, _ENDS_THE_PROCESS):
             logger.error("a request failed by a fault of ours", exc_info=error, extra={"request_id": self.request_id})
             self._refuse(InternalError(type(error).__name__))
 

@@ -56,8 +56,14 @@ async def test_refusals_pass(refusal: Refusal) -> None:
     assert caught.value is refusal
 
 
-@pytest.mark.parametrize("kind", [KeyError, InvalidToken])
-async def test_any_other_exception_is_a_bad_answer_with_its_place_and_without_its_text(kind: type[Exception]) -> None:
+class Panic(BaseException):
+    """As of a library in Rust (pyo3)."""
+
+
+@pytest.mark.parametrize("kind", [KeyError, InvalidToken, MemoryError, Panic, SystemExit])
+async def test_any_other_exception_is_a_bad_answer_with_its_place_and_without_its_text(
+    kind: type[BaseException],
+) -> None:
     async def fail(http: PartnerHttp, call: HopContext) -> PartnerUserId:
         raise kind(PHONE.reveal())
 
@@ -65,6 +71,16 @@ async def test_any_other_exception_is_a_bad_answer_with_its_place_and_without_it
     with pytest.raises(PartnerBadAnswer, match=place) as caught:
         await accounts(partner(), fail).user_of(PHONE, HopContext("", 5.0))
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit])
+async def test_what_python_itself_raises_to_end_something_passes(kind: type[BaseException]) -> None:
+    async def fail(http: PartnerHttp, call: HopContext) -> PartnerUserId:
+        raise kind
+
+    asking = accounts(partner(), fail).user_of(PHONE, HopContext("", 5.0))
+    with pytest.raises(kind):
+        asking.send(None)
 
 
 async def test_a_question_that_cannot_be_written_is_a_bad_answer() -> None:

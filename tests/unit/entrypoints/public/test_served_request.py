@@ -144,12 +144,20 @@ def test_a_cancelled_request_is_its_clients_or_the_drains(disconnected: bool, re
     run(main())
 
 
-def test_a_fault_of_ours_is_logged_under_the_id_that_the_client_gets(caplog: pytest.LogCaptureFixture) -> None:
+class Panic(BaseException):
+    """As of a library in Rust (pyo3)."""
+
+
+@pytest.mark.parametrize("kind", [KeyError, Panic])
+def test_a_fault_of_ours_is_logged_under_the_id_that_the_client_gets(
+    caplog: pytest.LogCaptureFixture, kind: type[BaseException]
+) -> None:
     async def main() -> None:
         serving = Serving()
-        serving.end(KeyError("secret"))
+        serving.end(kind("secret"))
         event = finished(serving.recorder)
-        assert (event.status, event.reason, event.origin, event.cause) == (500, "internal-error", "gateway", "KeyError")
+        assert (event.status, event.reason, event.origin) == (500, "internal-error", "gateway")
+        assert event.cause == kind.__name__
         (line,) = caplog.records
         assert line.__dict__["request_id"] == serving.problem["request_id"] == event.context.request_id
         assert b"secret" not in serving.link.written
@@ -157,7 +165,7 @@ def test_a_fault_of_ours_is_logged_under_the_id_that_the_client_gets(caplog: pyt
     run(main())
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_what_ends_the_process_passes_and_is_recorded(kind: type[BaseException]) -> None:
     async def main() -> None:
         serving = Serving()
