@@ -90,9 +90,10 @@ def test_a_line_can_be_text_for_people(sink: Sink) -> None:
     descriptor = os.open(os.devnull, os.O_WRONLY)
     log = AccessLog(descriptor, call_later=Loop().call_later, write=sink.write, as_text=True)
     log.record(ended())
-    log.flush()
+    log.record_forwarded([FORWARDED])
     os.close(descriptor)
-    assert b"  INFO     request request_id=r-1 tag=wind method=GET" in sink.taken
+    for number in (b"1", b"2"):
+        assert b"  INFO     request request_id=r-%b tag=wind method=GET" % number in sink.taken
 
 
 def test_a_line_holds_the_request_in_this_order(log: AccessLog, sink: Sink) -> None:
