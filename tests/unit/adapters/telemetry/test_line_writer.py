@@ -25,6 +25,7 @@ def lost(count: int) -> bytes:
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
     reads, writes = os.pipe()
+    os.set_blocking(reads, False)  # what is not there fails a test, and does not hang it
     yield reads, writes
     os.close(reads)
     os.close(writes)
