@@ -20,16 +20,24 @@ PATIENT: Mapping[str, Any] = {
 PACE = 0.01
 
 
-async def until(holds: Callable[[], bool | Awaitable[bool]], seconds: float = 15.0) -> None:
-    """Returns once `holds()` is true. Raises TimeoutError, naming the condition, where it is not within `seconds`."""
+async def until(
+    holds: Callable[[], bool | Awaitable[bool]], seconds: float = 15.0, not_yet: tuple[type[Exception], ...] = ()
+) -> None:
+    """Returns once `holds()` is true. Raises TimeoutError, naming the condition, where it is not within `seconds`.
+
+    `not_yet`: what is raised as long as what is asked is not there.
+    """
     try:
         async with asyncio.timeout(seconds):
-            while not await _value(holds):
+            while not await _value(holds, not_yet):
                 await asyncio.sleep(PACE)  # nothing announces it
     except TimeoutError:
         raise TimeoutError(f"not within {seconds} s: {inspect.getsource(holds).strip()}") from None
 
 
-async def _value(holds: Callable[[], bool | Awaitable[bool]]) -> bool:
-    value = holds()
-    return value if isinstance(value, bool) else await value
+async def _value(holds: Callable[[], bool | Awaitable[bool]], not_yet: tuple[type[Exception], ...]) -> bool:
+    try:
+        value = holds()
+        return value if isinstance(value, bool) else await value
+    except not_yet:
+        return False

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from talaria.sandbox.stack import Sandbox, running_sandbox
+from tests.support_waiting import until
 
 WAY = "/v1/scooters/nearby"
 
@@ -29,16 +30,9 @@ async def serving(sandbox: Sandbox, log: Path) -> AsyncIterator[asyncio.subproce
         assert await asyncio.wait_for(process.wait(), 20) == 0
 
 
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+async def until_served(holds: Callable[[], Awaitable[bool]]) -> None:
     """Wait for a condition; a gateway that is not there yet is none."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                if await holds():
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
+    await until(holds, seconds=20, not_yet=(httpx.TransportError,))
 
 
 def change(sandbox: Sandbox, text: str, by: str) -> None:
@@ -71,14 +65,14 @@ async def test_every_process_takes_what_is_valid_and_refuses_what_is_not(workers
             return float((await last_reload()).split()[1]) == ok
 
         async with serving(sandbox, tmp_path / "log") as process:
-            await until(lambda: all_are(200))
+            await until_served(lambda: all_are(200))
             change(sandbox, 'callers = ["app"]', 'callers = ["app"]\nmethods = ["POST"]')
             os.kill(process.pid, signal.SIGHUP)
-            await until(lambda: all_are(405))
-            await until(lambda: reload_is(True))
+            await until_served(lambda: all_are(405))
+            await until_served(lambda: reload_is(True))
             change(sandbox, 'methods = ["POST"]', 'methods = ["FETCH"]')
             os.kill(process.pid, signal.SIGHUP)
-            await until(lambda: reload_is(False))
+            await until_served(lambda: reload_is(False))
             assert await statuses() == {405}
 
 
@@ -112,6 +106,6 @@ async def test_a_signal_while_the_configuration_is_read_is_not_lost(tmp_path: Pa
 
         async with serving(sandbox, tmp_path / "log") as process:
             await say(sandbox.config_path, before, lambda: os.kill(process.pid, signal.SIGHUP))
-            await until(lambda: status_is(200))
+            await until_served(lambda: status_is(200))
             await say(sandbox.config_path, after)
-            await until(lambda: status_is(405))
+            await until_served(lambda: status_is(405))

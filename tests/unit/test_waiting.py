@@ -24,3 +24,15 @@ async def test_a_condition_may_wait_itself() -> None:
 async def test_where_it_never_holds_the_condition_is_named() -> None:
     with pytest.raises(TimeoutError, match="lambda: 1 > 2"):
         await until(lambda: 1 > 2, seconds=0.05)
+
+
+async def test_what_is_not_there_yet_may_raise() -> None:
+    there = iter([False, True])
+
+    async def holds() -> bool:
+        if next(there):
+            return True
+        raise ConnectionError
+
+    await until(holds, not_yet=(ConnectionError,))
+    assert list(there) == []

@@ -303,8 +303,7 @@ class DependencyClient:
         if call.request_id:
             headers["x-request-id"] = call.request_id
         url = self._base_url.rstrip("/") + request.target if request.target else self._base_url
-        timeouts = httpx.Timeout(None, connect=self._share).as_dict()
-        extensions = {"timeout": timeouts}
+        extensions = {"timeout": httpx.Timeout(None, connect=self._share).as_dict()}
         built = httpx.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
         if request.sign is not None:
             target, body = built.url.raw_path.decode("ascii"), request.body or b""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from cachetools import Cache, LRUCache
 
 from talaria.domain.model import CachedIdentity, IdentityKey
+from talaria.domain.revocations import Revocations
 
 
 class LruIdentityCache:
@@ -16,7 +17,7 @@ class LruIdentityCache:
     def __init__(self, max_entries: int) -> None:
         if max_entries < 1:
             raise ValueError(f"max_entries is {max_entries}; at least 1 is needed")
-        self.revision = 0
+        self.revocations = Revocations()
         self._kept: LRUCache[IdentityKey, CachedIdentity] = LRUCache(max_entries)
 
     def get(self, key: IdentityKey) -> CachedIdentity | None:
@@ -27,16 +28,16 @@ class LruIdentityCache:
 
     def put(self, key: IdentityKey, identity: CachedIdentity) -> None:
         before = self.get(key)
-        if before is not None and before.user_id != identity.user_id:
-            self.revision += 1
+        if before is None or before.user_id != identity.user_id:
+            self.revocations.revoke(key)
         self._kept[key] = identity
 
     def drop(self, key: IdentityKey) -> bool:
-        self.revision += 1
+        self.revocations.revoke(key)
         return self._kept.pop(key, None) is not None
 
     def clear(self) -> int:
-        self.revision += 1
+        self.revocations.revoke_all()
         forgotten = len(self._kept)
         self._kept.clear()
         return forgotten
@@ -52,7 +53,7 @@ class LruIdentityCache:
 
     def keep_only(self, wanted: Callable[[IdentityKey], bool]) -> None:
         """Forget every pair with a key that is not wanted."""
-        self.revision += 1
+        self.revocations.revoke_all()
         for key in [key for key in self._kept if not wanted(key)]:
             del self._kept[key]
 

@@ -17,7 +17,7 @@ Rules:
 6. A request may say how old a pair may be that serves it (`max_age`). An older one is exchanged again, and a stale one
    never serves it. The result of a flight that it joins is young.
 7. Invalidation detaches the flight: its result is not cached, and no request joins it any more. Its waiters do not get
-   the invalidated pair as a stale one either.
+   the invalidated pair as a stale one either; one that gave it half of its time for that pair starts a new flight.
 
 A request reads and writes the cache through this file only, on the event loop; a reload may evict from it and resize
 it (see `GatewayServer`).
@@ -236,7 +236,7 @@ class Exchange:
             user_id = await self._wait(key, flight, context, deadline, max_age)
         except (DependencyFault, GatewayOverloaded) as fault:
             stale = self._stale(key, max_age)
-            if stale is None and isinstance(fault, TimedOut) and self._has_time_after(flight, deadline):
+            if stale is None and isinstance(fault, TimedOut) and self._may_start_anew(flight, deadline):
                 return await self._join_or_start(key, context, deadline, flight_deadline, max_age)
             self._finish(key, "failed" if stale is None else "stale", context)
             if stale is None:
@@ -248,9 +248,13 @@ class Exchange:
         self._finish(key, joined, context)
         return user_id
 
-    def _has_time_after(self, flight: _Flight, deadline: float) -> bool:
-        """Is the time of the flight's hop over, and not that of a waiter until `deadline`?"""
-        return flight.hop_deadline < deadline and flight.hop_deadline - TIMER_SLACK <= self._now() < deadline
+    def _may_start_anew(self, flight: _Flight, deadline: float) -> bool:
+        """Has a waiter until `deadline` time left, where that of the flight's hop is over, or the half that it gave the
+        flight for the sake of a stale pair which was invalidated meanwhile?
+        """
+        now = self._now()
+        hop_is_over = flight.hop_deadline - TIMER_SLACK <= now
+        return now < deadline - TIMER_SLACK and (hop_is_over or (flight.invalidated and not flight.task.done()))
 
     def _shed(self, key: IdentityKey, context: RequestContext) -> None:
         try:
@@ -295,12 +299,9 @@ class Exchange:
             flight.waiters -= 1
             context.attempts.extend(flight.attempts)
             if flight.waiters == 0 and not flight.background:
-                self._cancel(key, flight)
-
-    def _cancel(self, key: IdentityKey, flight: _Flight) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
-        flight.task.cancel()
+                if self._flights.get(key) is flight:
+                    del self._flights[key]
+                flight.task.cancel()
 
     async def _exchange(self, key: IdentityKey, flight: _Flight) -> PartnerUserId:
         partner, _, phone_id = key
@@ -313,8 +314,7 @@ class Exchange:
             self._cache(key, flight, self._policy.negative(refusal, self._now()))
             raise
         except UnknownUser:
-            # To drop nothing would still end the flows of all other persons.
-            if not flight.invalidated and self.identities.get(key) is not None:
+            if not flight.invalidated:
                 self.identities.drop(key)
             raise
         except DependencyFault:

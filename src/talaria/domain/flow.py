@@ -6,7 +6,7 @@ that they looked at is as it was. A request under a flow that holds goes on as t
 1. It holds for FLOW_SECONDS at most, so a pair in use counts as used in the cache that often.
 2. It holds no longer than the caller's token, the service token's first half and the freshness of the pair, and not at
    a time of the wall clock before either token was taken: a clock that is set back makes none of them live longer.
-3. It ends with any change of the caller's keys, and with any pair that is dropped or replaced, whichever it is.
+3. It ends with any change of the caller's keys, and where its pair is dropped, or replaced by one of another user.
 4. What is not the same for each request is no part of it: rate limits, the method, the target and the client's headers.
    So a trusted proxy's flow says nothing of the client behind it: `Gateway.forwarding` does, for each request.
 """
@@ -16,7 +16,8 @@ from typing import Final
 
 from talaria.domain.events import FlowLabels
 from talaria.domain.model import IdentityKey, KeyGeneration, PartnerUserId, Principal, Route
-from talaria.domain.ports import IdentityCache, Upstream
+from talaria.domain.ports import Upstream
+from talaria.domain.revocations import Revocation
 
 FLOW_SECONDS: Final = 10.0
 
@@ -48,14 +49,13 @@ class Flow:
     expires: float
     keys: KeyGeneration
     generation: int
-    identities: IdentityCache
-    revision: int
+    revocation: Revocation
 
     def holds(self, now: float, wall: float) -> bool:
         """Is everything as it was?"""
         return (
             now < self.fresh_until
             and self.since <= wall < self.until
-            and self.revision == self.identities.revision
+            and not self.revocation.revoked
             and self.generation == self.keys.generation
         )

@@ -174,8 +174,7 @@ class Gateway:
             expires=min(principal.expires, token.expires),
             keys=verified.keys,
             generation=verified.generation,
-            identities=self._exchange.identities,
-            revision=self._exchange.identities.revision,
+            revocation=self._exchange.identities.revocations.of(identity),
         )
 
     def forwarding(self, flow: Flow, headers: RequestHeaders, peer: str, scheme: str) -> bytes | None:

@@ -21,6 +21,7 @@ from talaria.domain.model import (
     ServiceToken,
     VerifiedToken,
 )
+from talaria.domain.revocations import Revocations
 
 
 class TokenVerifier(Protocol):
@@ -85,11 +86,12 @@ class ServiceTokens(Protocol):
 class IdentityCache(Protocol):
     """The only memory: exchange results, bounded, evicted least recently used first.
 
-    `revision` is another number whenever a result that was cached is dropped, or replaced by one of another user.
+    `revocations`: one is revoked where its key's result is dropped, or replaced by one of another user. For one that is
+    evicted this may wait until another is cached.
     """
 
     @property
-    def revision(self) -> int: ...
+    def revocations(self) -> Revocations: ...
 
     def get(self, key: IdentityKey) -> CachedIdentity | None:
         """What is cached, however old."""

@@ -33,6 +33,7 @@ from talaria.domain.model import (
     ServiceToken,
     VerifiedToken,
 )
+from talaria.domain.revocations import Revocations
 
 
 @dataclass(slots=True)
@@ -172,7 +173,7 @@ class MemoryIdentityCache:
     """The port `IdentityCache`: a plain model of what the LRU cache does."""
 
     def __init__(self, max_entries: int = 1000) -> None:
-        self.revision = 0
+        self.revocations = Revocations()
         self._max_entries = max_entries
         self._kept: OrderedDict[IdentityKey, CachedIdentity] = OrderedDict()
 
@@ -182,19 +183,19 @@ class MemoryIdentityCache:
         return self._kept.get(key)
 
     def put(self, key: IdentityKey, identity: CachedIdentity) -> None:
-        if key in self._kept and self._kept[key].user_id != identity.user_id:
-            self.revision += 1
+        if key not in self._kept or self._kept[key].user_id != identity.user_id:
+            self.revocations.revoke(key)
         self._kept[key] = identity
         self._kept.move_to_end(key)
         if len(self._kept) > self._max_entries:
             self._kept.popitem(last=False)
 
     def drop(self, key: IdentityKey) -> bool:
-        self.revision += 1
+        self.revocations.revoke(key)
         return self._kept.pop(key, None) is not None
 
     def clear(self) -> int:
-        self.revision += 1
+        self.revocations.revoke_all()
         forgotten = len(self._kept)
         self._kept.clear()
         return forgotten

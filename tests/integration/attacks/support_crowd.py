@@ -23,7 +23,8 @@ PACE = 0.25
 HEAD, KEPT = 3.0, 2.0
 """What the gateway is told in seconds where its patience is tried: the longest head, the longest silence."""
 
-PATIENCE = 100.0
+IN_TIME = 100.0
+"""Within how many seconds a crowd has come, or is gone."""
 SLOW_BODY = 16
 Hold = Callable[[Field, Client, asyncio.Event], Awaitable[None]]
 
@@ -78,7 +79,7 @@ async def trickle(client: Client, data: bytes, over: asyncio.Event) -> None:
 
 async def ended(client: Client, over: asyncio.Event) -> None:
     """Returns once the gateway has closed without a word, or it is over."""
-    closed, left = asyncio.ensure_future(client.at_end(PATIENCE)), asyncio.ensure_future(over.wait())
+    closed, left = asyncio.ensure_future(client.at_end(IN_TIME)), asyncio.ensure_future(over.wait())
     await asyncio.wait({closed, left}, return_when=asyncio.FIRST_COMPLETED)
     if closed.done():
         assert closed.result() == b""

@@ -12,8 +12,8 @@ import pytest
 from tests.integration.attacks.support_crowd import (
     CROWD,
     HEAD,
+    IN_TIME,
     KEPT,
-    PATIENCE,
     SLOW_BODY,
     Hold,
     kept,
@@ -56,7 +56,7 @@ async def test_beside_two_thousand_connections_every_good_request_is_served(tmp_
             before = open_at(field)
             assert (await field.gateway.ask()).status == 200
             holding = await opened(field, CROWD, stack)
-            await until(lambda: open_at(field) >= before + sum(CROWD.values()), PATIENCE)
+            await until(lambda: open_at(field) >= before + sum(CROWD.values()), IN_TIME)
             over = asyncio.Event()
             async with contextlib.AsyncExitStack() as good, asyncio.TaskGroup() as group:
                 for hold, client in holding:
@@ -66,7 +66,7 @@ async def test_beside_two_thousand_connections_every_good_request_is_served(tmp_
                 assert open_at(field) >= before + sum(CROWD[hold] for hold in STAYING), "the crowd did not stay"
                 over.set()
             await stack.aclose()
-            await until(lambda: open_at(field) <= before, PATIENCE)
+            await until(lambda: open_at(field) <= before, IN_TIME)
             await all_was_noted(field, {(200, ""): 1 + CROWD[kept] + CROWD[slow_body] + served}, CROWD)
 
 
@@ -79,7 +79,7 @@ async def test_each_is_held_for_as_long_as_it_is_allowed(tmp_path: Path) -> None
         holding = await opened(field, few, stack)
         await asyncio.gather(*(hold(field, client, never) for hold, client in holding))
         await stack.aclose()
-        await until(lambda: open_at(field) <= before, PATIENCE)
+        await until(lambda: open_at(field) <= before, IN_TIME)
         lines = {(200, ""): 1 + few[kept] + few[slow_body], (499, "client-gone"): few[slow_head]}
         await all_was_noted(field, lines, few)
 
@@ -98,7 +98,7 @@ async def opened(
 async def all_was_noted(field: Field, lines: dict[tuple[int, str], int], crowd: Mapping[Hold, int]) -> None:
     """A line for each request and each head that took too long, and none beside; nothing was printed."""
     expected = Counter({**lines, (401, "invalid-token"): crowd[refused_body]})
-    await until(lambda: len(field.gateway.lines()) >= expected.total(), PATIENCE)
+    await until(lambda: len(field.gateway.lines()) >= expected.total(), IN_TIME)
     assert Counter((line["status"], line["reason"]) for line in field.gateway.lines()) == expected
     slow = [one.body for one in field.town.upstream.seen if b" /slow " in one.head.first]
     assert slow == [b"x" * SLOW_BODY] * crowd[slow_body]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.gateway.support_client import Got, connected, request
-from tests.integration.gateway.support_gateway import Town, process_of
+from tests.integration.gateway.support_gateway import Gateway, Town, process_of
 from tests.support_plugins import install
 from tests.support_waiting import until
 
@@ -44,17 +44,20 @@ async def test_a_drain_under_load_fails_no_request(town: Town) -> None:
     assert failures == []
 
 
+async def until_unready(gateway: Gateway) -> None:
+    async def unready() -> bool:
+        return (await gateway.operators("/readyz")).status == 503
+
+    await until(unready)
+
+
 async def test_what_is_in_flight_ends_and_readiness_says_no(town: Town) -> None:
     town.upstream.gate.clear()
     async with process_of(town, town.configure()) as gateway, connected(gateway.url) as client:
         client.send(request(town.token()))
         await until(lambda: bool(town.upstream.seen))
         gateway.process.send_signal(signal.SIGTERM)
-
-        async def unready() -> bool:
-            return (await gateway.operators("/readyz")).status == 503
-
-        await until(unready)
+        await until_unready(gateway)
         town.upstream.gate.set()
         got = await client.get()
         assert (got.status, got.head.all("connection")) == (200, ["close"])
@@ -71,11 +74,7 @@ async def test_health_on_the_public_port_follows_the_drain(town: Town) -> None:
             client.send(request(town.token()))
             await until(lambda: bool(town.upstream.seen))
             gateway.process.send_signal(signal.SIGTERM)
-
-            async def unready() -> bool:
-                return (await gateway.operators("/readyz")).status == 503
-
-            await until(unready)
+            await until_unready(gateway)
             got = await balancer.ask(look)
             assert (got.status, got.body, got.head.all("connection")) == (503, b"draining\n", ["close"])
         town.upstream.gate.set()

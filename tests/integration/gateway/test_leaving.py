@@ -15,34 +15,35 @@ async def _gone(gateway: Gateway) -> None:
     assert (line["status"], line["reason"], line["origin"]) == (499, "client-gone", "client")
 
 
-async def test_during_the_exchange(town: Town, gateway: Gateway) -> None:
-    asked = asyncio.Event()
+class Hold:
+    """A service that says nothing. `asked`: the request has come; `left`: its connection has ended."""
 
-    async def hold(_: Head, line: Line) -> None:
-        asked.set()
+    def __init__(self) -> None:
+        self.asked, self.left = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, _: Head, line: Line) -> None:
+        self.asked.set()
         await line.reader.read(-1)
+        self.left.set()
 
+
+async def test_during_the_exchange(town: Town, gateway: Gateway) -> None:
+    hold = Hold()
     town.personal.faults = [hold]
     async with gateway.connected() as client:
         client.send(request(town.token()))
-        await asyncio.wait_for(asked.wait(), SECONDS)
+        await asyncio.wait_for(hold.asked.wait(), SECONDS)
     await _gone(gateway)
     assert town.upstream.calls == 0
 
 
 async def test_inside_an_upload_closes_the_upstreams_connection(town: Town, gateway: Gateway) -> None:
-    asked, left = asyncio.Event(), asyncio.Event()
-
-    async def hold(_: Head, line: Line) -> None:
-        asked.set()
-        await line.reader.read(-1)
-        left.set()
-
+    hold = Hold()
     town.upstream.faults = [hold]
     async with gateway.connected() as client:
         client.send(request(town.token(), "/upload", "content-length: 1000000", method="POST") + b"x" * 100)
-        await asyncio.wait_for(asked.wait(), SECONDS)
-    await asyncio.wait_for(left.wait(), SECONDS)
+        await asyncio.wait_for(hold.asked.wait(), SECONDS)
+    await asyncio.wait_for(hold.left.wait(), SECONDS)
     await _gone(gateway)
 
 
@@ -75,19 +76,13 @@ async def test_behind_whatever_was_asked_for(
     town: Town, gateway: Gateway, leave: Callable[[Client], None], behind: int
 ) -> None:
     """A half-close is a disconnect. With requests queued behind, reading pauses: it is noticed all the same."""
-    asked, left = asyncio.Event(), asyncio.Event()
-
-    async def hold(_: Head, line: Line) -> None:
-        asked.set()
-        await line.reader.read(-1)
-        left.set()
-
+    hold = Hold()
     town.upstream.faults = [hold]
     async with gateway.connected() as client:
         client.send(request(town.token()) * (1 + behind))
-        await asyncio.wait_for(asked.wait(), SECONDS)
+        await asyncio.wait_for(hold.asked.wait(), SECONDS)
         leave(client)
-        await asyncio.wait_for(left.wait(), SECONDS)
+        await asyncio.wait_for(hold.left.wait(), SECONDS)
     await _gone(gateway)
     assert town.upstream.calls == 1
 

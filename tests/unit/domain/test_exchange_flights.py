@@ -1,4 +1,4 @@
-"""Rules 2, 3, 4 and 6 of the exchange: one flight for each key; joining, leaving, ending and detaching it."""
+"""Rules 2, 3, 4 and 7 of the exchange: one flight for each key; joining, leaving, ending and detaching it."""
 
 import asyncio
 from typing import Literal, get_args

@@ -1,4 +1,4 @@
-"""Rule 6 of the exchange: what is dropped, when, and what must stay."""
+"""Rule 7 of the exchange: what is dropped, when, and what must stay."""
 
 import asyncio
 
@@ -50,6 +50,37 @@ def test_only_the_pair_that_was_used_is_forgotten() -> None:
         assert len(world.identities) == 2
         world.forget("u-1")
         assert (world.identities.get(key()), len(world.identities)) == (None, 1)
+
+    run(main())
+
+
+@pytest.mark.parametrize("answered_after", [4.0, 6.0, 9.0])
+def test_a_waiter_with_a_stale_pair_that_is_invalidated_has_all_of_its_time(answered_after: float) -> None:
+    async def main() -> None:
+        world = await expired()
+        world.directory.script.gate.clear()
+        waiting = world.start()
+        await asyncio.sleep(1)
+        world.forget("u-1")
+        await asyncio.sleep(answered_after - 1)
+        world.directory.script.gate.set()
+        assert await waiting == "u-1"
+        assert world.results == ["miss", "miss"]
+
+    run(main())
+
+
+def test_a_waiter_with_a_stale_pair_that_is_invalidated_leaves_at_its_deadline() -> None:
+    async def main() -> None:
+        world = await expired()
+        world.directory.script.gate.clear()
+        waiting, started = world.start(), world.clock.now()
+        await asyncio.sleep(1)
+        world.forget("u-1")
+        with pytest.raises(TimedOut, check=by("personal")):
+            await waiting
+        assert world.clock.now() - started == pytest.approx(10.0)
+        assert world.calls == (3, 1)
 
     run(main())
 

@@ -124,11 +124,6 @@ def _this_pair_dropped(door: Door) -> float:
     return WALL
 
 
-def _another_pair_dropped(door: Door) -> float:
-    door.world.exchange.invalidate(key("p-2"))
-    return WALL
-
-
 def _all_pairs_dropped(door: Door) -> float:
     door.world.exchange.invalidate_all()
     return WALL
@@ -148,7 +143,6 @@ def _user_not_known(door: Door) -> float:
         _keys_changed,
         _ten_seconds,
         _this_pair_dropped,
-        _another_pair_dropped,
         _all_pairs_dropped,
         _user_not_known,
     ],
@@ -158,6 +152,16 @@ def test_it_falls_with_each_part(change: Callable[[Door], float]) -> None:
         door = await warm()
         flow = await flow_in(door)
         assert not flow.holds(door.world.clock.now() + 0, change(door)) or not flow.holds(door.world.clock.now(), WALL)
+
+    run(main())
+
+
+def test_it_holds_whatever_becomes_of_another_pair() -> None:
+    async def main() -> None:
+        door = await warm()
+        flow = await flow_in(door)
+        door.world.exchange.invalidate(key("p-2"))
+        assert flow.holds(door.world.clock.now(), WALL)
 
     run(main())
 

@@ -86,8 +86,7 @@ class Resolver:
         """The thread."""
         finish: Callable[[], None]
         try:
-            found = self.look_up(host, port)
-            finish = partial(lookup.set_result, found)
+            finish = partial(lookup.set_result, self.look_up(host, port))
         except OSError as error:
             finish = partial(_fail, lookup, error)
         with suppress(RuntimeError):  # the loop is closed by now

@@ -12,7 +12,7 @@ import httpx
 from talaria.adapters.http1.pool import PoolState
 from talaria.adapters.http1.timer import NEVER
 from talaria.adapters.http1.upstream import Http1Upstream
-from talaria.domain.http import Body, UpstreamRequest, UpstreamResponse
+from talaria.domain.http import Body, UpstreamRequest
 
 _FRAMING: Final = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
 
@@ -50,7 +50,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         return httpx.Response(
             response.status,
             headers=response.headers,
-            stream=_stream_of(response),
+            stream=_Stream(response.body),
             extensions={"http_version": b"HTTP/1.1"},
         )
 
@@ -96,10 +96,6 @@ class _Stream(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._body.aclose()
-
-
-def _stream_of(response: UpstreamResponse) -> httpx.AsyncByteStream:
-    return _Stream(response.body) if response.complete_body is None else httpx.ByteStream(response.complete_body)
 
 
 async def _request_of(request: httpx.Request, connect_timeout: float, idle_timeout: float) -> UpstreamRequest:

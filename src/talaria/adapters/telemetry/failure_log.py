@@ -17,6 +17,8 @@ KEPT = 1000
 _REFUSALS_KEPT = 100
 _CLIENT_ERRORS_KEPT = 50
 """Of each reason."""
+ATTEMPTS_KEPT = 100
+"""Of each record, the last ones: an adapter that polls may ask thousands of times."""
 _CIRCUIT_OPEN = "circuit-open"
 
 STATUS = "[45](?:[0-9][0-9]|xx)"
@@ -166,7 +168,7 @@ class FailureLog:
             line = clipped(line)  # a client may have written into it what it likes
         return FailureRecord(
             phase=context.phase if event.reason else PASSED_ON,
-            attempts=[_attempt_record(attempt, context.started) for attempt in context.attempts],
+            attempts=[_attempt_record(attempt, context.started) for attempt in context.attempts[-ATTEMPTS_KEPT:]],
             breakers=dict(self._states()),
             **{name: getattr(line, name) for name in _SHARED},
         )

@@ -1,5 +1,7 @@
 """What every `IdentityCache` does."""
 
+from collections.abc import Callable
+
 from talaria.domain.model import CachedIdentity, IdentityKey, PartnerUserId, PersonalPhoneId
 from talaria.domain.ports import IdentityCache
 
@@ -78,20 +80,44 @@ class IdentityCacheContract:
         assert cache.clear() == 0
         assert len(cache) == 0
 
-    def test_its_revision_changes_with_what_serves(self) -> None:
+    def test_what_serves_no_longer_is_revoked(self) -> None:
+        cache = self.cache(5)
+        changes: list[Callable[[], object]] = [
+            lambda: cache.put(key("anna"), pair("another")),
+            lambda: cache.drop(key("anna")),
+            cache.clear,
+        ]
+        for change in changes:
+            cache.put(key("anna"), pair("one"))
+            revocation = cache.revocations.of(key("anna"))
+            cache.put(key("anna"), pair("one"))
+            cache.get(key("anna"))
+            assert not revocation.revoked
+            change()
+            assert revocation.revoked
+            assert not cache.revocations.of(key("anna")).revoked
+
+    def test_what_becomes_of_another_revokes_nothing(self) -> None:
         cache = self.cache(5)
         cache.put(key("anna"), pair("one"))
-        before = cache.revision
-        cache.put(key("anna"), pair("one"))
+        revocation = cache.revocations.of(key("anna"))
         cache.put(key("bob"), pair("two"))
-        cache.get(key("anna"))
-        assert cache.revision == before
-        cache.put(key("anna"), pair("another"))
-        replaced = cache.revision
-        cache.drop(key("anna"))
-        dropped = cache.revision
-        cache.clear()
-        assert len({before, replaced, dropped, cache.revision}) == 4
+        cache.put(key("bob"), pair("three"))
+        cache.drop(key("bob"))
+        assert not revocation.revoked
+
+    def test_what_was_evicted_is_revoked_by_a_drop_and_by_a_new_result(self) -> None:
+        cache = self.cache(1)
+        changes: list[Callable[[], object]] = [
+            lambda: cache.put(key("anna"), pair("one")),
+            lambda: cache.drop(key("anna")),
+        ]
+        for change in changes:
+            cache.put(key("anna"), pair("one"))
+            revocation = cache.revocations.of(key("anna"))
+            cache.put(key("bob"), pair("two"))
+            change()
+            assert revocation.revoked
 
     def test_an_unknown_identity_is_cached_too(self) -> None:
         cache = self.cache(2)

@@ -8,6 +8,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from talaria.adapters.telemetry.failure_log import (
+    ATTEMPTS_KEPT,
     PASSED_ON,
     AttemptRecord,
     FailureLog,
@@ -46,6 +47,16 @@ def test_a_record_tells_how_the_request_went() -> None:
         ],
         person="0123456789ab",
     )
+
+
+def test_a_record_keeps_the_last_attempts_of_a_poll_without_end() -> None:
+    attempts = [Attempt("wind", float(number), 0.0, "ok") for number in range(10_000)]
+    kept = failure_log()
+    kept.record(ended(context=RequestContext("r-1", attempts=attempts)))
+    (record,) = kept.records.last(1)
+    assert [one.at_ms for one in record.attempts] == [
+        1000.0 * number for number in range(10_000 - ATTEMPTS_KEPT, 10_000)
+    ]
 
 
 def test_the_upstreams_own_answer_ended_nowhere_but_at_its_end() -> None:

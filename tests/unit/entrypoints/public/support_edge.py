@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from talaria.domain.errors import Refusal
-from talaria.domain.events import ExchangeFinished, RequestFinished, RequestForwarded
+from talaria.domain.events import ExchangeFinished, RequestFinished
 from talaria.domain.http import Headers
 from talaria.domain.resilience import ConcurrencyLimiter
 from talaria.entrypoints.public import problems
@@ -16,6 +16,7 @@ from talaria.testing import MemoryRecorder
 from tests.unit.domain.support_memory_gateway import Door
 from tests.unit.entrypoints.public.server.support_server import LIMITS, ClientTransport, Rejected
 from tests.unit.entrypoints.public.support_cycle import arrived
+from tests.unit.entrypoints.public.support_events import Recorded
 from tests.unit.support_time import settle
 
 WALL = 1_800_000_000.0
@@ -95,7 +96,7 @@ def question(
     return b"\r\n".join([*head, *asked, *lines, b"", b""])
 
 
-class EdgeTown:
+class EdgeTown(Recorded):
     """An edge on a connection to the decision API: all is real but the socket. `wall` are seconds since the epoch."""
 
     def __init__(self, max_age: float = 0.0, limit: int = 10, *, fast_path: bool = True, **door: Any) -> None:
@@ -133,16 +134,6 @@ class EdgeTown:
     async def ask(self, data: bytes | None = None) -> Answer:
         """One question that is answered at once."""
         return Answer(await self.send(data or question()), None)
-
-    @property
-    def ended(self) -> list[RequestFinished | RequestForwarded]:
-        """The questions that have ended, in order."""
-        return [event for event in self.recorder.events if isinstance(event, RequestFinished | RequestForwarded)]
-
-    @property
-    def fast(self) -> list[bool]:
-        """Of those that have ended: were they answered under a flow?"""
-        return [isinstance(event, RequestForwarded) for event in self.ended]
 
     @property
     def hits(self) -> int:

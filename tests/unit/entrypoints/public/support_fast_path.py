@@ -22,6 +22,7 @@ from tests.unit.adapters.http1.support_http1 import FakeTransport
 from tests.unit.domain.support_exchange import World
 from tests.unit.domain.support_memory_gateway import Door
 from tests.unit.entrypoints.public.server.support_server import ClientTransport, Rejected
+from tests.unit.entrypoints.public.support_events import Recorded
 from tests.unit.support_time import clock, settle
 
 LIMITS = ConnectionLimits(header_limit=2000, header_timeout=5.0, keepalive_timeout=7.0)
@@ -90,7 +91,7 @@ class Client:
         return written
 
 
-class FastTown:
+class FastTown(Recorded):
     """Needs a loop of support_time. `wall` are seconds since the epoch. `urls`: those of the upstream."""
 
     def __init__(self, urls: int = 1, limit: int = 10, *, enabled: bool = True, **door: Any) -> None:
@@ -140,16 +141,6 @@ class FastTown:
         for piece in pieces:
             receive(connection, piece)
             await settle()
-
-    @property
-    def ended(self) -> list[RequestFinished | RequestForwarded]:
-        """The requests that have ended, in order."""
-        return [event for event in self.recorder.events if isinstance(event, RequestFinished | RequestForwarded)]
-
-    @property
-    def fast(self) -> list[bool]:
-        """Of those that have ended: did they take the fast path to the end?"""
-        return [isinstance(event, RequestForwarded) for event in self.ended]
 
 
 def receive(connection: Connection, data: bytes) -> None:

@@ -1,11 +1,13 @@
 """Flows are kept under what they are for, and one that holds no more is never given."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from talaria.domain.flow import Flow
 from talaria.domain.http import ClientRequest
+from talaria.domain.model import PartnerUserId
 from talaria.entrypoints.public.flows import Flows
 from tests.unit.domain.support_exchange import key
 from tests.unit.domain.support_memory_gateway import Door
@@ -101,7 +103,10 @@ def test_one_that_holds_no_more_is_made_anew_or_there_is_none() -> None:
     async def main() -> None:
         given = await asked()
         first = given.find()
-        given.door.world.exchange.invalidate(key("p-2"))
+        pairs = given.door.world.identities
+        pair = pairs.get(key())
+        assert pair is not None
+        pairs.put(key(), replace(pair, user_id=PartnerUserId("u-9")))
         second = given.find()
         assert second is not None
         assert second is not first
