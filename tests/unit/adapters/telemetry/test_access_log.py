@@ -29,13 +29,15 @@ NOON = 1_795_003_200_123_456_789
 
 
 class Loop:
-    """Keeps what is to be called later."""
+    """Keeps what is to be called later, and in how many seconds."""
 
     def __init__(self) -> None:
         self.calls: list[Callable[[], None]] = []
+        self.seconds: list[float] = []
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         self.calls.append(call)
+        self.seconds.append(seconds)
 
 
 class Sink:
@@ -198,6 +200,19 @@ def test_a_great_many_lines_do_not_wait(log: AccessLog, sink: Sink) -> None:
     assert len(lines(sink)) > 100
 
 
+@pytest.mark.parametrize(("given", "said"), [(200, 200), (5000, 128)])
+def test_the_values_of_a_long_line_are_cut(log: AccessLog, sink: Sink, given: int, said: int) -> None:
+    log.record(ended(cause="x" * given))
+    log.flush()
+    assert lines(sink)[0]["cause"] == "x" * said
+
+
+def test_each_of_many_lines_says_when_its_request_ended(log: AccessLog, sink: Sink) -> None:
+    log.record_forwarded([FORWARDED._replace(at=at) for at in (1.0, 1.0, 0.002, 3.5)])
+    times = [line["time"].removeprefix("1970-01-01T00:00:0") for line in lines(sink)]
+    assert times == ["1.000Z", "1.000Z", "0.002Z", "3.500Z"]
+
+
 @given(text=st.text(max_size=40), long=st.integers(0, 5000))
 def test_no_value_breaks_the_line(text: str, long: int) -> None:
     sink, descriptor = Sink(), os.open(os.devnull, os.O_WRONLY)
@@ -278,10 +293,16 @@ def test_a_full_disk_is_waited_out(log: AccessLog, sink: Sink, loop: Loop, caplo
     assert [record.getMessage() for record in caplog.records] == [
         "access lines can't be written now, and wait: No space left on device"
     ]
-    sink.error = None
+    sink.error, sink.at_most = None, 0
     loop.calls[-1]()
-    assert len(lines(sink)) == 3
+    assert caplog.messages[1:] == []
+    sink.at_most = None
+    loop.calls[-1]()
+    log.record(ended())
+    loop.calls[-1]()
+    assert len(lines(sink)) == 4
     assert caplog.messages[1:] == ["access lines are written again"]
+    assert loop.seconds == [0.02, 1.0, 0.02]
 
 
 def test_the_end_does_not_wait_for_a_full_disk(mocker: MockerFixture, loop: Loop) -> None:
