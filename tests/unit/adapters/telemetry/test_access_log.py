@@ -200,6 +200,13 @@ def test_a_great_many_lines_do_not_wait(log: AccessLog, sink: Sink) -> None:
     assert len(lines(sink)) > 100
 
 
+def test_a_great_many_lines_that_are_not_taken_are_offered_once(log: AccessLog, sink: Sink) -> None:
+    sink.at_most = 0
+    for _ in range(1000):
+        log.record(ended())
+    assert sink.pieces == [0]
+
+
 @pytest.mark.parametrize(("given", "said"), [(200, 200), (5000, 128)])
 def test_the_values_of_a_long_line_are_cut(log: AccessLog, sink: Sink, given: int, said: int) -> None:
     log.record(ended(cause="x" * given))
@@ -282,6 +289,7 @@ def test_a_reader_that_is_gone_ends_the_writing_only(
     assert sink.taken == b""
     assert log.state() == (0, 4)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert caplog.messages == ["access lines have no reader any more and end here: Broken pipe"]
 
 
 def test_a_full_disk_is_waited_out(log: AccessLog, sink: Sink, loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
@@ -329,6 +337,23 @@ def test_closing_writes_what_waits(log: AccessLog, sink: Sink) -> None:
     log.record(ended())
     log.close()
     assert len(lines(sink)) == 1
+
+
+def test_closing_waits_for_a_reader_that_is_slow_and_not_for_one_that_does_not_read(loop: Loop) -> None:
+    room, taken = [0, 10**6], []
+
+    def write(descriptor: int, data: bytes) -> int:
+        taken.append(data[: room.pop(0) if room else 0])
+        return len(taken[-1])
+
+    with open(os.devnull, "wb") as nowhere:
+        log = AccessLog(nowhere.fileno(), call_later=loop.call_later, write=write)
+        for left in (False, True):
+            log.record(ended())
+            log.close(seconds=0.01 if left else 60)
+            assert (log.state()[0] > 0) == left
+    assert len(loop.calls) == 1
+    assert b"".join(taken).count(b"\n") == 1
 
 
 async def test_the_running_loop_flushes(sink: Sink) -> None:

@@ -99,9 +99,10 @@ def test_what_was_lost_is_said_once_half_is_free_and_no_more(pipe: tuple[int, in
 
     writer = LineWriter(pipe[1], 100, lost, write)
     writer.add(b"x" * 99 + b"\n" + b"\n")
-    for room in (50, 1, 100, 100):
+    for room, left in ((50, 50), (1, 49), (100, 0), (100, 0)):
         rooms.append(room)
         writer.flush()
+        assert writer.size == left
     assert taken == [b"x" * 50, b"x", b"x" * 48 + b"\nlost 1\n"]
 
 
@@ -145,8 +146,8 @@ def test_a_write_that_fails_loses_nothing(pipe: tuple[int, int]) -> None:
 
 
 def test_what_is_cleared_is_not_written(pipe: tuple[int, int]) -> None:
-    writer = LineWriter(pipe[1], 8, lost)
-    writer.add(b"one\ntoo long\n")
+    writer = LineWriter(pipe[1], 100, lost)
+    writer.add(b"one\n" + b"x" * 100 + b"\n")
     writer.clear()
     assert (writer.size, writer.lost) == (0, 2)
     writer.add(b"two\n")
