@@ -191,9 +191,13 @@ class Exchange:
         return await self._join_or_start(key, context, deadline, flight_deadline, max_age)
 
     def forget(self, key: IdentityKey, used: PartnerUserId) -> None:
-        """Invalidate the pair that was used. A pair that has replaced it, or is about to, stays."""
+        """Invalidate the pair that was used, one that was evicted too. A pair that has replaced it, or is about to,
+        stays.
+        """
         identity = self.identities.get(key)
-        if identity is not None and identity.user_id == used:
+        if identity is None:
+            self.identities.drop(key)
+        elif identity.user_id == used:
             self.invalidate(key)
 
     def invalidate(self, key: IdentityKey) -> bool:

@@ -54,6 +54,19 @@ def test_only_the_pair_that_was_used_is_forgotten() -> None:
     run(main())
 
 
+def test_what_relies_on_an_evicted_pair_ends_as_it_is_forgotten() -> None:
+    async def main() -> None:
+        world = World(max_entries=1)
+        await world.ask()
+        revocation = world.identities.revocations.of(key())
+        await world.ask(person("p-2"))
+        assert not revocation.revoked
+        world.forget("u-1")
+        assert revocation.revoked
+
+    run(main())
+
+
 @pytest.mark.parametrize("answered_after", [4.0, 6.0, 9.0])
 def test_a_waiter_with_a_stale_pair_that_is_invalidated_has_all_of_its_time(answered_after: float) -> None:
     async def main() -> None:
@@ -66,6 +79,20 @@ def test_a_waiter_with_a_stale_pair_that_is_invalidated_has_all_of_its_time(answ
         world.directory.script.gate.set()
         assert await waiting == "u-1"
         assert world.results == ["miss", "miss"]
+
+    run(main())
+
+
+def test_to_forget_an_evicted_pair_leaves_the_flight_that_is_to_replace_it() -> None:
+    async def main() -> None:
+        world = World()
+        world.accounts.script.gate.clear()
+        asking = world.start()
+        await settle()
+        world.forget("u-0")
+        world.accounts.script.gate.set()
+        await asking
+        assert world.identities.get(key()) is not None
 
     run(main())
 

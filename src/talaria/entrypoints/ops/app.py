@@ -6,11 +6,13 @@ It knows nothing of processes: a `GatewayAdmin` answers, of one process or of al
 from typing import Annotated, Any, get_args
 from urllib.parse import unquote
 
-from litestar import Litestar, Request, Response, delete, get, put, route
+from litestar import Litestar, Request, Response, Router, delete, get, put, route
+from litestar.connection import ASGIConnection
 from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency, Provide
 from litestar.enums import HttpMethod
-from litestar.exceptions import NotFoundException, ServiceUnavailableException
+from litestar.exceptions import NotFoundException, PermissionDeniedException, ServiceUnavailableException
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -49,8 +51,20 @@ _PROBLEM = ResponseSpec(
 
 
 _LEVEL_WANTED = problems.bad_request(
-    f'Send JSON such as {{"level": "debug"}}; a level is one of {", ".join(get_args(LogLevel))}.'
+    f'Send JSON such as {{"level": "debug"}}; a level is one of {", ".join(get_args(LogLevel))}.', 400, RecursionError
 )
+_FROM_A_PAGE = problems.bad_request(
+    "No web page may change anything here. Send it by a command, without `Origin`.", 403
+)
+
+
+def refuse_web_pages(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard of what changes something: with that a browser always sends `Origin` (Fetch, section 3.2).
+
+    It does so too for a page under a name that was made to lead here, which it takes for a page of this listener.
+    """
+    if "origin" in connection.headers:
+        raise PermissionDeniedException
 
 
 @route("/livez", http_method=_LOOKS, sync_to_thread=False, summary="Does the process serve?")
@@ -97,7 +111,7 @@ async def invalidate(
     return Removed(await admin.invalidate(partner, caller, phone_id) if phone_id is not None else 0)
 
 
-@delete("/identities", status_code=200, summary="Forget every exchanged pair")
+@delete("/identities", status_code=200, summary="Forget every exchanged pair", responses={400: _PROBLEM})
 async def invalidate_all(admin: Admin) -> Removed:
     """The next request of every person exchanges again."""
     return Removed(await admin.invalidate_all())
@@ -145,7 +159,7 @@ async def config(admin: Admin) -> ConfigurationInForce:
     return found
 
 
-@put("/reload", summary="Read the configuration anew")
+@put("/reload", summary="Read the configuration anew", responses={400: _PROBLEM})
 async def reload(admin: Admin) -> Reloaded:
     """As after SIGHUP. Where it is not taken the one before goes on, and a line says why."""
     reloaded, readiness = await admin.reload(), (await admin.overview()).readiness
@@ -158,19 +172,20 @@ async def log_level(admin: Admin, data: JSONBody[Level]) -> LevelSet:
     return LevelSet(data.level, await admin.set_log_level(data.level))
 
 
-_HANDLERS = [livez, readyz, metrics, invalidate, invalidate_all, failures, failure, keys, config, log_level, reload]
+_LOOKING = [livez, readyz, metrics, failures, failure, keys, config]
+_CHANGING = [invalidate, invalidate_all, log_level, reload]
 
 
 def create_ops_app(admin: GatewayAdmin, pages: Pages | None = None) -> Litestar:
     """The operators' ASGI app; its OpenAPI document stands at /schema. `pages`: else of this admin, without rates."""
     shown = pages or Pages(admin)
     return Litestar(
-        [*_HANDLERS, *page_handlers],
+        [*_LOOKING, *page_handlers, Router("/", guards=[refuse_web_pages], route_handlers=_CHANGING)],
         dependencies={
             "admin": Provide(lambda: admin, sync_to_thread=False),
             "pages": Provide(lambda: shown, sync_to_thread=False),
         },
-        exception_handlers=problems.handlers(),
+        exception_handlers=problems.handlers() | _FROM_A_PAGE,
         response_headers=[ResponseHeader(name="cache-control", value="no-store")],
         openapi_config=OpenAPIConfig(
             title="talaria, for operators",

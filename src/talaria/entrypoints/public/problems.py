@@ -171,14 +171,14 @@ def _page_refused(request: PageRequest, error: Exception) -> Response[bytes]:
     return _response(*render(BodyTooLarge() if status == 413 else BadRequest(), request_id))
 
 
-def bad_request(detail: str) -> Handlers:
-    """The exception handlers of a page that says what it wants to be sent."""
+def bad_request(detail: str, *kinds: int | type[Exception]) -> Handlers:
+    """The exception handlers of a page that says what it wants to be sent, for exceptions of these kinds."""
     row = msgspec.structs.replace(ROWS["bad-request"], detail=detail)
 
     def refused(request: PageRequest, _: Exception) -> Response[bytes]:
         return _response(*answer("bad-request", row, request_id_of(request.scope["headers"]), []))
 
-    return {400: refused, RecursionError: refused}
+    return dict.fromkeys(kinds, refused)
 
 
 def _page_failed(request: PageRequest, error: Exception) -> Response[bytes]:

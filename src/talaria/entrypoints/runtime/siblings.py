@@ -7,8 +7,8 @@ between processes of one gateway.
 Rules:
 
 1. Of two results for one key the later one stays.
-2. A dropped pair is dropped elsewhere only where it is the same one. An invalidation is handled by each worker, and
-   told to the siblings by each of them too: behind whatever pair that worker sent them before.
+2. A dropped pair is dropped elsewhere only where it is the same one, or was evicted. An invalidation is handled by each
+   worker, and told to the siblings by each of them too: behind whatever pair that worker sent them before.
 3. A name in a key may mean another partner or caller in a worker that has not reloaded yet, or has already. So a pair
    carries what it means (`CacheKeyMeaning`), and one of another meaning is ignored.
 4. What is learnt from a sibling is not told again.
@@ -118,7 +118,7 @@ class SharedIdentityCache(LruIdentityCache):
     def _drop(self, partner: str, caller: str, phone_id: str, user_id: str | None) -> None:
         key = (partner, caller, PersonalPhoneId(phone_id))
         known = self.get(key)
-        if known is not None and _sent_user(known) == user_id:
+        if known is None or _sent_user(known) == user_id:
             super().drop(key)
 
 

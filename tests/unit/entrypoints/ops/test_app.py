@@ -210,6 +210,42 @@ def test_a_level_that_is_none_is_refused(client: Any, admin: MemoryAdmin, body: 
     )
 
 
+_CHANGES = [
+    ("DELETE", "/identities"),
+    ("DELETE", f"/identities/wind/app/{ENCODED}"),
+    ("PUT", "/reload"),
+    ("PUT", "/log-level"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), _CHANGES)
+@pytest.mark.parametrize("origin", ["http://evil.example:9090", "http://127.0.0.1:9090", "null", ""])
+def test_a_web_page_changes_nothing_of_its_own_origin_either(
+    client: Any, admin: MemoryAdmin, method: str, path: str, origin: str
+) -> None:
+    headers = {"origin": origin, "host": origin.removeprefix("http://") or "127.0.0.1"}
+    answer = client.request(method, path, json={"level": "debug"}, headers=headers)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "bad-request")
+    assert "without `Origin`" in answer.json()["detail"]
+    assert (admin.level, len(admin.kept)) == ("info", 2)
+
+
+def test_every_change_is_closed_to_web_pages(client: Any) -> None:
+    operations = [
+        (method.upper(), path.partition("{")[0].removesuffix("/"))
+        for path, found in client.get("/schema").json()["paths"].items()
+        for method in found
+        if method not in ("get", "head")
+    ]
+    assert sorted(operations) == sorted(
+        (method, path.removesuffix(f"/wind/app/{ENCODED}")) for method, path in _CHANGES
+    )
+
+
+def test_a_page_that_looks_may_say_its_origin(client: Any) -> None:
+    assert client.get("/livez", headers={"origin": "http://127.0.0.1:9090"}).status_code == 200
+
+
 def test_a_browser_elsewhere_may_not_invalidate(client: Any) -> None:
     headers = {"origin": "https://evil.example", "access-control-request-method": "DELETE"}
     assert "access-control-allow-origin" not in client.options("/identities", headers=headers).headers

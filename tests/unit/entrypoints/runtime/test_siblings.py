@@ -128,6 +128,18 @@ async def test_what_is_dropped_is_dropped_everywhere_where_it_is_the_same(worker
     assert kept(workers) == [None, None, LATER]
 
 
+async def test_what_relies_on_a_pair_ends_as_a_sibling_drops_it_evicted_here_or_not(workers: list[Worker]) -> None:
+    revocations = []
+    for worker in workers:
+        worker.identities.put(KEY, PAIR)
+        revocations.append(worker.identities.revocations.of(KEY))
+    workers[2].identities.resize(1)
+    workers[2].siblings.handlers["pairs"]([workers[0].identities._sent(OTHER, PAIR)])
+    assert kept(workers) == [PAIR, PAIR, None]
+    workers[0].identities.drop(KEY)
+    assert [revocation.revoked for revocation in revocations] == [True] * 3
+
+
 async def test_to_drop_what_is_not_kept_tells_nothing(workers: list[Worker]) -> None:
     assert not workers[0].identities.drop(KEY)
     assert workers[0].sent == []
