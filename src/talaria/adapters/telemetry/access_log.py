@@ -113,7 +113,6 @@ class AccessLog:
 
     def close(self, seconds: float = 1.0) -> None:
         """Write what waits, for this long at most: for the end of the process, it blocks."""
-        self._call_later = lambda seconds, call: None
         until = time.monotonic() + seconds
         while self._writer.size and time.monotonic() < until:
             self._writer.wait(20)

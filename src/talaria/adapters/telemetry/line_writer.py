@@ -69,7 +69,7 @@ class LineWriter:
         """Take one line or several, their newlines included; they are written by the next `flush`."""
         room = self._limit - len(self._waiting)
         if len(lines) > room:
-            fitting = lines.rfind(b"\n", 0, max(0, room)) + 1
+            fitting = lines[:room].rfind(b"\n") + 1
             lost = lines.count(b"\n", fitting)
             self.lost += lost
             self._lost_unsaid += lost
@@ -98,11 +98,9 @@ class LineWriter:
 
     def _write_piece(self) -> int:
         """As many lines as go into one piece, or the beginning of a longer one; how many bytes of them were taken."""
-        end = len(self._waiting)
-        if end > select.PIPE_BUF:
-            end = self._waiting.rfind(b"\n", 0, select.PIPE_BUF) + 1 or select.PIPE_BUF
+        piece = bytes(self._waiting[: select.PIPE_BUF])
         written = 0
         with suppress(BlockingIOError):
-            written = self._write(self._descriptor, bytes(self._waiting[:end]))
+            written = self._write(self._descriptor, piece[: piece.rfind(b"\n") + 1] or piece)
             del self._waiting[:written]
         return written

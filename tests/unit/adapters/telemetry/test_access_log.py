@@ -29,13 +29,15 @@ NOON = 1_795_003_200_123_456_789
 
 
 class Loop:
-    """Keeps what is to be called later."""
+    """Keeps what is to be called later, and in how many seconds."""
 
     def __init__(self) -> None:
         self.calls: list[Callable[[], None]] = []
+        self.seconds: list[float] = []
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         self.calls.append(call)
+        self.seconds.append(seconds)
 
 
 class Sink:
@@ -90,9 +92,10 @@ def test_a_line_can_be_text_for_people(sink: Sink) -> None:
     descriptor = os.open(os.devnull, os.O_WRONLY)
     log = AccessLog(descriptor, call_later=Loop().call_later, write=sink.write, as_text=True)
     log.record(ended())
-    log.flush()
+    log.record_forwarded([FORWARDED])
     os.close(descriptor)
-    assert b"  INFO     request request_id=r-1 tag=wind method=GET" in sink.taken
+    for number in (b"1", b"2"):
+        assert b"  INFO     request request_id=r-%b tag=wind method=GET" % number in sink.taken
 
 
 def test_a_line_holds_the_request_in_this_order(log: AccessLog, sink: Sink) -> None:
@@ -197,6 +200,26 @@ def test_a_great_many_lines_do_not_wait(log: AccessLog, sink: Sink) -> None:
     assert len(lines(sink)) > 100
 
 
+def test_a_great_many_lines_that_are_not_taken_are_offered_once(log: AccessLog, sink: Sink) -> None:
+    sink.at_most = 0
+    for _ in range(1000):
+        log.record(ended())
+    assert sink.pieces == [0]
+
+
+@pytest.mark.parametrize(("given", "said"), [(200, 200), (5000, 128)])
+def test_the_values_of_a_long_line_are_cut(log: AccessLog, sink: Sink, given: int, said: int) -> None:
+    log.record(ended(cause="x" * given))
+    log.flush()
+    assert lines(sink)[0]["cause"] == "x" * said
+
+
+def test_each_of_many_lines_says_when_its_request_ended(log: AccessLog, sink: Sink) -> None:
+    log.record_forwarded([FORWARDED._replace(at=at) for at in (1.0, 1.0, 0.002, 3.5)])
+    times = [line["time"].removeprefix("1970-01-01T00:00:0") for line in lines(sink)]
+    assert times == ["1.000Z", "1.000Z", "0.002Z", "3.500Z"]
+
+
 @given(text=st.text(max_size=40), long=st.integers(0, 5000))
 def test_no_value_breaks_the_line(text: str, long: int) -> None:
     sink, descriptor = Sink(), os.open(os.devnull, os.O_WRONLY)
@@ -266,6 +289,7 @@ def test_a_reader_that_is_gone_ends_the_writing_only(
     assert sink.taken == b""
     assert log.state() == (0, 4)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert caplog.messages == ["access lines have no reader any more and end here: Broken pipe"]
 
 
 def test_a_full_disk_is_waited_out(log: AccessLog, sink: Sink, loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
@@ -277,10 +301,16 @@ def test_a_full_disk_is_waited_out(log: AccessLog, sink: Sink, loop: Loop, caplo
     assert [record.getMessage() for record in caplog.records] == [
         "access lines can't be written now, and wait: No space left on device"
     ]
-    sink.error = None
+    sink.error, sink.at_most = None, 0
     loop.calls[-1]()
-    assert len(lines(sink)) == 3
+    assert caplog.messages[1:] == []
+    sink.at_most = None
+    loop.calls[-1]()
+    log.record(ended())
+    loop.calls[-1]()
+    assert len(lines(sink)) == 4
     assert caplog.messages[1:] == ["access lines are written again"]
+    assert loop.seconds == [0.02, 1.0, 0.02]
 
 
 def test_the_end_does_not_wait_for_a_full_disk(mocker: MockerFixture, loop: Loop) -> None:
@@ -307,6 +337,23 @@ def test_closing_writes_what_waits(log: AccessLog, sink: Sink) -> None:
     log.record(ended())
     log.close()
     assert len(lines(sink)) == 1
+
+
+def test_closing_waits_for_a_reader_that_is_slow_and_not_for_one_that_does_not_read(loop: Loop) -> None:
+    room, taken = [0, 10**6], []
+
+    def write(descriptor: int, data: bytes) -> int:
+        taken.append(data[: room.pop(0) if room else 0])
+        return len(taken[-1])
+
+    with open(os.devnull, "wb") as nowhere:
+        log = AccessLog(nowhere.fileno(), call_later=loop.call_later, write=write)
+        for left in (False, True):
+            log.record(ended())
+            log.close(seconds=0.01 if left else 60)
+            assert (log.state()[0] > 0) == left
+    assert len(loop.calls) == 1
+    assert b"".join(taken).count(b"\n") == 1
 
 
 async def test_the_running_loop_flushes(sink: Sink) -> None:

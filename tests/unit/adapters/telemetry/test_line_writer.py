@@ -25,6 +25,7 @@ def lost(count: int) -> bytes:
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
     reads, writes = os.pipe()
+    os.set_blocking(reads, False)  # what is not there fails a test, and does not hang it
     yield reads, writes
     os.close(reads)
     os.close(writes)
@@ -86,6 +87,38 @@ def test_what_does_not_fit_is_counted_and_said_once_there_is_room(pipe: tuple[in
     assert os.read(pipe[0], 100) == b"four\nfour\nlost 3\n"
 
 
+def test_what_was_lost_is_said_once_half_is_free_and_no_more(pipe: tuple[int, int]) -> None:
+    taken: list[bytes] = []
+    rooms: list[int] = []
+
+    def write(descriptor: int, data: bytes) -> int:
+        if not rooms:
+            raise BlockingIOError
+        taken.append(data[: rooms.pop()])
+        return len(taken[-1])
+
+    writer = LineWriter(pipe[1], 100, lost, write)
+    writer.add(b"x" * 99 + b"\n" + b"\n")
+    for room, left in ((50, 50), (1, 49), (100, 0), (100, 0)):
+        rooms.append(room)
+        writer.flush()
+        assert writer.size == left
+    assert taken == [b"x" * 50, b"x", b"x" * 48 + b"\nlost 1\n"]
+
+
+def test_a_descriptor_that_says_it_is_ready_and_takes_nothing_is_asked_once(pipe: tuple[int, int]) -> None:
+    asked: list[bytes] = []
+
+    def write(descriptor: int, data: bytes) -> int:
+        asked.append(data)
+        raise BlockingIOError
+
+    writer = LineWriter(pipe[1], 1000, lost, write)
+    writer.add(b"one\n")
+    assert writer.flush() == 0
+    assert asked == [b"one\n"]
+
+
 def test_of_several_lines_those_that_fit_are_taken(pipe: tuple[int, int]) -> None:
     writer = LineWriter(pipe[1], 12, lost)
     writer.add(b"one\n")
@@ -113,21 +146,23 @@ def test_a_write_that_fails_loses_nothing(pipe: tuple[int, int]) -> None:
 
 
 def test_what_is_cleared_is_not_written(pipe: tuple[int, int]) -> None:
-    writer = LineWriter(pipe[1], 1000, lost)
-    writer.add(b"one\n")
+    writer = LineWriter(pipe[1], 100, lost)
+    writer.add(b"one\n" + b"x" * 100 + b"\n")
     writer.clear()
-    assert (writer.size, writer.lost) == (0, 1)
+    assert (writer.size, writer.lost) == (0, 2)
     writer.add(b"two\n")
     writer.flush()
     assert os.read(pipe[0], 100) == b"two\n"
-    assert writer.lost == 1
+    assert writer.lost == 2
 
 
 @needs_proc
 def test_a_pipe_is_made_our_own_and_other_holders_keep_theirs(pipe: tuple[int, int]) -> None:
     reads, writes = pipe
     ours = os.dup(writes)
+    descriptors = os.listdir("/proc/self/fd")
     make_nonblocking(ours)
+    assert len(os.listdir("/proc/self/fd")) == len(descriptors)
     assert (os.get_blocking(ours), os.get_blocking(writes), os.get_inheritable(ours)) == (False, True, True)
     os.write(ours, b"the same pipe")
     assert os.read(reads, 100) == b"the same pipe"
@@ -138,6 +173,7 @@ def test_a_pipe_is_made_our_own_and_other_holders_keep_theirs(pipe: tuple[int, i
 def test_a_terminal_that_is_stopped_is_not_waited_for() -> None:
     controller, terminal = pty.openpty()
     make_nonblocking(terminal)
+    assert not os.get_blocking(terminal)
     writer = LineWriter(terminal, 1000, lost)
     termios.tcflow(terminal, termios.TCOOFF)  # what Ctrl-S does
     writer.add(b"one\n")

@@ -12,6 +12,7 @@ from talaria.domain.events import (
     RequestForwarded,
     RetryRefused,
     ShadowAnswered,
+    Trace,
 )
 from talaria.testing.contracts.recorder import RecorderContract
 from tests.unit.adapters.telemetry.support_metrics import attempt, count, ended, metrics, text_of
@@ -71,6 +72,24 @@ def test_a_5xx_is_counted_by_its_origin() -> None:
     assert text.count("talaria_5xx_total{") == 1
 
 
+def test_a_5xx_begins_with_500() -> None:
+    counted = metrics()
+    context = RequestContext(
+        tag="wind", trace_id="a" * 32, trace=Trace("a" * 32, b"00-%b-%b-00" % (b"a" * 32, b"b" * 16))
+    )
+    count(counted, ended(499, context=context))
+    assert not counted.tallies().exemplars
+    count(counted, ended(500, reason="internal-error", origin="gateway", context=context))
+    assert counted.tallies().counters["5xx"]["wind", "gateway", "internal-error"] == 1
+    assert len(counted.tallies().exemplars) == 1
+
+
+def test_what_waits_is_brought_before_anything_is_read() -> None:
+    counted = metrics()
+    counted.before_reading = lambda: count(counted, ended())
+    assert 'status="200",tag="wind"} 1.0' in text_of(counted)
+
+
 def test_a_request_is_counted_by_its_caller_where_there_is_one() -> None:
     counted = metrics()
     count(
@@ -128,7 +147,9 @@ def test_outcomes_are_bounded() -> None:
     counted = metrics()
     for number in range(200):
         count(counted, Attempt("personal", 0.0, 0.0, f"o{number}"))
+    count(counted, attempt("o0"))
     text = text_of(counted)
+    assert 'talaria_dependency_requests_total{dependency="personal",outcome="o0"} 2.0' in text
     assert text.count("talaria_dependency_requests_total{") == 65
     assert 'talaria_dependency_requests_total{dependency="personal",outcome="other"} 136.0' in text
 
@@ -190,6 +211,13 @@ def test_an_avoided_5xx_is_counted() -> None:
         (RequestContext(exchange="miss", identity_refreshed=True), 200, "healed"),
         (RequestContext(exchange="miss", attempts=[attempt("timeout"), attempt("ok")]), 200, "retry"),
         (RequestContext(exchange="miss", attempts=[attempt("429"), attempt("ok")]), 200, "retry"),
+        (RequestContext(exchange="miss", attempts=[attempt("500"), attempt("ok")]), 200, "retry"),
+        (RequestContext(exchange="miss", attempts=[attempt("ok"), attempt("ok", "wind")]), 200, None),
+        (
+            RequestContext(attempts=[attempt("ok", "u", "b"), attempt("reset", "v", "a"), attempt("ok", "v", "a")]),
+            200,
+            "retry",
+        ),
         (RequestContext(exchange="miss", attempts=[attempt("404"), attempt("ok")]), 404, None),
         (RequestContext(exchange="coalesced", attempts=[attempt("503"), attempt("ok")]), 200, "coalesced"),
         (
@@ -202,7 +230,11 @@ def test_an_avoided_5xx_is_counted() -> None:
     ],
 )
 def test_what_avoided_a_5xx(context: RequestContext, status: int, by: str | None) -> None:
-    assert avoided_by(ended(status, context=context)) == by
+    event = ended(status, context=context)
+    assert avoided_by(event) == by
+    counted = metrics()
+    count(counted, event)
+    assert dict(counted.tallies().counters["5xx_avoided"]) == ({("other", by): 1} if by else {})
 
 
 class TestMetrics(RecorderContract):
@@ -224,9 +256,10 @@ def test_the_configuration_in_force_is_said() -> None:
     assert 'talaria_config_hash{hash="bbbb"} 1.0' in text
 
 
+@pytest.mark.parametrize("tag", ["wind", "gone"])
 @pytest.mark.parametrize("edge", [False, True])
-def test_a_usual_end_in_bulk_counts_what_its_events_count(edge: bool) -> None:
-    labels = FlowLabels("wind", "wind", "services", "app", "")
+def test_a_usual_end_in_bulk_counts_what_its_events_count(edge: bool, tag: str) -> None:
+    labels = FlowLabels(tag, "wind", "services", "app", "")
     seconds, address = (0.0, "") if edge else (0.25, "http://a")
     event = RequestForwarded(labels, "r-1", "", "GET", 200, 0, 0, 0.5, seconds, 1.0, address, edge=edge)
     in_bulk, one_by_one = metrics(), metrics()

@@ -16,14 +16,20 @@ FORWARDED = RequestForwarded(LABELS, "r-1", "a" * 32, "GET", 200, 0, 2, 0.012345
 
 
 def finished(*dependencies: str, cause: str = "") -> RequestFinished:
-    attempts = [Attempt(name, 1.0, 0.01, "ok") for name in dependencies]
+    attempts = [Attempt(name, 1.0, 1.5, "ok") for name in dependencies]
     context = RequestContext("r-1", tag="wind", attempts=attempts)
     return RequestFinished(context, "GET", 200, "", "upstream", 1, 2, 0.0017, cause)
 
 
 @pytest.mark.parametrize(
     ("dependencies", "retries"),
-    [((), 0), (("wind",), 0), (("personal", "wind", "services"), 0), (("wind", "wind", "services", "services"), 2)],
+    [
+        ((), 0),
+        (("wind",), 0),
+        (("wind", "wind"), 1),
+        (("personal", "wind", "services"), 0),
+        (("wind", "wind", "services", "services"), 2),
+    ],
 )
 def test_a_retry_is_another_attempt_at_the_same_dependency(dependencies: tuple[str, ...], retries: int) -> None:
     line = request_line(finished(*dependencies), NOON)
@@ -32,7 +38,7 @@ def test_a_retry_is_another_attempt_at_the_same_dependency(dependencies: tuple[s
 
 @pytest.mark.parametrize(
     ("exchange", "personal_ms", "partner_ms"),
-    [("miss", 20.0, 10.0), ("failed", 20.0, 10.0), ("hit", 0.0, 0.0), (None, 0.0, 0.0)],
+    [("miss", 3000.0, 1500.0), ("failed", 3000.0, 1500.0), ("hit", 0.0, 0.0), (None, 0.0, 0.0)],
 )
 def test_the_times_of_the_exchange_are_all_its_attempts(exchange: Any, personal_ms: float, partner_ms: float) -> None:
     event = finished("personal", "personal", "bolt", "services")
@@ -45,7 +51,7 @@ def test_the_time_of_a_canary_is_the_partners() -> None:
     event = finished("personal", "bolt.canary", "bolt.canary", "other.canary")
     event.context.exchange, event.context.partner = "miss", "bolt"
     line = request_line(event, NOON)
-    assert (line.personal_ms, line.partner_ms) == (10.0, 20.0)
+    assert (line.personal_ms, line.partner_ms) == (1500.0, 3000.0)
 
 
 def test_times_are_milliseconds() -> None:
