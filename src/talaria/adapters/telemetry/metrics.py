@@ -176,9 +176,9 @@ class Metrics:
                 self._counters["dependency_requests"][upstream, "ok", address] += len(those)
                 durations = self._durations["dependency_request_duration"][upstream, address]
                 _observe_all(durations, [event.upstream_seconds for event in those])
-            for event in traced(those):
-                exemplar = Exemplar(event.trace_id, event.seconds, event.at)
-                self._exemplars[known, _bucket_of(event.seconds)] = exemplar
+            newest = {_bucket_of(event.seconds): event for event in traced(those)}
+            for bucket, event in newest.items():
+                self._exemplars[known, bucket] = Exemplar(event.trace_id, event.seconds, event.at)
 
     def _exchange(self, event: ExchangeFinished) -> None:
         self._counters["exchange"][event.partner, event.result] += 1
