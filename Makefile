@@ -115,7 +115,7 @@ bench: setup
 
 # Fails where a warm GET costs more by the fast path, or by the slow one; says so and passes where valgrind, nginx or
 # wrk is missing.
-INSTRUCTIONS ?= fast=175000 slow=410000
+INSTRUCTIONS ?= fast=170000 slow=410000
 
 instructions: setup
 	@$(BIN)/python -m bench.instructions $(INSTRUCTIONS)
