@@ -305,3 +305,34 @@ def test_a_name_that_the_gateway_sets_itself_is_not_passed_on() -> None:
         assert b"shard" not in town.urls[0].written.lower()
 
     run(main())
+
+
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nhost: h\r\nx-api-tag: wind\r\nauthorization: Bearer t-1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "rest"),
+    [
+        (b"content-length: %d" % (2 + len(SMUGGLED)), SMUGGLED),
+        (b"content-length: 1000", SMUGGLED),
+        (b"transfer-encoding: chunked", b"4\r\nmore\r\n0\r\n\r\n" + SMUGGLED),
+        (b"transfer-encoding: chunked", SMUGGLED),
+    ],
+)
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_the_rest_of_a_body_that_its_response_overtook_is_no_request(head: bytes, rest: bytes, pieces: int) -> None:
+    async def main() -> None:
+        town = FastTown()
+        client = await town.warm()
+        begun = b"2\r\nxx\r\n" if b"chunked" in head else b"xx"
+        await client.send(ask(head, start=b"POST /rides") + begun)
+        if b"1000" not in head:  # that one is refused for its size
+            await town.reply(OK)
+        assert b"\r\nconnection: close\r\n" in client.got()
+        at = len(rest) // pieces
+        await client.send(rest[:at], *([rest[at:]] if rest[at:] else []))
+        assert b"/smuggled" not in town.urls[0].written
+        assert client.got() == b""
+        assert len(town.ended) == 1
+
+    run(main())
