@@ -9,7 +9,6 @@ Rules: an attack is made by `Field.attack` and in no other way, so that no case 
 5. no secret in an answer, an access line, stderr, a metric or a url; no 500 and no internal-error.
 """
 
-import asyncio
 import contextlib
 import itertools
 import json
@@ -21,6 +20,7 @@ from tests.integration.gateway.support_gateway import AnyTown, Process, Town, Tr
 from tests.integration.gateway.support_problem import ROWS, check_problem
 from tests.integration.gateway.support_raw import SECONDS
 from tests.integration.gateway.support_services import Seen
+from tests.support_waiting import until
 
 PROBE = "/probe"
 
@@ -112,10 +112,12 @@ class Field:
 
     async def _printed_until(self, request_id: str) -> None:
         """Read what was printed since the last time, until the line of this request is there. It says no secret."""
-        async with asyncio.timeout(SECONDS):
-            while request_id not in self._lines:
-                await asyncio.sleep(0.001)  # a file does not announce that it has grown
-                self._read_on()
+
+        def printed() -> bool:
+            self._read_on()
+            return request_id in self._lines
+
+        await until(printed, SECONDS)
 
     def _read_on(self) -> None:
         with self.gateway.printed.open("rb") as printed:
