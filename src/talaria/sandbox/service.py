@@ -55,11 +55,11 @@ class SimulatedService:
     @classmethod
     def create(cls, folder: SandboxFolder) -> Self:
         """One with the keys and secrets of the folder."""
-        raise NotImplementedError
+        raise NotImplementedError  # a partner's own server beside it needs none
 
     def configuration(self) -> dict[str, Any]:
         """The gateway's configuration of this service, as tables; `url` must be known."""
-        raise NotImplementedError
+        raise NotImplementedError  # a partner's own server beside it needs none
 
     @property
     def faults(self) -> Faults:

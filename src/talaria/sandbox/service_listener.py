@@ -11,7 +11,7 @@ from talaria.entrypoints.ops.listener import AsgiListener
 class ObservedConnection(HttpToolsProtocol):
     """uvicorn's protocol, telling the app three things more, in the scope's extensions as `sandbox`."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # narrowed by uvicorn
         """A client has connected."""
         super().connection_made(transport)
         self.gone = asyncio.get_running_loop().create_future()
